@@ -1,0 +1,18 @@
+"""Verses that the code generates: learned in well under a minute on a CPU.
+
+    lstm-jax train smoke
+"""
+
+from lstm_jax.models import CharLMConfig
+from lstm_jax.train.config import OptimizerConfig, TrainConfig
+
+config = TrainConfig(
+    data="verses",
+    model=CharLMConfig(embedding_features=32, hidden_features=96, num_layers=2),
+    optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=20),
+    epochs=4,
+    rows=32,
+    window=48,
+    log_every=10,
+    checkpoint_every=100,
+)

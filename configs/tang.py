@@ -1,0 +1,25 @@
+"""Tang poems: two layers of 512, tied softmax over 7,038 symbols, 6.8 million parameters.
+
+    lstm-jax train tang
+"""
+
+from lstm_jax.models import CharLMConfig
+from lstm_jax.train.config import OptimizerConfig, TrainConfig
+
+config = TrainConfig(
+    data="tang",
+    model=CharLMConfig(
+        embedding_features=384,
+        hidden_features=512,
+        num_layers=2,
+        embedding_dropout=0.2,
+        layer_dropout=0.3,
+        output_dropout=0.3,
+    ),
+    optimizer=OptimizerConfig(
+        learning_rate=3e-3, warmup_steps=200, weight_decay=0.02, clip_norm=1.0
+    ),
+    epochs=4,
+    rows=48,
+    window=48,
+)

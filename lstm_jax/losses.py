@@ -1,0 +1,127 @@
+"""Losses that do not hold what they do not need."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+CHUNK = 1024
+
+
+def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
+    """Tied-softmax logits (..., V) from features (..., E), embedding (V, E) and bias (V,)."""
+    return features @ embedding.T + bias
+
+
+def tied_log_probabilities(
+    features: Array, embedding: Array, bias: Array, targets: Array, *, chunk: int = CHUNK
+) -> Array:
+    """ln softmax(features Eᵀ + bias)[targets], in chunks that never hold (N, V) at once.
+
+    Args:
+        features: (..., E).
+        embedding: (V, E), the output layer tied to the input embedding (Press & Wolf 2017).
+        bias: (V,).
+        targets: (...) integers in [0, V).
+        chunk: rows of logits held at once.
+
+    Returns:
+        Natural-log probabilities of the targets, (...).
+
+    Raises:
+        ValueError: where the leading axes of features and targets differ.
+    """
+    rows, ids = _rows(chunk, features, targets)
+    transposed = embedding.T
+    out = jax.lax.map(lambda one: _score(one[0] @ transposed + bias, one[1])[0], (rows, ids))
+    return out.reshape(-1)[: targets.size].reshape(targets.shape)
+
+
+def tied_cross_entropy(
+    features: Array,
+    embedding: Array,
+    bias: Array,
+    targets: Array,
+    weights: Array,
+    *,
+    chunk: int = CHUNK,
+) -> Array:
+    """Σ weights · -ln softmax(features Eᵀ + bias)[targets], a scalar in nats.
+
+    The gradient of a cross-entropy is known as soon as its logits are, so the forward pass of a
+    differentiated call leaves the gradients behind and no logits are computed twice or kept:
+    three products with the embedding, and one chunk's logits held at a time.
+
+    Args:
+        features, embedding, bias, targets, chunk: as in `tied_log_probabilities`.
+        weights: (...), of the shape of `targets`; no gradient flows to them.
+
+    Raises:
+        ValueError: where the leading axes of features, targets and weights differ.
+    """
+    if weights.shape != targets.shape:
+        raise ValueError(f"weights {weights.shape} must have the shape of targets {targets.shape}")
+    rows, ids, weights = _rows(chunk, features, targets, jax.lax.stop_gradient(weights))
+    return _cross_entropy(rows, embedding, bias, ids, weights)
+
+
+@jax.custom_vjp
+def _cross_entropy(rows, embedding, bias, ids, weights):
+    transposed = embedding.T
+
+    def one(total, inputs):
+        rows, ids, weights = inputs
+        scores, _ = _score(rows @ transposed + bias, ids)
+        return total - weights @ scores, None
+
+    return jax.lax.scan(one, jnp.zeros((), rows.dtype), (rows, ids, weights))[0]
+
+
+def _cross_entropy_forward(rows, embedding, bias, ids, weights):
+    transposed = embedding.T
+    columns = jnp.arange(embedding.shape[0])
+
+    def one(carry, inputs):
+        total, dembedding, dbias = carry
+        rows, ids, weights = inputs
+        logits = rows @ transposed + bias
+        scores, log_totals = _score(logits, ids)
+        # ∂(-ln p[target]) / ∂ logits = p - onehot(target)
+        probabilities = jnp.exp(logits - log_totals[:, None])
+        dlogits = weights[:, None] * (probabilities - (columns == ids[:, None]))
+        carry = (total - weights @ scores, dembedding + dlogits.T @ rows, dbias + dlogits.sum(0))
+        return carry, dlogits @ embedding
+
+    start = (jnp.zeros((), rows.dtype), jnp.zeros_like(embedding), jnp.zeros_like(bias))
+    (total, dembedding, dbias), drows = jax.lax.scan(one, start, (rows, ids, weights))
+    return total, (drows, dembedding, dbias)
+
+
+def _cross_entropy_backward(gradients, cotangent):
+    return *(cotangent * gradient for gradient in gradients), None, None
+
+
+_cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+
+
+def _score(logits: Array, ids: Array) -> tuple[Array, Array]:
+    log_totals = jax.nn.logsumexp(logits, axis=-1)
+    chosen = jnp.take_along_axis(logits, ids[:, None], axis=-1)[:, 0]
+    return chosen - log_totals, log_totals
+
+
+def _rows(chunk: int, features: Array, *others: Array) -> tuple[Array, ...]:
+    """Flatten to (chunks, rows, ...), padded with zeros to whole chunks."""
+    for other in others:
+        if features.shape[:-1] != other.shape:
+            raise ValueError(
+                f"features {features.shape} and targets {other.shape} must agree on all axes "
+                "but the features' last"
+            )
+    count = others[0].size
+    size = min(chunk, count)
+    arrays = [features.reshape(-1, features.shape[-1]), *(other.reshape(-1) for other in others)]
+    padding = -count % size
+    padded = [jnp.pad(a, ((0, padding),) + ((0, 0),) * (a.ndim - 1)) for a in arrays]
+    return tuple(a.reshape(-1, size, *a.shape[1:]) for a in padded)

@@ -1,0 +1,287 @@
+"""Scan a step over time: the one loop that every layer, sampler and diagnostic goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+Step = Callable[[Any, Any, Any], Any]
+Emit = Callable[[Any, Any, Any, Any], Any]
+
+
+def hidden(params: Any, old_state: Any, x: Any, new_state: Any) -> Array:
+    """The default of `scan`'s `emit`: h of the new state.
+
+    Raises:
+        TypeError: where the state has no `h`; `scan` then wants an `emit`.
+    """
+    del params, old_state, x
+    if not hasattr(new_state, "h"):
+        raise TypeError(
+            f"the state is a {type(new_state).__name__} without an attribute h; "
+            "give scan an emit(params, old_state, x, new_state), or emit=None"
+        )
+    return new_state.h
+
+
+def scan(
+    step: Step,
+    params: Any,
+    xs: Any,
+    state: Any,
+    *,
+    emit: Emit | None = hidden,
+    initial: Any = None,
+    lengths: Array | None = None,
+    mask: Array | None = None,
+    resets: Array | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+) -> tuple[Any, Any]:
+    """Run `state = step(params, state, xs[t])` over the leading axis of `xs`.
+
+    At each t, in this order: where `resets[t]`, the state becomes `initial`; where `mask[t]` is
+    False, x is replaced by zeros, the state is carried through and the output is zero, so that
+    not even NaN in the padding reaches values or gradients.
+
+    Args:
+        step: a pure function `(params, state, x) -> new_state`.
+        params: handed to `step` and `emit` as it is.
+        xs: any pytree whose leaves have the leading axis T: (T, ..., D).
+        state: any pytree; a state for a batch has leaves (..., H).
+        emit: `emit(params, old_state, x, new_state)` gives what is stacked over time; None
+            stacks nothing.
+        initial: the state at a reset, broadcast against `state`. Zeros if None.
+        lengths: (...), integers in [0, T]: steps from `lengths` on are masked.
+        mask: (T, ...), boolean, True where x is valid. With `lengths`, both must hold.
+        resets: (T, ...), boolean, True where x_t starts a new segment. In reverse, the state is
+            reset where a segment ends in time.
+        reverse: run from the last step to the first; outputs stay at their places.
+        unroll: as in `jax.lax.scan`.
+
+    Returns:
+        `(final_state, ys)`, as `jax.lax.scan` does; ys has leaves (T, ...).
+
+    Raises:
+        TypeError: a mask or resets that is not boolean, lengths that are not integers, a step
+            whose new state has another structure, shape or dtype than the old one.
+        ValueError: leaves of `xs` that disagree on T, or controls of another shape.
+    """
+    valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
+    if initial is None:
+        initial = zeros_like(state)
+
+    def body(state, inputs):
+        x, valid_t, start_t = inputs
+        state = select(start_t, initial, state)
+        x = hide(valid_t, x)
+        new_state = step(params, state, x)
+        _check_carry(state, new_state)
+        y = None if emit is None else emit(params, state, x, new_state)
+        if valid_t is not None:
+            new_state = select(valid_t, new_state, state)
+            y = select(valid_t, y, zeros_like(y))
+        return new_state, y
+
+    return jax.lax.scan(body, state, (xs, valid, starts), reverse=reverse, unroll=unroll)
+
+
+class Trace(NamedTuple):
+    """What `trace` keeps: `states` and `gates`, leaves (T, ..., H); gates is None if not asked."""
+
+    states: Any
+    gates: Any
+
+
+def trace(
+    step: Step,
+    params: Any,
+    xs: Any,
+    state: Any,
+    *,
+    gates: Callable[[Any, Any, Any], Any] | None = None,
+    **options: Any,
+) -> tuple[Any, Trace]:
+    """`scan` that keeps every new state and, given `gates(params, state, x)`, every gate.
+
+    Args:
+        step, params, xs, state: as in `scan`.
+        gates: such as `lstm_gates`; evaluated at the state that the step saw.
+        **options: `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll` of `scan`.
+
+    Returns:
+        `(final_state, Trace(states, gates))`.
+    """
+
+    def emit(params, old_state, x, new_state):
+        return Trace(new_state, None if gates is None else gates(params, old_state, x))
+
+    return scan(step, params, xs, state, emit=emit, **options)
+
+
+@jax.tree_util.register_pytree_with_keys_class
+class StackState(tuple):
+    """The states of a stack's layers, bottom first. `h` is that of the top layer."""
+
+    __slots__ = ()
+
+    @property
+    def h(self) -> Array:
+        return self[-1].h
+
+    def tree_flatten_with_keys(self):
+        return [(jax.tree_util.SequenceKey(i), s) for i, s in enumerate(self)], None
+
+    @classmethod
+    def tree_unflatten(cls, _, children):
+        return cls(children)
+
+
+def stack(*steps: Step) -> Step:
+    """One step made of layers: each layer's new h is the next one's x.
+
+    Args:
+        *steps: one step per layer, bottom first; every state needs an `h`.
+
+    Returns:
+        `step(params, state, x)`, params a tuple of the layers' params and state a `StackState`.
+
+    Raises:
+        ValueError: for no steps; when called, for another number of params or states.
+    """
+    if not steps:
+        raise ValueError("stack needs at least one step")
+
+    def step(params, state, x):
+        if len(params) != len(steps) or len(state) != len(steps):
+            raise ValueError(
+                f"a stack of {len(steps)} steps needs as many params and states, "
+                f"got {len(params)} params and {len(state)} states"
+            )
+        new_states = []
+        for layer, layer_params, layer_state in zip(steps, params, state, strict=True):
+            new_states.append(layer(layer_params, layer_state, x))
+            x = new_states[-1].h
+        return StackState(new_states)
+
+    return step
+
+
+def controls(
+    xs: Any,
+    *,
+    lengths: Array | None,
+    mask: Array | None,
+    resets: Array | None,
+    reverse: bool,
+) -> tuple[Array | None, Array | None]:
+    """Check `scan`'s controls and bring them to one form: valid and starts, each (T, ...) or None."""
+    steps = _time_steps(xs)
+    for name, control in (("mask", mask), ("resets", resets)):
+        if control is None:
+            continue
+        if jnp.result_type(control) != jnp.bool_:
+            raise TypeError(f"{name} must be boolean, got {jnp.result_type(control)}")
+        if jnp.ndim(control) < 1 or jnp.shape(control)[0] != steps:
+            raise ValueError(
+                f"{name} must have the leading time axis T={steps} of xs, got shape "
+                f"{jnp.shape(control)}"
+            )
+    valid = None if mask is None else jnp.asarray(mask)
+    if lengths is not None:
+        within = _within(lengths, steps)
+        if valid is not None and valid.shape != within.shape:
+            raise ValueError(
+                f"mask has shape {valid.shape} but lengths of shape {jnp.shape(lengths)} "
+                f"make a mask of shape {within.shape}"
+            )
+        valid = within if valid is None else valid & within
+    starts = None if resets is None else jnp.asarray(resets)
+    if starts is not None and reverse:
+        # Read backwards, a segment is entered at its last step: one before the next one's start.
+        starts = jnp.concatenate([starts[1:], jnp.zeros_like(starts[:1])])
+    return valid, starts
+
+
+def select(flag: Array | None, chosen: Any, other: Any) -> Any:
+    """Leafwise `where`, the flag's axes being the leading ones of `other`; `chosen` broadcasts.
+
+    A flag of None chooses nothing: `other` comes back.
+    """
+    if flag is None:
+        return other
+
+    def pick(a, b):
+        if jnp.ndim(b) < flag.ndim or jnp.shape(b)[: flag.ndim] != flag.shape:
+            raise ValueError(
+                f"a mask or reset of shape (T, {', '.join(map(str, flag.shape))}) does not fit "
+                f"a state or output of shape {jnp.shape(b)}: their leading axes must agree"
+            )
+        return jnp.where(flag.reshape(flag.shape + (1,) * (jnp.ndim(b) - flag.ndim)), a, b)
+
+    return jax.tree.map(pick, chosen, other)
+
+
+def hide(valid: Array | None, x: Any) -> Any:
+    """Zeros where not valid; leaves that do not have the batch axes (shared keys) stay."""
+    if valid is None:
+        return x
+
+    def hide_leaf(leaf):
+        shared = jnp.shape(leaf)[: valid.ndim] != valid.shape
+        if shared or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return leaf
+        return select(valid, leaf, jnp.zeros_like(leaf))
+
+    return jax.tree.map(hide_leaf, x)
+
+
+def zeros_like(tree: Any) -> Any:
+    """Zeros in the shapes and dtypes of a pytree."""
+    return jax.tree.map(jnp.zeros_like, tree)
+
+
+def _time_steps(xs: Any) -> int:
+    leaves = jax.tree_util.tree_leaves_with_path(xs)
+    if not leaves:
+        raise ValueError("xs has no arrays: scan takes the number of steps from its leading axis")
+    sizes = {}
+    for path, leaf in leaves:
+        if jnp.ndim(leaf) < 1:
+            raise ValueError(f"xs{jax.tree_util.keystr(path)} is a scalar; it needs a time axis")
+        sizes[jax.tree_util.keystr(path)] = jnp.shape(leaf)[0]
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"the leaves of xs disagree on the number of steps T: {sizes}")
+    return next(iter(sizes.values()))
+
+
+def _within(lengths: Array, steps: int) -> Array:
+    if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
+        raise TypeError(f"lengths must be integers, got {jnp.result_type(lengths)}")
+    if not isinstance(lengths, jax.core.Tracer) and jnp.size(lengths):
+        low, high = int(jnp.min(jnp.asarray(lengths))), int(jnp.max(jnp.asarray(lengths)))
+        if low < 0 or high > steps:
+            raise ValueError(f"lengths must lie in [0, T={steps}], got {low} to {high}")
+    lengths = jnp.asarray(lengths)
+    times = jnp.arange(steps).reshape((steps,) + (1,) * lengths.ndim)
+    return times < lengths
+
+
+def _check_carry(old: Any, new: Any) -> None:
+    if jax.tree.structure(old) != jax.tree.structure(new):
+        raise TypeError(
+            "the step's new state has another structure than the old one: "
+            f"{jax.tree.structure(new)} against {jax.tree.structure(old)}"
+        )
+    old_leaves = jax.tree_util.tree_leaves_with_path(old)
+    for (path, a), b in zip(old_leaves, jax.tree.leaves(new), strict=True):
+        if jnp.shape(a) != jnp.shape(b) or jnp.result_type(a) != jnp.result_type(b):
+            raise TypeError(
+                f"the step changed state{jax.tree_util.keystr(path)} from "
+                f"{jnp.result_type(a)}{jnp.shape(a)} to {jnp.result_type(b)}{jnp.shape(b)}; "
+                "scan needs the state to keep its shapes and dtypes"
+            )

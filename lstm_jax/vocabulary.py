@@ -1,0 +1,69 @@
+"""Characters <-> ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+END = "<end>"
+UNKNOWN = "<unk>"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """An ordered set of characters behind two symbols: END, id 0, and UNKNOWN, id 1.
+
+    END closes a text, and as an input it opens the next one: a model reads it before the first
+    character and writes it after the last.
+    """
+
+    characters: tuple[str, ...]
+    _ids: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    end_id = 0
+    unknown_id = 1
+
+    def __post_init__(self) -> None:
+        ids = {character: index + 2 for index, character in enumerate(self.characters)}
+        if len(ids) != len(self.characters):
+            raise ValueError("the characters of a vocabulary must differ from one another")
+        object.__setattr__(self, "_ids", ids)
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], *, min_count: int = 2) -> Vocabulary:
+        """The characters seen at least `min_count` times, most frequent first."""
+        counts = Counter()
+        for text in texts:
+            counts.update(text)
+        kept = [(-count, character) for character, count in counts.items() if count >= min_count]
+        return cls(tuple(character for _, character in sorted(kept)))
+
+    def __len__(self) -> int:
+        return len(self.characters) + 2
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the characters in their order."""
+        return hashlib.sha256("".join(self.characters).encode()).hexdigest()
+
+    def encode(self, text: str) -> np.ndarray:
+        """Ids of the characters, int32 (len(text),); those not in the vocabulary are UNKNOWN."""
+        get = self._ids.get
+        return np.array([get(character, self.unknown_id) for character in text], np.int32)
+
+    def decode(self, ids: Sequence[int] | np.ndarray) -> str:
+        """The text of the ids up to the first END; UNKNOWN is written as U+FFFD."""
+        out = []
+        for index in np.asarray(ids).tolist():
+            if index == self.end_id:
+                break
+            out.append("\ufffd" if index == self.unknown_id else self.characters[index - 2])
+        return "".join(out)
+
+    def unknown(self, text: str) -> str:
+        """The characters of `text` that are not in the vocabulary, each once, in order."""
+        return "".join(dict.fromkeys(c for c in text if c not in self._ids))

@@ -1,0 +1,203 @@
+"""Tang poems: 50 pinned files, cleaned, deduplicated, and split by clusters of shared lines.
+
+The poems are those of github.com/chinese-poetry/chinese-poetry (MIT licence), in traditional
+script. Many of them are in the collection twice, whole or in part and with other characters,
+so the split goes by clusters of poems that share lines: no cluster is on two sides of it.
+"""
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from itertools import combinations
+
+from opencc import OpenCC
+
+from .download import Source, fetch
+
+COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
+BASE_URL = (
+    f"https://raw.githubusercontent.com/chinese-poetry/chinese-poetry/{COMMIT}/"
+    "%E5%85%A8%E5%94%90%E8%AF%97"  # 全唐诗
+)
+
+HAN = "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0003134f\uf900-\ufaff\U0002f800-\U0002fa1f"
+PUNCTUATION = "，。？！；：、"
+
+MIN_LINES = 2
+MIN_HAN = 10
+MAX_LINE = 15
+LINK_LINE = 5  # shorter lines are set phrases, shared by chance
+LINK_POEMS = 30  # so are lines in more poems than this
+LINK_SHARED = 2
+LINK_SHARE = 0.5
+
+_INNER_NOTE = re.compile(r"（[^（）]*）")
+_LACUNA = re.compile(r"〖[^〖〗]*〗")
+_WRAPPERS = re.compile(r"[「」『』《》〈〉\[\]［］·\s]")
+_POEM = re.compile(f"[{HAN}{PUNCTUATION}]+")
+_MARKS = re.compile(f"[{PUNCTUATION}]+")
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A split corpus: one string per poem, punctuation included, each split in file order.
+
+    `clusters` counts the clusters that were split, `raw` the poems before cleaning, and
+    `sha256` is a digest over the hashes of the source files.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    valid: tuple[str, ...]
+    test: tuple[str, ...]
+    clusters: int
+    raw: int
+    sha256: str
+
+
+@cache
+def tang_source() -> Source:
+    """Return the pinned source: 50 files in numeric order, with their hashes."""
+    table = resources.files("lstm_jax.train.data").joinpath("tang_sha256.txt").read_text("utf-8")
+    return Source(
+        name="tang",
+        base_url=BASE_URL,
+        files=dict(line.split() for line in table.splitlines()),
+        npm_package="chinese-poetry@2.0.1",
+        npm_folder="dist/quantangshi",
+    )
+
+
+def load() -> Corpus:
+    """Return the Tang corpus, downloaded on first use.
+
+    Raises DataError if a file is missing, altered or out of reach; see `download.fetch`.
+    """
+    source = tang_source()
+    paths = fetch(source)
+    raw = [poem for path in paths.values() for poem in json.loads(path.read_bytes())]
+    cleaned = [clean(poem["paragraphs"]) for poem in raw]
+    poems = deduplicate(poem for poem in cleaned if poem is not None)
+    clusters = cluster(poems)
+    train, valid, test = split(poems, clusters)
+    return Corpus(
+        name=source.name,
+        train=train,
+        valid=valid,
+        test=test,
+        clusters=len(set(clusters.values())),
+        raw=len(raw),
+        sha256=source.sha256,
+    )
+
+
+def clean(paragraphs: Iterable[str]) -> str | None:
+    """Return the poem as one string of Han and punctuation, or None if it is to be dropped.
+
+    Notes in （） and lacunae in 〖〗 go, quotation marks and the like go but not what they hold.
+    Dropped are poems with any other symbol (□, an unbalanced bracket, a composed glyph), with
+    fewer than 2 lines or 10 Han, or with a line of more than 15.
+    """
+    text = unicodedata.normalize("NFC", "".join(paragraphs))
+    while "（" in text:
+        text, found = _INNER_NOTE.subn("", text)
+        if not found:
+            return None
+    text = _WRAPPERS.sub("", _LACUNA.sub("", text))
+    if not _POEM.fullmatch(text):
+        return None
+    lengths = [len(line) for line in lines(text)]
+    if len(lengths) < MIN_LINES or sum(lengths) < MIN_HAN or max(lengths) > MAX_LINE:
+        return None
+    return text
+
+
+def lines(poem: str) -> list[str]:
+    """Return the runs of `poem` between punctuation."""
+    return [line for line in _MARKS.split(poem) if line]
+
+
+def fold(texts: Sequence[str]) -> list[str]:
+    """Return `texts` in simplified script; none of them may hold a newline."""
+    if not texts:
+        return []
+    # One call for all: a call for each poem takes several times as long.
+    return OpenCC("t2s").convert("\n".join(texts)).split("\n")
+
+
+def deduplicate(poems: Iterable[str]) -> dict[str, str]:
+    """Return the distinct poems in their order, by key: their Han folded to simplified.
+
+    Of poems with the same key the first stays.
+    """
+    poems = list(poems)
+    keys = fold([_MARKS.sub("", poem) for poem in poems])
+    kept: dict[str, str] = {}
+    for key, poem in zip(keys, poems, strict=True):
+        kept.setdefault(key, poem)
+    return kept
+
+
+def cluster(poems: Mapping[str, str]) -> dict[str, str]:
+    """Return for each key of `poems` the smallest key in its cluster.
+
+    Two poems are linked if they share 2 or more folded lines, and these are half or more of
+    the distinct lines of the one that has fewer. Only lines of 5 characters or more count, and
+    those in more than 30 poems do not link. A cluster is what links connect.
+    """
+    # Lines are folded again, apart: OpenCC folds by phrase, and in a key a phrase may run from
+    # one line into the next, so that the same line would fold in two ways.
+    folded = [lines(poem) for poem in fold(list(poems.values()))]
+    long_lines = [{line for line in poem if len(line) >= LINK_LINE} for poem in folded]
+    keys = list(poems)
+    parent = list(range(len(keys)))
+    for (one, other), shared in _shared_lines(long_lines).items():
+        fewer = min(len(long_lines[one]), len(long_lines[other]))
+        if shared >= LINK_SHARED and shared >= LINK_SHARE * fewer:
+            parent[_root(parent, one)] = _root(parent, other)
+    smallest: dict[int, str] = {}
+    for index, key in enumerate(keys):
+        root = _root(parent, index)
+        smallest[root] = min(smallest.get(root, key), key)
+    return {key: smallest[_root(parent, index)] for index, key in enumerate(keys)}
+
+
+def _shared_lines(poems: Sequence[set[str]]) -> Counter[tuple[int, int]]:
+    holders: defaultdict[str, list[int]] = defaultdict(list)
+    for index, poem in enumerate(poems):
+        for line in poem:
+            holders[line].append(index)
+    shared: Counter[tuple[int, int]] = Counter()
+    for holding in holders.values():
+        if 2 <= len(holding) <= LINK_POEMS:
+            shared.update(combinations(holding, 2))
+    return shared
+
+
+def _root(parent: list[int], index: int) -> int:
+    while parent[index] != index:
+        parent[index] = parent[parent[index]]
+        index = parent[index]
+    return index
+
+
+def split(
+    poems: Mapping[str, str], clusters: Mapping[str, str]
+) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Return the poems for training, validation and test, about 90:5:5, in their order.
+
+    `clusters` names the cluster of each key; the hash of that name decides, so that a cluster
+    stays together and where it goes hangs on nothing else.
+    """
+    train, valid, test = [], [], []
+    for key, poem in poems.items():
+        percent = int(hashlib.sha256(clusters[key].encode()).hexdigest()[:8], 16) % 100
+        side = train if percent < 90 else valid if percent < 95 else test
+        side.append(poem)
+    return tuple(train), tuple(valid), tuple(test)

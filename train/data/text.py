@@ -1,0 +1,101 @@
+"""Texts packed into rows of windows, for truncated backpropagation through time."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Window(NamedTuple):
+    """One step's batch; all of shape (B, T).
+
+    `inputs` and `targets` are ids, `resets` is True where a text begins, `weights` is 1 for a
+    symbol that counts and 0 for padding.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    resets: np.ndarray
+    weights: np.ndarray
+
+
+@dataclass(frozen=True)
+class Windows:
+    """`len(windows)` windows of one pass over some texts; row b of each continues row b before."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    length: int
+    end_id: int
+    symbols: int
+
+    def __len__(self) -> int:
+        return self.inputs.shape[1] // self.length
+
+    def __getitem__(self, index: int) -> Window:
+        if not 0 <= index < len(self):
+            raise IndexError(f"window {index} of {len(self)}")
+        part = slice(index * self.length, (index + 1) * self.length)
+        inputs, targets = self.inputs[:, part], self.targets[:, part]
+        padding = targets < 0
+        return Window(
+            inputs,
+            np.where(padding, self.end_id, targets),
+            inputs == self.end_id,
+            (~padding).astype(np.float32),
+        )
+
+
+def pack(
+    texts: Sequence[np.ndarray], *, rows: int, length: int, end_id: int, order: np.ndarray | None = None
+) -> Windows:
+    """Lay whole texts into rows of nearly equal length and cut the rows into windows.
+
+    A text of ids c_1 .. c_n is read as END, c_1 .. c_n and predicted as c_1 .. c_n, END: every
+    symbol is predicted, none twice, and each text starts where `resets` is True. No text is
+    split between rows, so a state carried from window to window is always the text's own.
+
+    Args:
+        texts: int32 ids, one array per text, without END.
+        rows: B.
+        length: T, of a window.
+        end_id: the id of END.
+        order: a permutation of the texts, as given if None: the order within each row, and
+            which of several texts of one length goes to which row.
+
+    Raises:
+        ValueError: no texts, or rows or length below 1.
+    """
+    if not texts:
+        raise ValueError("there are no texts to pack")
+    if rows < 1 or length < 1:
+        raise ValueError(f"rows and window length must be at least 1, got {rows} and {length}")
+    order = np.arange(len(texts)) if order is None else np.asarray(order)
+    sizes = [(0, row) for row in range(rows)]
+    lanes: list[list[int]] = [[] for _ in range(rows)]
+    # Longest first, each to the shortest row: rows come out equal to within a short text, and
+    # their sizes are the same for every order, so that every epoch has as many windows.
+    for place in sorted(range(len(order)), key=lambda place: -len(texts[order[place]])):
+        size, row = sizes[0]
+        lanes[row].append(place)
+        heapq.heapreplace(sizes, (size + len(texts[order[place]]) + 1, row))
+    width = -(-max(size for size, _ in sizes) // length) * length
+    inputs = np.full((rows, width), end_id, np.int32)
+    targets = np.full((rows, width), -1, np.int32)
+    end = np.array([end_id], np.int32)
+    for row, lane in enumerate(lanes):
+        if lane:
+            ordered = (texts[order[place]] for place in sorted(lane))
+            line = np.concatenate([piece for text in ordered for piece in (text, end)])
+            targets[row, : len(line)] = line
+            inputs[row, 1 : len(line)] = line[:-1]
+    return Windows(inputs, targets, length, end_id, int((targets >= 0).sum()))
+
+
+def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
+    """The order of the texts in an epoch: a pure function of seed and epoch."""
+    return np.random.default_rng([seed, epoch]).permutation(count)

@@ -1,0 +1,64 @@
+"""Perplexity over whole texts, each read from the empty state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from flax import nnx
+
+from lstm_jax.models import CharLM
+from lstm_jax.train.data.text import Window, Windows
+
+
+@dataclass(frozen=True)
+class Score:
+    """`nats` is the sum of -ln p over `symbols`: every character, and one end for each text."""
+
+    nats: float
+    symbols: int
+
+    @property
+    def nats_per_symbol(self) -> float:
+        return self.nats / self.symbols
+
+    @property
+    def perplexity(self) -> float:
+        return math.exp(self.nats_per_symbol)
+
+
+def make_scorer(model: CharLM) -> Callable[[nnx.State, Any, Window], tuple[Any, jax.Array]]:
+    """`score(params, carry, window) -> (carry, nats)`, jitted, without dropout."""
+    graph = nnx.graphdef(model)
+
+    @jax.jit
+    def score(params, carry, window):
+        carry, log_probabilities = nnx.merge(graph, params).log_probabilities(
+            window.inputs, window.targets, carry, resets=window.resets
+        )
+        return carry, -(window.weights * log_probabilities).sum()
+
+    return score
+
+
+def evaluate(
+    scorer: Callable[[nnx.State, Any, Window], tuple[Any, jax.Array]],
+    params: nnx.State,
+    carry: Any,
+    windows: Windows,
+    *,
+    progress: Callable[[Iterable[int]], Iterable[int]] = lambda indices: indices,
+) -> Score:
+    """Sum the scores of all windows.
+
+    Texts are never split between rows and the state is reset where one begins, so the figure is
+    that of each text alone from the empty state, whatever the rows and the window.
+    """
+    total = 0.0
+    for index in progress(range(len(windows))):
+        carry, nats = scorer(params, carry, windows[index])
+        total += float(nats)
+    return Score(total, windows.symbols)

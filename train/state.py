@@ -1,0 +1,66 @@
+"""What training carries from step to step."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import Array
+
+from lstm_jax.models import CharLM
+from lstm_jax.train.config import OptimizerConfig
+
+
+class TrainState(NamedTuple):
+    """Everything a run needs to go on, as arrays.
+
+    `step` counts updates, `params` is the model's state, `carry` the recurrent state at the end
+    of the last window.
+    """
+
+    step: Array
+    params: nnx.State
+    opt_state: optax.OptState
+    carry: Any
+
+
+def make_optimizer(
+    config: OptimizerConfig, total_steps: int
+) -> tuple[optax.GradientTransformation, optax.Schedule]:
+    """Clip by global norm, then AdamW (Loshchilov & Hutter 2019) under warm-up and cosine.
+
+    Returns:
+        The transformation, and its schedule: step -> learning rate.
+    """
+    warmup = min(config.warmup_steps, max(total_steps - 1, 0))
+    schedule = optax.warmup_cosine_decay_schedule(
+        0.0 if warmup else config.learning_rate,
+        config.learning_rate,
+        warmup,
+        max(total_steps, 1),
+        config.learning_rate * config.final_fraction,
+    )
+    optimizer = optax.chain(
+        optax.clip_by_global_norm(config.clip_norm),
+        optax.adamw(
+            schedule,
+            b1=config.b1,
+            b2=config.b2,
+            weight_decay=config.weight_decay,
+            mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
+        ),
+    )
+    return optimizer, schedule
+
+
+def make_state(model: CharLM, optimizer: optax.GradientTransformation, rows: int) -> TrainState:
+    """The state before the first step."""
+    params = nnx.state(model, nnx.Param)
+    state = TrainState(
+        jnp.int32(0), params, optimizer.init(params), model.initial_state(rows)
+    )
+    # Donated buffers must be distinct, and a fresh zero state shares one array among its leaves.
+    return jax.tree.map(jnp.copy, state)
