@@ -12,12 +12,12 @@ config = TrainConfig(
         embedding_features=384,
         hidden_features=512,
         num_layers=2,
-        embedding_dropout=0.2,
-        layer_dropout=0.3,
-        output_dropout=0.3,
+        embedding_dropout=0.1,
+        layer_dropout=0.2,
+        output_dropout=0.2,
     ),
     optimizer=OptimizerConfig(
-        learning_rate=3e-3, warmup_steps=200, weight_decay=0.02, clip_norm=1.0
+        learning_rate=2.5e-3, warmup_steps=200, weight_decay=0.02, clip_norm=1.0
     ),
     epochs=4,
     rows=48,
