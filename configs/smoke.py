@@ -1,6 +1,6 @@
 """Verses that the code generates: learned in well under a minute on a CPU.
 
-    lstm-jax train smoke
+lstm-jax train smoke
 """
 
 from lstm_jax.models import CharLMConfig

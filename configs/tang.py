@@ -1,6 +1,6 @@
 """Tang poems: two layers of 512, tied softmax over 7,038 symbols, 6.8 million parameters.
 
-    lstm-jax train tang
+lstm-jax train tang
 """
 
 from lstm_jax.models import CharLMConfig

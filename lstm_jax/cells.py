@@ -51,7 +51,10 @@ class GRUState(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LSTMParams:
-    """`input_kernel` (D, 4H), `recurrent_kernel` (H, 4H), `bias` (4H,); columns ordered i, f, g, o."""
+    """`input_kernel` (D, 4H), `recurrent_kernel` (H, 4H), `bias` (4H,).
+
+    Columns are ordered i, f, g, o.
+    """
 
     input_kernel: Array
     recurrent_kernel: Array

@@ -56,7 +56,9 @@ def _dispatch(arguments: list[str]) -> int:
 
 def _usage() -> str:
     lines = [f"usage: {PROGRAM} COMMAND [OPTIONS]", ""]
-    lines += [f"  {name:10} {(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items()]
+    lines += [
+        f"  {name:10} {(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items()
+    ]
     return "\n".join([*lines, "", f"{PROGRAM} COMMAND --help tells a command's options."])
 
 
@@ -146,7 +148,11 @@ def _parse(kind: Any, arguments: list[str], program: str, **options: Any) -> Any
     try:
         with contextlib.redirect_stderr(stderr):
             return tyro.cli(
-                kind, prog=program, args=arguments, config=(tyro.conf.FlagCreatePairsOff,), **options
+                kind,
+                prog=program,
+                args=arguments,
+                config=(tyro.conf.FlagCreatePairsOff,),
+                **options,
             )
     except SystemExit as exit:
         if not exit.code:

@@ -115,7 +115,9 @@ def _fused(
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     if initial is None:
         initial = zeros_like(state)
-    initial = jax.tree.map(lambda a, s: jnp.broadcast_to(a, s.shape).astype(s.dtype), initial, state)
+    initial = jax.tree.map(
+        lambda a, s: jnp.broadcast_to(a, s.shape).astype(s.dtype), initial, state
+    )
     kernels = (params.input_kernel, params.recurrent_kernel, params.bias)
     xs = hide(valid, xs)
     return affine_scan(

@@ -51,23 +51,17 @@ def init_lstm(
     return LSTMParams(input_kernel, recurrent_kernel, bias)
 
 
-def init_rnn(
-    key: Array, in_features: int, hidden_features: int, *, dtype: Any = None
-) -> RNNParams:
+def init_rnn(key: Array, in_features: int, hidden_features: int, *, dtype: Any = None) -> RNNParams:
     """Vanilla RNN parameters: LeCun-normal input kernel, orthogonal recurrent kernel, zero bias.
 
     Raises:
         ValueError: for features below 1.
     """
     input_kernel, recurrent_kernel = _kernels(key, in_features, hidden_features, 1, dtype)
-    return RNNParams(
-        input_kernel, recurrent_kernel, jnp.zeros(hidden_features, input_kernel.dtype)
-    )
+    return RNNParams(input_kernel, recurrent_kernel, jnp.zeros(hidden_features, input_kernel.dtype))
 
 
-def init_gru(
-    key: Array, in_features: int, hidden_features: int, *, dtype: Any = None
-) -> GRUParams:
+def init_gru(key: Array, in_features: int, hidden_features: int, *, dtype: Any = None) -> GRUParams:
     """GRU parameters: LeCun-normal input kernel, per-gate orthogonal recurrent kernel, zero biases.
 
     Raises:

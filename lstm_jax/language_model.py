@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
@@ -99,7 +98,7 @@ class LanguageModel:
 
         Arguments as in `generate`, which joins what this yields; the chunk does not change it.
         """
-        ids, lengths = self._prompt_ids(prompts)
+        ids, lengths = _prompt_ids(self.vocabulary, prompts)
         try:
             sampling.validate(
                 temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length
@@ -108,7 +107,9 @@ class LanguageModel:
             raise ModelError(str(error)) from None
         graph, params = nnx.split(self.network)
         step = _stepper(graph, self.vocabulary.unknown_id)
-        decoding = sampling.prefill(step, params, self.network.initial_state(len(prompts)), ids, lengths)
+        decoding = sampling.prefill(
+            step, params, self.network.initial_state(len(prompts)), ids, lengths
+        )
         for start in range(0, max_length, chunk):
             decoding, new = sampling.decode(
                 step,
@@ -151,7 +152,7 @@ class LanguageModel:
         """
         if not 0 < temperature < float("inf"):
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
-        ids, lengths = self._prompt_ids([text])
+        ids, lengths = _prompt_ids(self.vocabulary, [text])
         graph, params = nnx.split(self.network)
         step = _stepper(graph, self.vocabulary.unknown_id)
         decoding = sampling.prefill(step, params, self.network.initial_state(1), ids, lengths)
@@ -259,16 +260,16 @@ def _flatten(state: nnx.State) -> dict[str, Any]:
     return {".".join(str(key.key) for key in path): leaf for path, leaf in leaves}
 
 
-def _prompt_ids(self: LanguageModel, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+def _prompt_ids(vocabulary: Vocabulary, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """END and the prompt's ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
     for prompt in prompts:
-        unknown = self.vocabulary.unknown(prompt)
+        unknown = vocabulary.unknown(prompt)
         if unknown:
             raise ModelError(f"the model does not know {unknown!r}, in the prompt {prompt!r}")
     lengths = np.array([len(prompt) + 1 for prompt in prompts], np.int32)
-    ids = np.full((len(prompts), _bucket(int(lengths.max()))), self.vocabulary.end_id, np.int32)
+    ids = np.full((len(prompts), _bucket(int(lengths.max()))), vocabulary.end_id, np.int32)
     for row, prompt in enumerate(prompts):
-        ids[row, 1 : len(prompt) + 1] = self.vocabulary.encode(prompt)
+        ids[row, 1 : len(prompt) + 1] = vocabulary.encode(prompt)
     return ids, lengths
 
 

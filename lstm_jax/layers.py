@@ -79,7 +79,10 @@ class Recurrent(nnx.Module):
         widths = [in_features] + [hidden_features] * (num_layers - 1)
         init = type(self).init
         self.layers = nnx.List(
-            [_Layer(init(rngs.params(), width, hidden_features, **init_options)) for width in widths]
+            [
+                _Layer(init(rngs.params(), width, hidden_features, **init_options))
+                for width in widths
+            ]
         )
 
     def __call__(

@@ -179,7 +179,11 @@ def controls(
     resets: Array | None,
     reverse: bool,
 ) -> tuple[Array | None, Array | None]:
-    """Check `scan`'s controls and bring them to one form: valid and starts, each (T, ...) or None."""
+    """Check `scan`'s controls and bring them to one form.
+
+    Returns:
+        `(valid, starts)`, each (T, ...) booleans or None; `starts` is in the order of the run.
+    """
     steps = _time_steps(xs)
     for name, control in (("mask", mask), ("resets", resets)):
         if control is None:

@@ -20,6 +20,20 @@ def kept(log_weights):
     return set(np.flatnonzero(np.asarray(log_weights) > -np.inf).tolist())
 
 
+def keeps(logits, temperature=1.0, top_k=None, top_p=None):
+    # One width and one dtype each, so that it compiles once per choice of filters.
+    row = np.full(8, -np.inf, np.float32)
+    row[: len(logits)] = logits
+    return kept(
+        filter_jit(
+            row,
+            temperature=np.float32(temperature),
+            top_k=None if top_k is None else np.int32(top_k),
+            top_p=None if top_p is None else np.float32(top_p),
+        )
+    )
+
+
 def bigram_step(table, state, ids):
     return state + 1, table[ids]
 
@@ -58,7 +72,7 @@ def prompts(batch, length=4, seed=2):
 @hypothesis.settings(deadline=None, max_examples=150, derandomize=True, database=None)
 @hypothesis.given(data=st.data())
 def test_filter_logits_agrees_with_the_literal_oracle(data):
-    size = data.draw(st.sampled_from([1, 9]))
+    size = data.draw(st.sampled_from([1, 8]))
     # Quarters: exact in float32, and often equal.
     quarters = st.integers(-24, 24).map(lambda n: n / 4)
     logits = data.draw(
@@ -101,45 +115,42 @@ def test_filter_logits_agrees_with_the_literal_oracle(data):
 
 
 def test_top_k_keeps_exactly_k_of_equals_the_lower_ids():
-    logits = jnp.array([1.0, 3.0, 2.0, 2.0, 2.0, 0.0])
+    logits = [1.0, 3.0, 2.0, 2.0, 2.0, 0.0]
     for k, expected in enumerate([{1}, {1, 2}, {1, 2, 3}, {1, 2, 3, 4}, {0, 1, 2, 3, 4}], start=1):
-        assert kept(filter_jit(logits, temperature=0.7, top_k=k)) == expected
-    assert kept(filter_jit(jnp.zeros(6), temperature=1.0, top_k=4)) == {0, 1, 2, 3}
-    assert kept(filter_jit(logits, temperature=1.0, top_k=100)) == set(range(6))
+        assert keeps(logits, temperature=0.7, top_k=k) == expected
+    assert keeps([0.0] * 6, top_k=4) == {0, 1, 2, 3}
+    assert keeps(logits, top_k=100) == set(range(6))
 
 
 def test_top_k_is_not_blurred_by_the_division():
-    logits = jnp.array([1.0, 1.0 + 2**-23, 1.0])
-    assert kept(filter_jit(logits, temperature=1e30, top_k=1)) == {1}
+    assert keeps([1.0, 1.0 + 2**-23, 1.0], temperature=1e30, top_k=1) == {1}
 
 
 def test_nucleus_keeps_the_symbol_that_crosses():
-    uniform = jnp.zeros(8)
     for top_p, size in [(1e-30, 1), (0.125, 1), (0.126, 2), (0.5, 4), (0.51, 5), (1.0, 8)]:
-        expected = set(range(size))
-        assert kept(filter_jit(uniform, temperature=1.0, top_p=top_p)) == expected
-    logits = jnp.log(jnp.array([0.1, 0.6, 0.3]))
-    assert kept(filter_jit(logits, temperature=1.0, top_p=0.59)) == {1}
-    assert kept(filter_jit(logits, temperature=1.0, top_p=0.61)) == {1, 2}
-    assert kept(filter_jit(logits, temperature=1.0, top_p=0.91)) == {0, 1, 2}
+        assert keeps([0.0] * 8, top_p=top_p) == set(range(size))
+    logits = np.log([0.1, 0.6, 0.3])
+    assert keeps(logits, top_p=0.59) == {1}
+    assert keeps(logits, top_p=0.61) == {1, 2}
+    assert keeps(logits, top_p=0.91) == {0, 1, 2}
 
 
 def test_nucleus_comes_after_temperature_and_top_k():
-    logits = jnp.log(jnp.array([0.4, 0.3, 0.2, 0.1]))
-    assert kept(filter_jit(logits, temperature=1.0, top_p=0.55)) == {0, 1}
-    assert kept(filter_jit(logits, temperature=0.1, top_p=0.55)) == {0}
+    logits = np.log([0.4, 0.3, 0.2, 0.1])
+    assert keeps(logits, top_p=0.55) == {0, 1}
+    assert keeps(logits, temperature=0.1, top_p=0.55) == {0}
     # Within the top two the first has 4/7.
-    assert kept(filter_jit(logits, temperature=1.0, top_k=2, top_p=0.55)) == {0}
+    assert keeps(logits, top_k=2, top_p=0.55) == {0}
 
 
 def test_top_p_one_keeps_the_faintest_symbol_of_a_large_vocabulary():
-    logits = jnp.linspace(0.0, -60.0, 7000)
-    assert len(kept(filter_jit(logits, temperature=1.0, top_p=1.0))) == 7000
+    logits = np.linspace(0.0, -60.0, 1000)
+    assert len(kept(filter_jit(logits, temperature=1.0, top_p=1.0))) == 1000
 
 
 def test_temperature_zero_is_argmax_whatever_the_filters():
     logits = jnp.array([[0.0, 2.0, 2.0, -jnp.inf], [-3.0, -4.0, -5.0, -1.0]])
-    for filters in ({}, {"top_k": 3}, {"top_p": 0.9}, {"top_k": 3, "top_p": 0.9}):
+    for filters in ({}, {"top_k": 3, "top_p": 0.9}):
         for temperature in (0.0, 1e-42):
             got = np.asarray(filter_jit(logits, temperature=temperature, **filters))
             np.testing.assert_array_equal(np.argmax(got, -1), [1, 3])
@@ -223,6 +234,7 @@ def test_two_symbols_have_their_exact_joint_distribution(settings):
         eos_id=EOS,
         **settings,
     )
+    table = np.asarray(table)
     expected = np.zeros((VOCABULARY, VOCABULARY))
     oracle_settings = {"temperature": 1.0} | settings
     first = np.exp(oracle.filter_logits(table[begin], **oracle_settings))
@@ -236,8 +248,10 @@ def test_two_symbols_have_their_exact_joint_distribution(settings):
     assert observed[~possible].sum() == 0
     common = expected * rows >= 5
     statistic = ((observed - rows * expected)[common] ** 2 / (rows * expected[common])).sum()
-    p_value = jax.scipy.stats.chi2.sf(statistic, common.sum() - 1)
-    assert p_value > 1e-3
+    # Wilson and Hilferty 1931: the cube root of chi-square over its degrees is nearly normal.
+    degrees = common.sum() - 1
+    spread = 2 / (9 * degrees)
+    assert (np.cbrt(statistic / degrees) - (1 - spread)) / np.sqrt(spread) < 3.1
 
 
 def test_temperature_zero_follows_the_argmax():

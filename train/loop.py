@@ -20,7 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from lstm_jax.language_model import LanguageModel
 from lstm_jax.models import CharLM
-from lstm_jax.train import checkpoints, config as configs
+from lstm_jax.train import checkpoints
+from lstm_jax.train import config as configs
 from lstm_jax.train.config import ConfigError, TrainConfig
 from lstm_jax.train.evaluate import evaluate, make_scorer
 from lstm_jax.train.state import make_optimizer, make_state
@@ -56,7 +57,9 @@ def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
             raise ConfigError(f"there is no run to resume in {folder} (no {CONFIG})")
         _check_same_run(configs.load(folder / CONFIG), config, folder)
     elif held and not overwrite:
-        raise ConfigError(f"{folder} already holds a run: give --resume, --overwrite or another --out")
+        raise ConfigError(
+            f"{folder} already holds a run: give --resume, --overwrite or another --out"
+        )
     elif folder.exists() and not held and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} exists and is not a run's folder: give another --out")
     elif held:
@@ -137,7 +140,9 @@ def train(
             if step % per_epoch == 0:
                 meter.flush()
                 score = evaluate(scorer, state.params, empty, validation)
-                meter.write(step, valid_loss=score.nats_per_symbol, valid_perplexity=score.perplexity)
+                meter.write(
+                    step, valid_loss=score.nats_per_symbol, valid_perplexity=score.perplexity
+                )
                 console.print(
                     f"epoch {step // per_epoch}: validation perplexity {score.perplexity:.2f} "
                     f"({score.nats_per_symbol:.4f} nats a symbol)"

@@ -59,8 +59,6 @@ def make_optimizer(
 def make_state(model: CharLM, optimizer: optax.GradientTransformation, rows: int) -> TrainState:
     """The state before the first step."""
     params = nnx.state(model, nnx.Param)
-    state = TrainState(
-        jnp.int32(0), params, optimizer.init(params), model.initial_state(rows)
-    )
+    state = TrainState(jnp.int32(0), params, optimizer.init(params), model.initial_state(rows))
     # Donated buffers must be distinct, and a fresh zero state shares one array among its leaves.
     return jax.tree.map(jnp.copy, state)

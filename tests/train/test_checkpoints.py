@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+
 from lstm_jax.train import checkpoints
 from lstm_jax.train.checkpoints import CheckpointError, exists, load, read_metadata, save
 

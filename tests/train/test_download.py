@@ -8,6 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from lstm_jax.train.data import download
 from lstm_jax.train.data.download import DataError, Source, fetch
 

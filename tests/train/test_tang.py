@@ -3,6 +3,7 @@
 import hashlib
 
 import pytest
+
 from lstm_jax.train.data import tang
 from lstm_jax.train.data.tang import clean, cluster, deduplicate, fold, lines, split
 

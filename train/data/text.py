@@ -51,7 +51,12 @@ class Windows:
 
 
 def pack(
-    texts: Sequence[np.ndarray], *, rows: int, length: int, end_id: int, order: np.ndarray | None = None
+    texts: Sequence[np.ndarray],
+    *,
+    rows: int,
+    length: int,
+    end_id: int,
+    order: np.ndarray | None = None,
 ) -> Windows:
     """Lay whole texts into rows of nearly equal length and cut the rows into windows.
 
