@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
+import json
 import pkgutil
 import re
+import secrets
 import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -122,7 +124,216 @@ def train(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"train": train}
+@dataclass(frozen=True)
+class SampleOptions:
+    """How to continue the prompt."""
+
+    prompt: tyro.conf.Positional[str] = ""
+    """The beginning of a text, simplified or traditional; none begins a new one."""
+    model: str = "tang"
+    """A released model's name or a run's folder."""
+    temperature: float = 0.8
+    """Above 1 is bolder, below 1 is safer, 0 always takes the most probable character."""
+    top_k: int | None = None
+    """Draw from the k most probable characters only."""
+    top_p: float | None = None
+    """Draw from the smallest set of characters that holds this probability, in (0, 1]."""
+    num: int = 1
+    """How many texts."""
+    seed: int | None = None
+    """The same seed gives the same texts; drawn anew if not given."""
+    max_length: int = 120
+    """Longest continuation, in characters."""
+    simplified: bool = False
+    """Write simplified script."""
+    json: bool = False
+    """Print JSON."""
+
+
+def sample(arguments: list[str]) -> int:
+    """Continue a text with a trained model."""
+    options = _parse(SampleOptions, arguments, f"{PROGRAM} sample", description=sample.__doc__)
+    if options.num < 1:
+        raise UsageError(f"--num must be at least 1, got {options.num}")
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"--seed must lie in [0, 2**32), got {seed}")
+
+    from lstm_jax.language_model import load
+    from lstm_jax.script import to_simplified, to_traditional
+
+    model = _guard(lambda: load(options.model))
+    prompt = to_traditional(options.prompt) if model.card.get("data") == "tang" else options.prompt
+    show = to_simplified if options.simplified else str
+    live = sys.stdout.isatty() and not options.json
+    pieces = model.stream(
+        [prompt] * options.num,
+        seed=seed,
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        max_length=options.max_length,
+        **({"chunk": 1} if live else {}),
+    )
+    texts = [prompt] * options.num
+    if live:
+        _write(_verses(show(prompt)))
+    while (parts := _guard(lambda: next(pieces, None))) is not None:
+        texts = [text + part for text, part in zip(texts, parts, strict=True)]
+        if live:
+            # The first text is shown as it grows, the others, of the same batch, when it is whole.
+            _write(_verses(show(parts[0])))
+    texts = [show(text) for text in texts]
+    if options.json:
+        print(json.dumps({"seed": seed, "texts": texts}, ensure_ascii=False))
+        return 0
+    if live:
+        _write("" if texts[0].endswith(tuple(FULL_STOPS)) else "\n")
+    shown = texts[1:] if live else texts
+    if live and shown:
+        _write("\n")
+    _write("\n".join(_verses(text).rstrip("\n") + "\n" for text in shown))
+    return 0
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What to measure, and on what."""
+
+    model: tyro.conf.Positional[str] = "tang"
+    """A released model's name or a run's folder."""
+    split: Literal["train", "valid", "test"] = "test"
+    """The split of the data that the model was trained on."""
+    file: Path | None = None
+    """Instead of a split, a UTF-8 file with one text a line."""
+    rows: int = 48
+    """Texts read side by side; it does not change the figure."""
+    json: bool = False
+    """Print JSON."""
+
+
+def evaluate(arguments: list[str]) -> int:
+    """Measure a model's perplexity."""
+    options = _parse(
+        EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
+    )
+    if options.rows < 1:
+        raise UsageError(f"--rows must be at least 1, got {options.rows}")
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from lstm_jax.language_model import load
+    from lstm_jax.train.evaluate import score_texts
+    from lstm_jax.train.tasks import load_texts
+
+    model = _guard(lambda: load(options.model))
+    if options.file is None:
+        texts = _guard(lambda: load_texts(model.card["data"]).splits[options.split])
+        what = f"{model.card['data']} {options.split}"
+    else:
+        texts, what = _read_lines(options.file), str(options.file)
+    errors = Console(stderr=True)
+    score = score_texts(
+        model,
+        texts,
+        rows=options.rows,
+        progress=lambda indices: track(
+            indices, f"{what}", console=errors, transient=True, disable=not errors.is_terminal
+        ),
+    )
+    figures = {
+        "model": options.model,
+        "on": what,
+        "texts": len(texts),
+        "symbols": score.symbols,
+        "unknown": score.unknown,
+        "nats_per_symbol": score.nats_per_symbol,
+        "perplexity": score.perplexity,
+    }
+    if options.json:
+        print(json.dumps(figures, ensure_ascii=False))
+    else:
+        print(
+            f"{what}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats a "
+            f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
+            + (f", {score.unknown:,} of them unknown characters" if score.unknown else "")
+        )
+    return 0
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Which data set."""
+
+    name: tyro.conf.Positional[Literal["tang"]]
+    """The data set's name."""
+    json: bool = False
+    """Print JSON."""
+
+
+def data(arguments: list[str]) -> int:
+    """Fetch a data set and count its splits."""
+    options = _parse(DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
+
+    from lstm_jax.train.data import tang
+
+    corpus = _guard(tang.load)
+    splits = {
+        name: {"texts": len(texts), "characters": sum(map(len, texts))}
+        for name, texts in (
+            ("train", corpus.train),
+            ("valid", corpus.valid),
+            ("test", corpus.test),
+        )
+    }
+    for counts in splits.values():
+        counts["symbols"] = counts["texts"] + counts["characters"]
+    if options.json:
+        facts = {"name": corpus.name, "raw": corpus.raw, "clusters": corpus.clusters}
+        print(json.dumps({**facts, "sha256": corpus.sha256, "splits": splits}))
+        return 0
+    print(
+        f"{corpus.raw:,} poems in the files, {sum(s['texts'] for s in splits.values()):,} after "
+        f"cleaning, in {corpus.clusters:,} clusters"
+    )
+    for name, counts in splits.items():
+        print(
+            f"{name:6} {counts['texts']:7,} poems {counts['characters']:10,} characters "
+            f"{counts['symbols']:10,} symbols with the ends"
+        )
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "sample": sample,
+    "evaluate": evaluate,
+    "data": data,
+}
+
+FULL_STOPS = "。！？"
+
+
+def _verses(text: str) -> str:
+    """A line break after each full stop of Chinese punctuation."""
+    return re.sub(f"([{FULL_STOPS}])", r"\1\n", text)
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _read_lines(path: Path) -> tuple[str, ...]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from None
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not lines:
+        raise UsageError(f"{path} holds no text: one text a line is expected")
+    return lines
 
 
 def _recipes() -> Any:

@@ -11,7 +11,7 @@ from jax import Array
 from lstm_jax import cells
 from lstm_jax.cells import GRUParams, GRUState, LSTMParams, LSTMState, RNNParams, RNNState
 from lstm_jax.fused import affine_scan
-from lstm_jax.recurrence import controls, hidden, hide, scan, zeros_like
+from lstm_jax.recurrence import controls, hidden, hide, initial_like, scan
 
 Implementation = Literal["scan", "fused"]
 IMPLEMENTATIONS = ("scan", "fused")
@@ -97,6 +97,11 @@ def _run(step, pointwise, state_type, params, xs, state, implementation, options
         )
     if state is None:
         state = zero_state(state_type, params, xs)
+    if state.h.shape[:-1] != jnp.shape(xs)[1:-1]:
+        raise ValueError(
+            f"state.h has shape {state.h.shape}; its batch axes must be {jnp.shape(xs)[1:-1]}, "
+            f"those of xs {jnp.shape(xs)}"
+        )
     if implementation != "fused":
         return scan(step, params, xs, state, **options)
     if pointwise is None:
@@ -113,11 +118,7 @@ def _fused(
     del emit
     cells.check_features(params, state.h, xs)
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
-    if initial is None:
-        initial = zeros_like(state)
-    initial = jax.tree.map(
-        lambda a, s: jnp.broadcast_to(a, s.shape).astype(s.dtype), initial, state
-    )
+    initial = initial_like(initial, state)
     kernels = (params.input_kernel, params.recurrent_kernel, params.bias)
     xs = hide(valid, xs)
     return affine_scan(

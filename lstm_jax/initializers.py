@@ -22,8 +22,10 @@ def orthogonal_gates(
     """
     one = jax.nn.initializers.orthogonal(scale)
     shape = (hidden_features, hidden_features)
-    blocks = [one(k, shape, dtype or jnp.float32) for k in jax.random.split(key, num_gates)]
-    return jnp.concatenate(blocks, axis=1)
+    dtype = dtype or jnp.float32
+    wide = jnp.promote_types(dtype, jnp.float32)  # QR knows no bfloat16
+    blocks = [one(k, shape, wide) for k in jax.random.split(key, num_gates)]
+    return jnp.concatenate(blocks, axis=1).astype(dtype)
 
 
 def init_lstm(

@@ -30,7 +30,7 @@ def tied_log_probabilities(
         Natural-log probabilities of the targets, (...).
 
     Raises:
-        ValueError: where the leading axes of features and targets differ.
+        ValueError: where the leading axes of features and targets differ, or for a chunk below 1.
     """
     rows, ids = _rows(chunk, features, targets)
     transposed = embedding.T
@@ -75,7 +75,8 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
         scores, _ = _score(rows @ transposed + bias, ids)
         return total - weights @ scores, None
 
-    return jax.lax.scan(one, jnp.zeros((), rows.dtype), (rows, ids, weights))[0]
+    start = jnp.zeros((), _wide(rows, embedding, bias, weights))
+    return jax.lax.scan(one, start, (rows, ids, weights))[0]
 
 
 def _cross_entropy_forward(rows, embedding, bias, ids, weights):
@@ -91,18 +92,24 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
         probabilities = jnp.exp(logits - log_totals[:, None])
         dlogits = weights[:, None] * (probabilities - (columns == ids[:, None]))
         carry = (total - weights @ scores, dembedding + dlogits.T @ rows, dbias + dlogits.sum(0))
-        return carry, dlogits @ embedding
+        return carry, (dlogits @ embedding).astype(rows.dtype)
 
-    start = (jnp.zeros((), rows.dtype), jnp.zeros_like(embedding), jnp.zeros_like(bias))
+    wide = _wide(rows, embedding, bias, weights)
+    start = tuple(jnp.zeros(shape, wide) for shape in ((), embedding.shape, bias.shape))
     (total, dembedding, dbias), drows = jax.lax.scan(one, start, (rows, ids, weights))
-    return total, (drows, dembedding, dbias)
+    return total, (drows, dembedding.astype(embedding.dtype), dbias.astype(bias.dtype))
 
 
 def _cross_entropy_backward(gradients, cotangent):
-    return *(cotangent * gradient for gradient in gradients), None, None
+    return *((cotangent * gradient).astype(gradient.dtype) for gradient in gradients), None, None
 
 
 _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+
+
+def _wide(*arrays: Array) -> jnp.dtype:
+    """The dtype to accumulate in: the promoted one, float32 at least."""
+    return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
 
 
 def _score(logits: Array, ids: Array) -> tuple[Array, Array]:
@@ -119,8 +126,10 @@ def _rows(chunk: int, features: Array, *others: Array) -> tuple[Array, ...]:
                 f"features {features.shape} and targets {other.shape} must agree on all axes "
                 "but the features' last"
             )
+    if chunk < 1:
+        raise ValueError(f"chunk must be at least 1, got {chunk}")
     count = others[0].size
-    size = min(chunk, count)
+    size = max(1, min(chunk, count))  # one row of none, where there are no targets
     arrays = [features.reshape(-1, features.shape[-1]), *(other.reshape(-1) for other in others)]
     padding = -count % size
     padded = [jnp.pad(a, ((0, padding),) + ((0, 0),) * (a.ndim - 1)) for a in arrays]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 Step = Callable[[Any, Any, Any], Any]
@@ -69,11 +70,11 @@ def scan(
     Raises:
         TypeError: a mask or resets that is not boolean, lengths that are not integers, a step
             whose new state has another structure, shape or dtype than the old one.
-        ValueError: leaves of `xs` that disagree on T, or controls of another shape.
+        ValueError: leaves of `xs` that disagree on T, controls of another shape, or `initial` of
+            another structure.
     """
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
-    if initial is None:
-        initial = zeros_like(state)
+    initial = initial_like(initial, state)
 
     def body(state, inputs):
         x, valid_t, start_t = inputs
@@ -230,6 +231,20 @@ def select(flag: Array | None, chosen: Any, other: Any) -> Any:
     return jax.tree.map(pick, chosen, other)
 
 
+def initial_like(initial: Any, state: Any) -> Any:
+    """The state at a reset, in the shapes and dtypes of `state`; zeros if None."""
+    if initial is None:
+        return zeros_like(state)
+    if jax.tree.structure(initial) != jax.tree.structure(state):
+        raise ValueError(
+            f"initial must have the structure of state, {jax.tree.structure(state)}, "
+            f"got {jax.tree.structure(initial)}"
+        )
+    return jax.tree.map(
+        lambda a, s: jnp.broadcast_to(a, jnp.shape(s)).astype(jnp.result_type(s)), initial, state
+    )
+
+
 def hide(valid: Array | None, x: Any) -> Any:
     """Zeros where not valid; leaves that do not have the batch axes (shared keys) stay."""
     if valid is None:
@@ -267,7 +282,8 @@ def _within(lengths: Array, steps: int) -> Array:
     if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
         raise TypeError(f"lengths must be integers, got {jnp.result_type(lengths)}")
     if not isinstance(lengths, jax.core.Tracer) and jnp.size(lengths):
-        low, high = int(jnp.min(jnp.asarray(lengths))), int(jnp.max(jnp.asarray(lengths)))
+        known = np.asarray(lengths)  # NumPy, for under jit even constants are traced by jnp
+        low, high = known.min(), known.max()
         if low < 0 or high > steps:
             raise ValueError(f"lengths must lie in [0, T={steps}], got {low} to {high}")
     lengths = jnp.asarray(lengths)

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 from flax import nnx
 
+from lstm_jax.language_model import LanguageModel
 from lstm_jax.models import CharLM
-from lstm_jax.train.data.text import Window, Windows
+from lstm_jax.train.data.text import Window, Windows, pack
 
 
 @dataclass(frozen=True)
 class Score:
-    """`nats` is the sum of -ln p over `symbols`: every character, and one end for each text."""
+    """`nats` is the sum of -ln p over `symbols`: every character, and one end for each text.
+
+    `unknown` counts the symbols that the vocabulary does not hold, scored as UNKNOWN.
+    """
 
     nats: float
     symbols: int
+    unknown: int = 0
 
     @property
     def nats_per_symbol(self) -> float:
@@ -28,6 +33,29 @@ class Score:
     @property
     def perplexity(self) -> float:
         return math.exp(self.nats_per_symbol)
+
+
+def score_texts(
+    model: LanguageModel,
+    texts: Sequence[str],
+    *,
+    rows: int = 48,
+    length: int = 64,
+    progress: Callable[[Iterable[int]], Iterable[int]] = lambda indices: indices,
+) -> Score:
+    """The score of a trained model on some texts; `rows` and `length` change its speed alone.
+
+    Raises:
+        ValueError: for no texts.
+    """
+    ids = [model.vocabulary.encode(text) for text in texts]
+    rows = min(rows, len(ids))
+    windows = pack(ids, rows=rows, length=length, end_id=model.vocabulary.end_id)
+    params = nnx.state(model.network, nnx.Param)
+    carry = model.network.initial_state(rows)
+    score = evaluate(make_scorer(model.network), params, carry, windows, progress=progress)
+    unknown = sum(int((text == model.vocabulary.unknown_id).sum()) for text in ids)
+    return replace(score, unknown=unknown)
 
 
 def make_scorer(model: CharLM) -> Callable[[nnx.State, Any, Window], tuple[Any, jax.Array]]:
