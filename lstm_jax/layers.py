@@ -116,7 +116,9 @@ class Recurrent(nnx.Module):
         if state is not None and len(state) != self.num_layers:
             raise ValueError(f"state must be a tuple of {self.num_layers}, got {len(state)}")
         if not self.time_major:
-            xs, mask, resets = (_swap(a) for a in (xs, mask, resets))
+            xs = _swap(xs)
+            mask = None if mask is None else _swap(mask)
+            resets = None if resets is None else _swap(resets)
         keys = [None] * self.num_layers if key is None else jax.random.split(key, self.num_layers)
         final_states = []
         for index, layer in enumerate(self.layers):
@@ -137,7 +139,7 @@ class Recurrent(nnx.Module):
 
     def initial_state(self, batch_size: int) -> tuple[Any, ...]:
         """The zero state for a batch: a tuple over layers, leaves (B, H)."""
-        zeros = jnp.zeros((batch_size, self.hidden_features), self.layers[0].bias.dtype)
+        zeros = jnp.zeros((batch_size, self.hidden_features), self.layers[0].params.bias.dtype)
         return tuple(
             self.state_type(*(zeros for _ in self.state_type._fields)) for _ in self.layers
         )
@@ -170,5 +172,5 @@ class RNN(Recurrent):
     default_implementation = "fused"
 
 
-def _swap(array: Array | None) -> Array | None:
-    return None if array is None else jnp.swapaxes(array, 0, 1)
+def _swap(array: Array) -> Array:
+    return jnp.swapaxes(array, 0, 1)

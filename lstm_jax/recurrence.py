@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 Step = Callable[[Any, Any, Any], Any]
 Emit = Callable[[Any, Any, Any, Any], Any]
@@ -281,7 +282,7 @@ def _time_steps(xs: Any) -> int:
 def _within(lengths: Array, steps: int) -> Array:
     if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
         raise TypeError(f"lengths must be integers, got {jnp.result_type(lengths)}")
-    if not isinstance(lengths, jax.core.Tracer) and jnp.size(lengths):
+    if not isinstance(lengths, Tracer) and jnp.size(lengths):
         known = np.asarray(lengths)  # NumPy, for under jit even constants are traced by jnp
         low, high = known.min(), known.max()
         if low < 0 or high > steps:

@@ -206,7 +206,19 @@ def test_nothing_is_sorted_unless_asked():
 
 
 # --- drawing -------------------------------------------------------------------------------------
-# Compiling is what these tests take their time for: most share one shape, of 4 rows and 8 steps.
+# Compiling is what these tests take their time for: most share one shape, of 4 rows and 8 steps,
+# and those that compare draws with draws, or with no figures at all, do without optimization.
+
+
+@pytest.fixture
+def unoptimized():
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+quick = pytest.mark.usefixtures("unoptimized")
 
 
 def sample_rnn(rows=4, seed=4, **settings):
@@ -254,6 +266,7 @@ def test_two_symbols_have_their_exact_joint_distribution(settings):
     assert (np.cbrt(statistic / degrees) - (1 - spread)) / np.sqrt(spread) < 3.1
 
 
+@quick
 def test_temperature_zero_follows_the_argmax():
     params, state = rnn(4)
     ids, lengths = prompts(4)
@@ -300,12 +313,14 @@ def test_padding_does_not_reach_a_row():
     assert np.isfinite(clean.logits).all()
 
 
+@quick
 def test_a_row_does_not_depend_on_the_number_of_rows():
     for temperature in (0.5, 1.0, 3.0):
         few, many = (sample_rnn(rows, temperature=temperature) for rows in (2, 4))
         np.testing.assert_array_equal(few, many[:2])
 
 
+@quick
 def test_equal_prompts_give_unlike_rows():
     got = sample(
         rnn_step, *rnn(4), np.full((4, 4), 2), np.full(4, 3, np.int32), key=jax.random.key(0),
@@ -314,6 +329,7 @@ def test_equal_prompts_give_unlike_rows():
     assert len({tuple(row) for row in got.tolist()}) == 4
 
 
+@quick
 def test_decoding_in_chunks_draws_what_one_call_draws():
     params, state = rnn(4)
     settings = {"key": jax.random.key(5), "eos_id": EOS, "temperature": np.float32(0.9)}
@@ -331,6 +347,7 @@ def test_decoding_in_chunks_draws_what_one_call_draws():
     assert not middle.done.all()
 
 
+@quick
 def test_a_row_stops_at_eos():
     # 2 -> 3 -> eos; 4 -> 4 for ever.
     table = np.full((VOCABULARY, VOCABULARY), -np.inf, np.float32)
@@ -348,6 +365,7 @@ def test_a_row_stops_at_eos():
     assert end.state.tolist() == [2, 1, 5]  # steps taken: the prompt's, and none for eos
 
 
+@quick
 def test_new_settings_do_not_recompile():
     traces = []
 
@@ -369,6 +387,7 @@ def test_new_settings_do_not_recompile():
     assert not any(run(top_k=k, top_p=p) for k, p in ((1, 1), (np.int64(5), 0.9), (10**12, 0.1)))
 
 
+@quick
 def test_works_under_an_outer_jit_and_vmap():
     def run(key, temperature):
         return sample_rnn(key=key, temperature=temperature)
@@ -379,6 +398,7 @@ def test_works_under_an_outer_jit_and_vmap():
     np.testing.assert_array_equal(jax.jit(jax.vmap(run))(keys, temperatures), np.stack(each))
 
 
+@quick
 def test_rows_may_be_split_over_an_explicit_mesh():
     mesh = jax.make_mesh((1,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
 
