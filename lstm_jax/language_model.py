@@ -25,6 +25,7 @@ from lstm_jax.vocabulary import Vocabulary
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 FORMAT = 1
+MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
 CHUNK = 16  # characters decoded between looks at whether every text has ended
 
 
@@ -263,6 +264,10 @@ def _flatten(state: nnx.State) -> dict[str, Any]:
 def _prompt_ids(vocabulary: Vocabulary, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """END and the prompt's ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
     for prompt in prompts:
+        if len(prompt) > MAX_PROMPT:
+            raise ModelError(
+                f"a prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are read"
+            )
         unknown = vocabulary.unknown(prompt)
         if unknown:
             raise ModelError(f"the model does not know {unknown!r}, in the prompt {prompt!r}")

@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 Step = Callable[[Any, Any, Array], tuple[Any, Array]]
 
@@ -39,7 +40,9 @@ class Decoding(NamedTuple):
     done: Array
 
 
-def validate(*, temperature=1.0, top_k=None, top_p=None, max_length=1) -> None:
+def validate(
+    *, temperature: Any = 1.0, top_k: Any = None, top_p: Any = None, max_length: Any = 1
+) -> None:
     """Raise ValueError, in one line, for settings that make no sense.
 
     Wants temperature finite and >= 0, top_k an int >= 1 or None, top_p in (0, 1] or None, and
@@ -68,7 +71,13 @@ def validate(*, temperature=1.0, top_k=None, top_p=None, max_length=1) -> None:
         raise ValueError(f"max_length must be an int, 1 or more, got {max_length!r}")
 
 
-def filter_logits(logits, *, temperature, top_k=None, top_p=None) -> Array:
+def filter_logits(
+    logits,
+    *,
+    temperature: ArrayLike,
+    top_k: ArrayLike | None = None,
+    top_p: ArrayLike | None = None,
+) -> Array:
     """Log-weights of the distribution to draw from; what is excluded has -inf.
 
     Temperature, then top-k, then nucleus (Holtzman et al. 2020, "The Curious Case of Neural Text
@@ -177,9 +186,9 @@ def decode(
     key,
     num_steps: int,
     eos_id: int,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
+    temperature: ArrayLike = 1.0,
+    top_k: ArrayLike | None = None,
+    top_p: ArrayLike | None = None,
 ) -> tuple[Decoding, Array]:
     """Draw `num_steps` symbols a row, and stand where the next call goes on.
 
@@ -224,9 +233,9 @@ def sample(
     key,
     max_length: int,
     eos_id: int,
-    temperature=1.0,
-    top_k=None,
-    top_p=None,
+    temperature: ArrayLike = 1.0,
+    top_k: ArrayLike | None = None,
+    top_p: ArrayLike | None = None,
 ) -> Array:
     """Continue each prompt by up to `max_length` symbols: `prefill`, then `decode`, both compiled.
 

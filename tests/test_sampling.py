@@ -309,7 +309,7 @@ def test_padding_does_not_reach_a_row():
     poisoned = prefill(rnn_step, params, state, np.where(inside, ids, 0), lengths)
     wider = prefill(rnn_step, params, state, np.pad(ids, ((0, 0), (0, 3))), lengths)
     jax.tree.map(np.testing.assert_array_equal, clean, poisoned)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), clean, wider)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), clean, wider)
     assert np.isfinite(clean.logits).all()
 
 

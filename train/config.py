@@ -113,6 +113,8 @@ def load(path: Path) -> TrainConfig:
 
 
 def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
+    if not isinstance(values, dict):
+        raise ConfigError(f"the configuration's {prefix or 'content'} is {values!r}, not an object")
     known = {f.name for f in fields(kind)}
     for name in values:
         if name not in known:
