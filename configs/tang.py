@@ -19,7 +19,7 @@ config = TrainConfig(
     optimizer=OptimizerConfig(
         learning_rate=2.5e-3, warmup_steps=200, weight_decay=0.02, clip_norm=1.0
     ),
-    epochs=4,
+    epochs=3,
     rows=48,
     window=48,
 )

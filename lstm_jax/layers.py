@@ -59,7 +59,8 @@ class Recurrent(nnx.Module):
             dropout: rate between layers; active when a key is passed.
             variational: one dropout mask over all time steps (Gal & Ghahramani 2016).
             time_major: inputs and outputs (T, B, ·) instead of (B, T, ·).
-            implementation: as in `lstm_jax.lstm`; None is "fused" where the cell has it.
+            implementation: as in `lstm_jax.lstm`; None is "fused" where the cell has it. For
+                forward-mode differentiation (`jax.jvp`, `jax.jacfwd`) ask for "scan".
             rngs: only read here; nothing random is kept.
             **init_options: for the cell's initialiser, such as `forget_bias`.
 

@@ -237,7 +237,7 @@ def sample(
     top_k: ArrayLike | None = None,
     top_p: ArrayLike | None = None,
 ) -> Array:
-    """Continue each prompt by up to `max_length` symbols: `prefill`, then `decode`, both compiled.
+    """Continue each prompt by up to `max_length` symbols: `prefill`, then `decode`, one program.
 
     Args:
       step, params, state, prompt_ids, prompt_lengths: see `prefill`.
@@ -251,11 +251,12 @@ def sample(
       ValueError: from `validate`, or from `prefill` where shapes do not agree.
     """
     validate(temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length)
-    decoding = prefill(step, params, state, prompt_ids, prompt_lengths)
-    _, ids = decode(
+    return _sample(
         step,
         params,
-        decoding,
+        state,
+        prompt_ids,
+        prompt_lengths,
         key=key,
         num_steps=max_length,
         eos_id=eos_id,
@@ -263,7 +264,12 @@ def sample(
         top_k=_scalar(top_k, np.int32),
         top_p=_scalar(top_p, np.float32),
     )
-    return ids
+
+
+@jax.jit(static_argnames=("step", "num_steps", "eos_id"))
+def _sample(step, params, state, prompt_ids, prompt_lengths, **settings):
+    decoding = prefill(step, params, state, prompt_ids, prompt_lengths)
+    return decode(step, params, decoding, **settings)[1]
 
 
 def _sort_descending(x):

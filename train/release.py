@@ -33,6 +33,8 @@ class Options:
     """The commit whose command trained the run."""
     trained_on: str = "2 cores of a shared x86-64 CPU"
     """The kind of machine."""
+    note: str = ""
+    """What else a reader of the card should know of how it was trained."""
 
 
 def release(options: Options) -> LanguageModel:
@@ -49,6 +51,7 @@ def release(options: Options) -> LanguageModel:
         "name": options.out.name,
         "commit": options.commit,
         "trained_on": options.trained_on,
+        "note": options.note,
         "stored_as": "float16",
         "valid_perplexity": round(valid.perplexity, 2),
         "test_perplexity": round(test.perplexity, 2),
@@ -65,6 +68,9 @@ def release(options: Options) -> LanguageModel:
 
 def _card(card: dict, size: int, samples: list[str]) -> str:
     model = card["config"]["model"]
+    trained_on = f"{card['trained_on']}, {card['steps']:,} steps"
+    if card["note"]:
+        trained_on += f"; {card['note']}"
     poems = "\n".join(f"> {poem}\n>" for poem in samples).removesuffix("\n>")
     return f"""# {card["name"]}: a character model of Tang poems
 
@@ -75,7 +81,7 @@ def _card(card: dict, size: int, samples: list[str]) -> str:
 | | |
 |---|---|
 | trained by | `{card["command"]}` at commit {card["commit"]} |
-| on | {card["trained_on"]}, {card["steps"]:,} steps |
+| on | {trained_on} |
 | data | 43,849 poems of github.com/chinese-poetry/chinese-poetry (MIT), traditional script |
 | sha256 of the data's hashes | `{card["data_sha256"]}` |
 | validation perplexity | {card["valid_perplexity"]} |

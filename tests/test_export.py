@@ -1,0 +1,85 @@
+"""Every public pure function lowers for the accelerators that no test machine has."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from problems import CELLS, make_params, make_state, make_xs
+
+from lstm_jax import lstm_gates, lstm_step, sample, stack, trace
+from lstm_jax.losses import tied_cross_entropy
+
+T, B, D, H, V = 3, 2, 2, 3, 5
+PLATFORMS = ("tpu", "cuda")
+
+
+def lower(function, *arguments):
+    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)
+    assert set(exported.platforms) == set(PLATFORMS)
+    assert exported.mlir_module_serialized
+
+
+def problem(cell):
+    params = make_params(cell, D, H, dtype=np.float32)
+    controls = {
+        "mask": np.ones((T, B), bool),
+        "resets": np.zeros((T, B), bool),
+        "lengths": np.full(B, T, np.int32),
+        "initial": make_state(cell, (), H, dtype=np.float32),
+    }
+    return params, make_xs((T, B, D), dtype=np.float32), controls
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    ("cell", "implementation"),
+    [("lstm", "scan"), ("lstm", "fused"), ("rnn", "scan"), ("rnn", "fused"), ("gru", "scan")],
+)
+def test_a_layer_and_its_gradient(cell, implementation, dtype):
+    params, xs, controls = problem(cell)
+    params, xs = jax.tree.map(lambda a: jnp.asarray(a, dtype), (params, xs))
+
+    def run(params, xs, controls):
+        return CELLS[cell].run(params, xs, implementation=implementation, **controls)
+
+    def loss(params, xs, controls):
+        return run(params, xs, controls)[1].sum()
+
+    lower(run, params, xs, controls)
+    lower(jax.grad(loss, (0, 1)), params, xs, controls)
+
+
+def test_steps_traces_and_stacks():
+    params, xs, _ = problem("lstm")
+    state = make_state("lstm", (B,), H, dtype=np.float32)
+    lower(lambda p, x, s: trace(lstm_step, p, x, s, gates=lstm_gates), params, xs, state)
+    top = make_params("gru", H, H, dtype=np.float32)
+    states = (state, make_state("gru", (B,), H, dtype=np.float32))
+    lower(stack(lstm_step, CELLS["gru"].step), (params, top), states, xs[0])
+
+
+def test_a_loss_and_its_gradient():
+    arguments = (
+        np.ones((T, H), np.float32), np.ones((V, H), np.float32), np.ones(V, np.float32),
+        np.zeros(T, np.int32), np.ones(T, np.float32),
+    )  # fmt: skip
+    lower(lambda *a: tied_cross_entropy(*a, chunk=2), *arguments)
+    lower(jax.grad(lambda *a: tied_cross_entropy(*a, chunk=2), (0, 1, 2)), *arguments)
+
+
+def test_the_sampler():
+    params = make_params("lstm", V, H, dtype=np.float32)
+
+    def step(params, state, ids):
+        state = lstm_step(params, state, jax.nn.one_hot(ids, V))
+        return state, state.h @ params.input_kernel[:, :H].T
+
+    def draw(params, state, prompts, lengths, key):
+        return sample(
+            step, params, state, prompts, lengths,
+            key=key, max_length=4, eos_id=1, temperature=0.8, top_k=3, top_p=0.9,
+        )  # fmt: skip
+
+    state = make_state("lstm", (B,), H, dtype=np.float32)
+    prompts, lengths = np.full((B, 2), 2, np.int32), np.full(B, 2, np.int32)
+    lower(draw, params, state, prompts, lengths, jax.random.key(0))
