@@ -72,6 +72,8 @@ class LanguageModel:
             ModelError: characters the model does not know, or a setting out of range.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if num < 1:
+            raise ModelError(f"num must be at least 1, got {num}")
         repeated = [prompt for prompt in prompts for _ in range(num)]
         pieces = self.stream(
             repeated,
@@ -86,7 +88,7 @@ class LanguageModel:
 
     def stream(
         self,
-        prompts: Sequence[str],
+        prompts: str | Sequence[str],
         *,
         seed: int = 0,
         temperature: float = 0.8,
@@ -99,6 +101,11 @@ class LanguageModel:
 
         Arguments as in `generate`, which joins what this yields; the chunk does not change it.
         """
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        if not prompts:
+            raise ModelError('there is no prompt; "" begins a new text')
+        if not (isinstance(seed, int) and 0 <= seed < 2**32):
+            raise ModelError(f"seed must be an integer in [0, 2**32), got {seed!r}")
         ids, lengths = _prompt_ids(self.vocabulary, prompts)
         try:
             sampling.validate(
@@ -106,6 +113,7 @@ class LanguageModel:
             )
         except ValueError as error:
             raise ModelError(str(error)) from None
+        top_k = top_k and min(top_k, len(self.vocabulary))  # int32 holds it
         graph, params = nnx.split(self.network)
         step = _stepper(graph, self.vocabulary.unknown_id)
         decoding = sampling.prefill(
@@ -119,9 +127,9 @@ class LanguageModel:
                 key=jax.random.key(seed),
                 num_steps=chunk,
                 eos_id=self.vocabulary.end_id,
-                temperature=temperature,
+                temperature=np.float32(temperature),
                 top_k=top_k,
-                top_p=top_p,
+                top_p=None if top_p is None else np.float32(top_p),
             )
             # Decoding whole chunks keeps one compiled program; the surplus of the last is cut.
             keep = min(chunk, max_length - start)
@@ -157,7 +165,8 @@ class LanguageModel:
         graph, params = nnx.split(self.network)
         step = _stepper(graph, self.vocabulary.unknown_id)
         decoding = sampling.prefill(step, params, self.network.initial_state(1), ids, lengths)
-        probabilities = np.asarray(jax.nn.softmax(decoding.logits[0] / temperature))
+        weights = sampling.filter_logits(decoding.logits[0], temperature=temperature)
+        probabilities = np.asarray(jax.nn.softmax(weights))
         names = ["", "\ufffd", *self.vocabulary.characters]
         order = np.argsort(-probabilities, kind="stable")
         return {names[i]: float(probabilities[i]) for i in order if probabilities[i] > 0}
@@ -167,8 +176,13 @@ class LanguageModel:
 
         Args:
             folder: made if it does not exist.
-            dtype: of the stored weights; they are read back as float32.
+            dtype: of the stored weights, float32 or float16; they are read back as float32.
+
+        Raises:
+            ValueError: for another dtype, which `load` could not read.
         """
+        if np.dtype(dtype) not in (np.float32, np.float16):
+            raise ValueError(f"dtype must be float32 or float16, got {np.dtype(dtype)}")
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {
             name: np.asarray(value).astype(dtype)
@@ -204,19 +218,26 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
         weights = (folder / WEIGHTS).read_bytes()
     except (OSError, ValueError) as error:
         raise ModelError(f"the model in {folder} cannot be read: {error}") from None
+    if not isinstance(description, dict):
+        raise ModelError(f"{folder / DESCRIPTION} is not the description of a model")
     if description.get("format") != FORMAT or description.get("kind") != "CharLM":
         raise ModelError(
             f"{folder / DESCRIPTION} describes {description.get('kind')!r} in format "
             f"{description.get('format')!r}; this version reads 'CharLM' in format {FORMAT}"
         )
-    if hashlib.sha256(weights).hexdigest() != description["sha256"]:
+    if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
         raise ModelError(
             f"{folder / WEIGHTS} is not the file that {DESCRIPTION} describes (its sha256 "
             "differs): it is half-written or altered; restore both files"
         )
-    vocabulary = Vocabulary(tuple(description["vocabulary"]))
-    network = _network(len(vocabulary), description["config"], load_tensors(weights), folder)
-    return LanguageModel(network, vocabulary, description["card"])
+    try:
+        vocabulary = Vocabulary(tuple(description["vocabulary"]))
+        network = _network(len(vocabulary), description["config"], load_tensors(weights), folder)
+        return LanguageModel(network, vocabulary, description["card"])
+    except ModelError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder / DESCRIPTION} cannot be used: {error!r}") from None
 
 
 def released() -> list[str]:
@@ -229,10 +250,14 @@ def _find(name: str) -> Path:
     if name in released():
         return Path(str(resources.files("lstm_jax.pretrained") / name))
     folder = Path(name)
-    if (folder / DESCRIPTION).is_file():
-        return folder
     names = ", ".join(released()) or "none"
-    if folder.is_dir():
+    try:
+        held, exists = (folder / DESCRIPTION).is_file(), folder.is_dir()
+    except OSError as error:  # a name too long to be one
+        raise ModelError(f"there is no such model: {error.strerror}") from None
+    if held:
+        return folder
+    if exists:
         raise ModelError(
             f"{folder} holds no {DESCRIPTION}: it is not a run's folder, or the run has not yet "
             f"come to its first validation (released models: {names})"

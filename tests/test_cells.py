@@ -140,8 +140,8 @@ def test_gru_gate_order_is_fixed():
     zeros = jax.tree.map(jnp.zeros_like, make_params("gru", D, H, dtype=np.float32))
     h, x = jnp.full(H, 0.5), jnp.zeros(D)
 
-    def new_h(block, recurrent_bias=0.0, **blocks):
-        bias = zeros.bias.at[block * H : (block + 1) * H].set(50.0)
+    def new_h(block, value=50.0, recurrent_bias=0.0, **blocks):
+        bias = zeros.bias.at[block * H : (block + 1) * H].set(value)
         if "n" in blocks:
             bias = bias.at[2 * H :].set(blocks["n"])
         params = CELLS["gru"].Params(
@@ -153,6 +153,7 @@ def test_gru_gate_order_is_fixed():
     assert_close(new_h(2), 0.5 * (1 + 0.5), 1e-6)  # n = 1, z = 1/2
     # r = 1 lets the whole recurrent bias through, r = 1/2 a half of it.
     assert_close(new_h(0, recurrent_bias=1.0), 0.5 * (np.tanh(1.0) + 0.5), 1e-6)
+    assert_close(new_h(0, 0.0, recurrent_bias=1.0), 0.5 * (np.tanh(0.5) + 0.5), 1e-6)
 
 
 def test_gates_are_those_of_the_step_and_read_h_alone(x64):

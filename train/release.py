@@ -31,6 +31,8 @@ class Options:
     """Folder of the release."""
     commit: str
     """The commit whose command trained the run."""
+    command: str = "lstm-jax train tang"
+    """The command that trains it again."""
     trained_on: str = "2 cores of a shared x86-64 CPU"
     """The kind of machine."""
     note: str = ""
@@ -49,6 +51,7 @@ def release(options: Options) -> LanguageModel:
     card = {
         **stored.card,
         "name": options.out.name,
+        "command": options.command,
         "commit": options.commit,
         "trained_on": options.trained_on,
         "note": options.note,

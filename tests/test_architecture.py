@@ -1,0 +1,248 @@
+"""The direction of imports, read from the sources; and that what is public is documented."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lstm_jax
+
+ROOT = Path(__file__).parent.parent
+# Where each folder's modules live once installed.
+PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_jax.configs"}
+
+# Each module may import those before it, never one after it.
+TOWER = ["cells", "recurrence", "fused", "functional", "layers", "models"]
+# What these may import from the library; the tower's own may import the leaves too.
+LEAVES = {
+    "initializers": {"cells"},
+    "losses": set(),
+    "dropout": set(),
+    "vocabulary": set(),
+    "sampling": {"cells", "recurrence"},
+}
+NO_FLAX = ["cells", "recurrence", "fused", "functional", *LEAVES]
+
+
+def sources():
+    """Dotted name as installed -> path, of the library, training and recipes."""
+    found = {}
+    for folder, package in PACKAGES.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            if parts[-1] == "__init__":
+                parts = parts[:-1]
+            found[".".join([package, *parts])] = path
+    return found
+
+
+SOURCES = sources()
+
+
+def imported(tree, name="", is_package=False):
+    """Dotted names that a module imports, anywhere in it, `from a import b` as a and a.b."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                package = name.split(".") if is_package else name.split(".")[:-1]
+                above = package[: len(package) - node.level + 1]
+                base = ".".join([*above, base] if base else above)
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return names
+
+
+IMPORTS = {
+    name: imported(ast.parse(path.read_text(encoding="utf-8")), name, path.name == "__init__.py")
+    for name, path in SOURCES.items()
+}
+
+
+def modules_of(name):
+    """The modules of this project that a module imports."""
+    return {other for other in IMPORTS[name] if other in SOURCES} - {name, "lstm_jax"}
+
+
+def inside(name, package):
+    return name == package or name.startswith(package + ".")
+
+
+def users_of(package):
+    return {name for name, found in IMPORTS.items() if any(inside(i, package) for i in found)}
+
+
+# --- the direction of imports --------------------------------------------------------------------
+
+
+def test_the_sources_are_found():
+    assert {f"lstm_jax.{name}" for name in [*TOWER, *LEAVES]} <= set(SOURCES)
+    assert {"lstm_jax.train.loop", "lstm_jax.train.data.tang"} <= set(SOURCES)
+    assert "lstm_jax.configs.tang" in SOURCES
+    assert modules_of("lstm_jax.fused") == {"lstm_jax.recurrence"}
+
+
+def test_relative_and_plain_imports_are_both_read():
+    tree = ast.parse("from .download import fetch\nfrom .. import step\nimport a.b as c")
+    assert imported(tree, "lstm_jax.train.data.tang") == {
+        "lstm_jax.train.data.download",
+        "lstm_jax.train.data.download.fetch",
+        "lstm_jax.train",
+        "lstm_jax.train.step",
+        "a.b",
+    }
+
+
+@pytest.mark.parametrize("name", TOWER)
+def test_the_tower_imports_downwards(name):
+    allowed = {*TOWER[: TOWER.index(name)], *LEAVES}
+    found = modules_of(f"lstm_jax.{name}")
+    assert found <= {f"lstm_jax.{other}" for other in allowed}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_the_leaves_stand_alone(name):
+    assert modules_of(f"lstm_jax.{name}") <= {f"lstm_jax.{other}" for other in LEAVES[name]}
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if n != "lstm_jax"])
+def test_nobody_inside_imports_the_curated_names(name):
+    found = {other for other in IMPORTS[name] if re.fullmatch(r"lstm_jax\.\w+", other)}
+    assert found <= set(SOURCES)
+
+
+@pytest.mark.parametrize("name", NO_FLAX)
+def test_no_flax_below_the_layers(name):
+    assert f"lstm_jax.{name}" not in users_of("flax")
+
+
+def test_optax_is_for_training():
+    assert all(inside(name, "lstm_jax.train") for name in users_of("optax"))
+
+
+def test_orbax_is_for_checkpoints():
+    assert users_of("orbax") == {"lstm_jax.train.checkpoints"}
+
+
+def test_matplotlib_is_for_pictures():
+    assert users_of("matplotlib") <= {"lstm_jax.plots"}
+
+
+def test_the_library_does_not_import_training():
+    def library(name):
+        return not inside(name, "lstm_jax.train") and not inside(name, "lstm_jax.configs")
+
+    assert {n for n in users_of("lstm_jax.train") if library(n)} <= {"lstm_jax.cli"}
+    assert {n for n in users_of("lstm_jax.configs") if library(n)} <= {"lstm_jax.cli"}
+    assert not {n for n in users_of("lstm_jax.configs") if inside(n, "lstm_jax.train")}
+    assert users_of("lstm_jax.cli") == set()
+
+
+@pytest.mark.parametrize("name", [n for n in SOURCES if inside(n, "lstm_jax.configs")])
+def test_recipes_import_configurations_only(name):
+    allowed = ("lstm_jax.train.config", "lstm_jax.models")
+    for other in IMPORTS[name]:
+        known = any(inside(other, module) for module in allowed)
+        assert known or other.split(".")[0] in sys.stdlib_module_names, other
+
+
+def test_the_library_imports_its_own_dependencies_only():
+    known = {"jax", "flax", "numpy", "safetensors", "tyro", "rich", "opencc", "lstm_jax"}
+    known |= {"matplotlib"} | sys.stdlib_module_names
+    training = known | {"optax", "orbax", "pooch"}
+    for name, found in IMPORTS.items():
+        allowed = training if inside(name, "lstm_jax.train") else known
+        assert {other.split(".")[0] for other in found} <= allowed, name
+
+
+def code_of(path):
+    """What a file shows as code: of a notebook its code cells, of Markdown all of it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+
+GLOBAL_IMPORT = re.compile(
+    r"^[\s>.]*(?:from\s+(?:train|configs)\b[\w.]*\s+import|import\s+(?:[\w.]+\s*,\s*)*"
+    r"(?:train|configs)\b)|\bpython3?\s+-m\s+(?:train|configs)\b",
+    re.MULTILINE,
+)
+
+
+def test_nobody_imports_the_folders_by_their_global_names():
+    assert GLOBAL_IMPORT.search("x = 1\n>>> from train.data import tang")
+    assert GLOBAL_IMPORT.search("    import os, train")
+    assert GLOBAL_IMPORT.search("import configs")
+    assert GLOBAL_IMPORT.search("python -m train.loop")
+    assert not GLOBAL_IMPORT.search("from lstm_jax import train\nimport training, lstm_jax.train")
+    assert not GLOBAL_IMPORT.search("from train to test, import it")
+    folders = [*PACKAGES, "notebooks", "tests"]
+    paths = [p for p in ROOT.iterdir() if p.is_file()]
+    paths += [path for folder in folders for path in (ROOT / folder).rglob("*")]
+    read = [path for path in paths if path.suffix in {".py", ".md", ".ipynb"}]
+    assert len(read) > len(SOURCES)
+    guilty = {p.name for p in read if GLOBAL_IMPORT.search(code_of(p))} - {Path(__file__).name}
+    assert not guilty
+    own = ast.parse(Path(__file__).read_text(encoding="utf-8"))
+    assert not {name.split(".")[0] for name in imported(own)} & {"train", "configs"}
+
+
+# --- what is public ------------------------------------------------------------------------------
+
+
+def test_all_is_sorted_and_public():
+    names = lstm_jax.__all__
+    # As ruff sorts them: constants, classes, functions.
+    assert names == sorted(names, key=lambda n: (not n.isupper(), n[0].islower(), n))
+    assert len(set(names)) == len(names)
+    assert not [name for name in names if name.startswith("_") or not hasattr(lstm_jax, name)]
+
+
+@pytest.mark.parametrize("name", lstm_jax.__all__)
+def test_what_all_names_is_documented(name):
+    # NamedTuples and dataclasses without a docstring have their signature for one.
+    text = getattr(lstm_jax, name).__doc__
+    assert text
+    assert not text.startswith(f"{name}(")
+    assert text.strip().splitlines()[0].endswith((".", ":"))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_public_modules_functions_and_classes_have_docstrings(name):
+    path = SOURCES[name]
+    text = path.read_text(encoding="utf-8")
+    if path.name == "__init__.py" and not text.strip():
+        return  # an empty package file has nothing to explain
+    tree = ast.parse(text)
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    public = [n for n in tree.body if isinstance(n, kinds) and not n.name.startswith("_")]
+    assert [n.name for n in public if not ast.get_docstring(n)] == []
+    assert ast.get_docstring(tree)
+
+
+def test_the_package_says_that_it_is_typed():
+    assert (Path(lstm_jax.__file__).parent / "py.typed").is_file()
+
+
+def test_importing_the_package_imports_no_more_than_it_needs():
+    # Flax brings Optax by itself; what counts is what lstm_jax adds.
+    program = (
+        "import sys, jax, flax.nnx; before = set(sys.modules); import lstm_jax; "
+        "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    brought = set(done.stdout.split())
+    assert "lstm_jax" in brought
+    assert not brought & {"matplotlib", "orbax", "optax", "tyro", "pooch", "opencc", "rich"}
+    program = "import sys, lstm_jax; print('matplotlib' in sys.modules, 'orbax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.split() == ["False", "False"], done.stderr
