@@ -1,6 +1,11 @@
 """Tang poems: two layers of 512, tied softmax over 7,038 symbols, 6.8 million parameters.
 
-lstm-jax train tang
+    lstm-jax train tang
+
+Gave validation perplexity 161.3, 112.3 and 103.9 after its three epochs, test perplexity 101.5
+(float16 weights), in 83 minutes on 2 cores of a shared x86-64 CPU that did other work beside it;
+1,900 to 2,200 characters a second when it had the cores to itself. The first 1,370 of its 3,561
+steps ran under the schedule of four epochs.
 """
 
 from lstm_jax.models import CharLMConfig

@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
 import tyro
 
@@ -105,7 +105,7 @@ def train(arguments: list[str]) -> int:
 
     from lstm_jax.train import loop
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)
 
     def run():
         config = loop.prepare(
@@ -115,13 +115,20 @@ def train(arguments: list[str]) -> int:
 
     result = _guard(run)
     if result.finished:
-        console.print(f"done after {result.step:,} steps: {folder}")
+        said = f"done after {result.step:,} steps: {folder}"
     else:
-        console.print(
-            f"stopped after step {result.step:,}, saved; go on with "
-            f"{PROGRAM} train {recipe} --out {folder} --resume"
-        )
+        again = _to_go_on(rest, reached=result.step == parsed.config.max_steps)
+        go_on = shlex.join([PROGRAM, "train", recipe, *again, "--resume"])
+        said = f"stopped after step {result.step:,}, saved; go on with {go_on}"
+    console.print(said, soft_wrap=True)
     return 0
+
+
+def _to_go_on(arguments: list[str], *, reached: bool) -> list[str]:
+    """The arguments of a run without those that started it, and without a limit it reached."""
+    dropped = "resume|overwrite" + (r"|max[-_]steps(=|\0)[^\0]*" if reached else "")
+    text = re.sub(rf"\0--({dropped})(?=\0|$)", "", "\0".join(["", *arguments]))
+    return text.split("\0")[1:]
 
 
 @dataclass(frozen=True)
@@ -156,8 +163,6 @@ def sample(arguments: list[str]) -> int:
     if options.num < 1:
         raise UsageError(f"--num must be at least 1, got {options.num}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"--seed must lie in [0, 2**32), got {seed}")
 
     from lstm_jax.language_model import load
     from lstm_jax.script import to_simplified, to_traditional
@@ -176,23 +181,27 @@ def sample(arguments: list[str]) -> int:
         **({"chunk": 1} if live else {}),
     )
     texts = [prompt] * options.num
-    if live:
-        _write(_verses(show(prompt)))
+    shown = 0
     while (parts := _guard(lambda: next(pieces, None))) is not None:
         texts = [text + part for text, part in zip(texts, parts, strict=True)]
         if live:
             # The first text is shown as it grows, the others, of the same batch, when it is whole.
-            _write(_verses(show(parts[0])))
+            # OpenCC goes by phrases, so what is to be converted waits for the end of its line.
+            ready = _lines_end(texts[0]) if options.simplified else len(texts[0])
+            _write(_verses(show(texts[0][shown:ready])))
+            shown = ready
+    if live:
+        _write(_verses(show(texts[0][shown:])))
     texts = [show(text) for text in texts]
     if options.json:
         print(json.dumps({"seed": seed, "texts": texts}, ensure_ascii=False))
         return 0
     if live:
         _write("" if texts[0].endswith(tuple(FULL_STOPS)) else "\n")
-    shown = texts[1:] if live else texts
-    if live and shown:
+    rest = texts[1:] if live else texts
+    if live and rest:
         _write("\n")
-    _write("\n".join(_verses(text).rstrip("\n") + "\n" for text in shown))
+    _write("\n".join(_verses(text).rstrip("\n") + "\n" for text in rest))
     return 0
 
 
@@ -224,13 +233,20 @@ def evaluate(arguments: list[str]) -> int:
     from rich.progress import track
 
     from lstm_jax.language_model import load
+    from lstm_jax.train.config import TrainConfig
     from lstm_jax.train.evaluate import score_texts
     from lstm_jax.train.tasks import load_texts
 
     model = _guard(lambda: load(options.model))
     if options.file is None:
-        texts = _guard(lambda: load_texts(model.card["data"]).splits[options.split])
-        what = f"{model.card['data']} {options.split}"
+        name = model.card.get("data")
+        if name not in get_args(get_type_hints(TrainConfig)["data"]):
+            raise UsageError(
+                f"the card of {options.model} names no data of this package, got {name!r}: "
+                "give texts with --file"
+            )
+        texts = _guard(lambda: load_texts(name).splits[options.split])
+        what = f"{name} {options.split}"
     else:
         texts, what = _read_lines(options.file), str(options.file)
     errors = Console(stderr=True)
@@ -315,6 +331,11 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 FULL_STOPS = "。！？"
 
 
+def _lines_end(text: str) -> int:
+    """Where the last line ends that is whole, just after its punctuation; 0 if none is."""
+    return max(map(text.rfind, f"{FULL_STOPS}，；：、")) + 1
+
+
 def _verses(text: str) -> str:
     """A line break after each full stop of Chinese punctuation."""
     return re.sub(f"([{FULL_STOPS}])", r"\1\n", text)
@@ -327,7 +348,7 @@ def _write(text: str) -> None:
 
 def _read_lines(path: Path) -> tuple[str, ...]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from None
     lines = tuple(line.strip() for line in text.splitlines() if line.strip())
@@ -375,7 +396,8 @@ def _first_paragraph(box: str) -> str:
     words = []
     for line in box.splitlines()[1:]:
         text = re.sub(r"[│╭╮╰╯]", "", line).strip()
-        if not text or set(text) <= {"─"}:
+        if not set(text) <= set("─-"):  # rules are of ASCII where the terminal's encoding is
+            words.append(text)
+        elif words:
             break
-        words.append(text)
     return " ".join(words)

@@ -67,11 +67,12 @@ def check(config: TrainConfig) -> None:
         ("rows", config.rows, config.rows >= 1, "at least 1"),
         ("window", config.window, config.window >= 1, "at least 1"),
         ("min-count", config.min_count, config.min_count >= 1, "at least 1"),
-        ("seed", config.seed, config.seed >= 0, "at least 0"),
+        ("seed", config.seed, 0 <= config.seed < 2**32, "in [0, 2**32)"),
         ("log-every", config.log_every, config.log_every >= 1, "at least 1"),
         ("checkpoint-every", config.checkpoint_every, config.checkpoint_every >= 0, "at least 0"),
-        ("max-steps", config.max_steps or 1, (config.max_steps or 1) >= 1, "at least 1"),
     ]
+    if config.max_steps is not None:
+        bounds.append(("max-steps", config.max_steps, config.max_steps >= 1, "at least 1"))
     model, optimizer = config.model, config.optimizer
     for name in ("embedding_features", "hidden_features", "num_layers"):
         value = getattr(model, name)
@@ -96,8 +97,10 @@ def check(config: TrainConfig) -> None:
 
 
 def save(config: TrainConfig, path: Path) -> None:
-    """Write a configuration as JSON."""
-    path.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    """Write a configuration as JSON, whole or not at all."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
+    partial.replace(path)
 
 
 def load(path: Path) -> TrainConfig:
@@ -107,12 +110,13 @@ def load(path: Path) -> TrainConfig:
         ConfigError: not JSON, or with a field that does not exist.
     """
     try:
-        return _build(TrainConfig, json.loads(path.read_text(encoding="utf-8")), "")
-    except (OSError, json.JSONDecodeError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as a run's configuration: {error}") from None
+    return _build(TrainConfig, values, "")
 
 
-def _build(kind: Any, values: dict[str, Any], prefix: str) -> Any:
+def _build(kind: Any, values: Any, prefix: str) -> Any:
     if not isinstance(values, dict):
         raise ConfigError(f"the configuration's {prefix or 'content'} is {values!r}, not an object")
     known = {f.name for f in fields(kind)}

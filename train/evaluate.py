@@ -32,7 +32,8 @@ class Score:
 
     @property
     def perplexity(self) -> float:
-        return math.exp(self.nats_per_symbol)
+        # Beyond 709 nats, as of a model that diverged, math.exp would raise.
+        return math.inf if self.nats_per_symbol > 709 else math.exp(self.nats_per_symbol)
 
 
 def score_texts(

@@ -18,7 +18,7 @@ from flax import nnx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lstm_jax.language_model import LanguageModel
+from lstm_jax.language_model import DESCRIPTION, WEIGHTS, LanguageModel
 from lstm_jax.models import CharLM
 from lstm_jax.train import checkpoints
 from lstm_jax.train import config as configs
@@ -30,6 +30,7 @@ from lstm_jax.train.tasks import TextTask, make_task
 
 CONFIG = "config.json"
 METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,9 @@ def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude one another")
     configs.check(config)
-    held = (folder / CONFIG).is_file()
+    held = _holds_run(folder)
     if resume:
-        if not held:
+        if not (folder / CONFIG).is_file():
             raise ConfigError(f"there is no run to resume in {folder} (no {CONFIG})")
         _check_same_run(configs.load(folder / CONFIG), config, folder)
     elif held and not overwrite:
@@ -62,10 +63,13 @@ def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
         )
     elif folder.exists() and not held and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError(f"{folder} exists and is not a run's folder: give another --out")
-    elif held:
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    configs.save(config, folder / CONFIG)
+    try:
+        if held and overwrite:
+            _delete_run(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        configs.save(config, folder / CONFIG)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
     return config
 
 
@@ -97,7 +101,7 @@ def train(
     model = CharLM(len(task.vocabulary), config.model, rngs=nnx.Rngs(config.seed))
     optimizer, schedule = make_optimizer(config.optimizer, total_steps)
     state = make_state(model, optimizer, config.rows)
-    latest = folder / "checkpoints" / "latest"
+    latest = folder / CHECKPOINTS / "latest"
     best: float | None = None
     if checkpoints.exists(latest):
         state, metadata = checkpoints.load(latest, state)
@@ -114,7 +118,8 @@ def train(
     console.print(
         f"{config.data}: {len(task.train):,} texts, vocabulary {len(task.vocabulary):,}, "
         f"{parameters:,} parameters, {per_epoch:,} steps an epoch, {total_steps:,} in all"
-        + (f"; going on from step {step:,}" if step else "")
+        + (f"; going on from step {step:,}" if step else ""),
+        soft_wrap=True,
     )
 
     def keep(where: Path) -> None:
@@ -145,11 +150,12 @@ def train(
                 )
                 console.print(
                     f"epoch {step // per_epoch}: validation perplexity {score.perplexity:.2f} "
-                    f"({score.nats_per_symbol:.4f} nats a symbol)"
+                    f"({score.nats_per_symbol:.4f} nats a symbol)",
+                    soft_wrap=True,
                 )
                 if best is None or score.nats_per_symbol < best:
                     best = score.nats_per_symbol
-                    keep(folder / "checkpoints" / "best")
+                    keep(folder / CHECKPOINTS / "best")
                     nnx.update(model, state.params)
                     card = _card(config, task, parameters, step, score.perplexity, facts)
                     LanguageModel(model, task.vocabulary, card).save(folder)
@@ -160,7 +166,7 @@ def train(
                 keep(latest)
         meter.flush()
         keep(latest)
-    return Result(step, step == total_steps, best)
+    return Result(step, step >= total_steps, best)
 
 
 class _Meter:
@@ -250,6 +256,22 @@ def _stop_signals() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _holds_run(folder: Path) -> bool:
+    # Other programs write a config.json too, and what is in their folder is not ours to delete.
+    try:
+        configs.load(folder / CONFIG)
+    except ConfigError:
+        return False
+    return True
+
+
+def _delete_run(folder: Path) -> None:
+    """Delete what a run writes, and nothing that somebody else put beside it."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    for name in (WEIGHTS, DESCRIPTION, METRICS, CONFIG):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:

@@ -1,0 +1,577 @@
+"""The command line: a mistake is one line and exit code 2, and what it prints can be relied on."""
+
+import hashlib
+import json
+import shutil
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+
+from lstm_jax import cli
+from lstm_jax.configs import smoke
+from lstm_jax.language_model import LanguageModel, load
+from lstm_jax.models import CharLM, CharLMConfig
+from lstm_jax.train import config as configs
+from lstm_jax.train.data import synthetic
+from lstm_jax.vocabulary import Vocabulary
+
+HAN = "，。看著山水雲乾坤風馬車門見長東飛鳥語學"
+
+
+@pytest.fixture
+def call(capsys):
+    """(exit code, stdout, stderr) of a command, run in this process."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return caught.value.code or 0, out, err
+
+    return call
+
+
+@pytest.fixture
+def refused(call):
+    """Calls a command that is to be refused, and returns the one line that says why."""
+
+    def refused(*arguments):
+        code, out, err = call(*arguments)
+        assert code == 2, (out, err)
+        assert out == ""
+        assert err.startswith("lstm-jax: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        assert "Traceback" not in err
+        assert "---" not in err, "a rule of tyro's box"
+        return err
+
+    return refused
+
+
+def make_model(folder, characters, data, seed=0):
+    vocabulary = Vocabulary(tuple(characters))
+    network = CharLM(len(vocabulary), CharLMConfig(4, 5, 1), rngs=nnx.Rngs(seed))
+    # Sharper than at its start, so that greedy and sampled texts differ and texts vary.
+    network.embedding[...] = 6 * network.embedding[...]
+    LanguageModel(network, vocabulary, {"data": data}).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A model whose card says that it learned verses."""
+    return make_model(tmp_path_factory.mktemp("model"), "abcdefgh", "verses")
+
+
+@pytest.fixture(scope="module")
+def poet(tmp_path_factory):
+    """A model of traditional characters, whose card says that it learned Tang poems."""
+    return make_model(tmp_path_factory.mktemp("poet"), HAN, "tang")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("compose", "no command 'compose'; the commands are train, sample, evaluate, data"),
+        ("train opera", "no recipe 'opera'; the recipes are smoke, tang"),
+        ("train smoke --model.hidden 3", "--model.hidden"),
+        ("train smoke --epoch 3", "--epoch"),
+        ("train smoke stray", "stray"),
+        ("train smoke --epochs many", "--epochs: invalid literal for int() with base 10: 'many'"),
+        ("train smoke --epochs", "Missing value for argument '--epochs'"),
+        ("train smoke --optimizer.learning-rate fast", "--optimizer.learning-rate"),
+        ("train smoke --data prose", "invalid choice 'prose' for argument '--data'"),
+        ("sample --temperature warm", "--temperature"),
+        ("sample --top-k 2.5", "--top-k"),
+        ("sample one two", "Unrecognized options: two"),
+        ("sample --num 0", "--num must be at least 1, got 0"),
+        ("sample --seed -1", "seed must be an integer in [0, 2**32), got -1"),
+        ("evaluate --split dev", "Expected one of ('train', 'valid', 'test')"),
+        ("evaluate --rows 0", "--rows must be at least 1, got 0"),
+        ("data", "{tang}"),
+        ("data prose", "invalid choice 'prose'"),
+    ],
+)
+def test_a_mistake_in_the_arguments(arguments, said, refused):
+    assert said in refused(*arguments.split())
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [("--epochs", 0), ("--max-steps", 0), ("--model.layer-dropout", 1.0), ("--optimizer.b1", 2.0)],
+)
+def test_a_value_out_of_range(flag, value, refused, tmp_path):
+    said = refused("train", "smoke", flag, value, "--out", tmp_path / "run")
+    assert f"{flag} must be " in said
+    assert f"got {value}" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_narrow_terminal_does_not_matter(refused, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    assert "Expected one of ('tang', 'verses')" in refused("train", "smoke", "--data", "prose")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--temperature", "-1", "temperature"),
+        ("--temperature", "nan", "temperature"),
+        ("--temperature", "inf", "temperature"),
+        ("--top-p", "0", "top_p"),
+        ("--top-p", "1.01", "top_p"),
+        ("--top-p", "nan", "top_p"),
+        ("--top-k", "0", "top_k"),
+        ("--max-length", "0", "max_length"),
+    ],
+)
+def test_a_setting_of_the_sampler_out_of_range(flag, value, said, model, refused):
+    assert said in refused("sample", "--model", model, flag, value)
+
+
+@pytest.mark.parametrize("prompt", ["abxay", "a\nb", "李"])
+def test_unknown_characters_in_a_prompt(prompt, model, refused):
+    said = refused("sample", prompt, "--model", model)
+    assert "the model does not know" in said
+    assert repr("".join(c for c in dict.fromkeys(prompt) if c not in "ab")) in said
+
+
+def test_unknown_characters_on_a_terminal_write_nothing_before_they_are_refused(
+    model, refused, monkeypatch
+):
+    terminal(monkeypatch)
+    refused("sample", "abx", "--model", model)
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate"])
+def test_a_model_that_is_not_there(command, refused, tmp_path):
+    flag = ["--model"] if command == "sample" else []
+    assert "there is no model" in refused(command, *flag, tmp_path / "nowhere")
+    assert "holds no model.json" in refused(command, *flag, tmp_path)
+
+
+def alter_weights(folder):
+    path = folder / "model.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+
+def cut_weights(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-10])
+
+
+def lose_weights(folder):
+    (folder / "model.safetensors").unlink()
+
+
+def cut_description(folder):
+    path = folder / "model.json"
+    path.write_text(path.read_text()[:50])
+
+
+def edit(**changes):
+    def alter(folder):
+        path = folder / "model.json"
+        description = {**json.loads(path.read_text()), **changes}
+        kept = {name: value for name, value in description.items() if value is not None}
+        path.write_text(json.dumps(kept))
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    "alter",
+    [
+        alter_weights,
+        cut_weights,
+        lose_weights,
+        cut_description,
+        edit(format=99),
+        edit(kind="GPT"),
+        edit(sha256=None),
+        edit(vocabulary=None),
+        edit(vocabulary="abcdefg"),
+        edit(vocabulary="aabcdefg"),
+        edit(config={"hidden_features": 6}),
+        edit(config={"colour": "red"}),
+        edit(card=None),
+    ],
+)
+def test_an_altered_model(alter, model, refused, tmp_path):
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    alter(folder)
+    assert str(folder) in refused("sample", "--model", folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "No such file"),
+        (b"", "holds no text"),
+        (b" \n\n", "holds no text"),
+        (b"abc\xff\xfe", "cannot be read as UTF-8"),
+    ],
+)
+def test_a_file_that_cannot_be_evaluated(content, said, model, refused, tmp_path):
+    file = tmp_path / "texts.txt"
+    if content is not None:
+        file.write_bytes(content)
+    line = refused("evaluate", model, "--file", file)
+    assert str(file) in line
+    assert said in line
+
+
+@pytest.mark.parametrize("data", [None, "prose", ["tang"]])
+def test_a_model_of_data_that_is_not_in_the_package(data, model, refused, tmp_path):
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    edit(card={"data": data})(folder)
+    assert "give texts with --file" in refused("evaluate", folder)
+
+
+@pytest.fixture
+def empty_mirror(tmp_path, monkeypatch):
+    (tmp_path / "mirror" / "tang").mkdir(parents=True)
+    monkeypatch.setenv("LSTM_JAX_DATA", str(tmp_path / "mirror"))
+
+
+@pytest.mark.parametrize("arguments", ["data tang", "evaluate MODEL --split valid"])
+def test_data_that_is_missing_from_the_mirror(arguments, refused, poet, empty_mirror):
+    said = refused(*arguments.replace("MODEL", str(poet)).split())
+    assert "is missing from" in said
+    assert "LSTM_JAX_DATA" in said
+
+
+def test_training_on_data_that_is_missing(refused, empty_mirror, tmp_path):
+    assert "is missing from" in refused("train", "tang", "--out", tmp_path / "run")
+
+
+# Runs
+
+
+TINY = [
+    "--model.embedding-features", "4", "--model.hidden-features", "5", "--model.num-layers", "1",
+    "--rows", "3", "--window", "24", "--min-count", "1", "--epochs", "1",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def few_verses():
+    verses = synthetic.verses
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(synthetic, "verses", lambda count, *, seed: verses(4, seed=seed))
+        yield
+
+
+@pytest.fixture(scope="module")
+def trained(few_verses, tmp_path_factory):
+    """A run of two steps of a recipe; and what the command printed."""
+    folder = tmp_path_factory.mktemp("runs") / "a run"
+    import contextlib
+    import io
+
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as caught,
+    ):
+        cli.main(["train", "smoke", *TINY, "--out", str(folder), "--max-steps", "2"])
+    assert not caught.value.code
+    return folder, out.getvalue(), err.getvalue()
+
+
+def digest(folder):
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        found.update(f"{path.relative_to(folder)}".encode())
+        if path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+def test_training_says_how_to_go_on_and_the_line_is_not_broken(trained):
+    folder, out, err = trained
+    assert err == ""
+    first, last = out.splitlines()
+    assert first.startswith("verses: 4 texts, vocabulary ")
+    assert last == (
+        "stopped after step 2, saved; go on with lstm-jax train smoke "
+        + " ".join(TINY)
+        + f" --out '{folder}' --resume"
+    )
+    config = configs.load(folder / "config.json")
+    assert config.model == CharLMConfig(4, 5, 1)
+    assert config.max_steps == 2
+    assert config.optimizer == smoke.config.optimizer, "what no flag names is the recipe's"
+
+
+def test_what_is_said_last_goes_on(trained, call, tmp_path):
+    folder = Path(shutil.copytree(trained[0], tmp_path / "run"))
+    code, out, err = call("train", "smoke", *TINY, "--out", folder, "--resume")
+    assert (code, err) == (0, "")
+    assert "going on from step 2" in out
+    assert f"done after 4 steps: {folder}" in out
+    card = load(folder).card
+    assert card["steps"] == 4
+    assert card["command"].startswith("lstm-jax train smoke --model.embedding-features 4 ")
+
+
+def test_a_limit_that_was_not_reached_is_kept():
+    given = ["--max-steps", "9", "--overwrite", "--out", "a b", "--resume", "--max_steps=9"]
+    assert cli._to_go_on(given, reached=True) == ["--out", "a b"]
+    assert cli._to_go_on(given, reached=False) == [
+        "--max-steps", "9", "--out", "a b", "--max_steps=9"
+    ]  # fmt: skip
+    assert cli._to_go_on([], reached=True) == []
+
+
+def test_a_folder_that_holds_a_run(trained, refused):
+    folder, before = trained[0], digest(trained[0])
+    said = refused("train", "smoke", *TINY, "--out", folder)
+    assert "already holds a run: give --resume, --overwrite or another --out" in said
+    said = refused("train", "smoke", *TINY, "--out", folder, "--resume", "--overwrite")
+    assert "exclude one another" in said
+    said = refused("train", "smoke", *TINY, "--out", folder, "--resume", "--rows", "4")
+    assert "has rows 3, not 4" in said
+    said = refused("train", "smoke", "--out", folder, "--resume")
+    assert "resume with the same configuration" in said
+    assert digest(folder) == before
+
+
+def test_folders_that_cannot_take_a_run(refused, tmp_path):
+    (tmp_path / "poem.txt").write_text("mine")
+    for more in ([], ["--overwrite"]):
+        assert "is not a run's folder" in refused("train", "smoke", "--out", tmp_path, *more)
+    assert "cannot be written" in refused("train", "smoke", "--out", tmp_path / "poem.txt" / "run")
+    assert "no run to resume" in refused("train", "smoke", "--out", tmp_path, "--resume")
+    assert [path.name for path in tmp_path.iterdir()] == ["poem.txt"]
+
+
+def break_manifest(latest):
+    (latest / "manifest.json").unlink()
+
+
+def break_array(latest):
+    path = max((p for p in latest.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def give_another_models(latest):
+    import jax.numpy as jnp
+
+    from lstm_jax.train import checkpoints
+
+    checkpoints.save(latest, {"kernel": jnp.ones(3)}, metadata={})
+
+
+@pytest.mark.parametrize("spoil", [break_manifest, break_array, give_another_models])
+def test_a_checkpoint_that_cannot_be_resumed(spoil, trained, refused, tmp_path, capsys):
+    folder = Path(shutil.copytree(trained[0], tmp_path / "run"))
+    spoil(folder / "checkpoints" / "latest")
+    arguments = ["train", "smoke", *TINY, "--out", folder, "--max-steps", "2", "--resume"]
+    before = digest(folder)
+    assert "latest" in refused(*arguments)
+    assert digest(folder) == before
+
+
+# Sampling
+
+
+def sampled(call, *arguments):
+    code, out, err = call("sample", *arguments, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert set(found) == {"seed", "texts"}
+    return found
+
+
+def test_sample_prints_json(model, call):
+    found = sampled(call, "ab", "--model", model, "--num", 3, "--seed", 5, "--max-length", 20)
+    assert found["seed"] == 5
+    assert len(found["texts"]) == 3
+    assert len(set(found["texts"])) > 1
+    for text in found["texts"]:
+        assert text.startswith("ab")
+        assert len(text) <= 22
+        assert set(text) <= set("abcdefgh")
+    again = sampled(call, "ab", "--model", model, "--num", 3, "--seed", 5, "--max-length", 20)
+    assert again == found
+    fewer = sampled(call, "ab", "--model", model, "--seed", 5, "--max-length", 20)
+    assert fewer["texts"] == found["texts"][:1]
+
+
+def test_a_seed_is_drawn_and_told(model, call):
+    arguments = ["--model", model, "--num", 3, "--max-length", 20]
+    found = sampled(call, *arguments)
+    assert sampled(call, *arguments, "--seed", found["seed"]) == found
+    assert sampled(call, *arguments)["seed"] != found["seed"]
+
+
+def test_greedy_texts_do_not_depend_on_the_seed(model, call):
+    arguments = ["--model", model, "--temperature", 0, "--max-length", 20]
+    found = [sampled(call, *arguments, "--seed", seed)["texts"] for seed in (1, 2)]
+    assert found[0] == found[1] == load(model).generate(temperature=0, max_length=20)
+    # The most probable character is also the only one of the one most probable.
+    assert sampled(call, *arguments[:2], *arguments[4:], "--top-k", 1)["texts"] == found[0]
+
+
+def test_sample_prints_texts_with_a_line_between(model, call):
+    arguments = ["a", "--model", model, "--num", 2, "--seed", 3, "--max-length", 20]
+    code, out, err = call("sample", *arguments)
+    assert (code, err) == (0, "")
+    assert out == "\n\n".join(sampled(call, *arguments)["texts"]) + "\n"
+
+
+def test_lines_break_after_full_stops(poet, call):
+    arguments = ["看山。看水。", "--model", poet, "--seed", 1, "--max-length", 30]
+    code, out, err = call("sample", *arguments)
+    (text,) = sampled(call, *arguments)["texts"]
+    assert text.startswith("看山。看水。")
+    assert (code, err) == (0, "")
+    assert out == text.replace("。", "。\n").removesuffix("\n") + "\n"
+
+
+def test_simplified_in_and_out(poet, call):
+    arguments = ["--model", poet, "--seed", 1, "--max-length", 30]
+    found = sampled(call, "东飞鸟语", *arguments)
+    assert found["texts"][0].startswith("東飛鳥語")
+    assert found == sampled(call, "東飛鳥語", *arguments)
+    shown = sampled(call, "东飞鸟语", *arguments, "--simplified")
+    assert shown["texts"][0].startswith("东飞鸟语")
+    assert not set(shown["texts"][0]) & set("東飛鳥語雲風馬車門見長學")
+
+
+def test_only_a_model_of_tang_poems_has_its_prompt_converted(refused, tmp_path):
+    folder = make_model(tmp_path, "東飛", "verses")
+    assert "'东'" in refused("sample", "东", "--model", folder)
+
+
+def terminal(monkeypatch):
+    import sys
+
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+
+
+@pytest.mark.parametrize("more", [[], ["--num", 2], ["--simplified"], ["--simplified", "--num", 2]])
+def test_a_terminal_sees_the_same_text_as_it_grows(more, poet, call, monkeypatch):
+    # 乾坤 stays, 乾 alone is simplified: written character by character, it would come out wrong.
+    arguments = ["看山。乾坤", "--model", poet, "--seed", 4, "--max-length", 40, *more]
+    _, expected, _ = call("sample", *arguments)
+    writes = []
+    terminal(monkeypatch)
+    write = cli._write
+    monkeypatch.setattr(cli, "_write", lambda text: (writes.append(text), write(text)))
+    code, out, err = call("sample", *arguments)
+    assert (code, err) == (0, "")
+    assert out == "".join(writes) == expected
+    assert "乾坤" in out
+    assert len([text for text in writes if text]) >= 3, "it must grow"
+
+
+@pytest.mark.parametrize("prompt", ["乾", "", "看山。"])
+def test_a_terminal_sees_phrases_over_the_end_of_the_prompt(prompt, poet, call, monkeypatch):
+    class Fake:
+        card = {"data": "tang"}  # noqa: RUF012
+
+        def stream(self, prompts, **options):
+            yield from ([c] for c in "坤，乾坤。看乾")
+
+    monkeypatch.setattr("lstm_jax.language_model.load", lambda name: Fake())
+    arguments = ["sample", prompt, "--simplified"]
+    _, expected, _ = call(*arguments)
+    terminal(monkeypatch)
+    assert call(*arguments) == (0, expected, "")
+
+
+# Measuring
+
+
+def test_evaluate_prints_json(model, call, tmp_path):
+    file = tmp_path / "texts.txt"
+    file.write_text("\ufeffabc\n\n  hag x\nabba\n", encoding="utf-8")
+    code, out, err = call("evaluate", model, "--file", file, "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    expected = [load(model).score(text) for text in ("abc", "hag x", "abba")]
+    assert found["on"] == str(file)
+    assert found["model"] == str(model)
+    assert found["texts"] == 3
+    assert found["symbols"] == 15
+    assert found["unknown"] == 2, "the space and the x; not a byte order mark"
+    nats = -float(np.concatenate(expected).mean(dtype=np.float64))
+    assert found["nats_per_symbol"] == pytest.approx(nats, rel=1e-5)
+    assert found["perplexity"] == pytest.approx(np.exp(nats), rel=1e-5)
+
+
+def test_evaluate_says_what_it_measured(model, call, few_verses):
+    code, out, err = call("evaluate", model, "--split", "valid", "--rows", 3)
+    assert (code, err) == (0, "")
+    assert out.startswith("verses valid: perplexity ")
+    assert "nats a symbol) over 192 symbols of 4 texts" in out
+    assert "unknown characters" in out
+    assert out.count("\n") == 1
+
+
+# Help
+
+
+def test_the_commands(call):
+    for arguments in ([], ["-h"], ["--help"]):
+        code, out, err = call(*arguments)
+        assert (code, err) == (0, "")
+        for command in cli.COMMANDS:
+            assert f"\n  {command} " in out
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("sample", cli.SampleOptions),
+        ("evaluate", cli.EvaluateOptions),
+        ("data", cli.DataOptions),
+    ],
+)
+def test_help_lists_the_options(command, options, call):
+    code, out, err = call(command, "--help")
+    assert (code, err) == (0, "")
+    assert f"usage: lstm-jax {command}" in out
+    # The first field is positional.
+    for field in fields(options)[1:]:
+        assert f"--{field.name.replace('_', '-')} " in out
+
+
+def test_help_of_train_lists_recipes(call):
+    for arguments in (["train"], ["train", "--help"]):
+        code, out, err = call(*arguments)
+        assert (code, err) == (0, "")
+        assert "recipes: smoke, tang" in out
+
+
+def flags(config, prefix=""):
+    for field in fields(config):
+        value = getattr(config, field.name)
+        name = field.name.replace("_", "-")
+        yield from flags(value, f"{prefix}{name}.") if is_dataclass(value) else [f"{prefix}{name}"]
+
+
+def test_help_of_a_recipe_lists_every_field(call):
+    code, out, err = call("train", "smoke", "--help")
+    assert (code, err) == (0, "")
+    for name in [*flags(smoke.config), "out", "resume", "overwrite"]:
+        assert f" --{name} " in out, name
+    assert "(default: 96)" in out, "defaults are the recipe's"
+
+
+def test_version(call):
+    from importlib.metadata import version
+
+    assert call("--version") == (0, version("lstm_jax") + "\n", "")

@@ -1,0 +1,125 @@
+"""A configuration is checked field by field, and is itself again after JSON."""
+
+import json
+import math
+from dataclasses import asdict, fields, is_dataclass, replace
+
+import pytest
+
+from lstm_jax.configs import smoke, tang
+from lstm_jax.models import CharLMConfig
+from lstm_jax.train.config import ConfigError, OptimizerConfig, TrainConfig, check, load, save
+
+INF, NAN = math.inf, math.nan
+BAD = {
+    "epochs": (0, -1),
+    "rows": (0,),
+    "window": (0,),
+    "min_count": (0,),
+    "seed": (-1, 2**32),
+    "log_every": (0,),
+    "checkpoint_every": (-1,),
+    "max_steps": (0, -3),
+    "model.embedding_features": (0,),
+    "model.hidden_features": (0, -8),
+    "model.num_layers": (0,),
+    "model.embedding_dropout": (-0.1, 1.0, NAN),
+    "model.layer_dropout": (1.5,),
+    "model.output_dropout": (INF,),
+    "optimizer.learning_rate": (0.0, -1.0, INF, NAN),
+    "optimizer.clip_norm": (0.0, NAN),
+    "optimizer.b1": (1.0, -0.1),
+    "optimizer.b2": (1.0, NAN),
+    "optimizer.warmup_steps": (-1,),
+    "optimizer.weight_decay": (-0.1, INF),
+    "optimizer.final_fraction": (-0.1, 1.1, NAN),
+}
+GOOD = {
+    "checkpoint_every": 0,
+    "max_steps": 1,
+    "seed": 2**32 - 1,
+    "model.layer_dropout": 0.99,
+    "optimizer.final_fraction": 0.0,
+    "optimizer.warmup_steps": 0,
+    "optimizer.b1": 0.0,
+}
+
+
+def changed(name, value, config=None):
+    config = config or TrainConfig()
+    first, _, rest = name.partition(".")
+    return replace(
+        config, **{first: changed(rest, value, getattr(config, first)) if rest else value}
+    )
+
+
+def flat(config, prefix=""):
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if is_dataclass(value):
+            yield from flat(value, f"{prefix}{field.name}.")
+        else:
+            yield f"{prefix}{field.name}"
+
+
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD.items() for v in vs])
+def test_a_bad_value_is_one_line_that_names_the_flag(name, value):
+    with pytest.raises(ConfigError) as caught:
+        check(changed(name, value))
+    message = str(caught.value)
+    assert message.startswith(f"--{name.replace('_', '-')} must be ")
+    assert message.endswith(f", got {value}")
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(("name", "value"), GOOD.items())
+def test_values_at_their_bounds_are_good(name, value):
+    check(changed(name, value))
+
+
+def test_every_number_is_checked():
+    # What is left is typed: a name of a data set, and a switch.
+    assert set(flat(TrainConfig())) - set(BAD) == {"data", "model.variational"}
+
+
+@pytest.mark.parametrize("config", [TrainConfig(), smoke.config, tang.config])
+def test_json_gives_back_the_same(config, tmp_path):
+    check(config)
+    save(config, tmp_path / "config.json")
+    assert load(tmp_path / "config.json") == config
+    assert json.loads((tmp_path / "config.json").read_text()) == asdict(config)
+    assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_every_field_survives_json(tmp_path):
+    config = TrainConfig(
+        "verses",
+        CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True),
+        OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0),
+        10, 11, 12, 13, 14, 15, 16, 17,
+    )  # fmt: skip
+    save(config, tmp_path / "config.json")
+    assert load(tmp_path / "config.json") == config
+
+
+@pytest.mark.parametrize("name", ["colour", "model.colour", "optimizer.colour"])
+def test_a_field_that_does_not_exist_is_refused(name, tmp_path):
+    values = asdict(TrainConfig())
+    inner = values[name.split(".")[0]] if "." in name else values
+    inner["colour"] = "red"
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(ConfigError, match=f"has a field {name} that does not exist"):
+        load(tmp_path / "config.json")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"3", b"\xff\xfe", b'{"model": 3}'])
+def test_what_is_no_configuration_is_one_line(content, tmp_path):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path / "config.json")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"nowhere\.json cannot be read"):
+        load(tmp_path / "nowhere.json")

@@ -1,0 +1,416 @@
+"""A run that is stopped, killed or taken up again ends as one that never stopped."""
+
+import hashlib
+import io
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from rich.console import Console
+
+import lstm_jax
+from lstm_jax.models import CharLM, CharLMConfig
+from lstm_jax.train import checkpoints, loop
+from lstm_jax.train.checkpoints import CheckpointError
+from lstm_jax.train.config import ConfigError, OptimizerConfig, TrainConfig
+from lstm_jax.train.config import load as load_config
+from lstm_jax.train.data import synthetic
+from lstm_jax.train.evaluate import score_texts
+from lstm_jax.train.state import make_optimizer, make_state
+from lstm_jax.train.tasks import load_texts, make_task
+
+ROWS, TEXTS = 3, 9  # 9 texts of 47 symbols in 3 rows: 141 symbols a row, 6 windows of 24
+PER_EPOCH = 6
+TOTAL = 2 * PER_EPOCH
+CONFIG = TrainConfig(
+    data="verses",
+    model=CharLMConfig(
+        embedding_features=4,
+        hidden_features=5,
+        num_layers=1,
+        output_dropout=0.1,
+    ),
+    optimizer=OptimizerConfig(learning_rate=0.03, warmup_steps=3),
+    epochs=2,
+    rows=ROWS,
+    window=24,
+    min_count=1,
+    log_every=2,
+    checkpoint_every=2,
+)
+FLAGS = [
+    "--model.embedding-features", "4", "--model.hidden-features", "5", "--model.num-layers", "1",
+    "--model.output-dropout", "0.1",
+    "--optimizer.learning-rate", "0.03", "--optimizer.warmup-steps", "3",
+    "--epochs", "2", "--rows", "3", "--window", "24", "--min-count", "1",
+    "--log-every", "2", "--checkpoint-every", "2",
+]  # fmt: skip
+
+DRIVER = f"""
+import sys, time
+from lstm_jax import cli
+from lstm_jax.train import loop
+from lstm_jax.train.data import synthetic
+
+pause, verses, make_update = float(sys.argv[1]), synthetic.verses, loop.make_update
+synthetic.verses = lambda count, *, seed: verses({TEXTS}, seed=seed)
+
+def slow(*args, **options):
+    update = make_update(*args, **options)
+    def paused(*args):
+        time.sleep(pause)
+        return update(*args)
+    return paused
+
+loop.make_update = slow
+cli.main(sys.argv[2:])
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Few verses; and the programs, which all runs of this process share: they compile slowly."""
+    verses, programs = synthetic.verses, {}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(synthetic, "verses", lambda count, *, seed: verses(TEXTS, seed=seed))
+        for name in ("make_update", "make_scorer"):
+            make = getattr(loop, name)
+
+            def once(*args, make=make, name=name, **options):
+                if name not in programs:
+                    programs[name] = make(*args, **options)
+                return programs[name]
+
+            monkeypatch.setattr(loop, name, once)
+        yield programs
+
+
+def run(folder, config=CONFIG, *, resume=False, overwrite=False):
+    said = io.StringIO()
+    config = loop.prepare(folder, config, resume=resume, overwrite=overwrite)
+    result = loop.train(config, folder, console=Console(file=said))
+    return result, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    """Starts processes, which have a cache of compiled programs among themselves."""
+    return partial(start, tmp_path_factory.mktemp("cache"))
+
+
+@contextmanager
+def start(cache, folder, *more, pause=0.0):
+    """`lstm-jax train smoke` on the tiny run, in a process of its own, each step after a pause."""
+    cached = {
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+    command = [sys.executable, "-W", "error", "-c", DRIVER, str(pause), "train", "smoke"]
+    with subprocess.Popen(
+        [*command, *FLAGS, "--out", str(folder), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **cached, "PYTHONUTF8": "1"},
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(path, process, seconds=300):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.01)
+
+
+def template(config=CONFIG):
+    task = make_task(config)
+    optimizer, _ = make_optimizer(config.optimizer, TOTAL)
+    model = CharLM(len(task.vocabulary), config.model, rngs=nnx.Rngs(0))
+    return make_state(model, optimizer, config.rows)
+
+
+def latest(folder):
+    return folder / "checkpoints" / "latest"
+
+
+def assert_same_bytes(folder, other):
+    """Step, parameters, optimiser and carried state of the latest checkpoints."""
+    like = template()
+    (one, facts), (two, other_facts) = (checkpoints.load(latest(f), like) for f in (folder, other))
+    leaves = zip(jax.tree_util.tree_leaves_with_path(one), jax.tree.leaves(two), strict=True)
+    for (path, a), b in leaves:
+        name = jax.tree_util.keystr(path)
+        assert (a.shape, a.dtype) == (b.shape, b.dtype), name
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), name
+    assert facts == other_facts
+    assert one.step == TOTAL
+    assert (folder / "model.safetensors").read_bytes() == (other / "model.safetensors").read_bytes()
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def assert_metrics_whole(folder):
+    """Every step that was to be logged is there once, in order: the training and the validation."""
+    lines = metrics(folder)
+    training = [line["step"] for line in lines if "loss" in line]
+    assert training == sorted(set(training))
+    assert set(training) >= set(range(2, TOTAL + 1, 2))
+    assert [line["step"] for line in lines if "valid_loss" in line] == [PER_EPOCH, TOTAL]
+    assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
+
+
+def digest(folder):
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        found.update(f"{path.relative_to(folder)} {path.stat().st_mtime_ns}".encode())
+        if path.is_file():
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
+@pytest.fixture(scope="module")
+def whole(compiled, tmp_path_factory):
+    """The run that never stopped; nobody writes to its folder."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return folder, *run(folder)
+
+
+def test_a_whole_run(whole, compiled):
+    folder, result, said = whole
+    assert result.finished
+    assert result.step == TOTAL
+    assert load_config(folder / "config.json") == CONFIG
+    assert checkpoints.exists(folder / "checkpoints" / "best")
+    assert_metrics_whole(folder)
+    assert "9 texts" in said
+    assert len(re.findall("epoch [12]: validation perplexity", said)) == 2
+    assert [program._cache_size() for program in compiled.values()] == [1, 1]
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "config.json", "metrics.jsonl", "checkpoints", "model.json", "model.safetensors"
+    }  # fmt: skip
+
+
+def test_the_keys_of_the_metrics(whole):
+    folder = whole[0]
+    training = {"step", "loss", "perplexity", "grad_norm", "learning_rate", "tokens_per_second"}
+    validation = {"step", "valid_loss", "valid_perplexity"}
+    lines = metrics(folder)
+    assert {frozenset(line) for line in lines} == {frozenset(training), frozenset(validation)}
+    for line in lines:
+        loss = line.get("loss", line.get("valid_loss"))
+        perplexity = line.get("perplexity", line.get("valid_perplexity"))
+        assert perplexity == pytest.approx(math.exp(loss))
+        assert line.get("tokens_per_second", 1) > 0
+    rates = [line["learning_rate"] for line in lines if "loss" in line]
+    assert rates[0] == pytest.approx(0.03 / 3, rel=1e-5)
+    assert rates[1] == pytest.approx(0.03, rel=1e-5)
+
+
+def test_the_exported_model_is_the_best_one(whole):
+    folder, result, _ = whole
+    best = min(line["valid_loss"] for line in metrics(folder) if "valid_loss" in line)
+    assert result.best_valid_loss == best
+    state, facts = checkpoints.load(folder / "checkpoints" / "best", template())
+    assert facts["best_valid_loss"] == best
+    model = lstm_jax.load(folder)
+    score = score_texts(model, load_texts("verses").splits["valid"], rows=4, length=24)
+    assert score.nats_per_symbol == pytest.approx(best, rel=1e-6)
+    assert model.card["valid_perplexity"] == pytest.approx(math.exp(best))
+    assert model.card["data"] == "verses"
+    assert model.card["steps"] == int(state.step)
+    assert model.card["parameters"] == sum(x.size for x in jax.tree.leaves(state.params))
+    np.testing.assert_array_equal(model.network.embedding[...], state.params["embedding"][...])
+
+
+def test_max_steps_then_a_new_process_gives_the_same_bytes(whole, started, tmp_path):
+    folder = tmp_path / "run"
+    result, _ = run(folder, replace(CONFIG, max_steps=5))
+    assert not result.finished
+    assert result.step == 5
+    assert checkpoints.load(latest(folder), template())[0].step == 5
+    again, _ = run(folder, replace(CONFIG, max_steps=5), resume=True)
+    assert again == result, "at its limit, a run that is taken up has nothing to do"
+    with started(folder, "--resume") as process:
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert err == ""
+    assert "going on from step 5" in out
+    assert f"done after {TOTAL} steps: {folder}" in out
+    assert_same_bytes(folder, whole[0])
+    assert_metrics_whole(folder)
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(whole, started, tmp_path):
+    folder = tmp_path / "run"
+    with started(folder, pause=0.05) as process:
+        wait_for(latest(folder), process)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    with (folder / "metrics.jsonl").open("a") as log:
+        log.write('{"step": 11, "loss": 1.0}\n{"step": 12, "lo')  # a line too far, and half a line
+    result, said = run(folder, resume=True)
+    assert result.finished
+    assert "going on from step" in said
+    assert_same_bytes(folder, whole[0])
+    assert_metrics_whole(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_tells_how_to_go_on(number, whole, started, tmp_path):
+    folder = tmp_path / "a run"
+    with started(folder, "--overwrite", pause=0.3) as process:
+        wait_for(latest(folder), process)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    assert err == ""
+    stopped = re.search(r"stopped after step (\d+), saved; go on with (lstm-jax train .*)", out)
+    step = int(stopped[1])
+    assert 2 <= step < TOTAL
+    assert checkpoints.load(latest(folder), template())[0].step == step
+    # The command is whole: with it the same configuration goes on, in the same folder.
+    assert f"--out '{folder}'" in stopped[2]
+    assert "--model.hidden-features 5" in stopped[2]
+    assert stopped[2].endswith(" --resume")
+    assert "--overwrite" not in stopped[2]
+    assert run(folder, resume=True)[0].finished
+    assert_same_bytes(folder, whole[0])
+    assert_metrics_whole(folder)
+
+
+def test_a_finished_run_that_is_resumed_stays_as_it_is(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    before = metrics(folder)
+    result, _ = run(folder, resume=True)
+    assert result == whole[1]
+    assert metrics(folder) == before
+    assert_same_bytes(folder, whole[0])
+
+
+def copy(folder, to):
+    return Path(shutil.copytree(folder, to / "run"))
+
+
+OTHERS = {
+    "data": {"data": "tang"},
+    "rows": {"rows": 4},
+    "window": {"window": 12},
+    "seed": {"seed": 1},
+    "min_count": {"min_count": 2},
+    "model": {"model": replace(CONFIG.model, hidden_features=6)},
+    "optimizer": {"optimizer": replace(CONFIG.optimizer, learning_rate=0.1)},
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_resume_with_another_configuration_names_the_field(name, whole):
+    before = digest(whole[0])
+    with pytest.raises(ConfigError, match=f"has {name} ") as caught:
+        loop.prepare(whole[0], replace(CONFIG, **OTHERS[name]), resume=True, overwrite=False)
+    assert "\n" not in str(caught.value)
+    assert digest(whole[0]) == before
+
+
+def test_how_long_and_how_often_may_change_on_resume(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    other = replace(CONFIG, epochs=3, max_steps=99, log_every=1, checkpoint_every=0)
+    assert loop.prepare(folder, other, resume=True, overwrite=False) == other
+    assert load_config(folder / "config.json") == other
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "already holds a run: give --resume, --overwrite or another --out"),
+        ({"resume": True, "overwrite": True}, "exclude one another"),
+    ],
+)
+def test_a_folder_that_holds_a_run_is_refused_and_untouched(options, message, whole):
+    before = digest(whole[0])
+    with pytest.raises(ConfigError, match=message):
+        loop.prepare(whole[0], CONFIG, **{"resume": False, "overwrite": False, **options})
+    assert digest(whole[0]) == before
+
+
+def test_a_bad_value_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(ConfigError, match="--rows"):
+        loop.prepare(tmp_path / "run", replace(CONFIG, rows=0), resume=False, overwrite=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_overwrite_starts_anew_and_spares_what_is_not_the_runs(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    (folder / "notes.txt").write_text("mine")
+    other = replace(CONFIG, rows=4)
+    assert loop.prepare(folder, other, resume=False, overwrite=True) == other
+    assert {path.name for path in folder.iterdir()} == {"config.json", "notes.txt"}
+    assert load_config(folder / "config.json") == other
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["thesis.txt", "config.json", "checkpoints"])
+def test_a_folder_that_is_no_run_is_refused_and_untouched(name, overwrite, tmp_path):
+    (tmp_path / name).write_text('{"model_type": "bert"}')
+    before = digest(tmp_path)
+    with pytest.raises(ConfigError, match="is not a run's folder: give another --out"):
+        loop.prepare(tmp_path, CONFIG, resume=False, overwrite=overwrite)
+    assert digest(tmp_path) == before
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be written") as caught:
+        loop.prepare(tmp_path / "file" / "run", CONFIG, resume=False, overwrite=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_to_resume(tmp_path):
+    with pytest.raises(ConfigError, match=r"no run to resume in .* \(no config\.json\)"):
+        loop.prepare(tmp_path, CONFIG, resume=True, overwrite=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_checkpoint_stops_the_run_and_nothing_is_overwritten(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    array = max(latest(folder).rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+    content = bytearray(array.read_bytes())
+    content[len(content) // 2] ^= 1
+    array.write_bytes(content)
+    loop.prepare(folder, CONFIG, resume=True, overwrite=False)
+    before = digest(folder)
+    with pytest.raises(CheckpointError, match="is damaged"):
+        loop.train(CONFIG, folder, console=Console(file=io.StringIO()))
+    assert digest(folder) == before
+
+
+def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    state, facts = checkpoints.load(latest(folder), template())
+    checkpoints.save(latest(folder), state, metadata={**facts, "vocabulary": "another"})
+    before = digest(folder)
+    with pytest.raises(ConfigError, match="another vocabulary than the data gives"):
+        loop.train(CONFIG, folder, console=Console(file=io.StringIO()))
+    assert digest(folder) == before
