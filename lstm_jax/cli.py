@@ -103,15 +103,19 @@ def train(arguments: list[str]) -> int:
 
     from rich.console import Console
 
+    from lstm_jax.train import config as configs
     from lstm_jax.train import loop
+    from lstm_jax.train.tasks import make_task
 
     console = Console(highlight=False, markup=False, emoji=False)
 
     def run():
+        configs.check(parsed.config)
+        task = make_task(parsed.config)  # before the folder is touched: the data may be missing
         config = loop.prepare(
             folder, parsed.config, resume=parsed.run.resume, overwrite=parsed.run.overwrite
         )
-        return loop.train(config, folder, facts={"command": command}, console=console)
+        return loop.train(config, folder, task=task, facts={"command": command}, console=console)
 
     result = _guard(run)
     if result.finished:

@@ -252,6 +252,7 @@ def test_data_that_is_missing_from_the_mirror(arguments, refused, poet, empty_mi
 
 def test_training_on_data_that_is_missing(refused, empty_mirror, tmp_path):
     assert "is missing from" in refused("train", "tang", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 # Runs

@@ -77,6 +77,7 @@ def train(
     config: TrainConfig,
     folder: Path,
     *,
+    task: TextTask | None = None,
     facts: dict[str, Any] | None = None,
     console: Console | None = None,
 ) -> Result:
@@ -88,6 +89,7 @@ def train(
     Args:
         config: checked and written by `prepare`.
         folder: of the run.
+        task: what `make_task(config)` gives, if it is at hand.
         facts: more for the model's card, such as the command.
         console: where progress goes.
 
@@ -95,7 +97,7 @@ def train(
         DataError, CheckpointError, ConfigError: one line each.
     """
     console = console or Console()
-    task = make_task(config)
+    task = task or make_task(config)
     per_epoch = len(task.epoch(0))
     total_steps = per_epoch * config.epochs
     model = CharLM(len(task.vocabulary), config.model, rngs=nnx.Rngs(config.seed))
@@ -277,13 +279,21 @@ def _delete_run(folder: Path) -> None:
 def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:
     # What may change on resume is how long to train and how often to write; the rest is the run.
     free = {"max_steps", "log_every", "checkpoint_every", "epochs"}
-    before, after = asdict(old), asdict(new)
+    before, after = _flat(asdict(old)), _flat(asdict(new))
     for name in before:
         if name not in free and before[name] != after[name]:
             raise ConfigError(
                 f"the run in {folder} has {name} {before[name]!r}, not {after[name]!r}: resume "
                 "with the same configuration, or start anew with another --out"
             )
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat = {}
+    for name, value in values.items():
+        nested = isinstance(value, dict)
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat
 
 
 def _cut_metrics(path: Path, step: int) -> None:

@@ -320,8 +320,8 @@ OTHERS = {
     "window": {"window": 12},
     "seed": {"seed": 1},
     "min_count": {"min_count": 2},
-    "model": {"model": replace(CONFIG.model, hidden_features=6)},
-    "optimizer": {"optimizer": replace(CONFIG.optimizer, learning_rate=0.1)},
+    "model.hidden_features": {"model": replace(CONFIG.model, hidden_features=6)},
+    "optimizer.learning_rate": {"optimizer": replace(CONFIG.optimizer, learning_rate=0.1)},
 }
 
 
