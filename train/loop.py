@@ -94,7 +94,7 @@ def train(
         console: where progress goes.
 
     Raises:
-        DataError, CheckpointError, ConfigError: one line each.
+        DataError, CheckpointError, ConfigError: one line each; a run that diverges is the last.
     """
     console = console or Console()
     task = task or make_task(config)
@@ -107,7 +107,7 @@ def train(
     best: float | None = None
     if checkpoints.exists(latest):
         state, metadata = checkpoints.load(latest, state)
-        if metadata["vocabulary"] != _digest(task):
+        if metadata["vocabulary"] != task.vocabulary.digest:
             raise ConfigError(f"{latest} was trained with another vocabulary than the data gives")
         best = metadata["best_valid_loss"]
     step = int(state.step)
@@ -126,7 +126,7 @@ def train(
 
     def keep(where: Path) -> None:
         checkpoints.save(
-            where, state, metadata={"best_valid_loss": best, "vocabulary": _digest(task)}
+            where, state, metadata={"best_valid_loss": best, "vocabulary": task.vocabulary.digest}
         )
 
     last = total_steps if config.max_steps is None else min(config.max_steps, total_steps)
@@ -147,6 +147,11 @@ def train(
             if step % per_epoch == 0:
                 meter.flush()
                 score = evaluate(scorer, state.params, empty, validation)
+                if not math.isfinite(score.nats):
+                    raise ConfigError(
+                        f"the validation loss is {score.nats} after step {step:,}: the run "
+                        "diverged and is not saved; try a lower --optimizer.learning-rate"
+                    )
                 meter.write(
                     step, valid_loss=score.nats_per_symbol, valid_perplexity=score.perplexity
                 )
@@ -308,10 +313,6 @@ def _cut_metrics(path: Path, step: int) -> None:
         except ValueError:
             continue
     path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-
-def _digest(task: TextTask) -> str:
-    return task.vocabulary.digest
 
 
 def _card(config, task, parameters, step, perplexity, facts) -> dict[str, Any]:

@@ -22,7 +22,7 @@ class TrainState(NamedTuple):
     """
 
     step: Array
-    params: nnx.State
+    params: Any  # an nnx.State
     opt_state: optax.OptState
     carry: Any
 

@@ -29,7 +29,7 @@ from lstm_jax.train.checkpoints import CheckpointError
 from lstm_jax.train.config import ConfigError, OptimizerConfig, TrainConfig
 from lstm_jax.train.config import load as load_config
 from lstm_jax.train.data import synthetic
-from lstm_jax.train.evaluate import score_texts
+from lstm_jax.train.evaluate import Score, score_texts
 from lstm_jax.train.state import make_optimizer, make_state
 from lstm_jax.train.tasks import load_texts, make_task
 
@@ -414,3 +414,11 @@ def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
     with pytest.raises(ConfigError, match="another vocabulary than the data gives"):
         loop.train(CONFIG, folder, console=Console(file=io.StringIO()))
     assert digest(folder) == before
+
+
+def test_a_run_that_diverges_says_so_and_exports_nothing(tmp_path, monkeypatch):
+    nowhere = Score(float("nan"), 1)
+    monkeypatch.setattr(loop, "evaluate", lambda *arguments, **options: nowhere)
+    with pytest.raises(ConfigError, match="the run diverged"):
+        run(tmp_path / "run")
+    assert not (tmp_path / "run" / "model.json").exists()
