@@ -301,11 +301,7 @@ def data(arguments: list[str]) -> int:
     corpus = _guard(tang.load)
     splits = {
         name: {"texts": len(texts), "characters": sum(map(len, texts))}
-        for name, texts in (
-            ("train", corpus.train),
-            ("valid", corpus.valid),
-            ("test", corpus.test),
-        )
+        for name, texts in corpus.splits.items()
     }
     for counts in splits.values():
         counts["symbols"] = counts["texts"] + counts["characters"]

@@ -98,7 +98,8 @@ def train(
     """
     console = console or Console()
     task = task or make_task(config)
-    per_epoch = len(task.epoch(0))
+    epoch, windows = 0, task.epoch(0)
+    per_epoch = len(windows)
     total_steps = per_epoch * config.epochs
     model = CharLM(len(task.vocabulary), config.model, rngs=nnx.Rngs(config.seed))
     optimizer, schedule = make_optimizer(config.optimizer, total_steps)
@@ -136,7 +137,6 @@ def train(
         _stop_signals() as stopped,
     ):
         meter = _Meter(log, schedule, progress, progress.add_task("", total=last, completed=step))
-        windows, epoch = task.epoch(step // per_epoch), step // per_epoch
         while step < last and not stopped:
             if step // per_epoch != epoch:
                 epoch = step // per_epoch

@@ -18,7 +18,6 @@ from lstm_jax.train.data import tang
 from lstm_jax.train.evaluate import score_texts
 
 CARD = "CARD.md"
-SAMPLES = 200
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def release(options: Options) -> LanguageModel:
     corpus = tang.load()
     valid = score_texts(stored, corpus.valid)
     test = score_texts(stored, corpus.test)
-    samples = form.sampled(stored, corpus.test[:: len(corpus.test) // (SAMPLES + 20)])[:SAMPLES]
+    samples = form.samples(stored, corpus.test)
     card = {
         **stored.card,
         "name": options.out.name,
@@ -90,7 +89,7 @@ def _card(card: dict, size: int, samples: list[str]) -> str:
 | validation perplexity | {card["valid_perplexity"]} |
 | test perplexity | {card["test_perplexity"]} over {card["test_symbols"]:,} symbols |
 | best n-gram on the same test (modified Kneser-Ney, 5-gram) | 224.9 |
-| samples that keep the form | {card["form_share_samples"]:.1%} of {SAMPLES} |
+| samples that keep the form | {card["form_share_samples"]:.1%} of {form.SAMPLES} |
 | test poems that keep it | {card["form_share_corpus"]:.1%} |
 
 Perplexity is over every character, punctuation and one end of each poem, each poem read from the

@@ -73,8 +73,7 @@ def make_task(config: TrainConfig) -> TextTask:
 
 def _tang() -> Texts:
     corpus = tang.load()
-    splits = {"train": corpus.train, "valid": corpus.valid, "test": corpus.test}
-    return Texts(splits, {"data": corpus.name, "data_sha256": corpus.sha256})
+    return Texts(corpus.splits, {"data": corpus.name, "data_sha256": corpus.sha256})
 
 
 def _verses() -> Texts:

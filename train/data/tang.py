@@ -60,6 +60,11 @@ class Corpus:
     raw: int
     sha256: str
 
+    @property
+    def splits(self) -> dict[str, tuple[str, ...]]:
+        """The poems of each split by its name."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
 
 @cache
 def tang_source() -> Source:
