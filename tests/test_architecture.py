@@ -122,6 +122,13 @@ def test_no_flax_below_the_layers(name):
     assert f"lstm_jax.{name}" not in users_of("flax")
 
 
+@pytest.mark.parametrize("name", [n for n in SOURCES if inside(n, "lstm_jax.diagnostics")])
+def test_diagnostics_take_functions_and_pytrees(name):
+    allowed = ("lstm_jax.cells", "lstm_jax.recurrence", "lstm_jax.diagnostics")
+    assert all(any(inside(other, one) for one in allowed) for other in modules_of(name))
+    assert name not in users_of("flax")
+
+
 def test_optax_is_for_training():
     assert all(inside(name, "lstm_jax.train") for name in users_of("optax"))
 

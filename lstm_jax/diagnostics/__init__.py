@@ -1,0 +1,65 @@
+"""What researchers ask of a recurrence, one file for each question: arrays in, arrays out.
+
+Every function takes any `step(params, state, x)`, its params and inputs: RNN, GRU, LSTM, stacks
+of them, a cell of your own. All are pure, run under `jax.jit`, loop over time in XLA alone, and
+work in the dtype of what they are given: for long products of small numbers, that should be
+float64 (`jax.enable_x64`), though logarithms keep float32 from under- and overflowing.
+
+    adjoints.py      how much does the loss feel each past state?
+    jacobians.py     what does one step do to a perturbation,
+    products.py      and what does a product of steps?
+    lyapunov.py      is it chaotic, contracting, or on the edge?
+    paths.py         which road does the gradient take, cell or hidden state?
+    gates.py         what do the gates do?
+    context.py       how long does the trained model remember?
+    fixed_points.py  where does it rest?
+    health.py        is training healthy?
+"""
+
+from lstm_jax.diagnostics.adjoints import adjoints, influence_lag, norms_by_lag
+from lstm_jax.diagnostics.context import ContextLoss, loss_by_context, memory_length
+from lstm_jax.diagnostics.fixed_points import FixedPoints, distinct, fixed_points
+from lstm_jax.diagnostics.gates import (
+    GateHistogram,
+    Saturation,
+    histogram,
+    memory_horizon,
+    order_by_timescale,
+    saturation,
+    timescales,
+)
+from lstm_jax.diagnostics.jacobians import StepNorms, log_bound, step_jacobians, step_norms
+from lstm_jax.diagnostics.lyapunov import LyapunovSpectrum, lyapunov_spectrum
+from lstm_jax.diagnostics.paths import Roads, cell_and_hidden, cell_jacobian, detach
+from lstm_jax.diagnostics.products import ProductSpectrum, product_spectrum
+
+__all__ = [
+    "ContextLoss",
+    "FixedPoints",
+    "GateHistogram",
+    "LyapunovSpectrum",
+    "ProductSpectrum",
+    "Roads",
+    "Saturation",
+    "StepNorms",
+    "adjoints",
+    "cell_and_hidden",
+    "cell_jacobian",
+    "detach",
+    "distinct",
+    "fixed_points",
+    "histogram",
+    "influence_lag",
+    "log_bound",
+    "loss_by_context",
+    "lyapunov_spectrum",
+    "memory_horizon",
+    "memory_length",
+    "norms_by_lag",
+    "order_by_timescale",
+    "product_spectrum",
+    "saturation",
+    "step_jacobians",
+    "step_norms",
+    "timescales",
+]

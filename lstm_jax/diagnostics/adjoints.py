@@ -1,0 +1,104 @@
+"""How much does the loss feel each past state? Adjoints dL/ds_t, by one reverse pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.diagnostics.linear import check
+from lstm_jax.recurrence import Step, trace
+
+Per = Literal["batch", "sequence", "unit"]
+
+
+def adjoints(
+    step: Step,
+    params: Any,
+    xs: Any,
+    state: Any,
+    loss: Callable[[Any], Array],
+    **options: Any,
+) -> tuple[Array, Any]:
+    """The loss, and its total derivative with respect to every state, dL/ds_0 ... dL/ds_T.
+
+    Zeros ε_t are added to the state before the first step and after each: one `jax.grad` with
+    respect to all of them is dL/dh_t and dL/dc_t for all t at once. What reaches the loss from
+    s_t directly counts, and what reaches it through the steps after.
+
+    Args:
+        step, params, xs, state: as in `lstm_jax.scan`, batches too.
+        loss: of the new states, a pytree as the state with leaves (T, ...), to a scalar; such as
+            `lambda states: states.h[-1].sum()`.
+        **options: `lengths`, `mask`, `resets`, `initial`, `reverse` of `lstm_jax.scan`.
+
+    Returns:
+        `(loss, adjoints)`; the adjoints are a pytree as the state, leaves (T + 1, ...): the lag
+        of entry t is T - t. In a padded row, the states after its end carry the last valid one.
+
+    Raises:
+        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; a loss that is no scalar.
+    """
+    steps = check(step, params, xs, state)
+
+    def perturbed_step(params, state, inputs):
+        x, epsilon = inputs
+        return jax.tree.map(jnp.add, step(params, state, x), epsilon)
+
+    def perturbed_loss(first, after):
+        start = jax.tree.map(jnp.add, state, first)
+        _, kept = trace(perturbed_step, params, (xs, after), start, **options)
+        value = loss(kept.states)
+        if jnp.shape(value) != ():
+            raise ValueError(f"the loss must be a scalar, got shape {jnp.shape(value)}")
+        return value
+
+    first = jax.tree.map(jnp.zeros_like, state)
+    after = jax.tree.map(lambda leaf: jnp.zeros((steps, *jnp.shape(leaf)), leaf.dtype), state)
+    value, (before, later) = jax.value_and_grad(perturbed_loss, (0, 1))(first, after)
+    return value, jax.tree.map(lambda b, a: jnp.concatenate([b[None], a]), before, later)
+
+
+def norms_by_lag(adjoints: Any, *, per: Per = "batch") -> Any:
+    """‖dL/ds‖ of every leaf, by lag: entry l is of the state l steps before the last.
+
+    Args:
+        adjoints: as `adjoints` returns them, leaves (T + 1, ..., H).
+        per: "batch" is one norm over everything, (T + 1,); "sequence" one for each sequence,
+            (T + 1, ...); "unit" the absolute values themselves, (T + 1, ..., H).
+
+    Raises:
+        ValueError: for another `per`.
+    """
+    if per not in ("batch", "sequence", "unit"):
+        raise ValueError(f'per must be "batch", "sequence" or "unit", got {per!r}')
+
+    def norm(leaf):
+        leaf = leaf[::-1]
+        if per == "unit":
+            return jnp.abs(leaf)
+        return jnp.linalg.norm(leaf.reshape(len(leaf), -1) if per == "batch" else leaf, axis=-1)
+
+    return jax.tree.map(norm, adjoints)
+
+
+def influence_lag(norms: Array, fraction: float) -> Array:
+    """The smallest lag from which the influence stays below a fraction of that at lag 0.
+
+    Args:
+        norms: by lag, (T + 1,), as `norms_by_lag` gives them.
+        fraction: such as 1/e or 0.01.
+
+    Returns:
+        An integer array (): T + 1 where it never stays below.
+
+    Raises:
+        ValueError: for a fraction outside (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
+    above = norms >= fraction * norms[0]
+    return jnp.max(jnp.where(above, jnp.arange(len(norms)), -1)) + 1

@@ -1,0 +1,80 @@
+"""How long does a trained model remember? Its loss against how much context it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.diagnostics.linear import check
+from lstm_jax.recurrence import Step, scan
+
+
+class ContextLoss(NamedTuple):
+    """`contexts` (L,) steps read before each prediction, and `losses` (L, T - longest + 1, ...).
+
+    A column is one predicted step, and the same steps stand in every row: a row's mean is the
+    loss at that context, and differences between rows are of the same predictions.
+    """
+
+    contexts: Array
+    losses: Array
+
+
+def loss_by_context(
+    step: Step,
+    params: Any,
+    xs: Any,
+    state: Any,
+    loss: Callable[[Any, Array], Array],
+    contexts: Sequence[int],
+) -> ContextLoss:
+    """The loss of each step when the model has read only the last `context` inputs before it.
+
+    After Khandelwal et al. 2018: for every step from the longest context on, the recurrence
+    starts anew from `state`, reads that many inputs, the step's own included, and predicts.
+
+    Args:
+        step, params: as in `lstm_jax.scan`.
+        xs: inputs of one sequence, leaves (T, ...).
+        state: what the model starts from, such as zeros; without batch axes.
+        loss: `(final_state, t) -> ()`: the loss of the prediction at time t from the state after
+            reading x_t. t is an index array.
+        contexts: numbers of inputs read, each in [1, T].
+
+    Returns:
+        `ContextLoss`, with losses (L, T - max(contexts) + 1).
+
+    Raises:
+        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; contexts out of range.
+    """
+    steps = check(step, params, xs, state)
+    if not contexts or min(contexts) < 1 or max(contexts) > steps:
+        raise ValueError(f"contexts must lie in [1, T={steps}], got {list(contexts)}")
+    times = jnp.arange(max(contexts) - 1, steps)
+
+    def at(context, t):
+        window = jax.tree.map(
+            lambda leaf: jax.lax.dynamic_slice_in_dim(leaf, t - context + 1, context), xs
+        )
+        final, _ = scan(step, params, window, state, emit=None)
+        return loss(final, t)
+
+    rows = [jax.vmap(lambda t, c=c: at(c, t))(times) for c in contexts]
+    return ContextLoss(jnp.asarray(contexts), jnp.stack(rows))
+
+
+def memory_length(contexts: Array, losses: Array, *, tolerance: float = 0.01) -> Array:
+    """The smallest context whose loss is within a tolerance of that at the longest one.
+
+    Args:
+        contexts: ascending, (L,).
+        losses: mean loss at each, (L,), in nats.
+        tolerance: in nats.
+    """
+    far = losses > losses[-1] + tolerance
+    last_far = jnp.max(jnp.where(far, jnp.arange(len(losses)), -1))
+    return contexts[last_far + 1]

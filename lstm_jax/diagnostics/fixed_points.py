@@ -1,0 +1,107 @@
+"""Where does it rest? Fixed and slow points of the autonomous recurrence, and what lies around.
+
+With a constant input, a state with F(s) = s is a fixed point and one with small q(s) = ½‖F(s) - s‖²
+a slow point; the eigenvalues of ∂F/∂s there say what the network does around it (Sussillo &
+Barak 2013).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from lstm_jax.diagnostics.linear import check
+from lstm_jax.recurrence import Step
+
+
+class FixedPoints(NamedTuple):
+    """Where the search from N states ended.
+
+    Attributes:
+        states: a pytree as the state, leaves (N, ...).
+        speeds: ‖F(s) - s‖, (N,): 0 to rounding at a fixed point, small at a slow one.
+        eigenvalues: of ∂F/∂s there, complex (N, n), largest modulus first. Inside the unit
+            circle a direction decays, outside it grows.
+    """
+
+    states: Any
+    speeds: Array
+    eigenvalues: Array
+
+    @property
+    def stable(self) -> Array:
+        """Whether every eigenvalue lies inside the unit circle, (N,)."""
+        return (jnp.abs(self.eigenvalues) < 1).all(-1)
+
+
+def fixed_points(
+    step: Step, params: Any, x: Any, states: Any, *, iterations: int = 100
+) -> FixedPoints:
+    """Look for fixed and slow points from N states, by damped least squares.
+
+    Levenberg-Marquardt on F(s) - s with the dense Jacobian: quadratic near a fixed point, stable
+    or not, and it slides down q to a slow point where there is none. Cost n³ an iteration.
+
+    Args:
+        step, params: as in `lstm_jax.scan`.
+        x: the constant input, (D,) or what `step` takes.
+        states: where to begin, a pytree as the state with leaves (N, ...), such as states that
+            the network visits.
+        iterations: at most this many; points that have arrived stay where they are.
+
+    Raises:
+        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
+    """
+    one = jax.tree.map(lambda leaf: leaf[0], states)
+    check(step, params, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], x), states)
+    _, unravel = ravel_pytree(one)
+    vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(states)
+
+    def move(vector):
+        return ravel_pytree(step(params, unravel(vector), x))[0]
+
+    found = jax.vmap(partial(_levenberg_marquardt, lambda v: move(v) - v, iterations))(vectors)
+    speeds = jnp.linalg.norm(jax.vmap(move)(found) - found, axis=-1)
+    eigenvalues = jnp.linalg.eigvals(jax.vmap(jax.jacfwd(move))(found))
+    order = jnp.argsort(jnp.abs(eigenvalues), axis=-1, descending=True)
+    return FixedPoints(
+        jax.vmap(unravel)(found), speeds, jnp.take_along_axis(eigenvalues, order, axis=-1)
+    )
+
+
+def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
+    """Indices of points further apart than a tolerance, the slowest of each heap first.
+
+    Args:
+        points: as `fixed_points` returns them.
+        tolerance: Euclidean distance between states.
+    """
+    vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(points.states)
+    kept: list[int] = []
+    for index in map(int, jnp.argsort(points.speeds)):
+        apart = [float(jnp.linalg.norm(vectors[index] - vectors[other])) for other in kept]
+        if all(distance > tolerance for distance in apart):
+            kept.append(index)
+    return kept
+
+
+def _levenberg_marquardt(residual, iterations, start):
+    eye = jnp.eye(start.size, dtype=start.dtype)
+
+    def improve(_, carry):
+        vector, damping = carry
+        value, jacobian = residual(vector), jax.jacfwd(residual)(vector)
+        gradient = jacobian.T @ value
+        change = jnp.linalg.solve(jacobian.T @ jacobian + damping * eye, gradient)
+        candidate = vector - change
+        better = (residual(candidate) ** 2).sum() < (value**2).sum()
+        damping = jnp.where(better, damping / 5, damping * 4)
+        return jnp.where(better, candidate, vector), jnp.clip(damping, 1e-12, 1e6)
+
+    damping = jnp.array(1e-2, start.dtype)
+    return jax.lax.fori_loop(0, iterations, improve, (start, damping))[0]

@@ -1,0 +1,87 @@
+"""What do the gates do? Histograms, saturation, timescales and memory horizons."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+SATURATED_BELOW, SATURATED_ABOVE = 0.1, 0.9
+
+
+class GateHistogram(NamedTuple):
+    """`share` of the activations in each bin, summing to 1, (N,), and the `edges`, (N + 1,)."""
+
+    share: Array
+    edges: Array
+
+
+class Saturation(NamedTuple):
+    """Share of steps in which a unit's gate is nearly closed (`left`) or open (`right`), (H,)."""
+
+    left: Array
+    right: Array
+
+
+def histogram(gate: Array, *, bins: int = 50, limits: tuple[float, float] = (0.0, 1.0)):
+    """Where a gate's activations lie.
+
+    Args:
+        gate: activations, any shape.
+        bins: N, of equal width.
+        limits: of the bins; (0, 1) for i, f, o, and (-1, 1) for the candidate.
+
+    Raises:
+        ValueError: for no activations, or fewer than one bin.
+    """
+    if bins < 1 or not jnp.size(gate):
+        raise ValueError(f"there must be activations and bins, got {jnp.size(gate)} and {bins}")
+    counts, edges = jnp.histogram(gate, bins=bins, range=limits)
+    return GateHistogram(counts / gate.size, edges)
+
+
+def saturation(gate: Array) -> Saturation:
+    """How often each unit is below 0.1 or above 0.9 (Karpathy et al. 2015).
+
+    Args:
+        gate: activations of i, f or o, (..., H).
+    """
+    axes = tuple(range(gate.ndim - 1))
+    return Saturation((gate < SATURATED_BELOW).mean(axes), (gate > SATURATED_ABOVE).mean(axes))
+
+
+def timescales(forget: Array) -> Array:
+    """τ = -1 / mean ln f of each unit, in steps: after τ steps the cell keeps 1/e. (H,)
+
+    The mean is of the logarithms, since it is the product of the forget gates that keeps or
+    forgets. A unit whose gate was 1 at every step has an infinite τ.
+
+    Args:
+        forget: f_t, (..., H), in [0, 1].
+    """
+    mean = jnp.log(forget).mean(tuple(range(forget.ndim - 1)))
+    return -1 / jnp.where(mean == 0, -0.0, mean)
+
+
+def memory_horizon(forget: Array, *, fraction: float = 0.01) -> Array:
+    """Steps back from the last until ∏ f falls to a fraction, of each unit: integers (..., H).
+
+    T + 1 where it never does within the sequence.
+
+    Args:
+        forget: f_t, (T, ..., H).
+        fraction: what counts as forgotten, in (0, 1).
+
+    Raises:
+        ValueError: for a fraction outside (0, 1).
+    """
+    if not 0 < fraction < 1:
+        raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
+    kept = jnp.cumsum(jnp.log(forget)[::-1], axis=0)  # only ever falls
+    return (kept > jnp.log(fraction)).sum(0) + 1
+
+
+def order_by_timescale(forget: Array) -> Array:
+    """Units from the shortest timescale to the longest, (H,) indices."""
+    return jnp.argsort(timescales(forget))

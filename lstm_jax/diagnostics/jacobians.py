@@ -1,0 +1,82 @@
+"""What does one step do to a perturbation? J_t = ∂s_t/∂s_{t-1} over the whole state."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.diagnostics import graded
+from lstm_jax.diagnostics.linear import dense_jacobians, linearize, random_block
+from lstm_jax.diagnostics.products import DENSE_UP_TO, OVERSAMPLE, top_singular_values
+from lstm_jax.recurrence import Step
+
+
+class StepNorms(NamedTuple):
+    """`log_spectral` and `log_frobenius`: ln ‖J_t‖_2 and ln ‖J_t‖_F of each step, (T,)."""
+
+    log_spectral: Array
+    log_frobenius: Array
+
+
+def step_jacobians(step: Step, params: Any, xs: Any, state: Any) -> Array:
+    """Every J_t as a dense matrix, (T, n, n): rows are the new state, columns the old one.
+
+    The state is raveled leaf after leaf: h before c, layer after layer. Memory is T · n².
+
+    Args:
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
+
+    Raises:
+        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
+    """
+    return dense_jacobians(linearize(step, params, xs, state))
+
+
+def step_norms(
+    step: Step, params: Any, xs: Any, state: Any, *, key: Array | None = None
+) -> StepNorms:
+    """The norms of each step's Jacobian: exact SVDs for small states, matrix-free for large ones.
+
+    A spectral norm below 1 at every step suffices for gradients to vanish. Norms above 1 are only
+    necessary for them to explode: see `log_bound`.
+
+    Args:
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
+        key: of the random starting vectors of the matrix-free road.
+
+    Raises:
+        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
+    """
+    chain = linearize(step, params, xs, state)
+    times = jnp.arange(chain.steps)
+    if chain.size <= DENSE_UP_TO:
+        values = jnp.linalg.svd(dense_jacobians(chain), compute_uv=False)
+        return StepNorms(jnp.log(values[:, 0]), jnp.log((values**2).sum(-1)) / 2)
+    width = 2 * OVERSAMPLE
+    start = random_block(jax.random.key(0) if key is None else key, 2 * width, chain)
+
+    def through(apply, t, block):
+        return graded.absorb(apply(t, block), graded.identity(block.shape[0], block.dtype))
+
+    def one(t):
+        forward, backward = partial(through, chain.push, t), partial(through, chain.pull, t)
+        values, frobenius = top_singular_values(forward, backward, start, 1, width)
+        return values[0], frobenius
+
+    return StepNorms(*jax.lax.map(one, times))
+
+
+def log_bound(log_norms: Array) -> Array:
+    """ln of the bound ∏ ‖J_t‖ on ‖∂s_T/∂s_{T-lag}‖, by lag: (T + 1,), 0 at lag 0.
+
+    A bound, not the truth: an LSTM can have a bound of 1e46 where the product's norm is 679.
+    Compare with `product_spectrum`.
+
+    Args:
+        log_norms: ln ‖J_t‖ of each step, (T,).
+    """
+    return jnp.concatenate([jnp.zeros_like(log_norms[:1]), jnp.cumsum(log_norms[::-1])])

@@ -1,0 +1,162 @@
+"""A recurrence as a chain of linear maps: the Jacobians J_t = ∂s_t/∂s_{t-1}, never formed.
+
+The state is any pytree of floats; here it is one vector s of n numbers, its leaves raveled in
+order (h before c, layer after layer). Blocks of p vectors are (p, n), one a row, so that p
+products with a weight matrix are one matrix product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.core import Tracer
+from jax.flatten_util import ravel_pytree
+
+from lstm_jax.recurrence import Step
+
+
+class Chain(NamedTuple):
+    """T linear maps of n numbers: `push(t, V)` is V J_{t+1}ᵀ, `pull(t, U)` is U J_{t+1}.
+
+    Attributes:
+        push, pull: `(t, block (p, n)) -> (p, n)`, t in [0, T), traced or not.
+        steps: T.
+        size: n.
+        states: the states as vectors, (T + 1, n): the first is the one before any step.
+    """
+
+    push: Callable[[Any, Array], Array]
+    pull: Callable[[Any, Array], Array]
+    steps: int
+    size: int
+    states: Array
+
+
+def linearize(step: Step, params: Any, xs: Any, state: Any) -> Chain:
+    """Run the recurrence once and keep what its Jacobians need: memory grows as T · n, not T · n².
+
+    What a step's linearization has in common with all the others, the weights, is kept once.
+
+    Args:
+        step: `(params, state, x) -> new_state`.
+        params: handed to `step`.
+        xs: inputs of one sequence, leaves (T, ...).
+        state: its first state; for a batch, use `jax.vmap`.
+
+    Raises:
+        TypeError, ValueError: see `check`.
+    """
+    steps = check(step, params, xs, state)
+    vector, unravel = ravel_pytree(state)
+    structure = None
+
+    def open_step(vector, x):
+        nonlocal structure
+        new, push = jax.linearize(lambda s: _flat(step(params, unravel(s), x)), vector)
+        leaves, structure = jax.tree.flatten(push)
+        return new, leaves
+
+    first = jax.tree.map(lambda leaf: leaf[0], xs)
+    varies = _varying(open_step, vector, first)
+    shared = open_step(vector, first)[1]
+
+    def body(vector, x):
+        new, leaves = open_step(vector, x)
+        return new, (vector, [leaf for leaf, v in zip(leaves, varies, strict=True) if v])
+
+    final, (before, kept) = jax.lax.scan(body, vector, xs)
+
+    def push(t, block):
+        at_t = iter([jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False) for leaf in kept])
+        leaves = [next(at_t) if v else leaf for leaf, v in zip(shared, varies, strict=True)]
+        return jax.vmap(jax.tree.unflatten(structure, leaves))(block)
+
+    def pull(t, block):
+        [pulled] = jax.linear_transpose(lambda b: push(t, b), block)(block)
+        return pulled
+
+    return Chain(push, pull, steps, vector.size, jnp.concatenate([before, final[None]]))
+
+
+def check(step: Step, params: Any, xs: Any, state: Any) -> int:
+    """T, after a look at what is to be differentiated.
+
+    Values are looked at where they are known: under `jax.jit` only shapes and dtypes are.
+
+    Raises:
+        TypeError: a state that is no pytree of floats.
+        ValueError: no time steps, leaves of xs that disagree on T, a step that changes the
+            state's shapes, or parameters, inputs or state that are not finite.
+    """
+    del step
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    if not leaves:
+        raise TypeError("the state has no arrays; expected a pytree of floats")
+    for path, leaf in leaves:
+        if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+            raise TypeError(
+                f"state{jax.tree_util.keystr(path)} is {jnp.result_type(leaf)}; a state that is "
+                "differentiated must be a pytree of floats"
+            )
+    sizes = {jnp.shape(leaf)[0] if jnp.ndim(leaf) else None for leaf in jax.tree.leaves(xs)}
+    if len(sizes) != 1 or None in sizes:
+        raise ValueError(f"xs must be leaves with one leading axis T, got {sizes or 'none'}")
+    if sizes == {0}:
+        raise ValueError("xs has no time steps (T=0): there is nothing to differentiate through")
+    for name, tree in (("params", params), ("xs", xs), ("state", state)):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
+            known = not isinstance(leaf, Tracer)
+            floats = jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
+            if known and floats and not np.isfinite(np.asarray(leaf, np.float64)).all():
+                raise ValueError(
+                    f"{name}{jax.tree_util.keystr(path)} holds values that are not finite"
+                )
+    return sizes.pop()
+
+
+def check_lags(lags: Any, steps: int) -> tuple[int, ...]:
+    """Lags as a tuple; a grid of about ten, 1 to T, if None.
+
+    Raises:
+        ValueError: no lags, or one outside [1, T].
+    """
+    if lags is None:
+        grid = np.unique(np.geomspace(1, steps, 10).round().astype(int))
+        return tuple(int(lag) for lag in grid)
+    found = tuple(int(lag) for lag in np.atleast_1d(np.asarray(lags)))
+    if not found:
+        raise ValueError("there are no lags")
+    if min(found) < 1 or max(found) > steps:
+        raise ValueError(f"lags must lie in [1, T={steps}], got {min(found)} to {max(found)}")
+    return found
+
+
+def dense_jacobians(chain: Chain) -> Array:
+    """Every J_t as a matrix: (T, n, n), rows new, columns old. Memory is T · n²."""
+    eye = jnp.eye(chain.size, dtype=chain.states.dtype)
+    return jax.lax.map(lambda t: chain.push(t, eye).T, jnp.arange(chain.steps))
+
+
+def random_block(key: Array, count: int, chain: Chain) -> Array:
+    """Random orthonormal rows, (count, n)."""
+    gaussian = jax.random.normal(key, (chain.size, count), chain.states.dtype)
+    return jnp.linalg.qr(gaussian)[0].T
+
+
+def _flat(state: Any) -> Array:
+    return ravel_pytree(state)[0]
+
+
+def _varying(function: Callable, *arguments: Any) -> list[bool]:
+    """Which outputs beyond the first depend on the arguments, by following the jaxpr."""
+    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
+    dependent = set(jaxpr.invars)
+    for equation in jaxpr.eqns:
+        if any(v in dependent for v in equation.invars if not hasattr(v, "val")):
+            dependent.update(equation.outvars)
+    return [not hasattr(v, "val") and v in dependent for v in jaxpr.outvars[1:]]

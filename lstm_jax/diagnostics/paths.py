@@ -1,0 +1,96 @@
+"""Which road does the gradient take: along the cell, or through the hidden state?
+
+Every gradient that crosses a step goes through c_{t-1} (the additive cell path, diag(f) and what
+follows) or through h_{t-1} (the gates of the next step). Cutting one of the two in the backward
+pass alone tells what the other carries (Kanuparthi et al. 2019, "h-detach").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.diagnostics.adjoints import adjoints
+from lstm_jax.recurrence import StackState, Step
+
+Road = Literal["h", "c"]
+
+
+class Roads(NamedTuple):
+    """Adjoints by road, each a pytree as the state with leaves (T + 1, ..., H).
+
+    Attributes:
+        total: dL/ds_t.
+        through_cell: the same with every h detached where it enters a step.
+        through_hidden: the same with every c detached where it enters a step.
+    """
+
+    total: Any
+    through_cell: Any
+    through_hidden: Any
+
+
+def detach(step: Step, road: Road) -> Step:
+    """The step with the same values, and no gradient from the new state to the old h (or c).
+
+    Works for a state with fields h and c, and for a stack of such.
+
+    Raises:
+        ValueError: a road that is neither "h" nor "c".
+        TypeError: when called, for a state without such a field.
+    """
+    if road not in ("h", "c"):
+        raise ValueError(f'road must be "h" or "c", got {road!r}')
+
+    def detached(params, state, x):
+        return step(params, _cut(state, road), x)
+
+    return detached
+
+
+def cell_and_hidden(
+    step: Step,
+    params: Any,
+    xs: Any,
+    state: Any,
+    loss: Callable[[Any], Array],
+    **options: Any,
+) -> Roads:
+    """dL/ds_t in all, along the cell alone, and through the hidden state alone.
+
+    The two do not add up to the total: paths that change roads are in neither.
+
+    Args:
+        step, params, xs, state, loss, **options: as in `adjoints`; the state has h and c, or is a
+            stack of such.
+
+    Raises:
+        TypeError: for a state without h and c; further what `adjoints` raises.
+    """
+    variants = (step, detach(step, "h"), detach(step, "c"))
+    return Roads(*(adjoints(one, params, xs, state, loss, **options)[1] for one in variants))
+
+
+def cell_jacobian(forget: Array) -> Array:
+    """∂c_T/∂c_{T-lag} along the cell alone: diag(∏ f_t), as ln of its diagonal, (T + 1, ..., H).
+
+    Args:
+        forget: f_t of every step, (T, ..., H).
+    """
+    logs = jnp.cumsum(jnp.log(forget)[::-1], axis=0)
+    return jnp.concatenate([jnp.zeros_like(logs[:1]), logs])
+
+
+def _cut(state: Any, road: Road) -> Any:
+    if isinstance(state, StackState):
+        return StackState(_cut(layer, road) for layer in state)
+    if not (hasattr(state, "_replace") and hasattr(state, road)):
+        raise TypeError(
+            f"the state is a {type(state).__name__}; the roads are told apart for a NamedTuple "
+            "with fields h and c, such as LSTMState, and for a stack of such"
+        )
+    return state._replace(**{road: jax.lax.stop_gradient(getattr(state, road))})

@@ -1,0 +1,289 @@
+"""What a product of steps does to a perturbation: the singular values of ∂s_T/∂s_{T-lag}.
+
+    P(lag) = J_T J_{T-1} ... J_{T-lag+1}        J_t = ∂s_t/∂s_{t-1}, over the whole state
+
+Two roads to the same numbers. "dense" carries a square of n vectors through the chain and gives
+all n values at every lag. "matrix-free" carries a block of few vectors to and fro: block power
+iteration with QR in logarithms, which sorts a steep spectrum at once, and after it, where the
+spectrum is too flat for that, a block Krylov space (Golub & Van Loan, section 10.4; Musco & Musco
+2015). A block, because p products with one weight matrix are one matrix product: one vector at a
+time is bound by reading the weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.diagnostics import graded
+from lstm_jax.diagnostics.graded import Graded
+from lstm_jax.diagnostics.linear import Chain, check_lags, linearize, random_block
+from lstm_jax.recurrence import Step
+
+Method = Literal["dense", "matrix-free"]
+
+QR_EVERY = 10
+OVERSAMPLE = 4
+PROBES = 8
+POWER_SWEEPS = 3
+SETTLED = 0.7  # values stand when they change by less than ε^0.7 of the largest
+KRYLOV_BLOCKS = 16
+DENSE_UP_TO = 128  # n; beyond, the matrix-free road is faster (tests/benchmarks/spectra.py)
+
+Pass = Callable[[Array], tuple[Array, Graded]]
+
+
+class ProductSpectrum(NamedTuple):
+    """Singular values of products of step Jacobians, in natural logarithms, by lag.
+
+    Attributes:
+        lags: steps back from the last, (L,).
+        log_singular_values: ln σ of P(lag), descending, (L, k).
+        log_frobenius: ln ‖P(lag)‖_F, (L,); an unbiased estimate of ‖P‖_F² if matrix-free.
+        log_condition: ln σ_1/σ_n, (L,); not a number if matrix-free.
+    """
+
+    lags: Array
+    log_singular_values: Array
+    log_frobenius: Array
+    log_condition: Array
+
+    @property
+    def log_spectral_norm(self) -> Array:
+        """ln ‖P(lag)‖_2, (L,)."""
+        return self.log_singular_values[:, 0]
+
+    @property
+    def stable_rank(self) -> Array:
+        """‖P‖_F² / ‖P‖_2², (L,): how many directions still carry something."""
+        return jnp.exp(2 * (self.log_frobenius - self.log_spectral_norm))
+
+
+def product_spectrum(
+    step: Step,
+    params: Any,
+    xs: Any,
+    state: Any,
+    *,
+    k: int = 8,
+    lags: Any = None,
+    method: Method | None = None,
+    key: Array | None = None,
+) -> ProductSpectrum:
+    """The k largest singular values of ∂s_T/∂s_{T-lag}, and what else the spectrum tells.
+
+    Logarithms throughout: nothing under- or overflows at thousands of steps. Values within a
+    factor ε^0.4 of the largest are as accurate as the arithmetic; smaller ones come from QR
+    in logarithms (`graded.log_singular_values`).
+
+    Args:
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
+        k: values wanted, at most n.
+        lags: integers in [1, T]; about ten from 1 to T if None.
+        method: "dense" costs some n³ a step and n² memory, and gives the condition number too;
+            "matrix-free" costs n² k. None takes the faster for n and k.
+        key: of the random starting vectors, on which the result does not depend but by rounding.
+
+    Raises:
+        TypeError, ValueError: an unknown method, k outside [1, n], lags outside [1, T], and what
+            `lstm_jax.diagnostics.linear.check` says of the rest.
+    """
+    chain = linearize(step, params, xs, state)
+    lags = check_lags(lags, chain.steps)
+    if not 1 <= k <= chain.size:
+        raise ValueError(f"k must lie in [1, n={chain.size}], got {k}")
+    if method not in (None, "dense", "matrix-free"):
+        raise ValueError(f'method must be None, "dense" or "matrix-free", got {method!r}')
+    key = jax.random.key(0) if key is None else key
+    method = method or choose(chain.size, k)
+    run = _dense if method == "dense" else _matrix_free
+    values, frobenius, condition = run(chain, k, lags, key)
+    return ProductSpectrum(jnp.asarray(lags), values, frobenius, condition)
+
+
+def choose(size: int, k: int) -> Method:
+    """The road that `product_spectrum` takes for n and k."""
+    return "dense" if size <= max(DENSE_UP_TO, 4 * (k + OVERSAMPLE)) else "matrix-free"
+
+
+# --- dense ---------------------------------------------------------------------------------------
+
+
+def _dense(chain: Chain, k: int, lags: tuple[int, ...], key: Array):
+    # Backwards from the end, one sweep passes every lag: P(lag)ᵀ = J_{T-lag+1}ᵀ P(lag-1)ᵀ. The
+    # start is random so that no vector stays in an invariant subspace out of order.
+    order = sorted(set(lags))
+    dtype = chain.states.dtype
+    block = random_block(key, chain.size, chain)
+    scale, found, reached = graded.identity(chain.size, dtype), {}, 0
+    for lag in order:
+        first, last = chain.steps - lag, chain.steps - reached
+        block, scale = _walk(chain.pull, block, scale, first, last, reverse=True)
+        found[lag], reached = graded.log_singular_values(scale), lag
+    values = jnp.stack([found[lag] for lag in lags])
+    frobenius = jax.nn.logsumexp(2 * values, axis=-1) / 2
+    return values[:, :k], frobenius, values[:, 0] - values[:, -1]
+
+
+def _walk(apply, block, scale, first, last, *, reverse: bool) -> tuple[Array, Graded]:
+    """Carry a block through the steps [first, last), taking its growth out every few steps."""
+
+    def some(count):
+        def body(i, block):
+            return apply(last - 1 - i if reverse else first + i, block)
+
+        def run(begin, carry):
+            block, scale = carry
+            block = jax.lax.fori_loop(begin, begin + count, body, block)
+            return graded.absorb(block, scale)
+
+        return run
+
+    whole, rest = divmod(last - first, QR_EVERY)
+    carry = some(rest)(0, (block, scale))
+    every = some(QR_EVERY)
+    return jax.lax.fori_loop(0, whole, lambda i, c: every(rest + i * QR_EVERY, c), carry)
+
+
+# --- matrix-free ---------------------------------------------------------------------------------
+
+
+def _matrix_free(chain: Chain, k: int, lags: tuple[int, ...], key: Array):
+    width = min(k + OVERSAMPLE, chain.size)
+    start = random_block(key, min(width + PROBES, chain.size), chain)
+
+    def one(first):
+        def through(apply, reverse, block):
+            unit = graded.identity(block.shape[0], block.dtype)
+            return _walk(apply, block, unit, first, chain.steps, reverse=reverse)
+
+        forward = partial(through, chain.push, False)
+        backward = partial(through, chain.pull, True)
+        return top_singular_values(forward, backward, start, k, width)
+
+    values, frobenius = jax.lax.map(one, chain.steps - jnp.asarray(lags))
+    return values, frobenius, jnp.full(len(lags), jnp.nan, values.dtype)
+
+
+def top_singular_values(
+    forward: Pass, backward: Pass, start: Array, k: int, width: int
+) -> tuple[Array, Array]:
+    """ln of the k largest singular values of a linear map A, and of its Frobenius norm.
+
+    Args:
+        forward: rows V (p, n) -> `(Q, graded)` with A Vᵀ = Qᵀ · graded.
+        backward: the same of Aᵀ.
+        start: random orthonormal rows to begin with, (m, n); those beyond `width` are for the
+            Frobenius norm.
+        k: values wanted.
+        width: vectors to carry, p >= k.
+    """
+    size = start.shape[1]
+    eps = jnp.finfo(start.dtype).eps
+    rows, opening = backward(start)
+    basis = rows[:width]
+    left, scale = forward(basis)
+
+    def sweep(carry):
+        count, left, _, _ = carry
+        basis, _ = backward(left)
+        left, scale = forward(basis)
+        return count + 1, left, scale, basis
+
+    def steep(sweeps, scale):
+        # The random start is off by about √(n p); each pass brings it nearer by σ_p/σ_k, and the
+        # error of a value is the square of that.
+        logs = jnp.sort(scale.logs, descending=True)
+        gained = (4 * sweeps - 2) * (logs[k - 1] - logs[-1])
+        return (gained > math.log(size * width) - SETTLED * jnp.log(eps)) | (width == size)
+
+    def unsettled(carry):
+        count, _, scale, _ = carry
+        return ~steep(count, scale) & steep(POWER_SWEEPS, scale) & (count < POWER_SWEEPS)
+
+    first = (jnp.int32(1), left, scale, basis)
+    count, left, scale, basis = jax.lax.while_loop(unsettled, sweep, first)
+    by_power = graded.log_singular_values(scale)
+
+    blocks = min(KRYLOV_BLOCKS, size // width)
+    operands = (forward, backward, basis, left, scale, k, blocks)
+    space, image, top, by_krylov = jax.lax.cond(
+        steep(count, scale) | (blocks == 1),
+        lambda: _alone(basis, left, scale, k, blocks),
+        lambda: _krylov(*operands),
+    )
+    # The Krylov values are right beside the largest one, the power iteration's far below it.
+    floor = by_krylov[0] + 0.4 * jnp.log(eps)
+    values = jnp.where(by_krylov > floor, by_krylov, by_power[:k])
+    return values, _log_frobenius(space, image, top, rows, opening, width)
+
+
+def _alone(basis, left, scale, k, blocks):
+    space, image, top = _open(basis, left, scale, blocks)
+    return space, image, top, graded.log_singular_values(scale)[:k]
+
+
+def _krylov(forward, backward, basis, left, scale, k, blocks):
+    """Rayleigh-Ritz over span{V, AᵀA V, (AᵀA)² V, ...}, until the k values stand."""
+    width, _ = basis.shape
+    space, image, top = _open(basis, left, scale, blocks)
+    tolerance = jnp.finfo(basis.dtype).eps ** SETTLED
+
+    def grow(carry):
+        count, space, image, left, values, before, _ = carry
+        fresh, _ = backward(left)
+        for _ in range(2):  # once is not enough (Giraud et al. 2005)
+            fresh = fresh - (fresh @ space.T) @ space
+            fresh, _ = graded.orthonormal(fresh)
+        left, scale = forward(fresh)
+        space = jax.lax.dynamic_update_slice_in_dim(space, fresh, count * width, 0)
+        more = _scaled(left, scale, top)
+        image = jax.lax.dynamic_update_slice_in_dim(image, more, count * width, 0)
+        new = _values(image)[:k]
+        change = jnp.abs(new - values).max() / new[0]
+        ahead = change * change / jnp.maximum(before - change, change)  # as a geometric series
+        return count + 1, space, image, left, new, change, ahead
+
+    def unsettled(carry):
+        count, *_, ahead = carry
+        return (count < blocks) & (ahead > tolerance)
+
+    far = jnp.array(jnp.finfo(basis.dtype).max, basis.dtype)
+    start = (jnp.int32(1), space, image, left, _values(image)[:k], jnp.zeros_like(far), far)
+    _, space, image, _, values, _, _ = jax.lax.while_loop(unsettled, grow, start)
+    return space, image, top, jnp.log(jnp.maximum(values, jnp.finfo(values.dtype).tiny)) + top
+
+
+def _open(basis, left, scale, blocks):
+    width, size = basis.shape
+    top = scale.logs.max()
+    room = jnp.zeros((width * blocks, size), basis.dtype)
+    image = room.at[:width].set(_scaled(left, scale, top))
+    return room.at[:width].set(basis), image, top
+
+
+def _scaled(left: Array, scale: Graded, top: Array) -> Array:
+    """The image itself, (p, n), e^top taken out."""
+    rows = jnp.exp(jnp.minimum(scale.logs - top, graded.LARGEST_EXPONENT))
+    return (rows[:, None] * scale.triangle).T @ left
+
+
+def _values(image: Array) -> Array:
+    return jnp.linalg.svd(jnp.linalg.qr(image.T, mode="r"), compute_uv=False)
+
+
+def _log_frobenius(space, image, top, rows, opening, width):
+    """‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖², the second by random rows u: E ‖u A‖² = ‖A‖_F² / n."""
+    inside = (image**2).sum()
+    probes = _scaled(rows, opening, top)[width:]
+    if not probes.shape[0]:
+        return jnp.log(inside) / 2 + top
+    rest = probes - (probes @ space.T) @ space
+    outside = (rest**2).sum() * space.shape[1] / probes.shape[0]
+    return jnp.log(inside + outside) / 2 + top
