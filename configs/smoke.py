@@ -7,9 +7,9 @@ a shared x86-64 CPU.
 """
 
 from lstm_jax.models import CharLMConfig
-from lstm_jax.train.config import OptimizerConfig, TrainConfig
+from lstm_jax.train.config import OptimizerConfig, TextConfig
 
-config = TrainConfig(
+config = TextConfig(
     data="verses",
     model=CharLMConfig(embedding_features=32, hidden_features=96, num_layers=2),
     optimizer=OptimizerConfig(learning_rate=1e-2, warmup_steps=20),

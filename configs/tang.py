@@ -9,9 +9,9 @@ steps ran under the schedule of four epochs.
 """
 
 from lstm_jax.models import CharLMConfig
-from lstm_jax.train.config import OptimizerConfig, TrainConfig
+from lstm_jax.train.config import OptimizerConfig, TextConfig
 
-config = TrainConfig(
+config = TextConfig(
     data="tang",
     model=CharLMConfig(
         embedding_features=384,

@@ -34,6 +34,7 @@ def init_lstm(
     hidden_features: int,
     *,
     forget_bias: float = 1.0,
+    max_timescale: float | None = None,
     dtype: Any = None,
 ) -> LSTMParams:
     """LSTM parameters: LeCun-normal input kernel, per-gate orthogonal recurrent kernel.
@@ -42,15 +43,19 @@ def init_lstm(
         key: a key of `jax.random`.
         in_features, hidden_features: D and H.
         forget_bias: the forget gate's bias; the others are 0 (Jozefowicz et al. 2015 argue for 1).
+        max_timescale: if given, the biases are those of `chrono`, in place of `forget_bias`.
         dtype: of the parameters; float32 if None.
 
     Raises:
-        ValueError: for features below 1.
+        ValueError: for features below 1, or a timescale that is not above 2 steps.
     """
     input_kernel, recurrent_kernel = _kernels(key, in_features, hidden_features, 4, dtype)
     bias = jnp.zeros(4 * hidden_features, input_kernel.dtype)
     bias = bias.at[hidden_features : 2 * hidden_features].set(forget_bias)
-    return LSTMParams(input_kernel, recurrent_kernel, bias)
+    params = LSTMParams(input_kernel, recurrent_kernel, bias)
+    if max_timescale is None:
+        return params
+    return chrono(jax.random.fold_in(key, 2), params, max_timescale)
 
 
 def init_rnn(key: Array, in_features: int, hidden_features: int, *, dtype: Any = None) -> RNNParams:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
-from importlib import resources
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +12,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
-from lstm_jax import sampling
-from lstm_jax.models import CharLM, CharLMConfig
+from lstm_jax import model_files, sampling
+from lstm_jax.model_files import ModelError
+from lstm_jax.models import CharLM
 from lstm_jax.vocabulary import Vocabulary
 
-WEIGHTS = "model.safetensors"
-DESCRIPTION = "model.json"
-FORMAT = 1
 MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
 CHUNK = 16  # characters decoded between looks at whether every text has ended
-
-
-class ModelError(ValueError):
-    """A model that cannot be found, read or used as asked; one line."""
 
 
 @dataclass(frozen=True)
@@ -181,27 +170,8 @@ class LanguageModel:
         Raises:
             ValueError: for another dtype, which `load` could not read.
         """
-        if np.dtype(dtype) not in (np.float32, np.float16):
-            raise ValueError(f"dtype must be float32 or float16, got {np.dtype(dtype)}")
-        folder.mkdir(parents=True, exist_ok=True)
-        tensors = {
-            name: np.asarray(value).astype(dtype)
-            for name, value in _flatten(nnx.state(self.network, nnx.Param)).items()
-        }
-        weights = save_tensors(tensors)
-        description = {
-            "format": FORMAT,
-            "kind": "CharLM",
-            "sha256": hashlib.sha256(weights).hexdigest(),
-            "config": asdict(self.network.config),
-            "card": self.card,
-            "vocabulary": "".join(self.vocabulary.characters),
-        }
-        text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
-        for name, content in ((WEIGHTS, weights), (DESCRIPTION, text.encode())):
-            partial = folder / f"{name}.partial"
-            partial.write_bytes(content)
-            partial.replace(folder / name)
+        vocabulary = "".join(self.vocabulary.characters)
+        model_files.save(folder, self.network, self.card, dtype=dtype, vocabulary=vocabulary)
 
 
 def load(name_or_folder: str | Path = "tang") -> LanguageModel:
@@ -212,78 +182,9 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
     Raises:
         ModelError: no such model, or files that are missing, altered, or of another kind.
     """
-    folder = _find(str(name_or_folder))
-    try:
-        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        weights = (folder / WEIGHTS).read_bytes()
-    except (OSError, ValueError) as error:
-        raise ModelError(f"the model in {folder} cannot be read: {error}") from None
-    if not isinstance(description, dict):
-        raise ModelError(f"{folder / DESCRIPTION} is not the description of a model")
-    if description.get("format") != FORMAT or description.get("kind") != "CharLM":
-        raise ModelError(
-            f"{folder / DESCRIPTION} describes {description.get('kind')!r} in format "
-            f"{description.get('format')!r}; this version reads 'CharLM' in format {FORMAT}"
-        )
-    if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
-        raise ModelError(
-            f"{folder / WEIGHTS} is not the file that {DESCRIPTION} describes (its sha256 "
-            "differs): it is half-written or altered; restore both files"
-        )
-    try:
-        vocabulary = Vocabulary(tuple(description["vocabulary"]))
-        network = _network(len(vocabulary), description["config"], load_tensors(weights), folder)
-        return LanguageModel(network, vocabulary, description["card"])
-    except ModelError:
-        raise
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder / DESCRIPTION} cannot be used: {error!r}") from None
-
-
-def released() -> list[str]:
-    """Names of the models that come with the package."""
-    root = resources.files("lstm_jax.pretrained")
-    return sorted(item.name for item in root.iterdir() if (item / DESCRIPTION).is_file())
-
-
-def _find(name: str) -> Path:
-    if name in released():
-        return Path(str(resources.files("lstm_jax.pretrained") / name))
-    folder = Path(name)
-    names = ", ".join(released()) or "none"
-    try:
-        held, exists = (folder / DESCRIPTION).is_file(), folder.is_dir()
-    except OSError as error:  # a name too long to be one
-        raise ModelError(f"there is no such model: {error.strerror}") from None
-    if held:
-        return folder
-    if exists:
-        raise ModelError(
-            f"{folder} holds no {DESCRIPTION}: it is not a run's folder, or the run has not yet "
-            f"come to its first validation (released models: {names})"
-        )
-    raise ModelError(f"there is no model {name!r}: neither a folder nor a released one ({names})")
-
-
-def _network(size: int, config: dict[str, Any], tensors: dict[str, np.ndarray], folder: Path):
-    known = {f.name for f in fields(CharLMConfig)}
-    if set(config) - known:
-        names = ", ".join(sorted(set(config) - known))
-        raise ModelError(f"{folder / DESCRIPTION} has configuration fields unknown here: {names}")
-    abstract = nnx.eval_shape(lambda: CharLM(size, CharLMConfig(**config), rngs=nnx.Rngs(0)))
-    graph, state = nnx.split(abstract)
-    wanted = _flatten(state)
-    for name, leaf in wanted.items():
-        found = tensors[name].shape if name in tensors else "nothing"
-        if found != leaf.shape:
-            raise ModelError(f"{folder / WEIGHTS}: {name} should be {leaf.shape}, found {found}")
-    values = [jnp.asarray(tensors[name], jnp.float32) for name in wanted]
-    return nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), values))
-
-
-def _flatten(state: nnx.State) -> dict[str, Any]:
-    leaves = jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(state))
-    return {".".join(str(key.key) for key in path): leaf for path, leaf in leaves}
+    stored = model_files.load(name_or_folder, "CharLM")
+    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    return LanguageModel(stored.network, vocabulary, stored.card)
 
 
 def _prompt_ids(vocabulary: Vocabulary, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

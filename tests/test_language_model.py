@@ -12,7 +12,7 @@ from safetensors.numpy import save as save_tensors
 
 import lstm_jax
 from lstm_jax import LanguageModel, ModelError, Vocabulary
-from lstm_jax.language_model import DESCRIPTION, WEIGHTS, released
+from lstm_jax.model_files import DESCRIPTION, WEIGHTS, released
 
 ALPHABET = tuple("abcdefghij")
 

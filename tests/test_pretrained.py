@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 import lstm_jax
-from lstm_jax.language_model import WEIGHTS, released
+from lstm_jax import model_files
+from lstm_jax.model_files import WEIGHTS, released
 from lstm_jax.train import form, loop
 from lstm_jax.train.data import tang
 from lstm_jax.train.evaluate import score_texts
@@ -20,7 +21,7 @@ def poet():
 
 def test_release_is_small_and_described(poet):
     assert released() == ["tang"]
-    folder = lstm_jax.language_model._find("tang")
+    folder = model_files.find("tang")
     assert (folder / WEIGHTS).stat().st_size < 16e6
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert f"{poet.card['test_perplexity']}" in card

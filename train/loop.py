@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import shutil
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +16,27 @@ from flax import nnx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lstm_jax.language_model import DESCRIPTION, WEIGHTS, LanguageModel
-from lstm_jax.models import CharLM
+from lstm_jax.model_files import DESCRIPTION, WEIGHTS
 from lstm_jax.train import checkpoints
 from lstm_jax.train import config as configs
 from lstm_jax.train.config import ConfigError, TrainConfig
-from lstm_jax.train.evaluate import evaluate, make_scorer
+from lstm_jax.train.health import make_health
+from lstm_jax.train.meter import HEALTH, METRICS, Meter, cut
 from lstm_jax.train.state import make_optimizer, make_state
-from lstm_jax.train.step import StepMetrics, make_update
-from lstm_jax.train.tasks import TextTask, make_task
+from lstm_jax.train.step import make_update
+from lstm_jax.train.task import Task
+from lstm_jax.train.tasks import make_task
 
 CONFIG = "config.json"
-METRICS = "metrics.jsonl"
 CHECKPOINTS = "checkpoints"
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a run stands: `finished` is False where a signal or `max_steps` stopped it."""
+    """How a run stands: `finished` is False where a signal or `max_steps` stopped it.
+
+    `best_valid_loss` is that of the model that was kept, the run's best or the one that solved it.
+    """
 
     step: int
     finished: bool
@@ -47,7 +48,7 @@ def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
 
     Raises:
         ConfigError: a folder that holds a run, without `resume` or `overwrite`; a resume with
-            another model, data or batch; nothing to resume; a folder that is not a run's.
+            another kind, model, data or batch; nothing to resume; a folder that is not a run's.
     """
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude one another")
@@ -77,7 +78,7 @@ def train(
     config: TrainConfig,
     folder: Path,
     *,
-    task: TextTask | None = None,
+    task: Task | None = None,
     facts: dict[str, Any] | None = None,
     console: Console | None = None,
 ) -> Result:
@@ -98,141 +99,89 @@ def train(
     """
     console = console or Console()
     task = task or make_task(config)
-    epoch, windows = 0, task.epoch(0)
-    per_epoch = len(windows)
+    epoch, batches = 0, task.epoch(0)
+    per_epoch = len(batches)
     total_steps = per_epoch * config.epochs
-    model = CharLM(len(task.vocabulary), config.model, rngs=nnx.Rngs(config.seed))
+    model = task.model(nnx.Rngs(config.seed))
     optimizer, schedule = make_optimizer(config.optimizer, total_steps)
-    state = make_state(model, optimizer, config.rows)
+    state = make_state(model, optimizer, task.carry(model))
     latest = folder / CHECKPOINTS / "latest"
     best: float | None = None
+    solved = False
     if checkpoints.exists(latest):
         state, metadata = checkpoints.load(latest, state)
-        if metadata["vocabulary"] != task.vocabulary.digest:
-            raise ConfigError(f"{latest} was trained with another vocabulary than the data gives")
+        for name, digest in task.identity.items():
+            if metadata[name] != digest:
+                raise ConfigError(f"{latest} was trained with another {name} than the data gives")
         best = metadata["best_valid_loss"]
+        solved = metadata.get("solved", False)  # runs of before there was a rule have none
     step = int(state.step)
-    _cut_metrics(folder / METRICS, step)
-    update = make_update(model, optimizer, config.seed)
-    scorer = make_scorer(model)
-    validation = task.validation()
-    empty = model.initial_state(config.rows)
+    cut(folder, step)
+    update = make_update(task.loss, model, optimizer, config.seed)
+    clip_norm = config.optimizer.clip_norm
+    health = make_health(task.loss, model, optimizer, config.seed, clip_norm=clip_norm)
+    validate = task.validator(model)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     console.print(
-        f"{config.data}: {len(task.train):,} texts, vocabulary {len(task.vocabulary):,}, "
-        f"{parameters:,} parameters, {per_epoch:,} steps an epoch, {total_steps:,} in all"
-        + (f"; going on from step {step:,}" if step else ""),
+        f"{task.description}, {parameters:,} parameters, {per_epoch:,} steps an epoch, "
+        f"{total_steps:,} in all" + (f"; going on from step {step:,}" if step else ""),
         soft_wrap=True,
     )
 
     def keep(where: Path) -> None:
-        checkpoints.save(
-            where, state, metadata={"best_valid_loss": best, "vocabulary": task.vocabulary.digest}
-        )
+        metadata = {"best_valid_loss": best, "solved": solved, **task.identity}
+        checkpoints.save(where, state, metadata=metadata)
 
     last = total_steps if config.max_steps is None else min(config.max_steps, total_steps)
-    with (
-        (folder / METRICS).open("a", encoding="utf-8") as log,
-        _progress(console) as progress,
-        _stop_signals() as stopped,
-    ):
-        meter = _Meter(log, schedule, progress, progress.add_task("", total=last, completed=step))
-        while step < last and not stopped:
+    with _progress(console) as progress, _stop_signals() as stopped:
+        bar = progress.add_task("", total=last, completed=step)
+        meter = Meter(
+            folder, task, schedule,
+            clip_norm=clip_norm, console=console, progress=progress, bar=bar,
+        )  # fmt: skip
+        while step < last and not solved and not stopped:
             if step // per_epoch != epoch:
                 epoch = step // per_epoch
-                windows = task.epoch(epoch)
-            state, metrics = update(state, windows[step % per_epoch])
+                batches = task.epoch(epoch)
+            batch = batches[step % per_epoch]
             step += 1
-            meter.add(step, metrics, flush=step % config.log_every == 0)
+            looked = health(state, batch) if _due(step, config.health_every) else None
+            state, metrics = update(state, batch)
+            meter.add(step, metrics, looked, flush=step % config.log_every == 0)
             if step % per_epoch == 0:
                 meter.flush()
-                score = evaluate(scorer, state.params, empty, validation)
-                if not math.isfinite(score.nats):
+                found = validate(state.params, step)
+                if not math.isfinite(found.loss):
                     raise ConfigError(
-                        f"the validation loss is {score.nats} after step {step:,}: the run "
+                        f"the validation loss is {found.loss} after step {step:,}: the run "
                         "diverged and is not saved; try a lower --optimizer.learning-rate"
                     )
-                meter.write(
-                    step, valid_loss=score.nats_per_symbol, valid_perplexity=score.perplexity
-                )
-                console.print(
-                    f"epoch {step // per_epoch}: validation perplexity {score.perplexity:.2f} "
-                    f"({score.nats_per_symbol:.4f} nats a symbol)",
-                    soft_wrap=True,
-                )
-                if best is None or score.nats_per_symbol < best:
-                    best = score.nats_per_symbol
+                meter.write(step, valid_loss=found.loss, **found.figures)
+                console.print(f"epoch {step // per_epoch}: {found.said}", soft_wrap=True)
+                solved = found.solved
+                if best is None or found.loss < best or solved:
+                    best = found.loss
                     keep(folder / CHECKPOINTS / "best")
                     nnx.update(model, state.params)
-                    card = _card(config, task, parameters, step, score.perplexity, facts)
-                    LanguageModel(model, task.vocabulary, card).save(folder)
+                    card = {
+                        **task.facts,
+                        "parameters": parameters,
+                        "steps": step,
+                        **found.figures,
+                        "config": configs.to_dict(config),
+                        **(facts or {}),
+                    }
+                    task.save(model, folder, card)
                 meter.restart()
-            if step % per_epoch == 0 or (
-                config.checkpoint_every and step % config.checkpoint_every == 0
-            ):
+            if step % per_epoch == 0 or _due(step, config.checkpoint_every):
                 keep(latest)
         meter.flush()
         keep(latest)
-    return Result(step, step >= total_steps, best)
+    return Result(step, step >= total_steps or solved, best)
 
 
-class _Meter:
-    """Metrics to the log and the progress bar, each fetched a step after it was asked for."""
-
-    def __init__(self, log, schedule, progress: Progress, bar):
-        self.log, self.schedule, self.progress, self.bar = log, schedule, progress, bar
-        self.pending: list[tuple[int, StepMetrics]] = []
-        self.nats = self.symbols = self.norms = 0.0
-        self.steps = 0
-        self.restart()
-
-    def restart(self) -> None:
-        """Start the clock of tokens a second again, after time that was not training."""
-        self.since = time.perf_counter()
-
-    def add(self, step: int, metrics: StepMetrics, *, flush: bool) -> None:
-        self.pending.append((step, metrics))
-        self._fetch(leave=1)
-        self.progress.update(self.bar, completed=step)
-        if flush:
-            self.flush()
-
-    def _fetch(self, leave: int) -> None:
-        while len(self.pending) > leave:
-            self.step, metrics = self.pending.pop(0)
-            self.nats += float(metrics.nats)
-            self.symbols += float(metrics.symbols)
-            self.norms += float(metrics.grad_norm)
-            self.steps += 1
-            loss = self.nats / max(self.symbols, 1)
-            speed = self.symbols / (time.perf_counter() - self.since)
-            self.progress.update(
-                self.bar,
-                description=f"loss {loss:.3f}  perplexity {math.exp(min(loss, 50)):.1f}  "
-                f"{speed:,.0f} tokens/s",
-            )
-
-    def flush(self) -> None:
-        """Write one line of means since the last."""
-        self._fetch(leave=0)
-        if not self.steps:
-            return
-        loss = self.nats / max(self.symbols, 1)
-        self.write(
-            self.step,
-            loss=loss,
-            perplexity=math.exp(min(loss, 50)),
-            grad_norm=self.norms / self.steps,
-            learning_rate=float(self.schedule(self.step - 1)),
-            tokens_per_second=self.symbols / (time.perf_counter() - self.since),
-        )
-        self.nats = self.symbols = self.norms = 0.0
-        self.steps = 0
-        self.restart()
-
-    def write(self, step: int, **values: float) -> None:
-        self.log.write(json.dumps({"step": step, **values}) + "\n")
-        self.log.flush()
+def _due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0
 
 
 def _progress(console: Console) -> Progress:
@@ -277,14 +226,14 @@ def _holds_run(folder: Path) -> bool:
 def _delete_run(folder: Path) -> None:
     """Delete what a run writes, and nothing that somebody else put beside it."""
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    for name in (WEIGHTS, DESCRIPTION, METRICS, CONFIG):
+    for name in (WEIGHTS, DESCRIPTION, METRICS, HEALTH, CONFIG):
         (folder / name).unlink(missing_ok=True)
 
 
 def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:
     # What may change on resume is how long to train and how often to write; the rest is the run.
-    free = {"max_steps", "log_every", "checkpoint_every", "epochs"}
-    before, after = _flat(asdict(old)), _flat(asdict(new))
+    free = {"max_steps", "log_every", "health_every", "checkpoint_every", "epochs"}
+    before, after = _flat(configs.to_dict(old)), _flat(configs.to_dict(new))
     for name in before:
         if name not in free and before[name] != after[name]:
             raise ConfigError(
@@ -299,28 +248,3 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         nested = isinstance(value, dict)
         flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
     return flat
-
-
-def _cut_metrics(path: Path, step: int) -> None:
-    """Drop the lines after a step that will be trained again, and a half-written last line."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            if json.loads(line)["step"] <= step:
-                kept.append(line)
-        except ValueError:
-            continue
-    path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
-
-
-def _card(config, task, parameters, step, perplexity, facts) -> dict[str, Any]:
-    return {
-        **task.texts.facts,
-        "parameters": parameters,
-        "steps": step,
-        "valid_perplexity": perplexity,
-        "config": asdict(config),
-        **(facts or {}),
-    }

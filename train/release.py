@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from lstm_jax.language_model import WEIGHTS, LanguageModel, load
+from lstm_jax.language_model import LanguageModel, load
+from lstm_jax.model_files import WEIGHTS
 from lstm_jax.train import form
 from lstm_jax.train.data import tang
 from lstm_jax.train.evaluate import score_texts

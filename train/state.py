@@ -10,15 +10,14 @@ import optax
 from flax import nnx
 from jax import Array
 
-from lstm_jax.models import CharLM
 from lstm_jax.train.config import OptimizerConfig
 
 
 class TrainState(NamedTuple):
     """Everything a run needs to go on, as arrays.
 
-    `step` counts updates, `params` is the model's state, `carry` the recurrent state at the end
-    of the last window.
+    `step` counts updates, `params` is the model's state, `carry` what goes from batch to batch:
+    the recurrent state at the end of the last window, or ().
     """
 
     step: Array
@@ -56,9 +55,9 @@ def make_optimizer(
     return optimizer, schedule
 
 
-def make_state(model: CharLM, optimizer: optax.GradientTransformation, rows: int) -> TrainState:
-    """The state before the first step."""
+def make_state(model: Any, optimizer: optax.GradientTransformation, carry: Any) -> TrainState:
+    """The state before the first step, of an NNX model."""
     params = nnx.state(model, nnx.Param)
-    state = TrainState(jnp.int32(0), params, optimizer.init(params), model.initial_state(rows))
+    state = TrainState(jnp.int32(0), params, optimizer.init(params), carry)
     # Donated buffers must be distinct, and a fresh zero state shares one array among its leaves.
     return jax.tree.map(jnp.copy, state)

@@ -6,9 +6,18 @@ from dataclasses import asdict, fields, is_dataclass, replace
 
 import pytest
 
-from lstm_jax.configs import smoke, tang
-from lstm_jax.models import CharLMConfig
-from lstm_jax.train.config import ConfigError, OptimizerConfig, TrainConfig, check, load, save
+from lstm_jax.configs import adding, copy, order, smoke, tang
+from lstm_jax.models import CharLMConfig, SequenceModelConfig
+from lstm_jax.train.config import (
+    ConfigError,
+    MemoryConfig,
+    OptimizerConfig,
+    TextConfig,
+    check,
+    load,
+    save,
+    to_dict,
+)
 
 INF, NAN = math.inf, math.nan
 BAD = {
@@ -18,6 +27,7 @@ BAD = {
     "min_count": (0,),
     "seed": (-1, 2**32),
     "log_every": (0,),
+    "health_every": (-1,),
     "checkpoint_every": (-1,),
     "max_steps": (0, -3),
     "model.embedding_features": (0,),
@@ -34,8 +44,19 @@ BAD = {
     "optimizer.weight_decay": (-0.1, INF),
     "optimizer.final_fraction": (-0.1, 1.1, NAN),
 }
+BAD_MEMORY = {
+    "steps": (23, 0),
+    "batch": (0,),
+    "sequences": (0, 50, 150),
+    "stop_wrong": (-1,),
+    "model.hidden_features": (0,),
+    "model.num_layers": (0,),
+    "model.forget_bias": (INF, NAN),
+    "model.max_timescale": (2.0, INF, NAN),
+}
 GOOD = {
     "checkpoint_every": 0,
+    "health_every": 0,
     "max_steps": 1,
     "seed": 2**32 - 1,
     "model.layer_dropout": 0.99,
@@ -46,7 +67,7 @@ GOOD = {
 
 
 def changed(name, value, config=None):
-    config = config or TrainConfig()
+    config = config or TextConfig()
     first, _, rest = name.partition(".")
     return replace(
         config, **{first: changed(rest, value, getattr(config, first)) if rest else value}
@@ -77,34 +98,82 @@ def test_values_at_their_bounds_are_good(name, value):
     check(changed(name, value))
 
 
+@pytest.mark.parametrize(("name", "value"), [(n, v) for n, vs in BAD_MEMORY.items() for v in vs])
+def test_a_bad_value_of_a_memory_run_names_the_flag(name, value):
+    with pytest.raises(ConfigError) as caught:
+        check(changed(name, value, MemoryConfig()))
+    assert str(caught.value).startswith(f"--{name.replace('_', '-')} must be ")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_only_some_problems_and_cells_can_have():
+    check(MemoryConfig(problem="copy", steps=1, stop_wrong=None))
+    with pytest.raises(ConfigError, match=r"--steps must be at least 20, got 19"):
+        check(MemoryConfig(problem="order", steps=19))
+    gru = SequenceModelConfig(cell="gru", max_timescale=100.0)
+    with pytest.raises(ConfigError, match=r"--model\.max-timescale must be None for the gru"):
+        check(MemoryConfig(model=gru))
+
+
 def test_every_number_is_checked():
     # What is left is typed: a name of a data set, and a switch.
-    assert set(flat(TrainConfig())) - set(BAD) == {"data", "model.variational"}
+    assert set(flat(TextConfig())) - set(BAD) == {"data", "model.variational"}
+    left = set(flat(MemoryConfig())) - set(BAD) - set(BAD_MEMORY)
+    assert left == {"problem", "model.cell"}
 
 
-@pytest.mark.parametrize("config", [TrainConfig(), smoke.config, tang.config])
+RECIPES = [smoke, tang, adding, copy, order]
+
+
+@pytest.mark.parametrize(
+    "config", [TextConfig(), MemoryConfig(), *(recipe.config for recipe in RECIPES)]
+)
 def test_json_gives_back_the_same(config, tmp_path):
     check(config)
     save(config, tmp_path / "config.json")
     assert load(tmp_path / "config.json") == config
-    assert json.loads((tmp_path / "config.json").read_text()) == asdict(config)
+    assert json.loads((tmp_path / "config.json").read_text()) == to_dict(config)
+    assert to_dict(config) == {"kind": to_dict(config)["kind"], **asdict(config)}
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
-def test_every_field_survives_json(tmp_path):
-    config = TrainConfig(
-        "verses",
-        CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True),
-        OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0),
-        10, 11, 12, 13, 14, 15, 16, 17,
-    )  # fmt: skip
+SHARED = {
+    "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0),
+    "epochs": 10, "seed": 11, "log_every": 12, "health_every": 13, "checkpoint_every": 14,
+    "max_steps": 15,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TextConfig("verses", CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True), 16, 17, 18, **SHARED),
+        MemoryConfig("order", 30, SequenceModelConfig("gru", 3, 4, 0.5, 6.0), 7, 14, 9, **SHARED),
+    ],
+)
+def test_every_field_survives_json(config, tmp_path):
+    assert not {f.name for f in fields(config) if getattr(config, f.name) == f.default}
     save(config, tmp_path / "config.json")
     assert load(tmp_path / "config.json") == config
 
 
+def test_a_run_that_names_no_kind_is_of_texts(tmp_path):
+    values = asdict(TextConfig(rows=3))
+    del values["health_every"]  # as it was before there were kinds, and health
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    assert load(tmp_path / "config.json") == TextConfig(rows=3)
+
+
+@pytest.mark.parametrize("kind", ["sine", None, ["text"]])
+def test_an_unknown_kind_is_refused(kind, tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"kind": kind}))
+    with pytest.raises(ConfigError, match=r"of a kind .*; known are text, memory"):
+        load(tmp_path / "config.json")
+
+
 @pytest.mark.parametrize("name", ["colour", "model.colour", "optimizer.colour"])
 def test_a_field_that_does_not_exist_is_refused(name, tmp_path):
-    values = asdict(TrainConfig())
+    values = asdict(TextConfig())
     inner = values[name.split(".")[0]] if "." in name else values
     inner["colour"] = "red"
     (tmp_path / "config.json").write_text(json.dumps(values))

@@ -23,20 +23,21 @@ from flax import nnx
 from rich.console import Console
 
 import lstm_jax
-from lstm_jax.models import CharLM, CharLMConfig
-from lstm_jax.train import checkpoints, loop
+from lstm_jax.models import CharLMConfig
+from lstm_jax.train import checkpoints, loop, text_tasks
 from lstm_jax.train.checkpoints import CheckpointError
-from lstm_jax.train.config import ConfigError, OptimizerConfig, TrainConfig
+from lstm_jax.train.config import ConfigError, OptimizerConfig, TextConfig
 from lstm_jax.train.config import load as load_config
 from lstm_jax.train.data import synthetic
 from lstm_jax.train.evaluate import Score, score_texts
 from lstm_jax.train.state import make_optimizer, make_state
-from lstm_jax.train.tasks import load_texts, make_task
+from lstm_jax.train.tasks import make_task
+from lstm_jax.train.text_tasks import load_texts
 
 ROWS, TEXTS = 3, 9  # 9 texts of 47 symbols in 3 rows: 141 symbols a row, 6 windows of 24
 PER_EPOCH = 6
 TOTAL = 2 * PER_EPOCH
-CONFIG = TrainConfig(
+CONFIG = TextConfig(
     data="verses",
     model=CharLMConfig(
         embedding_features=4,
@@ -87,15 +88,15 @@ def compiled():
     verses, programs = synthetic.verses, {}
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(synthetic, "verses", lambda count, *, seed: verses(TEXTS, seed=seed))
-        for name in ("make_update", "make_scorer"):
-            make = getattr(loop, name)
+        for module, name in ((loop, "make_update"), (text_tasks, "make_scorer")):
+            make = getattr(module, name)
 
             def once(*args, make=make, name=name, **options):
                 if name not in programs:
                     programs[name] = make(*args, **options)
                 return programs[name]
 
-            monkeypatch.setattr(loop, name, once)
+            monkeypatch.setattr(module, name, once)
         yield programs
 
 
@@ -145,8 +146,8 @@ def wait_for(path, process, seconds=300):
 def template(config=CONFIG):
     task = make_task(config)
     optimizer, _ = make_optimizer(config.optimizer, TOTAL)
-    model = CharLM(len(task.vocabulary), config.model, rngs=nnx.Rngs(0))
-    return make_state(model, optimizer, config.rows)
+    model = task.model(nnx.Rngs(0))
+    return make_state(model, optimizer, task.carry(model))
 
 
 def latest(folder):
@@ -418,7 +419,7 @@ def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
 
 def test_a_run_that_diverges_says_so_and_exports_nothing(tmp_path, monkeypatch):
     nowhere = Score(float("nan"), 1)
-    monkeypatch.setattr(loop, "evaluate", lambda *arguments, **options: nowhere)
+    monkeypatch.setattr(text_tasks, "evaluate", lambda *arguments, **options: nowhere)
     with pytest.raises(ConfigError, match="the run diverged"):
         run(tmp_path / "run")
     assert not (tmp_path / "run" / "model.json").exists()

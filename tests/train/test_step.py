@@ -17,6 +17,7 @@ from lstm_jax.train.data.text import epoch_order, pack
 from lstm_jax.train.evaluate import evaluate, make_scorer
 from lstm_jax.train.state import TrainState, make_optimizer, make_state
 from lstm_jax.train.step import make_update
+from lstm_jax.train.text_tasks import window_loss
 
 V, ROWS, LENGTH = 7, 2, 5
 CONFIG = CharLMConfig(embedding_features=4, hidden_features=5, num_layers=2)
@@ -160,14 +161,14 @@ def problem():
         texts=texts,
         windows=windows,
         optimizer=optimizer,
-        update=make_update(model, optimizer, seed=0),
-        record=make_update(model, recorder, seed=0),
+        update=make_update(window_loss, model, optimizer, seed=0),
+        record=make_update(window_loss, model, recorder, seed=0),
         scorer=make_scorer(model),
     )
 
 
 def test_an_update_is_the_step_by_hand(problem):
-    state = make_state(problem.model, problem.optimizer, ROWS)
+    state = make_state(problem.model, problem.optimizer, problem.model.initial_state(ROWS))
     params, carry, adamw = plain(state.params), plain_carry(state.carry), AdamW(OPTIMIZER)
     norms = []
     for index, window in enumerate(problem.windows):
@@ -176,9 +177,9 @@ def test_an_update_is_the_step_by_hand(problem):
         params, norm = adamw.step(params, gradients)
         norms.append(norm)
         assert int(state.step) == index + 1
-        np.testing.assert_allclose(metrics.nats, nats, rtol=2e-6)
+        np.testing.assert_allclose(metrics.total, nats, rtol=2e-6)
         np.testing.assert_allclose(metrics.grad_norm, norm, rtol=2e-5)
-        assert metrics.symbols == window.weights.sum()
+        assert metrics.count == window.weights.sum()
         assert_close(plain(state.params), params, 5e-6)
         assert_close(plain_carry(state.carry), plain_carry(carry), 5e-6)
     assert len(norms) >= 4
@@ -186,11 +187,11 @@ def test_an_update_is_the_step_by_hand(problem):
 
 
 def test_the_state_is_carried_over_windows_and_reset_where_a_text_begins(problem):
-    state = make_state(problem.model, recorder, ROWS)
+    state = make_state(problem.model, recorder, problem.model.initial_state(ROWS))
     total = 0.0
     for window in problem.windows:
         state, metrics = problem.record(state, window)
-        total += float(metrics.nats)
+        total += float(metrics.total)
     params = plain(state.params)
     # Each text alone: in a row of its own, from zeros, without windows and without a reset.
     shape = len(problem.texts), 12
@@ -208,7 +209,7 @@ def test_the_state_is_carried_over_windows_and_reset_where_a_text_begins(problem
 
 
 def test_the_gradient_stops_where_the_window_begins(problem):
-    start = make_state(problem.model, recorder, ROWS)
+    start = make_state(problem.model, recorder, problem.model.initial_state(ROWS))
     params, zeros = plain(start.params), plain_carry(start.carry)
     state, _ = problem.record(start, problem.windows[0])
     reached = plain_carry(state.carry)
@@ -232,11 +233,13 @@ def test_dropout_masks_are_new_at_every_step_and_the_same_when_it_is_repeated():
     model = fresh_model(num_layers=1, output_dropout=0.5)
     window = pack(make_texts([9, 9]), rows=ROWS, length=LENGTH, end_id=0)[0]
 
-    update = make_update(model, recorder, seed=0)
+    update = make_update(window_loss, model, recorder, seed=0)
 
     def nats(step):
-        state = make_state(model, recorder, ROWS)._replace(step=jnp.int32(step))
-        return float(update(state, window)[1].nats)
+        state = make_state(model, recorder, model.initial_state(ROWS))._replace(
+            step=jnp.int32(step)
+        )
+        return float(update(state, window)[1].total)
 
     assert nats(3) == nats(3)
     assert len({nats(3), nats(4), nats(5)}) == 3
@@ -304,7 +307,7 @@ def test_nothing_is_compiled_after_the_first_window(problem):
         jax.jit(lambda x: x + 1)(1.0)
         assert found, "the listener must see compilations for this to be a test"
         # The first window of each program, and what a fresh state is made of.
-        state = make_state(problem.model, problem.optimizer, ROWS)
+        state = make_state(problem.model, problem.optimizer, problem.model.initial_state(ROWS))
         state, _ = problem.update(state, problem.windows[0])
         problem.scorer(state.params, empty, problem.windows[0])
         found.clear()
@@ -316,7 +319,7 @@ def test_nothing_is_compiled_after_the_first_window(problem):
 
 
 def test_the_state_is_donated(problem):
-    old = make_state(problem.model, problem.optimizer, ROWS)
+    old = make_state(problem.model, problem.optimizer, problem.model.initial_state(ROWS))
     new, _ = problem.update(old, problem.windows[0])
     assert isinstance(new, TrainState)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(old))

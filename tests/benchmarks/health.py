@@ -1,0 +1,86 @@
+"""What a line of health.jsonl costs, in training steps: the models of `tang`, `smoke`, `adding`.
+
+    python tests/benchmarks/health.py
+
+The windows are random ids, tang's from a vocabulary of 7,038 symbols, so that no data is needed.
+Updates and looks at their health take turns, and the fastest of each counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from flax import nnx
+
+from lstm_jax.configs import adding, smoke, tang
+from lstm_jax.models import CharLM
+from lstm_jax.train.config import TextConfig, TrainConfig
+from lstm_jax.train.data.text import Window, pack
+from lstm_jax.train.health import make_health
+from lstm_jax.train.state import make_optimizer, make_state
+from lstm_jax.train.step import make_update
+from lstm_jax.train.tasks import make_task
+from lstm_jax.train.text_tasks import window_loss
+
+CONFIGS = {"tang": tang.config, "smoke": smoke.config, "adding": adding.config}
+VOCABULARIES = {"tang": 7038, "smoke": 24}
+
+
+def window(config: TextConfig, vocabulary: int) -> Window:
+    """One window of random texts, about as long as poems are."""
+    rng = np.random.default_rng(0)
+    texts = [rng.integers(2, vocabulary, n).astype(np.int32) for n in rng.integers(20, 90, 200)]
+    return pack(texts, rows=config.rows, length=config.window, end_id=0)[0]
+
+
+def parts(name: str, config: TrainConfig) -> tuple[Any, Any, Any, Any]:
+    """Loss, model, carry and batch of a recipe."""
+    if not isinstance(config, TextConfig):
+        task = make_task(config)
+        model = task.model(nnx.Rngs(0))
+        return task.loss, model, task.carry(model), task.epoch(0)[0]
+    model = CharLM(VOCABULARIES[name], config.model, rngs=nnx.Rngs(0))
+    return window_loss, model, model.initial_state(config.rows), window(config, VOCABULARIES[name])
+
+
+def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, float]:
+    """Seconds of the fastest update, and of the fastest look at its health."""
+    loss, model, carry, batch = parts(name, config)
+    optimizer, _ = make_optimizer(config.optimizer, 1000)
+    state = make_state(model, optimizer, carry)
+    update = make_update(loss, model, optimizer, 0)
+    health = make_health(loss, model, optimizer, 0, clip_norm=config.optimizer.clip_norm)
+    times: tuple[list[float], list[float]] = ([], [])
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times[0]) < 6:
+        began = time.perf_counter()
+        jax.block_until_ready(health(state, batch))
+        between = time.perf_counter()
+        state, metrics = update(state, batch)
+        jax.block_until_ready((state, metrics))
+        times[0].append(time.perf_counter() - between)
+        times[1].append(between - began)
+    return min(times[0][1:]), min(times[1][1:])
+
+
+def main() -> None:
+    """Measure both and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=30.0, help="for each model")
+    seconds = parser.parse_args().seconds
+    for name, config in CONFIGS.items():
+        step, look = measure(name, config, seconds)
+        print(
+            f"{name}: a step {step * 1e3:.1f} ms, a line of health {look * 1e3:.1f} ms, "
+            f"{look / step:.2f} steps; {look / step / config.health_every:.2%} of the time at one "
+            f"in {config.health_every} steps",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

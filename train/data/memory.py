@@ -1,0 +1,145 @@
+"""Tasks that need long memory, generated: adding, copy and temporal order.
+
+Each is a pure function of a random generator, in the formats of the papers: adding (experiment 4)
+and temporal order (experiment 6a) of Hochreiter & Schmidhuber 1997, copy of Arjovsky et al. 2016.
+A task's `steps` T is the lag that the papers name; its sequences are somewhat longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+COPY_SYMBOLS = 8
+COPY_LENGTH = 10
+ORDER_SYMBOLS = 8  # E, B, four distractors, X, Y
+PROBLEMS = ("adding", "copy", "order")
+LEAST_STEPS = {"adding": 24, "copy": 1, "order": 20}  # the smallest T that has room for each
+
+
+class Sequences(NamedTuple):
+    """A batch of sequences, right-padded to one length L.
+
+    `inputs` (B, L, D) float32 and `lengths` (B,) int32. `targets`: (B, L) int32 classes for copy,
+    (B,) int32 for order, (B,) float32 for adding.
+    """
+
+    inputs: np.ndarray
+    lengths: np.ndarray
+    targets: np.ndarray
+
+
+class Problem(NamedTuple):
+    """A task's sizes: D `in_features`, `out_features`, whether `every_step` has a target."""
+
+    generate: Callable[[np.random.Generator, int, int], Sequences]
+    in_features: int
+    out_features: int
+    every_step: bool
+
+
+def problem(name: str) -> Problem:
+    """A task by its name.
+
+    Raises:
+        ValueError: for a name that is none of `PROBLEMS`.
+    """
+    known = {
+        "adding": Problem(adding, 2, 1, False),
+        "copy": Problem(copy, COPY_SYMBOLS + 2, COPY_SYMBOLS + 1, True),
+        "order": Problem(order, ORDER_SYMBOLS, 4, False),
+    }
+    if name not in known:
+        raise ValueError(f"there is no problem {name!r}; the problems are {', '.join(known)}")
+    return known[name]
+
+
+def adding(rng: np.random.Generator, count: int, steps: int) -> Sequences:
+    """Two of many numbers are marked; the target is 0.5 + (X1 + X2) / 4 at the end.
+
+    Pairs (value in [-1, 1], marker): the marker is 1 at one of the first ten pairs and at one of
+    the first T/2 - 1 that is still unmarked, -1 at the first and the last, else 0. A marked first
+    pair counts as 0. Lengths are uniform in [T, T + T/10].
+
+    Raises:
+        ValueError: for T below 24, where the first ten pairs are more than T/2 - 1.
+    """
+    _check("adding", count, steps)
+    lengths = _lengths(rng, count, steps)
+    rows, width = np.arange(count), steps + steps // 10
+    values = rng.uniform(-1, 1, (count, width))
+    first = rng.integers(0, 10, count)
+    second = rng.integers(0, steps // 2 - 2, count)
+    second += second >= first  # skips the pair that is marked
+    markers = np.zeros((count, width))
+    markers[rows, first] = markers[rows, second] = 1
+    markers[:, 0] = markers[rows, lengths - 1] = -1
+    marked = [np.where(place == 0, 0, values[rows, place]) for place in (first, second)]
+    inputs = np.stack([values, markers], -1)
+    inputs[np.arange(width) >= lengths[:, None]] = 0
+    targets = 0.5 + (marked[0] + marked[1]) / 4
+    return Sequences(inputs.astype(np.float32), lengths, targets.astype(np.float32))
+
+
+def copy(rng: np.random.Generator, count: int, steps: int) -> Sequences:
+    """Ten symbols, T - 1 blanks, a go sign, ten blanks in which to give the ten symbols again.
+
+    The length is T + 20; the target is blank (class 0) but for the last ten steps. Who knows
+    nothing but when to answer has a mean loss of 10 ln 8 / (T + 20) nats.
+    """
+    _check("copy", count, steps)
+    symbols = rng.integers(1, COPY_SYMBOLS + 1, (count, COPY_LENGTH))
+    width = steps + 2 * COPY_LENGTH
+    read = np.zeros((count, width), np.int32)
+    read[:, :COPY_LENGTH] = symbols
+    read[:, -COPY_LENGTH - 1] = COPY_SYMBOLS + 1
+    targets = np.zeros((count, width), np.int32)
+    targets[:, -COPY_LENGTH:] = symbols
+    lengths = np.full(count, width, np.int32)
+    return Sequences(_one_hot(read, COPY_SYMBOLS + 2), lengths, targets)
+
+
+def order(rng: np.random.Generator, count: int, steps: int) -> Sequences:
+    """X or Y at two far places among distractors: which of XX, XY, YX, YY was it?
+
+    E first, B last, a distractor of four elsewhere, but X or Y at one place in [T/10, T/5] and
+    at one in [T/2, 3T/5]. Lengths are uniform in [T, T + T/10].
+
+    Raises:
+        ValueError: for T below 20, where the places have no room.
+    """
+    _check("order", count, steps)
+    lengths = _lengths(rng, count, steps)
+    rows, width = np.arange(count), steps + steps // 10
+    read = rng.integers(2, 6, (count, width))
+    kinds = rng.integers(0, 2, (count, 2))
+    early = rng.integers(steps // 10, steps // 5 + 1, count)
+    late = rng.integers(steps // 2, 3 * steps // 5 + 1, count)
+    read[rows, early], read[rows, late] = 6 + kinds[:, 0], 6 + kinds[:, 1]
+    read[:, 0] = 0
+    read[rows, lengths - 1] = 1
+    inputs = _one_hot(read, ORDER_SYMBOLS)
+    inputs[np.arange(width) >= lengths[:, None]] = 0
+    return Sequences(inputs, lengths, (2 * kinds[:, 0] + kinds[:, 1]).astype(np.int32))
+
+
+def trivial_loss(steps: int) -> float:
+    """Mean loss of copy, in nats a step, of one who remembers nothing: 10 ln 8 / (T + 20)."""
+    return COPY_LENGTH * np.log(COPY_SYMBOLS).item() / (steps + 2 * COPY_LENGTH)
+
+
+def _lengths(rng: np.random.Generator, count: int, steps: int) -> np.ndarray:
+    return rng.integers(steps, steps + steps // 10 + 1, count, dtype=np.int32)
+
+
+def _one_hot(ids: np.ndarray, size: int) -> np.ndarray:
+    return np.eye(size, dtype=np.float32)[ids]
+
+
+def _check(name: str, count: int, steps: int) -> None:
+    if count < 1:
+        raise ValueError(f"count must be at least 1, got {count}")
+    if steps < LEAST_STEPS[name]:
+        raise ValueError(f"steps must be at least {LEAST_STEPS[name]} for {name}, got {steps}")
