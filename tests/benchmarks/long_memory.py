@@ -1,0 +1,261 @@
+"""RNN, GRU and LSTM on tasks that need long memory: adding, copy, temporal order.
+
+    python tests/benchmarks/long_memory.py              # everything below, in about three hours
+    python tests/benchmarks/long_memory.py --quick      # one short column, in about a minute
+    python tests/benchmarks/long_memory.py --table      # the table again from the results
+
+First a small grid: each model's learning rate on each task is picked at T=200 with seed 100 and
+kept. Then every model at T = 100, 200 and 500, and the chrono LSTM at T = 1000 on adding. All train
+with Adam on fresh sequences, 100 at a time, gradients clipped to norm 1. Once the last 1,000
+training sequences hold fewer than 1% wrong, two sets of 2,560 sequences kept apart are judged; at
+most 3 wrong in each end the run as solved, and the second set's figure is reported. A run that is
+not solved ends at its limit of sequences.
+
+Runs are kept one by one in --work and not run twice, so that the script can be stopped and
+started, and two of them can share the work (--task).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections import deque
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from machine import machine
+
+from lstm_jax.models import SequenceModel, SequenceModelConfig
+from lstm_jax.train.data import memory
+from lstm_jax.train.memory_tasks import judge
+
+RESULTS = Path(__file__).parent / "results"
+MODELS = ("lstm chrono", "lstm forget bias 1", "gru", "rnn orthogonal")
+BATCH, TESTED, ALLOWED_WRONG = 100, 2560, 3
+RATES = {"lstm": (3e-3, 1e-2, 3e-2), "gru": (3e-3, 1e-2, 3e-2), "rnn": (3e-4, 1e-3, 3e-3)}
+HIDDEN = {"adding": 32, "order": 32, "copy": 64}
+GRID_STEPS, GRID_SEED = 200, 100
+GRID_LIMIT = {"adding": 80_000, "order": 50_000, "copy": 30_000}
+# Hochreiter & Schmidhuber's counts for the same T; what they did not report has the next larger.
+LIMITS = {
+    "adding": {100: 74_000, 200: 209_000, 500: 209_000, 1000: 853_000},
+    "order": {100: 31_390, 200: 100_000, 500: 100_000},
+    "copy": {100: 100_000, 200: 50_000, 500: 50_000},
+}
+SEEDS = {"adding": (0, 1, 2), "order": (0, 1, 2), "copy": (0,)}
+PUBLISHED = {
+    ("adding", 100): "74,000",
+    ("adding", 500): "209,000",
+    ("adding", 1000): "853,000",
+    ("order", 100): "31,390",
+}
+
+
+class Run(NamedTuple):
+    """One training run; its fields name its file."""
+
+    task: str
+    model: str
+    steps: int
+    seed: int
+    rate: float
+    limit: int
+
+    @property
+    def name(self) -> str:
+        return "-".join(str(part).replace(" ", "_") for part in self) + ".json"
+
+
+def network(run: Run, hidden: int) -> SequenceModel:
+    """The model that a run names, initialised by its seed."""
+    problem = memory.problem(run.task)
+    config = SequenceModelConfig(
+        cell=run.model.split()[0],
+        hidden_features=hidden,
+        max_timescale=float(run.steps) if run.model == "lstm chrono" else None,
+    )
+    sizes = problem.in_features, problem.out_features
+    return SequenceModel(*sizes, config, rngs=nnx.Rngs(run.seed))
+
+
+def train(run: Run) -> tuple[dict, nnx.State]:
+    """Train until solved or at the limit; the figures, and the parameters."""
+    problem = memory.problem(run.task)
+    graph, params = nnx.split(network(run, HIDDEN[run.task]), nnx.Param)
+    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(run.rate))
+    opt_state = optimizer.init(params)
+
+    @jax.jit(donate_argnames=("params", "opt_state"))
+    def update(params, opt_state, batch):
+        def mean(params):
+            losses, correct = judge(run.task, nnx.merge(graph, params), batch)
+            return losses.mean(), correct.sum()
+
+        (loss, right), gradients = jax.value_and_grad(mean, has_aux=True)(params)
+        updates, opt_state = optimizer.update(gradients, opt_state, params)
+        return optax.apply_updates(params, updates), opt_state, loss, BATCH - right
+
+    @jax.jit
+    def wrong_of(params, batch):
+        return (~judge(run.task, nnx.merge(graph, params), batch)[1]).sum()
+
+    def wrong(params, stream: int) -> int:
+        generator = np.random.default_rng([run.seed, stream])
+        sizes = [256] * (TESTED // 256)
+        return sum(int(wrong_of(params, problem.generate(generator, n, run.steps))) for n in sizes)
+
+    recent: deque[tuple[float, int]] = deque(maxlen=1000 // BATCH)
+    losses: list[float] = []
+    began, solved, step = time.perf_counter(), False, 0
+    for step in range(1, run.limit // BATCH + 1):
+        generator = np.random.default_rng([run.seed, 0, step])
+        batch = problem.generate(generator, BATCH, run.steps)
+        params, opt_state, loss, missed = update(params, opt_state, batch)
+        recent.append((float(loss), int(missed)))
+        losses.append(recent[-1][0])
+        if not np.isfinite(losses[-1]):
+            break
+        few = len(recent) == recent.maxlen and sum(m for _, m in recent) < 0.01 * 1000
+        if step % 10 == 0 and few and max(wrong(params, 1), wrong(params, 2)) <= ALLOWED_WRONG:
+            solved = True
+            break
+    figures = {
+        **run._asdict(),
+        "hidden_features": HIDDEN[run.task],
+        "solved": solved,
+        "sequences": step * BATCH,
+        "wrong": wrong(params, 2) if solved else None,
+        "tested": TESTED,
+        "last_loss": float(np.mean(losses[-20:])),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    return figures, params
+
+
+def once(run: Run, work: Path) -> dict:
+    """A run's figures, from its file if it was run before."""
+    path = work / run.name
+    if not path.is_file():
+        figures, params = train(run)
+        np.savez(path.with_suffix(".npz"), *map(np.asarray, jax.tree.leaves(params)))
+        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
+        said = "solved" if figures["solved"] else "not solved"
+        print(f"{path.stem}: {said} after {figures['sequences']:,} sequences, loss "
+              f"{figures['last_loss']:.4g}, {figures['seconds']} s", flush=True)  # fmt: skip
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def best_rate(task: str, model: str, work: Path) -> float:
+    """The rate that solves the grid's problem soonest, or else has the lowest loss at its end."""
+    runs = [
+        once(Run(task, model, GRID_STEPS, GRID_SEED, rate, GRID_LIMIT[task]), work)
+        for rate in RATES[model.split()[0]]
+    ]
+
+    def merit(run):
+        loss = run["last_loss"] if np.isfinite(run["last_loss"]) else np.inf
+        return (not run["solved"], run["sequences"] if run["solved"] else 0, loss)
+
+    return min(runs, key=merit)["rate"]
+
+
+def wanted(task: str) -> list[tuple[str, int, int]]:
+    """(model, T, seed) of a task, the most telling first: every model once, the winner's spread."""
+    cells = [
+        (model, steps, seed) for model in MODELS for steps in LIMITS[task] for seed in SEEDS[task]
+    ]
+    long = [cell for cell in cells if cell[1] == 1000 and cell[0] != "lstm chrono"]
+    return sorted(
+        (cell for cell in cells if cell not in long),
+        key=lambda cell: (cell[2] > 0, cell[0] != "lstm chrono", cell[1], cell[2]),
+    )
+
+
+def table(results: list[dict]) -> str:
+    """Sequences until solved, by task, model and T, in Markdown."""
+    lines = []
+    for task in memory.PROBLEMS:
+        times = sorted(LIMITS[task])
+        lines += [
+            f"### {task}",
+            "",
+            "| model | rate | " + " | ".join(f"T={t}" for t in times) + " |",
+        ]
+        lines += ["|---" * (len(times) + 2) + "|"]
+        for model in MODELS:
+            runs = [r for r in results if (r["task"], r["model"]) == (task, model)]
+            rate = f"{runs[0]['rate']:g}" if runs else ""
+            found = [
+                cell(sorted((r for r in runs if r["steps"] == t), key=lambda r: r["seed"]), task)
+                for t in times
+            ]
+            lines.append(f"| {model} | {rate} | " + " | ".join(found) + " |")
+        published = [PUBLISHED.get((task, t), "") for t in times]
+        if any(published):
+            lines.append(
+                "| LSTM of Hochreiter & Schmidhuber 1997 | | " + " | ".join(published) + " |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def cell(runs: list[dict], task: str) -> str:
+    """One cell: each seed's sequences and wrong answers, or the loss where it was not solved."""
+    if not runs:
+        return "not run"
+    solved = [r for r in runs if r["solved"]]
+    said = []
+    if solved:
+        counts = ", ".join(f"{r['sequences']:,}" for r in solved)
+        said.append(f"{counts} ({'/'.join(str(r['wrong']) for r in solved)} wrong of {TESTED:,})")
+    for r in runs:
+        if not r["solved"]:
+            loss = f"loss {r['last_loss']:.2g}"
+            if task == "copy":
+                loss = f"{r['last_loss'] / memory.trivial_loss(r['steps']):.2f} of the trivial loss"
+            said.append(f"unsolved after {r['sequences']:,} ({loss})")
+    return "; ".join(said)
+
+
+def main() -> None:
+    """Run what is asked for and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="T=100 adding, the chrono LSTM")
+    parser.add_argument("--table", action="store_true", help="only write the table")
+    parser.add_argument("--task", nargs="+", choices=memory.PROBLEMS, default=memory.PROBLEMS)
+    parser.add_argument("--work", type=Path, default=Path("runs/long_memory"))
+    arguments = parser.parse_args()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    if arguments.quick:
+        once(Run("adding", "lstm chrono", 100, 0, 1e-2, LIMITS["adding"][100]), arguments.work)
+        return
+    if not arguments.table:
+        for task in arguments.task:
+            rates = {model: best_rate(task, model, arguments.work) for model in MODELS}
+            print(task, rates, flush=True)
+            for model, steps, seed in wanted(task):
+                once(
+                    Run(task, model, steps, seed, rates[model], LIMITS[task][steps]), arguments.work
+                )
+    kept = [
+        json.loads(p.read_text(encoding="utf-8")) for p in sorted(arguments.work.glob("*.json"))
+    ]
+    results = {
+        "machine": machine(),
+        "grid": [r for r in kept if r["seed"] == GRID_SEED],
+        "runs": [r for r in kept if r["seed"] != GRID_SEED],
+    }
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps(results, indent=1) + "\n"
+    (RESULTS / "long_memory.json").write_text(text, encoding="utf-8")
+    (RESULTS / "long_memory.md").write_text(table(results["runs"]), encoding="utf-8")
+    print(table(results["runs"]))
+
+
+if __name__ == "__main__":
+    main()
