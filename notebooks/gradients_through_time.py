@@ -86,9 +86,9 @@ lags = jnp.unique(jnp.geomspace(1, STEPS, 5 if SHORT else 24).round().astype(int
 curves = {}
 for name, (step, params, state) in CELLS.items():
     spectrum = diagnostics.product_spectrum(step, params, xs, state, k=1, lags=lags)
-    bound = diagnostics.log_bound(
-        diagnostics.step_norms(step, params, xs, state).log_spectral
-    )[lags]
+    bound = diagnostics.log_bound(diagnostics.step_norms(step, params, xs, state).log_spectral)[
+        lags
+    ]
     curves[name] = (lags, spectrum.log_spectral_norm, bound)
     print(f"{name:22} ln ‖∂s_T/∂s_0‖ = {spectrum.log_spectral_norm[-1]:8.1f}, "
           f"bound {bound[-1]:8.1f}")  # fmt: skip

@@ -36,8 +36,10 @@ def adjoints(
         **options: `lengths`, `mask`, `resets`, `initial`, `reverse` of `lstm_jax.scan`.
 
     Returns:
-        `(loss, adjoints)`; the adjoints are a pytree as the state, leaves (T + 1, ...): the lag
-        of entry t is T - t. In a padded row, the states after its end carry the last valid one.
+        `(loss, adjoints)`; the adjoints are a pytree as the state, leaves (T + 1, ...), in the
+        order of the run, backwards in time if `reverse`: the lag of entry t is T - t. Where the
+        mask is False no step makes a new state: the loss sees zeros there, as from `trace`, and
+        the adjoint is 0.
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; a loss that is no scalar.
@@ -57,8 +59,10 @@ def adjoints(
         return value
 
     first = jax.tree.map(jnp.zeros_like, state)
-    after = jax.tree.map(lambda leaf: jnp.zeros((steps, *jnp.shape(leaf)), leaf.dtype), state)
+    after = jax.tree.map(lambda leaf: jnp.zeros((steps, *leaf.shape), leaf.dtype), first)
     value, (before, later) = jax.value_and_grad(perturbed_loss, (0, 1))(first, after)
+    if options.get("reverse"):
+        later = jax.tree.map(lambda leaf: leaf[::-1], later)
     return value, jax.tree.map(lambda b, a: jnp.concatenate([b[None], a]), before, later)
 
 

@@ -52,8 +52,9 @@ def loss_by_context(
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; contexts out of range.
     """
     steps = check(step, params, xs, state)
+    contexts = [int(context) for context in contexts]
     if not contexts or min(contexts) < 1 or max(contexts) > steps:
-        raise ValueError(f"contexts must lie in [1, T={steps}], got {list(contexts)}")
+        raise ValueError(f"contexts must lie in [1, T={steps}], got {contexts}")
     times = jnp.arange(max(contexts) - 1, steps)
 
     def at(context, t):

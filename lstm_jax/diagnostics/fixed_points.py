@@ -58,7 +58,8 @@ def fixed_points(
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
     """
     one = jax.tree.map(lambda leaf: leaf[0], states)
-    check(step, params, jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], x), states)
+    constant = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], x)
+    check(jax.vmap(step, (None, 0, None)), params, constant, states)
     _, unravel = ravel_pytree(one)
     vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(states)
 

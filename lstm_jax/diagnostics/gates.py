@@ -11,7 +11,10 @@ SATURATED_BELOW, SATURATED_ABOVE = 0.1, 0.9
 
 
 class GateHistogram(NamedTuple):
-    """`share` of the activations in each bin, summing to 1, (N,), and the `edges`, (N + 1,)."""
+    """`share` of the activations in each bin, (N,), and the bins' `edges`, (N + 1,).
+
+    The shares sum to 1 unless activations lie outside the bins.
+    """
 
     share: Array
     edges: Array

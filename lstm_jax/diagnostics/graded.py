@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 
 SWEEPS = 8
+PASSES = 3
 GRAM_SCHMIDT_UP_TO = 64
 LARGEST_EXPONENT = 60.0  # of e^(d_j - d_i) above the diagonal, where QR leaves at most order one
 
@@ -40,6 +41,15 @@ def absorb(block: Array, graded: Graded) -> tuple[Array, Graded]:
     return q, _times(r, graded)
 
 
+def level(block: Array, logs: Array) -> tuple[Array, Array]:
+    """Rows of largest entry 1, and what that takes in their logarithms (p,).
+
+    Between two QR decompositions too, nothing may under- or overflow.
+    """
+    peak = jnp.maximum(jnp.abs(block).max(-1), jnp.finfo(block.dtype).tiny)
+    return block / peak[:, None], logs + jnp.log(peak)
+
+
 def orthonormal(block: Array) -> tuple[Array, Array]:
     """QR of blockᵀ, for a block of rows (p, n): orthonormal rows (p, n), and R (p, p)."""
     if block.shape[0] > GRAM_SCHMIDT_UP_TO:
@@ -51,14 +61,14 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
     def body(j, carry):
         q, r = carry
         peak = jnp.maximum(jnp.abs(block[j]).max(), tiny)  # so that no square overflows
-        v = block[j] / peak
-        once = q @ v
-        v = v - once @ q
-        twice = q @ v  # once is not enough (Giraud et al. 2005)
-        v = v - twice @ q
+        v, column = block[j] / peak, jnp.zeros(width, block.dtype)
+        # Once is not enough (Giraud et al. 2005), nor is twice for a row that the rows before it
+        # span: what is left of it then is rounding errors, which lie mostly among those rows.
+        for _ in range(PASSES):
+            parts = q @ v
+            v, column = v - parts @ q, column + parts
         size = jnp.maximum(jnp.sqrt((v * v).sum()), tiny)
-        column = ((once + twice).at[j].set(size)) * peak
-        return q.at[j].set(v / size), r.at[:, j].set(column)
+        return q.at[j].set(v / size), r.at[:, j].set(column.at[j].set(size) * peak)
 
     tiny = jnp.finfo(block.dtype).tiny
     width = block.shape[0]
@@ -81,8 +91,7 @@ def log_singular_values(graded: Graded) -> Array:
     iteration in logarithms gives them: to full accuracy where they are apart, and to within the
     spread of a cluster where they are not.
     """
-    for _ in range(SWEEPS):
-        graded = _flip(graded)
+    graded = jax.lax.fori_loop(0, SWEEPS, lambda _, g: _flip(g), graded)
     top = graded.logs.max()
     scaled = jnp.exp(graded.logs - top)[:, None] * graded.triangle
     values = jnp.linalg.svd(scaled, compute_uv=False)

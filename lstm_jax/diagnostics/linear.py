@@ -8,6 +8,7 @@ products with a weight matrix are one matrix product.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +18,7 @@ from jax import Array
 from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 
-from lstm_jax.recurrence import Step
+from lstm_jax.recurrence import Step, scan
 
 
 class Chain(NamedTuple):
@@ -89,11 +90,11 @@ def check(step: Step, params: Any, xs: Any, state: Any) -> int:
     Values are looked at where they are known: under `jax.jit` only shapes and dtypes are.
 
     Raises:
-        TypeError: a state that is no pytree of floats.
-        ValueError: no time steps, leaves of xs that disagree on T, a step that changes the
-            state's shapes, or parameters, inputs or state that are not finite.
+        TypeError: a state that is no pytree of floats, or a step that changes its structure,
+            shapes or dtypes.
+        ValueError: no time steps, leaves of xs that disagree on T, or parameters, inputs or state
+            that are not finite.
     """
-    del step
     leaves = jax.tree_util.tree_leaves_with_path(state)
     if not leaves:
         raise TypeError("the state has no arrays; expected a pytree of floats")
@@ -116,6 +117,7 @@ def check(step: Step, params: Any, xs: Any, state: Any) -> int:
                 raise ValueError(
                     f"{name}{jax.tree_util.keystr(path)} holds values that are not finite"
                 )
+    jax.eval_shape(partial(scan, step, emit=None), params, xs, state)
     return sizes.pop()
 
 

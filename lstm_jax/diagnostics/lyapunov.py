@@ -80,15 +80,16 @@ def lyapunov_spectrum(
     block, _ = graded.orthonormal(gaussian.astype(vector.dtype))
 
     def advance(carry, x):
-        vector, block = carry
+        vector, block, logs = carry
         vector, push = jax.linearize(lambda s: _flat(step(params, unravel(s), x)), vector)
-        return (vector, jax.vmap(push)(block)), None
+        return (vector, *graded.level(jax.vmap(push)(block), logs)), None
 
     def until_qr(carry, some):
-        (vector, block), _ = jax.lax.scan(advance, carry, some)
+        none = jnp.zeros(k, vector.dtype)
+        (new, block, logs), _ = jax.lax.scan(advance, (*carry, none), some)
         block, r = graded.orthonormal(block)
         growth = jnp.abs(jnp.diagonal(r))
-        return (vector, block), jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
+        return (new, block), logs + jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
 
     parts = jax.tree.map(lambda leaf: leaf.reshape(-1, qr_every, *leaf.shape[1:]), xs)
     _, logs = jax.lax.scan(until_qr, (vector, block), parts)

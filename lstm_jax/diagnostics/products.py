@@ -34,7 +34,8 @@ PROBES = 8
 POWER_SWEEPS = 3
 SETTLED = 0.7  # values stand when they change by less than ε^0.7 of the largest
 KRYLOV_BLOCKS = 16
-DENSE_UP_TO = 128  # n; beyond, the matrix-free road is faster (tests/benchmarks/spectra.py)
+FEWEST_BLOCKS = 5
+DENSE_UP_TO = 80  # n; beyond, the matrix-free road is faster (tests/benchmarks/spectra.py)
 
 Pass = Callable[[Array], tuple[Array, Graded]]
 
@@ -46,7 +47,7 @@ class ProductSpectrum(NamedTuple):
         lags: steps back from the last, (L,).
         log_singular_values: ln σ of P(lag), descending, (L, k).
         log_frobenius: ln ‖P(lag)‖_F, (L,); an unbiased estimate of ‖P‖_F² if matrix-free.
-        log_condition: ln σ_1/σ_n, (L,); not a number if matrix-free.
+        log_condition: ln σ_1/σ_n, (L,); not a number if matrix-free. See `qr_every`.
     """
 
     lags: Array
@@ -74,6 +75,7 @@ def product_spectrum(
     k: int = 8,
     lags: Any = None,
     method: Method | None = None,
+    qr_every: int = QR_EVERY,
     key: Array | None = None,
 ) -> ProductSpectrum:
     """The k largest singular values of ∂s_T/∂s_{T-lag}, and what else the spectrum tells.
@@ -88,11 +90,14 @@ def product_spectrum(
         lags: integers in [1, T]; about ten from 1 to T if None.
         method: "dense" costs some n³ a step and n² memory, and gives the condition number too;
             "matrix-free" costs n² k. None takes the faster for n and k.
+        qr_every: steps between QR decompositions. More is faster, and loses the values that lie
+            more than ln(1/ε) / qr_every a step below the first: 3.6 in float64, 1.6 in float32.
+            The condition number of an LSTM may well need 1.
         key: of the random starting vectors, on which the result does not depend but by rounding.
 
     Raises:
-        TypeError, ValueError: an unknown method, k outside [1, n], lags outside [1, T], and what
-            `lstm_jax.diagnostics.linear.check` says of the rest.
+        TypeError, ValueError: an unknown method, k outside [1, n], lags outside [1, T], qr_every
+            below 1, and what `lstm_jax.diagnostics.linear.check` says of the rest.
     """
     chain = linearize(step, params, xs, state)
     lags = check_lags(lags, chain.steps)
@@ -100,68 +105,76 @@ def product_spectrum(
         raise ValueError(f"k must lie in [1, n={chain.size}], got {k}")
     if method not in (None, "dense", "matrix-free"):
         raise ValueError(f'method must be None, "dense" or "matrix-free", got {method!r}')
+    if qr_every < 1:
+        raise ValueError(f"qr_every must be at least 1, got {qr_every}")
     key = jax.random.key(0) if key is None else key
     method = method or choose(chain.size, k)
     run = _dense if method == "dense" else _matrix_free
-    values, frobenius, condition = run(chain, k, lags, key)
+    values, frobenius, condition = run(chain, k, lags, qr_every, key)
     return ProductSpectrum(jnp.asarray(lags), values, frobenius, condition)
 
 
 def choose(size: int, k: int) -> Method:
     """The road that `product_spectrum` takes for n and k."""
-    return "dense" if size <= max(DENSE_UP_TO, 4 * (k + OVERSAMPLE)) else "matrix-free"
+    few = FEWEST_BLOCKS * (k + OVERSAMPLE)
+    return "dense" if size <= max(DENSE_UP_TO, few) else "matrix-free"
 
 
 # --- dense ---------------------------------------------------------------------------------------
 
 
-def _dense(chain: Chain, k: int, lags: tuple[int, ...], key: Array):
+def _dense(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Array):
     # Backwards from the end, one sweep passes every lag: P(lag)ᵀ = J_{T-lag+1}ᵀ P(lag-1)ᵀ. The
     # start is random so that no vector stays in an invariant subspace out of order.
-    order = sorted(set(lags))
-    dtype = chain.states.dtype
-    block = random_block(key, chain.size, chain)
-    scale, found, reached = graded.identity(chain.size, dtype), {}, 0
-    for lag in order:
-        first, last = chain.steps - lag, chain.steps - reached
-        block, scale = _walk(chain.pull, block, scale, first, last, reverse=True)
-        found[lag], reached = graded.log_singular_values(scale), lag
-    values = jnp.stack([found[lag] for lag in lags])
+    ends = sorted(set(lags))
+
+    def further(carry, bounds):
+        block, scale = _walk(chain.pull, *carry, *bounds, qr_every, reverse=True)
+        return (block, scale), graded.log_singular_values(scale)
+
+    start = random_block(key, chain.size, chain)
+    bounds = chain.steps - jnp.array([ends, [0, *ends[:-1]]]).T
+    unit = graded.identity(chain.size, start.dtype)
+    _, found = jax.lax.scan(further, (start, unit), bounds)
+    values = found[jnp.array([ends.index(lag) for lag in lags])]
     frobenius = jax.nn.logsumexp(2 * values, axis=-1) / 2
     return values[:, :k], frobenius, values[:, 0] - values[:, -1]
 
 
-def _walk(apply, block, scale, first, last, *, reverse: bool) -> tuple[Array, Graded]:
+def _walk(apply, block, scale, first, last, qr_every, *, reverse: bool) -> tuple[Array, Graded]:
     """Carry a block through the steps [first, last), taking its growth out every few steps."""
 
     def some(count):
-        def body(i, block):
-            return apply(last - 1 - i if reverse else first + i, block)
+        def body(i, carry):
+            block, (logs, triangle) = carry
+            block = apply(last - 1 - i if reverse else first + i, block)
+            block, logs = graded.level(block, logs)
+            return block, Graded(logs, triangle)
 
         def run(begin, carry):
-            block, scale = carry
-            block = jax.lax.fori_loop(begin, begin + count, body, block)
-            return graded.absorb(block, scale)
+            return graded.absorb(*jax.lax.fori_loop(begin, begin + count, body, carry))
 
         return run
 
-    whole, rest = divmod(last - first, QR_EVERY)
+    whole, rest = divmod(last - first, qr_every)
     carry = some(rest)(0, (block, scale))
-    every = some(QR_EVERY)
-    return jax.lax.fori_loop(0, whole, lambda i, c: every(rest + i * QR_EVERY, c), carry)
+    every = some(qr_every)
+    return jax.lax.fori_loop(0, whole, lambda i, c: every(rest + i * qr_every, c), carry)
 
 
 # --- matrix-free ---------------------------------------------------------------------------------
 
 
-def _matrix_free(chain: Chain, k: int, lags: tuple[int, ...], key: Array):
-    width = min(k + OVERSAMPLE, chain.size)
+def _matrix_free(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Array):
+    # A Krylov space needs some blocks to converge in; where n has no room for them, take all of it.
+    width = k + OVERSAMPLE
+    width = width if chain.size >= FEWEST_BLOCKS * width else chain.size
     start = random_block(key, min(width + PROBES, chain.size), chain)
 
     def one(first):
         def through(apply, reverse, block):
             unit = graded.identity(block.shape[0], block.dtype)
-            return _walk(apply, block, unit, first, chain.steps, reverse=reverse)
+            return _walk(apply, block, unit, first, chain.steps, qr_every, reverse=reverse)
 
         forward = partial(through, chain.push, False)
         backward = partial(through, chain.pull, True)
@@ -279,11 +292,16 @@ def _values(image: Array) -> Array:
 
 
 def _log_frobenius(space, image, top, rows, opening, width):
-    """‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖², the second by random rows u: E ‖u A‖² = ‖A‖_F² / n."""
+    """‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖², the second from the rows u A of the random start.
+
+    S was made from the first of them, so these count as they are; the others are random in what
+    the first leave of the n dimensions, and stand for all of it.
+    """
     inside = (image**2).sum()
-    probes = _scaled(rows, opening, top)[width:]
-    if not probes.shape[0]:
-        return jnp.log(inside) / 2 + top
-    rest = probes - (probes @ space.T) @ space
-    outside = (rest**2).sum() * space.shape[1] / probes.shape[0]
+    rest = _scaled(rows, opening, top)
+    rest = ((rest - (rest @ space.T) @ space) ** 2).sum(-1)
+    outside = rest[:width].sum()
+    probes = len(rest) - width
+    if probes:
+        outside += rest[width:].sum() * (space.shape[1] - width) / probes
     return jnp.log(inside + outside) / 2 + top
