@@ -2,7 +2,7 @@
 
 `gate_animation_html` gives one page that needs a browser and nothing else: no network, no other
 file. The browser draws the text in its own fonts, so that any script can be shown.
-`lstm_jax.plots.save_gif` makes a GIF of the same panels.
+`lstm_jax.gif.save_gif` makes a GIF of the same panels.
 
 A unit's timescale τ is that of `lstm_jax.diagnostics.timescales`: after τ steps, 1/e of what the
 cell held is left.

@@ -1,4 +1,4 @@
-"""`lstm-jax train | sample | evaluate | data`.
+"""`lstm-jax train | sample | evaluate | diagnose | data`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once.
@@ -226,25 +226,35 @@ class EvaluateOptions:
 
 
 def evaluate(arguments: list[str]) -> int:
-    """Measure a model's perplexity."""
+    """Measure a model on data that it did not learn from."""
     options = _parse(
         EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
     )
     if options.rows < 1:
         raise UsageError(f"--rows must be at least 1, got {options.rows}")
 
+    from lstm_jax import model_files
+
+    kind = _guard(lambda: model_files.describe(options.model))["kind"]
+    figures, said = (_perplexity if kind == "CharLM" else _sequences_wrong)(options)
+    print(json.dumps(figures, ensure_ascii=False) if options.json else said)
+    return 0
+
+
+def _perplexity(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
+    """A language model's figures on texts, and a line that says them."""
     from rich.console import Console
     from rich.progress import track
 
     from lstm_jax.language_model import load
-    from lstm_jax.train.config import TrainConfig
+    from lstm_jax.train.config import TextConfig
     from lstm_jax.train.evaluate import score_texts
-    from lstm_jax.train.tasks import load_texts
+    from lstm_jax.train.text_tasks import load_texts
 
     model = _guard(lambda: load(options.model))
     if options.file is None:
         name = model.card.get("data")
-        if name not in get_args(get_type_hints(TrainConfig)["data"]):
+        if name not in get_args(get_type_hints(TextConfig)["data"]):
             raise UsageError(
                 f"the card of {options.model} names no data of this package, got {name!r}: "
                 "give texts with --file"
@@ -271,15 +281,46 @@ def evaluate(arguments: list[str]) -> int:
         "nats_per_symbol": score.nats_per_symbol,
         "perplexity": score.perplexity,
     }
-    if options.json:
-        print(json.dumps(figures, ensure_ascii=False))
-    else:
-        print(
-            f"{what}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats a "
-            f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
-            + (f", {score.unknown:,} of them unknown characters" if score.unknown else "")
-        )
-    return 0
+    said = (
+        f"{what}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats a "
+        f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
+    )
+    return figures, said + (
+        f", {score.unknown:,} of them unknown characters" if score.unknown else ""
+    )
+
+
+def _sequences_wrong(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
+    """A sequence model's figures on the problem that it learned, and a line that says them."""
+    from flax import nnx
+
+    from lstm_jax import model_files
+    from lstm_jax.train import config as configs
+    from lstm_jax.train import memory_tasks
+
+    if options.file is not None:
+        raise UsageError(f"--file is for language models, and {options.model} holds none")
+    if options.split not in memory_tasks.HELD_OUT:
+        splits = " or ".join(memory_tasks.HELD_OUT)
+        raise UsageError(f"of generated sequences --split is {splits}, got {options.split}")
+    stored = _guard(lambda: model_files.load(options.model, "SequenceModel"))
+    config = _guard(lambda: configs.from_dict(stored.card.get("config", {})))
+    if not isinstance(config, configs.MemoryConfig):
+        raise UsageError(f"the card of {options.model} names no problem of this package")
+    judge = memory_tasks.make_judge(config.problem, stored.network)
+    batches = memory_tasks.held_out(config, options.split)
+    params = nnx.state(stored.network, nnx.Param)
+    loss, wrong = memory_tasks.verdict(judge, params, batches)
+    what = f"{config.problem} {options.split}"
+    figures = {
+        "model": options.model,
+        "on": what,
+        "steps": config.steps,
+        "sequences": memory_tasks.TESTED,
+        "wrong": wrong,
+        "loss": loss,
+    }
+    return figures, f"{what}, T = {config.steps:,}: {memory_tasks.say(config, loss, wrong)}"
 
 
 @dataclass(frozen=True)
@@ -321,10 +362,36 @@ def data(arguments: list[str]) -> int:
     return 0
 
 
+def diagnose(arguments: list[str]) -> int:
+    """Ask a model about its gradients, gates and memory, and write a report."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from lstm_jax import report
+    from lstm_jax.findings import summary
+
+    options = _parse(
+        report.DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__
+    )
+    progress = Console(stderr=True, highlight=False, markup=False)
+    results = _guard(lambda: report.run(options, progress))
+    if options.json:
+        print(json.dumps(results, ensure_ascii=False))
+        return 0
+    table = Table.grid(padding=(0, 2))
+    for label, figure in summary(results):
+        table.add_row(label, figure)
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.print(table)
+    console.print(f"the report: {options.folder / report.PAGE}", soft_wrap=True)
+    return 0
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "sample": sample,
     "evaluate": evaluate,
+    "diagnose": diagnose,
     "data": data,
 }
 
@@ -363,14 +430,15 @@ def _recipes() -> Any:
 
 def _guard(call: Callable[[], Any]) -> Any:
     """Turn the errors that a user can cause into a UsageError; let bugs show themselves."""
-    from lstm_jax.language_model import ModelError
+    from lstm_jax.model_files import ModelError
+    from lstm_jax.reading import ReportError
     from lstm_jax.train.checkpoints import CheckpointError
     from lstm_jax.train.config import ConfigError
     from lstm_jax.train.data.download import DataError
 
     try:
         return call()
-    except (CheckpointError, ConfigError, DataError, ModelError) as error:
+    except (CheckpointError, ConfigError, DataError, ModelError, ReportError) as error:
         raise UsageError(str(error)) from None
 
 

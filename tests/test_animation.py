@@ -238,11 +238,11 @@ def test_what_cannot_be_drawn_is_refused(arguments, options, message):
 
 
 @pytest.fixture
-def plots():
+def gif():
     pytest.importorskip("matplotlib")
-    from lstm_jax import plots
+    from lstm_jax import gif
 
-    return plots
+    return gif
 
 
 def make_font(path, characters, *, one_glyph=False):
@@ -280,10 +280,10 @@ def frames_of(path):
     return np.stack(frames)
 
 
-def test_a_gif_has_one_frame_per_step_and_is_small(plots, tmp_path):
+def test_a_gif_has_one_frame_per_step_and_is_small(gif, tmp_path):
     path = tmp_path / "gates.gif"
     text = ["", "λ", " ", "$", "\n", "\x07"]
-    plots.save_gif(path, text, *make_trace(6, units=80), title="$ λ", max_units=16, fps=10)
+    gif.save_gif(path, text, *make_trace(6, units=80), title="$ λ", max_units=16, fps=10)
     frames = frames_of(path)
     assert frames.shape == (6, 740, 1000, 3)
     assert path.stat().st_size < 400_000
@@ -293,49 +293,49 @@ def test_a_gif_has_one_frame_per_step_and_is_small(plots, tmp_path):
     assert (np.diff(ink) > 0).all()
 
 
-def test_a_gif_of_chinese_is_drawn_in_a_font_that_has_it(plots, tmp_path):
+def test_a_gif_of_chinese_is_drawn_in_a_font_that_has_it(gif, tmp_path):
     font = make_font(tmp_path / "tiny.ttf", "明月，a")
     path = tmp_path / "gates.gif"
     # A glyph that the font lacks would be a warning, which is an error here.
-    plots.save_gif(path, "明月，", *make_trace(3), font=font)
+    gif.save_gif(path, "明月，", *make_trace(3), font=font)
     assert len(frames_of(path)) == 3
 
 
-def test_a_gif_without_a_font_for_its_text_is_an_error(plots, tmp_path, monkeypatch):
+def test_a_gif_without_a_font_for_its_text_is_an_error(gif, tmp_path, monkeypatch):
     font = make_font(tmp_path / "tiny.ttf", "明月")
-    monkeypatch.setattr(plots.font_manager, "findSystemFonts", lambda: [str(font)])
+    monkeypatch.setattr(gif.font_manager, "findSystemFonts", lambda: [str(font)])
     path = tmp_path / "gates.gif"
     with pytest.raises(ValueError, match=r"no glyph for 光: pass font=PATH .*save_html") as error:
-        plots.save_gif(path, "明月光", *make_trace(3))
+        gif.save_gif(path, "明月光", *make_trace(3))
     assert "\n" not in str(error.value)
     with pytest.raises(ValueError, match=r"tiny.ttf has no glyph for 光: pass font=PATH"):
-        plots.save_gif(path, "明月光", *make_trace(3), font=font)
+        gif.save_gif(path, "明月光", *make_trace(3), font=font)
     with pytest.raises(ValueError, match="no glyph for 光"):  # nor is a title drawn as boxes
-        plots.save_gif(path, "明月明", *make_trace(3), title="光", font=font)
+        gif.save_gif(path, "明月明", *make_trace(3), title="光", font=font)
     assert not path.exists()
 
 
-def test_fonts_are_found_by_what_they_cover(plots, tmp_path, monkeypatch):
+def test_fonts_are_found_by_what_they_cover(gif, tmp_path, monkeypatch):
     (tmp_path / "a-broken.ttf").write_bytes(b"not a font")
     make_font(tmp_path / "b-partial.ttf", "明")
     whole = make_font(tmp_path / "c-whole.ttf", "明月光")
     installed = [str(p) for p in tmp_path.iterdir()]
-    monkeypatch.setattr(plots.font_manager, "findSystemFonts", lambda: installed)
-    assert plots.find_font(["明月", " \n\u3000", "", "光"]) == str(whole)
-    assert Path(plots.find_font(["Ελλάδα, é", "\n"])).name == "DejaVuSans.ttf"
-    assert Path(plots.find_font([""])).name == "DejaVuSans.ttf"
-    assert plots.find_font("明", tmp_path / "b-partial.ttf") == str(tmp_path / "b-partial.ttf")
+    monkeypatch.setattr(gif.font_manager, "findSystemFonts", lambda: installed)
+    assert gif.find_font(["明月", " \n\u3000", "", "光"]) == str(whole)
+    assert Path(gif.find_font(["Ελλάδα, é", "\n"])).name == "DejaVuSans.ttf"
+    assert Path(gif.find_font([""])).name == "DejaVuSans.ttf"
+    assert gif.find_font("明", tmp_path / "b-partial.ttf") == str(tmp_path / "b-partial.ttf")
     for path in ("a-broken.ttf", "missing.ttf"):
         with pytest.raises(ValueError, match="cannot be read as a font"):
-            plots.find_font("明", tmp_path / path)
+            gif.find_font("明", tmp_path / path)
 
 
-def test_fonts_of_last_resort_are_not_taken(plots, tmp_path):
+def test_fonts_of_last_resort_are_not_taken(gif, tmp_path):
     text = "明月光"
     block = "".join(chr(ord(c) + k) for c in text for k in (0, 1))
     font = make_font(tmp_path / "boxes.ttf", block, one_glyph=True)
     with pytest.raises(ValueError, match="no glyph for"):
-        plots.find_font(text, font)
+        gif.find_font(text, font)
 
 
 @pytest.mark.parametrize(
@@ -347,17 +347,18 @@ def test_fonts_of_last_resort_are_not_taken(plots, tmp_path):
         ("gates.gif", "a" * 301, {}, "301 steps are too many for a GIF"),
     ],
 )
-def test_a_gif_that_cannot_be_is_refused(plots, tmp_path, name, text, options, message):
+def test_a_gif_that_cannot_be_is_refused(gif, tmp_path, name, text, options, message):
     with pytest.raises(ValueError, match=message):
-        plots.save_gif(tmp_path / name, text, GATES, STATES, **options)
+        gif.save_gif(tmp_path / name, text, GATES, STATES, **options)
     with pytest.raises(ValueError, match="one layer"):
-        plots.save_gif(tmp_path / "gates.gif", "abc", [GATES], [STATES])
+        gif.save_gif(tmp_path / "gates.gif", "abc", [GATES], [STATES])
     assert not list(tmp_path.iterdir())
 
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "lstm_jax.plots", raising=False)
-    with pytest.raises(ImportError, match=r'pip install "lstm_jax\[viz\]"') as error:
-        __import__("lstm_jax.plots")
-    assert "\n" not in str(error.value)
+    for name in ("lstm_jax.gif", "lstm_jax.plots"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        with pytest.raises(ImportError, match=r'pip install "lstm_jax\[viz\]"') as error:
+            __import__(name)
+        assert "\n" not in str(error.value)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -11,11 +12,13 @@ import pytest
 from flax import nnx
 
 from lstm_jax import cli
-from lstm_jax.configs import smoke
+from lstm_jax.configs import copy, smoke
 from lstm_jax.language_model import LanguageModel, load
-from lstm_jax.models import CharLM, CharLMConfig
+from lstm_jax.models import CharLM, CharLMConfig, SequenceModelConfig
 from lstm_jax.train import config as configs
+from lstm_jax.train.config import MemoryConfig
 from lstm_jax.train.data import synthetic
+from lstm_jax.train.memory_tasks import MemoryTask
 from lstm_jax.vocabulary import Vocabulary
 
 HAN = "，。看著山水雲乾坤風馬車門見長東飛鳥語學"
@@ -80,7 +83,9 @@ def poet(tmp_path_factory):
     ("arguments", "said"),
     [
         ("compose", "no command 'compose'; the commands are train, sample, evaluate, data"),
-        ("train opera", "no recipe 'opera'; the recipes are smoke, tang"),
+        ("train opera", "no recipe 'opera'; the recipes are adding, copy, order, smoke, tang"),
+        ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),
+        ("train adding --rows 3", "--rows"),
         ("train smoke --model.hidden 3", "--model.hidden"),
         ("train smoke --epoch 3", "--epoch"),
         ("train smoke stray", "stray"),
@@ -235,6 +240,40 @@ def test_a_model_of_data_that_is_not_in_the_package(data, model, refused, tmp_pa
     folder = Path(shutil.copytree(model, tmp_path / "model"))
     edit(card={"data": data})(folder)
     assert "give texts with --file" in refused("evaluate", folder)
+
+
+@pytest.fixture(scope="module")
+def adder(tmp_path_factory):
+    """A sequence model whose card says that it learned to add."""
+    config = MemoryConfig(steps=24, model=SequenceModelConfig(hidden_features=3))
+    network = MemoryTask(config).model(nnx.Rngs(0))
+    folder = tmp_path_factory.mktemp("adder")
+    MemoryTask(config).save(network, folder, {"data": "adding", "config": configs.to_dict(config)})
+    return folder
+
+
+def test_evaluate_judges_a_sequence_model_by_fresh_sequences(adder, call):
+    code, out, err = call("evaluate", adder)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"adding test, T = 24: 2,\d+ of 2,560 held-out .* loss 0\.\d+\n", out)
+    code, out, err = call("evaluate", adder, "--split", "valid", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["on"], found["steps"], found["sequences"]) == ("adding valid", 24, 2560)
+    assert 1000 < found["wrong"] < 2560
+
+
+def test_what_a_sequence_model_cannot_do_is_one_line(adder, refused, tmp_path):
+    assert "holds a SequenceModel and this takes a CharLM" in refused("sample", "--model", adder)
+    assert "--file is for language models" in refused("evaluate", adder, "--file", "texts.txt")
+    assert "--split is valid or test, got train" in refused("evaluate", adder, "--split", "train")
+    other = Path(shutil.copytree(adder, tmp_path / "other"))
+    edit(card={"data": "stocks"})(other)
+    assert "names no problem of this package" in refused("evaluate", other)
+    edit(card={"config": {"kind": "stocks"}})(other)
+    assert "of a kind 'stocks'" in refused("evaluate", other)
+    alter_weights(other)
+    assert "is half-written or altered" in refused("evaluate", other)
 
 
 @pytest.fixture
@@ -554,7 +593,7 @@ def test_help_of_train_lists_recipes(call):
     for arguments in (["train"], ["train", "--help"]):
         code, out, err = call(*arguments)
         assert (code, err) == (0, "")
-        assert "recipes: smoke, tang" in out
+        assert "recipes: adding, copy, order, smoke, tang" in out
 
 
 def flags(config, prefix=""):
@@ -564,12 +603,13 @@ def flags(config, prefix=""):
         yield from flags(value, f"{prefix}{name}.") if is_dataclass(value) else [f"{prefix}{name}"]
 
 
-def test_help_of_a_recipe_lists_every_field(call):
-    code, out, err = call("train", "smoke", "--help")
+@pytest.mark.parametrize(("recipe", "default"), [(smoke, "96"), (copy, "64")])
+def test_help_of_a_recipe_lists_every_field(recipe, default, call):
+    code, out, err = call("train", recipe.__name__.split(".")[-1], "--help")
     assert (code, err) == (0, "")
-    for name in [*flags(smoke.config), "out", "resume", "overwrite"]:
+    for name in [*flags(recipe.config), "out", "resume", "overwrite"]:
         assert f" --{name} " in out, name
-    assert "(default: 96)" in out, "defaults are the recipe's"
+    assert f"(default: {default})" in out, "defaults are the recipe's"
 
 
 def test_version(call):
