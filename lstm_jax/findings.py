@@ -131,8 +131,8 @@ def _say_roads(found: dict[str, Any]) -> str:
         + "."
     )
     rate = found["hidden_rate"]
-    fall = f": it falls by {-rate:.2g} nats a step" if rate and rate < 0 else ""
-    return f"{text} Through the hidden state alone, {_hidden(found)} of it arrives{fall}."
+    fall = f"; it falls by {-rate:.2g} nats a step" if rate and rate < 0 else ""
+    return f"{text} Through the hidden state alone arrives {_hidden(found)}{fall}."
 
 
 def _hidden(found: dict[str, Any]) -> str:
@@ -140,7 +140,7 @@ def _hidden(found: dict[str, Any]) -> str:
     hidden, total = found["ln_through_hidden"][-1], found["ln_total"][-1]
     if hidden is None or total is None:
         return "less than float32 can hold"
-    return _number(hidden - total)
+    return f"{_number(hidden - total)} of it"
 
 
 def _say_gates(found: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ def adjoints(reading: Reading) -> dict[str, Any]:
     problem = _predictions(reading)
     step, params = reading.recurrence.step, reading.recurrence.params
     _, found = jax.jit(lambda: diagnostics.adjoints(step, params, *problem))()
-    by_layer = jax.tree.map(_wide, diagnostics.norms_by_lag(found, per="sequence"))
+    by_layer = _norms_by_lag(found)
     whole = _whole(by_layer)
     felt = whole[0] > 0  # a character foreseen with certainty has no gradient
     relative = whole[:, felt] / whole[0, felt]
@@ -121,7 +121,7 @@ def roads(reading: Reading) -> dict[str, Any]:
         return SCALE * loss(states)
 
     found = jax.jit(lambda: diagnostics.cell_and_hidden(step, params, xs, start, scaled))()
-    norms = [_whole(diagnostics.norms_by_lag(road, per="sequence")) / SCALE for road in found]
+    norms = [_whole(_norms_by_lag(road)) / SCALE for road in found]
     felt = norms[0][0] > 0
     names = ("ln_total", "ln_through_cell", "ln_through_hidden")
     total, cell = (
@@ -256,9 +256,14 @@ def _size(state: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(state))
 
 
+def _norms_by_lag(adjoints: Any) -> Any:
+    """As `diagnostics.norms_by_lag` of each sequence, in float64: small numbers are squared."""
+    return jax.tree.map(lambda leaf: np.linalg.norm(_wide(leaf)[::-1], axis=-1), adjoints)
+
+
 def _whole(norms: Any) -> np.ndarray:
     """The norm over all leaves together."""
-    return np.sqrt(sum(_wide(leaf) ** 2 for leaf in jax.tree.leaves(norms)))
+    return np.sqrt(sum(leaf**2 for leaf in jax.tree.leaves(norms)))
 
 
 def _mean_ln(norms: np.ndarray) -> np.ndarray:

@@ -82,7 +82,10 @@ def poet(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("compose", "no command 'compose'; the commands are train, sample, evaluate, data"),
+        (
+            "compose",
+            "no command 'compose'; the commands are train, sample, evaluate, diagnose, data",
+        ),
         ("train opera", "no recipe 'opera'; the recipes are adding, copy, order, smoke, tang"),
         ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),
         ("train adding --rows 3", "--rows"),
