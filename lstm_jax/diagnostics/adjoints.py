@@ -84,7 +84,11 @@ def norms_by_lag(adjoints: Any, *, per: Per = "batch") -> Any:
         leaf = leaf[::-1]
         if per == "unit":
             return jnp.abs(leaf)
-        return jnp.linalg.norm(leaf.reshape(len(leaf), -1) if per == "batch" else leaf, axis=-1)
+        leaf = leaf.reshape(len(leaf), -1) if per == "batch" else leaf
+        # Scaled before it is squared: after some hundred lags an adjoint's square is no float.
+        peak = jnp.abs(leaf).max(-1, keepdims=True)
+        peak = jnp.where(peak > 0, peak, 1)
+        return jnp.linalg.norm(leaf / peak, axis=-1) * peak[..., 0]
 
     return jax.tree.map(norm, adjoints)
 

@@ -174,3 +174,10 @@ def test_errors_say_what_is_wrong():
     for fraction in (0, 1, -0.5):
         with pytest.raises(ValueError, match=rf"fraction must lie in \(0, 1\), got {fraction}"):
             influence_lag(jnp.ones(3), fraction)
+
+
+def test_norms_of_adjoints_whose_squares_are_no_floats():
+    tiny = np.full((3, 2, 4), 1e-30, np.float32)
+    np.testing.assert_allclose(norms_by_lag(tiny), 1e-30 * np.sqrt(8), rtol=1e-6)
+    np.testing.assert_allclose(norms_by_lag(tiny, per="sequence"), 2e-30, rtol=1e-6)
+    np.testing.assert_array_equal(norms_by_lag(np.zeros((3, 4), np.float32)), 0)
