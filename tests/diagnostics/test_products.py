@@ -99,20 +99,28 @@ def test_the_order_of_the_steps(x64):
 
 @pytest.mark.parametrize(
     ("method", "n", "factors"),
-    [("dense", 4, (0.5, 2.0, 1e-8, 1e20)), ("matrix-free", N, (0.5, 2.0))],
+    [("dense", 4, (0.5, 2.0, 1e-8, 1e20)), ("matrix-free", 32, (2.0,))],
 )
 def test_float32_neither_under_nor_overflows(method, n, factors):
     """In a plain product, 0.5·orthogonal is 0 after 150 steps, and 2·orthogonal infinite at 129."""
-    lags = (5000,)
     turns = np.stack([rotation(n, seed) for seed in range(25)])
-    for factor in factors:
-        matrices = np.tile(factor * turns, (200, 1, 1)).astype(np.float32)
-        found = spectrum(matrices, k=1, lags=lags, method=method)
+
+    def values(matrices):
+        matrices = np.tile(matrices, (5000 // len(matrices), 1, 1)).astype(np.float32)
+        found = spectrum(matrices, k=2, lags=(5000,), method=method)
         assert found.log_singular_values.dtype == np.float32
-        expected = np.array(lags) * np.log(factor)
-        frobenius = found.log_frobenius - np.log(n) / 2
-        for values in (found.log_singular_values[:, 0], frobenius):
-            assert_close(values, expected, 1e-5)
+        return *found.log_singular_values[0], found.log_frobenius[0]
+
+    for factor in factors:
+        expected = 5000 * np.log(factor)
+        *found, frobenius = values(factor * turns)
+        assert_close(found, [expected] * 2, 1e-5)
+        assert_close(frobenius, expected + np.log(n) / 2, 1e-5)
+    # One direction stays, and in all the others everything halves.
+    matrix = 0.5 * np.eye(n)
+    matrix[0, 0] = 1
+    matrix = turns[0] @ matrix @ turns[0].T
+    assert_close(values(matrix[None]), [0, -5000 * np.log(2), 0], 1e-3)
 
 
 # --- a network -----------------------------------------------------------------------------------
