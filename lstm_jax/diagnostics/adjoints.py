@@ -94,7 +94,10 @@ def norms_by_lag(adjoints: Any, *, per: Per = "batch") -> Any:
 
 
 def influence_lag(norms: Array, fraction: float) -> Array:
-    """The smallest lag from which the influence stays below a fraction of that at lag 0.
+    """The smallest lag from which the influence stays below a fraction of what it is at first.
+
+    At first is at lag 0; for a state that the loss does not feel there, such as the c of a last
+    step of which only h is read, at the first lag where it does.
 
     Args:
         norms: by lag, (T + 1,), as `norms_by_lag` gives them.
@@ -108,5 +111,6 @@ def influence_lag(norms: Array, fraction: float) -> Array:
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
-    above = norms >= fraction * norms[0]
+    first = norms[jnp.argmax(norms > 0)]
+    above = (norms > 0) & (norms >= fraction * first)
     return jnp.max(jnp.where(above, jnp.arange(len(norms)), -1)) + 1

@@ -30,9 +30,9 @@ Method = Literal["dense", "matrix-free"]
 
 QR_EVERY = 10
 OVERSAMPLE = 4
-PROBES = 8
+PROBES = 4
 POWER_SWEEPS = 3
-SETTLED = 0.7  # values stand when they change by less than ε^0.7 of the largest
+SETTLED = 0.7  # values stand when they are to change by less than ε^0.7 of themselves
 KRYLOV_BLOCKS = 16
 FEWEST_BLOCKS = 5
 DENSE_UP_TO = 80  # n; beyond, the matrix-free road is faster (tests/benchmarks/spectra.py)
@@ -146,13 +146,15 @@ def _walk(apply, block, scale, first, last, qr_every, *, reverse: bool) -> tuple
 
     def some(count):
         def body(i, carry):
-            block, (logs, triangle) = carry
+            block, growth = carry
             block = apply(last - 1 - i if reverse else first + i, block)
-            block, logs = graded.level(block, logs)
-            return block, Graded(logs, triangle)
+            return graded.level(block, growth)
 
         def run(begin, carry):
-            return graded.absorb(*jax.lax.fori_loop(begin, begin + count, body, carry))
+            block, scale = carry
+            none = jnp.zeros_like(scale.logs)
+            block, growth = jax.lax.fori_loop(begin, begin + count, body, (block, none))
+            return graded.absorb(block, graded.grow(scale, growth))
 
         return run
 
@@ -223,85 +225,105 @@ def top_singular_values(
     first = (jnp.int32(1), left, scale, basis)
     count, left, scale, basis = jax.lax.while_loop(unsettled, sweep, first)
     by_power = graded.log_singular_values(scale)
+    top = scale.logs.max()
 
     blocks = min(KRYLOV_BLOCKS, size // width)
-    operands = (forward, backward, basis, left, scale, k, blocks)
-    space, image, top, by_krylov = jax.lax.cond(
+    bidiagonal = _open(basis, left, _small(scale, top), blocks)
+    space, rows_of_small, by_krylov = jax.lax.cond(
         steep(count, scale) | (blocks == 1),
-        lambda: _alone(basis, left, scale, k, blocks),
-        lambda: _krylov(*operands),
+        lambda: (bidiagonal.right, bidiagonal.small, by_power[:k]),
+        lambda: _krylov(forward, backward, bidiagonal, left, top, k, blocks),
     )
     # The Krylov values are right beside the largest one, the power iteration's far below it.
     floor = by_krylov[0] + 0.4 * jnp.log(eps)
     values = jnp.where(by_krylov > floor, by_krylov, by_power[:k])
-    return values, _log_frobenius(space, image, top, rows, opening, width)
+    outside = _small(opening, top).T @ rows
+    return values, _log_frobenius(space, rows_of_small, outside, width) + top
 
 
-def _alone(basis, left, scale, k, blocks):
-    space, image, top = _open(basis, left, scale, blocks)
-    return space, image, top, graded.log_singular_values(scale)[:k]
+class Bidiagonal(NamedTuple):
+    """V (m, n) `right` and U (m, n) `left` with orthonormal rows, and `small` (m, m): A Vᵀ = Uᵀ smallᵀ.
+
+    Block Golub-Kahan bidiagonalization, a block of p rows after the other; zeros beyond.
+    """
+
+    right: Array
+    left: Array
+    small: Array
 
 
-def _krylov(forward, backward, basis, left, scale, k, blocks):
-    """Rayleigh-Ritz over span{V, AᵀA V, (AᵀA)² V, ...}, until the k values stand."""
-    width, _ = basis.shape
-    space, image, top = _open(basis, left, scale, blocks)
-    tolerance = jnp.finfo(basis.dtype).eps ** SETTLED
+def _krylov(forward, backward, bidiagonal, left, top, k, blocks):
+    """Singular values over span{V, AᵀA V, (AᵀA)² V, ...}, until the first k stand."""
+    width, eps = left.shape[0], jnp.finfo(left.dtype).eps
+    tolerance = eps**SETTLED
 
-    def grow(carry):
-        count, space, image, left, values, before, _ = carry
-        fresh, _ = backward(left)
-        for _ in range(2):  # once is not enough (Giraud et al. 2005)
-            fresh = fresh - (fresh @ space.T) @ space
-            fresh, _ = graded.orthonormal(fresh)
-        left, scale = forward(fresh)
-        space = jax.lax.dynamic_update_slice_in_dim(space, fresh, count * width, 0)
-        more = _scaled(left, scale, top)
-        image = jax.lax.dynamic_update_slice_in_dim(image, more, count * width, 0)
-        new = _values(image)[:k]
-        change = jnp.abs(new - values).max() / new[0]
-        ahead = change * change / jnp.maximum(before - change, change)  # as a geometric series
-        return count + 1, space, image, left, new, change, ahead
+    def extend(carry):
+        count, (right_space, left_space, small), turned, left, values, before, _ = carry
+        right, _ = backward(left)
+        right, _, _ = _orthonormal_beside(right, right_space)
+        left, scale = forward(right)
+        left, parts, triangle = _orthonormal_beside(left, left_space)
+        parts = jax.lax.dynamic_update_slice_in_dim(parts, triangle.T, count * width, 1)
+        rows = _small(scale, top).T @ parts
+        put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=count * width, axis=0)
+        turned = graded.orthogonal_rows(put(turned, rows))  # from where it was: few sweeps
+        new = _norms(turned)[:k]
+        beyond_rounding = jnp.abs(new - values) - 8 * eps * new[0]
+        change = jnp.maximum(beyond_rounding / jnp.maximum(new, eps**0.4 * new[0]), 0).max()
+        slower = jnp.maximum(before - change, jnp.maximum(change, tolerance))
+        ahead = change * change / slower  # as a geometric series
+        found = Bidiagonal(put(right_space, right), put(left_space, left), put(small, rows))
+        return count + 1, found, turned, left, new, change, ahead
 
     def unsettled(carry):
         count, *_, ahead = carry
         return (count < blocks) & (ahead > tolerance)
 
-    far = jnp.array(jnp.finfo(basis.dtype).max, basis.dtype)
-    start = (jnp.int32(1), space, image, left, _values(image)[:k], jnp.zeros_like(far), far)
-    _, space, image, _, values, _, _ = jax.lax.while_loop(unsettled, grow, start)
-    return space, image, top, jnp.log(jnp.maximum(values, jnp.finfo(values.dtype).tiny)) + top
+    far = jnp.array(jnp.finfo(left.dtype).max, left.dtype)
+    turned = graded.orthogonal_rows(bidiagonal.small)
+    values = _norms(turned)[:k]
+    start = (jnp.int32(1), bidiagonal, turned, left, values, jnp.zeros_like(far), far)
+    _, (space, _, small), *_ = jax.lax.while_loop(unsettled, extend, start)
+    values = jnp.linalg.svd(small, compute_uv=False)[:k]
+    return space, small, jnp.log(jnp.maximum(values, jnp.finfo(values.dtype).tiny)) + top
 
 
-def _open(basis, left, scale, blocks):
-    width, size = basis.shape
-    top = scale.logs.max()
-    room = jnp.zeros((width * blocks, size), basis.dtype)
-    image = room.at[:width].set(_scaled(left, scale, top))
-    return room.at[:width].set(basis), image, top
+def _open(right: Array, left: Array, small: Array, blocks: int) -> Bidiagonal:
+    width, size = right.shape
+    room = jnp.zeros((width * blocks, size), right.dtype)
+    square = jnp.zeros((width * blocks, width * blocks), right.dtype)
+    put = partial(jax.lax.dynamic_update_slice, start_indices=(0, 0))
+    return Bidiagonal(put(room, right), put(room, left), put(square, small.T))
 
 
-def _scaled(left: Array, scale: Graded, top: Array) -> Array:
-    """The image itself, (p, n), e^top taken out."""
-    rows = jnp.exp(jnp.minimum(scale.logs - top, graded.LARGEST_EXPONENT))
-    return (rows[:, None] * scale.triangle).T @ left
+def _orthonormal_beside(block: Array, space: Array) -> tuple[Array, Array, Array]:
+    """Rows orthonormal also to those of `space`: block = parts @ space + triangleᵀ @ rows."""
+    parts = block @ space.T
+    rows, triangle = graded.orthonormal(block - parts @ space)
+    again = rows @ space.T  # once is not enough (Giraud et al. 2005)
+    rows, more = graded.orthonormal(rows - again @ space)
+    return rows, parts + triangle.T @ again, more @ triangle
 
 
-def _values(image: Array) -> Array:
-    return jnp.linalg.svd(jnp.linalg.qr(image.T, mode="r"), compute_uv=False)
+def _small(scale: Graded, top: Array) -> Array:
+    """e^(d - top) · R, (p, p)."""
+    rows = jnp.exp(jnp.minimum(scale.logs - top + scale.lost, graded.LARGEST_EXPONENT))
+    return rows[:, None] * scale.triangle
 
 
-def _log_frobenius(space, image, top, rows, opening, width):
-    """‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖², the second from the rows u A of the random start.
+def _norms(rows: Array) -> Array:
+    return jnp.sort(jnp.linalg.norm(rows, axis=1), descending=True)
+
+
+def _log_frobenius(space: Array, small: Array, rest: Array, width: int) -> Array:
+    """ln ‖A‖_F with ‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖², the second from rows u A of a random start.
 
     S was made from the first of them, so these count as they are; the others are random in what
     the first leave of the n dimensions, and stand for all of it.
     """
-    inside = (image**2).sum()
-    rest = _scaled(rows, opening, top)
     rest = ((rest - (rest @ space.T) @ space) ** 2).sum(-1)
     outside = rest[:width].sum()
     probes = len(rest) - width
     if probes:
         outside += rest[width:].sum() * (space.shape[1] - width) / probes
-    return jnp.log(inside + outside) / 2 + top
+    return jnp.log((small**2).sum() + outside) / 2

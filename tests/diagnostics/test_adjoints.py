@@ -142,6 +142,8 @@ def compiled(fraction):
         ([10.0, 0.5, 7.0, 0.05, 0.01], 0.1, 3),  # it comes back at lag 2
         ([10.0, 0.9, 0.7, 0.05, 0.01], 0.1, 1),
         ([1.0, 2.0, 3.0, 2.0, 4.0], 0.9, 5),
+        ([0.0, 0.5, 0.2, 0.04, 0.01], 0.1, 3),  # c, where the loss reads h alone
+        ([0.0, 0.0, 0.0], 0.1, 0),  # nothing is felt
     ],
 )
 def test_influence_lag(norms, fraction, lag):

@@ -20,6 +20,10 @@ def dense(g):
     return np.exp(np.asarray(g.logs, np.float64))[:, None] * np.asarray(g.triangle, np.float64)
 
 
+def make(logs, r):
+    return Graded(logs, np.zeros_like(logs), r)
+
+
 def hard_blocks():
     """Rows (6, 6) that are hard to make orthonormal, by name."""
     rng = np.random.default_rng(0)
@@ -71,7 +75,7 @@ def test_fewer_rows_than_columns_as_they_come(x64):
 
 def test_what_is_absorbed_multiplies_from_the_left(x64):
     first, second, third = np.random.default_rng(2).normal(size=(3, 3, 5))
-    rows, scale = absorb(first, Graded(np.zeros(3), np.eye(3)))
+    rows, scale = absorb(first, make(np.zeros(3), np.eye(3)))
     assert_close(dense(scale).T @ rows, first, 1e-14)
     expected = first
     for block in (second, third):
@@ -110,7 +114,7 @@ CLUSTERED = {"clusters": 1e-3}  # far from the largest, to within the spread of 
 @pytest.mark.parametrize("name", LOGS)
 def test_singular_values_of_any_range_against_decimals(name, x64):
     logs, r = LOGS[name], triangle(6, seed=3)
-    actual = log_values(Graded(logs, r))
+    actual = log_values(make(logs, r))
     expected = exact(logs, r)
     error = np.abs(actual - expected) / np.maximum(1, np.abs(expected))
     assert (np.diff(actual) <= 0).all()
@@ -119,7 +123,7 @@ def test_singular_values_of_any_range_against_decimals(name, x64):
     assert error.max() < CLUSTERED.get(name, 2e-15)
     assert_close(actual.sum(), logs.sum(), 2e-15)  # the determinant
     r[0] *= -1  # the sign of a direction is nothing
-    np.testing.assert_allclose(log_values(Graded(logs, r)), actual)
+    np.testing.assert_allclose(log_values(make(logs, r)), actual)
 
 
 def exact(logs, r):
@@ -129,6 +133,18 @@ def exact(logs, r):
 def test_float32_keeps_what_no_float32_holds():
     logs = LOGS["apart"].astype(np.float32)
     r = triangle(6, seed=3).astype(np.float32)
-    actual = log_values(Graded(logs, r))
+    actual = log_values(make(logs, r))
     assert actual.dtype == jnp.float32
     np.testing.assert_allclose(actual, exact(logs, r), rtol=1e-6)
+
+
+def test_a_thousand_additions_lose_nothing():
+    growth = np.random.default_rng(6).normal(-0.2, 0.1, (1000, 4)).astype(np.float32)
+
+    def add(scale, some):
+        return graded.grow(scale, some), None
+
+    scale = quick(lambda some: jax.lax.scan(add, graded.identity(4, np.float32), some)[0])(growth)
+    exact_sum = growth.astype(np.float64).sum(0)
+    total = scale.logs.astype(np.float64) + scale.lost
+    assert np.abs(total - exact_sum).max() < 1e-7 < np.abs(scale.logs - exact_sum).max()
