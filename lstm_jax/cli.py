@@ -247,6 +247,7 @@ def _perplexity(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
     from rich.progress import track
 
     from lstm_jax.language_model import load
+    from lstm_jax.text_files import read_lines
     from lstm_jax.train.config import TextConfig
     from lstm_jax.train.evaluate import score_texts
     from lstm_jax.train.text_tasks import load_texts
@@ -262,7 +263,7 @@ def _perplexity(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
         texts = _guard(lambda: load_texts(name).splits[options.split])
         what = f"{name} {options.split}"
     else:
-        texts, what = _read_lines(options.file), str(options.file)
+        texts, what = _guard(lambda: read_lines(options.file)), str(options.file)
     errors = Console(stderr=True)
     score = score_texts(
         model,
@@ -367,8 +368,8 @@ def diagnose(arguments: list[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from lstm_jax import report
-    from lstm_jax.findings import summary
+    from lstm_jax.diagnosis import report
+    from lstm_jax.diagnosis.findings import summary
 
     options = _parse(
         report.DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__
@@ -413,32 +414,23 @@ def _write(text: str) -> None:
     sys.stdout.flush()
 
 
-def _read_lines(path: Path) -> tuple[str, ...]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read as UTF-8 text: {error}") from None
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
-    if not lines:
-        raise UsageError(f"{path} holds no text: one text a line is expected")
-    return lines
-
-
 def _recipes() -> Any:
     return importlib.import_module("lstm_jax.configs")
 
 
 def _guard(call: Callable[[], Any]) -> Any:
     """Turn the errors that a user can cause into a UsageError; let bugs show themselves."""
+    from lstm_jax.diagnosis.reading import ReportError
     from lstm_jax.model_files import ModelError
-    from lstm_jax.reading import ReportError
+    from lstm_jax.text_files import TextFileError
     from lstm_jax.train.checkpoints import CheckpointError
     from lstm_jax.train.config import ConfigError
     from lstm_jax.train.data.download import DataError
 
+    caused = CheckpointError, ConfigError, DataError, ModelError, ReportError, TextFileError
     try:
         return call()
-    except (CheckpointError, ConfigError, DataError, ModelError, ReportError) as error:
+    except caused as error:
         raise UsageError(str(error)) from None
 
 

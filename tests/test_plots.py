@@ -13,7 +13,8 @@ from lstm_jax import diagnostics as dg
 pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
-from lstm_jax import pictures, plots
+from lstm_jax import plots
+from lstm_jax.diagnosis import pictures
 
 RNG = np.random.default_rng(0)
 LAGS = 12

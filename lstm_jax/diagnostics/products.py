@@ -35,7 +35,9 @@ POWER_SWEEPS = 3
 SETTLED = 0.7  # values stand when they are to change by less than ε^0.7 of themselves
 KRYLOV_BLOCKS = 16
 FEWEST_BLOCKS = 5
-DENSE_UP_TO = 80  # n; beyond, the matrix-free road is faster (tests/benchmarks/spectra.py)
+# The faster road for one lag (tests/benchmarks/spectra.py): dense up to the first n, matrix-free
+# beyond the second; between them it depends on how steep the spectrum is.
+DENSE_UP_TO, DENSE_NEVER_FROM = 48, 320
 
 Pass = Callable[[Array], tuple[Array, Graded]]
 
@@ -89,7 +91,8 @@ def product_spectrum(
         k: values wanted, at most n.
         lags: integers in [1, T]; about ten from 1 to T if None.
         method: "dense" costs some n³ a step and n² memory, and gives the condition number too;
-            "matrix-free" costs n² k. None takes the faster for n and k.
+            "matrix-free" costs n² k a step and lag. None takes the faster for n, k and the lags;
+            where that depends on how steep the spectrum is, it looks.
         qr_every: steps between QR decompositions. More is faster, and loses the values that lie
             more than ln(1/ε) / qr_every a step below the first: 3.6 in float64, 1.6 in float32.
             The condition number of an LSTM may well need 1.
@@ -108,16 +111,35 @@ def product_spectrum(
     if qr_every < 1:
         raise ValueError(f"qr_every must be at least 1, got {qr_every}")
     key = jax.random.key(0) if key is None else key
-    method = method or choose(chain.size, k)
-    run = _dense if method == "dense" else _matrix_free
+    roads = {"dense": _dense, "matrix-free": _matrix_free, "by steepness": _by_steepness}
+    run = roads[method or choose(chain.size, k, lags)]
     values, frobenius, condition = run(chain, k, lags, qr_every, key)
     return ProductSpectrum(jnp.asarray(lags), values, frobenius, condition)
 
 
-def choose(size: int, k: int) -> Method:
-    """The road that `product_spectrum` takes for n and k."""
-    few = FEWEST_BLOCKS * (k + OVERSAMPLE)
-    return "dense" if size <= max(DENSE_UP_TO, few) else "matrix-free"
+def choose(
+    size: int, k: int, lags: tuple[int, ...]
+) -> Literal["dense", "matrix-free", "by steepness"]:
+    """The road that `product_spectrum` takes for n, k and the lags.
+
+    Dense, one sweep passes every lag; matrix-free, each has passes of its own.
+    """
+    times = sum(set(lags)) / max(lags)
+    room = FEWEST_BLOCKS * (k + OVERSAMPLE)
+    if size <= max(DENSE_UP_TO * times, room):
+        return "dense"
+    return "by steepness" if size <= DENSE_NEVER_FROM * times else "matrix-free"
+
+
+def _by_steepness(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Array):
+    forward, backward = _passes(chain, chain.steps - max(lags), qr_every)
+    _, scale = forward(backward(random_block(key, k + OVERSAMPLE, chain))[0])
+    operands = chain, k, lags, qr_every, key
+    return jax.lax.cond(
+        _sorted(scale, POWER_SWEEPS, k, chain.size),
+        lambda: _matrix_free(*operands),
+        lambda: _dense(*operands),
+    )
 
 
 # --- dense ---------------------------------------------------------------------------------------
@@ -174,16 +196,20 @@ def _matrix_free(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key
     start = random_block(key, min(width + PROBES, chain.size), chain)
 
     def one(first):
-        def through(apply, reverse, block):
-            unit = graded.identity(block.shape[0], block.dtype)
-            return _walk(apply, block, unit, first, chain.steps, qr_every, reverse=reverse)
-
-        forward = partial(through, chain.push, False)
-        backward = partial(through, chain.pull, True)
-        return top_singular_values(forward, backward, start, k, width)
+        return top_singular_values(*_passes(chain, first, qr_every), start, k, width)
 
     values, frobenius = jax.lax.map(one, chain.steps - jnp.asarray(lags))
     return values, frobenius, jnp.full(len(lags), jnp.nan, values.dtype)
+
+
+def _passes(chain: Chain, first: Any, qr_every: int) -> tuple[Pass, Pass]:
+    """The product of the steps from `first` on, and its transpose."""
+
+    def through(apply, reverse, block):
+        unit = graded.identity(block.shape[0], block.dtype)
+        return _walk(apply, block, unit, first, chain.steps, qr_every, reverse=reverse)
+
+    return partial(through, chain.push, False), partial(through, chain.pull, True)
 
 
 def top_singular_values(
@@ -204,6 +230,7 @@ def top_singular_values(
     rows, opening = backward(start)
     basis = rows[:width]
     left, scale = forward(basis)
+    steep = partial(_sorted, k=k, size=size)
 
     def sweep(carry):
         count, left, _, _ = carry
@@ -211,16 +238,9 @@ def top_singular_values(
         left, scale = forward(basis)
         return count + 1, left, scale, basis
 
-    def steep(sweeps, scale):
-        # The random start is off by about √(n p); each pass brings it nearer by σ_p/σ_k, and the
-        # error of a value is the square of that.
-        logs = jnp.sort(scale.logs, descending=True)
-        gained = (4 * sweeps - 2) * (logs[k - 1] - logs[-1])
-        return (gained > math.log(size * width) - SETTLED * jnp.log(eps)) | (width == size)
-
     def unsettled(carry):
         count, _, scale, _ = carry
-        return ~steep(count, scale) & steep(POWER_SWEEPS, scale) & (count < POWER_SWEEPS)
+        return ~steep(scale, count) & steep(scale, POWER_SWEEPS) & (count < POWER_SWEEPS)
 
     first = (jnp.int32(1), left, scale, basis)
     count, left, scale, basis = jax.lax.while_loop(unsettled, sweep, first)
@@ -230,7 +250,7 @@ def top_singular_values(
     blocks = min(KRYLOV_BLOCKS, size // width)
     bidiagonal = _open(basis, left, _small(scale, top), blocks)
     space, rows_of_small, by_krylov = jax.lax.cond(
-        steep(count, scale) | (blocks == 1),
+        steep(scale, count) | (blocks == 1),
         lambda: (bidiagonal.right, bidiagonal.small, by_power[:k]),
         lambda: _krylov(forward, backward, bidiagonal, left, top, k, blocks),
     )
@@ -241,8 +261,20 @@ def top_singular_values(
     return values, _log_frobenius(space, rows_of_small, outside, width) + top
 
 
+def _sorted(scale: Graded, sweeps: Any, k: int, size: int) -> Array:
+    """Whether so many sweeps of the power iteration are enough, after the first.
+
+    The random start is off by about √(n p); each pass brings it nearer by σ_p/σ_k, and the error
+    of a value is the square of that.
+    """
+    logs = jnp.sort(scale.logs, descending=True)
+    gained = (4 * sweeps - 2) * (logs[k - 1] - logs[-1])
+    off = math.log(size * len(logs)) - SETTLED * jnp.log(jnp.finfo(logs.dtype).eps)
+    return (gained > off) | (len(logs) == size)
+
+
 class Bidiagonal(NamedTuple):
-    """V (m, n) `right` and U (m, n) `left` with orthonormal rows, and `small` (m, m): A Vᵀ = Uᵀ smallᵀ.
+    """A Vᵀ = Uᵀ Bᵀ: orthonormal rows V `right` and U `left`, (m, n), and B `small`, (m, m).
 
     Block Golub-Kahan bidiagonalization, a block of p rows after the other; zeros beyond.
     """

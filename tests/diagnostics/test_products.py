@@ -210,9 +210,24 @@ def test_the_frobenius_norm_is_unbiased(x64):
 
 
 def test_which_road_is_taken():
-    assert choose(64, 8) == "dense"
-    assert choose(1000, 8) == "matrix-free"
-    assert choose(1000, 900) == "dense"
+    assert choose(40, 1, (100,)) == "dense"
+    assert choose(200, 8, (100,)) == "by steepness"
+    assert choose(1000, 8, (100,)) == "matrix-free"
+    assert choose(1000, 900, (100,)) == "dense"
+    # One dense sweep passes all lags; matrix-free, each has its own.
+    assert choose(1000, 8, tuple(range(1, 101))) == "dense"
+
+
+@pytest.mark.parametrize("steepness", [0.0, 1.0])
+def test_where_it_depends_on_the_spectrum_the_default_looks(steepness, x64):
+    n = 96
+    values = np.exp(-steepness * np.arange(n))
+    matrix = prescribed(values, seed=7)
+    assert choose(n, 2, (3,)) == "by steepness"
+    found = spectrum(np.tile(matrix, (3, 1, 1)), k=2, lags=(3,), method=None)
+    expected = oracle.log_singular_values([matrix] * 3)
+    assert_close(found.log_singular_values[0], expected[:2], 1e-12)
+    assert np.isnan(found.log_condition[0]) == bool(steepness)  # the dense road gives it
 
 
 @pytest.mark.parametrize(

@@ -25,12 +25,13 @@ import tyro
 
 from lstm_jax.animation import gate_animation_html
 from lstm_jax.diagnosis import diagnose
-from lstm_jax.findings import answers, summary
+from lstm_jax.diagnosis.findings import answers, summary
+from lstm_jax.diagnosis.poems import HELD_OUT
+from lstm_jax.diagnosis.reading import QUICK, ReportError, Settings, encode, recurrence
 from lstm_jax.language_model import LanguageModel, load
-from lstm_jax.poems import HELD_OUT
-from lstm_jax.reading import QUICK, ReportError, Settings, encode, recurrence
 from lstm_jax.recurrence import trace
 from lstm_jax.script import to_traditional
+from lstm_jax.text_files import read_lines
 
 PAGE, GATES, FIGURES = "report.html", "gates.html", "diagnosis.json"
 PICTURES = ("adjoints", "units", "jacobians", "lyapunov", "roads", "gates", "context")
@@ -95,7 +96,7 @@ def run(options: DiagnoseOptions, console: Any) -> dict[str, Any]:
         The results of `diagnose`, with the `source` of the texts among them.
 
     Raises:
-        ReportError: in one line, before anything is written.
+        ReportError, TextFileError: in one line, before anything is written.
         ModelError: no such model, or one of another kind.
     """
     check_folder(options.folder, overwrite=options.overwrite)
@@ -244,7 +245,7 @@ def _page(results: dict[str, Any], images: dict[str, bytes]) -> str:
     for name, content in images.items():
         if name.endswith(".png"):
             fields[name] = "data:image/png;base64," + base64.b64encode(content).decode()
-    template = resources.files("lstm_jax").joinpath("report.html").read_text(encoding="utf-8")
+    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
     # In one pass, so that a text that looks like a field stays a text.
     return re.sub(r"\{\{([\w.]+)\}\}", lambda match: fields[match[1]], template)
 
@@ -308,30 +309,14 @@ def _texts(options: DiagnoseOptions, model: LanguageModel) -> tuple[tuple[str, .
             "Twelve Tang poems of the corpus' test split, which share no lines with the poems "
             "of its training split."
         )
-    texts = read_texts(options.file)
+    texts = read_lines(options.file)
     source = f"The lines of {options.file.name}."
     return tuple(to_traditional(text) for text in texts) if tang else texts, source
 
 
-def read_texts(path: Path) -> tuple[str, ...]:
-    """The lines of a UTF-8 file that are not blank.
-
-    Raises:
-        ReportError: it cannot be read, or holds none.
-    """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise ReportError(f"{path} cannot be read as UTF-8 text: {error}") from None
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
-    if not lines:
-        raise ReportError(f"{path} holds no text: one text a line is expected")
-    return lines
-
-
 def _pictures() -> Any:
     try:
-        from lstm_jax import pictures
+        from lstm_jax.diagnosis import pictures
     except ImportError as error:
         raise ReportError(str(error)) from None
     return pictures

@@ -9,7 +9,7 @@
 
 `diagnose` puts them, through `lstm_jax.diagnostics`, and answers in one dictionary that can be
 written as JSON: natural logarithms are named ln_..., and None stands where a figure does not
-exist or a logarithm is of zero. `lstm_jax.report` draws it.
+exist or a logarithm is of zero. `lstm_jax.diagnosis.report` draws it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
+from lstm_jax.diagnosis.questions import QUESTIONS
+from lstm_jax.diagnosis.reading import Settings, check, make_streams, read, recurrence
 from lstm_jax.language_model import LanguageModel
-from lstm_jax.questions import QUESTIONS
-from lstm_jax.reading import Settings, check, make_streams, read, recurrence
 
 FORMAT = 1
 

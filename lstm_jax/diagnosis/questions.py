@@ -16,7 +16,7 @@ from jax import Array
 
 from lstm_jax import diagnostics
 from lstm_jax.cells import LSTMGates
-from lstm_jax.reading import Reading, Settings
+from lstm_jax.diagnosis.reading import Reading, Settings
 
 FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
 TOLERANCE = 0.01  # nats: two losses nearer than this count as one

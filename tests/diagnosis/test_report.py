@@ -18,18 +18,21 @@ from flax import nnx
 from oracles import cells as oracle
 from rich.console import Console
 
-from lstm_jax import diagnosis, findings, reading, report
+from lstm_jax import diagnosis
+from lstm_jax.diagnosis import findings, reading, report
+from lstm_jax.diagnosis.poems import HELD_OUT
+from lstm_jax.diagnosis.questions import QUESTIONS, prediction_ends
+from lstm_jax.diagnosis.reading import QUICK, ReportError, Settings
+from lstm_jax.diagnosis.report import DiagnoseOptions
 from lstm_jax.language_model import LanguageModel, load
 from lstm_jax.model_files import ModelError
 from lstm_jax.models import CharLM, CharLMConfig
-from lstm_jax.poems import HELD_OUT
-from lstm_jax.questions import QUESTIONS, prediction_ends
-from lstm_jax.reading import QUICK, ReportError, Settings
-from lstm_jax.report import DiagnoseOptions
+from lstm_jax.text_files import TextFileError
 from lstm_jax.vocabulary import Vocabulary
 
 pytest.importorskip("matplotlib")
-from lstm_jax import pictures, plots
+from lstm_jax import plots
+from lstm_jax.diagnosis import pictures
 
 QUIET = Console(file=io.StringIO())
 # Small in place of QUICK: programs of few lags compile faster. All 20 exponents of the state.
@@ -553,7 +556,7 @@ def test_a_file_that_cannot_be_read_is_refused(content, said, prose, tmp_path):
     path = tmp_path / "texts.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(ReportError, match=said):
+    with pytest.raises(TextFileError, match=said):
         report.run(DiagnoseOptions(str(prose), file=path, out=tmp_path / "out"), QUIET)
     assert not (tmp_path / "out").exists()
 
@@ -567,7 +570,7 @@ def test_a_model_of_something_else_needs_texts(prose, tmp_path):
 
 def test_without_matplotlib_the_error_says_what_to_install(poet, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for name in ("gif", "plots", "pictures"):
+    for name in ("gif", "plots", "diagnosis.pictures"):
         monkeypatch.delitem(sys.modules, f"lstm_jax.{name}", raising=False)
         monkeypatch.delattr(f"lstm_jax.{name}", raising=False)
     with pytest.raises(ReportError, match=r'pip install "lstm_jax\[viz\]"') as error:
@@ -588,8 +591,9 @@ def test_options_name_the_folder_and_the_settings():
 
 
 def test_the_template_is_package_data():
-    project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text("utf-8"))
-    assert "report.html" in project["tool"]["setuptools"]["package-data"]["lstm_jax"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    data = project["tool"]["setuptools"]["package-data"]
+    assert "report.html" in data["lstm_jax.diagnosis"]
 
 
 @pytest.mark.corpus
