@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -116,10 +117,15 @@ def _fused(
 ):  # fmt: skip
     del emit
     cells.check_features(params, state.h, xs)
+    if getattr(params, "norm", None) is not None:
+        raise ValueError(
+            'layer normalisation and implementation="fused" do not go together; use "scan"'
+        )
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     initial = initial_like(initial, state)
     kernels = (params.input_kernel, params.recurrent_kernel, params.bias)
+    extra = replace(params, input_kernel=None, recurrent_kernel=None, bias=None)
     xs = hide(valid, xs)
     return affine_scan(
-        pointwise, kernels, xs, state, initial, valid, starts, reverse=reverse, unroll=unroll
+        pointwise, kernels, extra, xs, state, initial, valid, starts, reverse=reverse, unroll=unroll
     )

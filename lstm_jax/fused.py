@@ -5,7 +5,8 @@
 Differentiating a plain scan accumulates the weight gradients inside the reverse loop, a rank-B
 update of the whole matrix at each step. Here the reverse loop carries the state's cotangent
 alone and keeps dz; the weight gradients are big matrix products after it. `pointwise` itself is
-differentiated by JAX, so no cell has a backward pass written by hand.
+differentiated by JAX, so no cell has a backward pass written by hand; what parameters it has of its
+own (peepholes, a projection) get their gradients inside the loop.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from jax import Array
 
 from lstm_jax.recurrence import select, zeros_like
 
-Pointwise = Callable[[Array, Any], Any]
-Kernels = tuple[Array, Array, Array]
+Pointwise = Callable[[Any, Array, Any], Any]
+Kernels = tuple[Array, Array, Array | None]
 
 
 def affine_scan(
     pointwise: Pointwise,
     kernels: Kernels,
+    extra: Any,
     xs: Array,
     state: Any,
     initial: Any,
@@ -35,11 +37,12 @@ def affine_scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> tuple[Any, Array]:
-    """`scan` of `pointwise(x W_x + h W_h + b, state)`, with its own reverse rule.
+    """`scan` of `pointwise(extra, x W_x + h W_h + b, state)`, with its own reverse rule.
 
     Args:
-        pointwise: `(z, state) -> new_state`, elementwise over the batch; the state has an `h`.
-        kernels: `(input_kernel (D, G), recurrent_kernel (H, G), bias (G,))`.
+        pointwise: `(extra, z, state) -> new_state`, row by row; the state has an `h`.
+        kernels: `(input_kernel (D, G), recurrent_kernel (H, G), bias (G,) or None)`.
+        extra: a pytree of parameters for `pointwise`.
         xs: (T, ..., D), already zero where not valid.
         state: leaves (..., H).
         initial: the state at a reset, of the shapes of `state`.
@@ -57,14 +60,14 @@ def affine_scan(
     def enter(state, initial, start_t):
         return select(start_t, initial, state)
 
-    def advance(z, state, valid_t):
-        new_state = pointwise(z, state)
+    def advance(extra, z, state, valid_t):
+        new_state = pointwise(extra, z, state)
         if valid_t is None:
             return new_state, new_state.h
         h = select(valid_t, new_state.h, jnp.zeros_like(new_state.h))
         return select(valid_t, new_state, state), h
 
-    def forward(kernels, xs, state, initial, valid, starts):
+    def forward(kernels, extra, xs, state, initial, valid, starts):
         input_kernel, recurrent_kernel, bias = kernels
         # One product of the concatenated input is the fastest form on CPU at batch sizes of
         # eight and more: a slice of a hoisted x W_x keeps XLA from vectorising the gates.
@@ -73,50 +76,54 @@ def affine_scan(
         def body(state, inputs):
             x, valid_t, start_t = inputs
             state = enter(state, initial, start_t)
-            z = jnp.concatenate([x, state.h], axis=-1) @ kernel + bias
-            new_state, h = advance(z, state, valid_t)
+            z = jnp.concatenate([x, state.h], axis=-1) @ kernel
+            z = z if bias is None else z + bias
+            new_state, h = advance(extra, z, state, valid_t)
             return new_state, (h, z, state)
 
         final, (hs, zs, states) = jax.lax.scan(
             body, state, (xs, valid, starts), reverse=reverse, unroll=unroll
         )
-        return (final, hs), (kernels, xs, initial, valid, starts, zs, states)
+        return (final, hs), (kernels, extra, xs, initial, valid, starts, zs, states)
 
     def backward(residuals, cotangents):
-        kernels, xs, initial, valid, starts, zs, states = residuals
+        kernels, extra, xs, initial, valid, starts, zs, states = residuals
         input_kernel, recurrent_kernel, bias = kernels
         dfinal, dhs = cotangents
         recurrent_transposed = recurrent_kernel.T  # a plain operand for the loop's product
 
         def body(carry, inputs):
-            dstate, dinitial = carry
+            dstate, dinitial, dextra = carry
             z, state, dh, valid_t, start_t = inputs
-            _, pull = jax.vjp(lambda z, s: advance(z, s, valid_t), z, state)
-            dz, dstate = pull((dstate, dh))
+            _, pull = jax.vjp(lambda e, z, s: advance(e, z, s, valid_t), extra, z, state)
+            more, dz, dstate = pull((dstate, dh))
+            dextra = jax.tree.map(jnp.add, dextra, more)
             through_h = (dz @ recurrent_transposed).astype(dstate.h.dtype)
             dstate = dstate._replace(h=dstate.h + through_h)
             # Where a segment starts, the cotangent belongs to `initial`.
             nothing = zeros_like(dstate)
             if start_t is not None:
                 dinitial = jax.tree.map(jnp.add, dinitial, select(start_t, dstate, nothing))
-            return (select(start_t, nothing, dstate), dinitial), dz
+            return (select(start_t, nothing, dstate), dinitial, dextra), dz
 
-        (dstate, dinitial), dzs = jax.lax.scan(
+        (dstate, dinitial, dextra), dzs = jax.lax.scan(
             body,
-            (dfinal, zeros_like(initial)),
+            (dfinal, zeros_like(initial), zeros_like(extra)),
             (zs, states, dhs, valid, starts),
             reverse=not reverse,
             unroll=unroll,
         )
         dinput_kernel = _sum_of_outer_products(xs, dzs).astype(input_kernel.dtype)
         drecurrent_kernel = _sum_of_outer_products(states.h, dzs).astype(recurrent_kernel.dtype)
-        dbias = dzs.sum(axis=tuple(range(dzs.ndim - 1))).astype(bias.dtype)
+        dbias = None
+        if bias is not None:
+            dbias = dzs.sum(axis=tuple(range(dzs.ndim - 1))).astype(bias.dtype)
         dxs = (dzs @ input_kernel.T).astype(xs.dtype)
         dkernels = (dinput_kernel, drecurrent_kernel, dbias)
-        return dkernels, dxs, dstate, dinitial, None, None  # booleans have no cotangent
+        return dkernels, dextra, dxs, dstate, dinitial, None, None  # booleans have no cotangent
 
     run.defvjp(forward, backward)
-    return run(kernels, xs, state, initial, valid, starts)
+    return run(kernels, extra, xs, state, initial, valid, starts)
 
 
 def _sum_of_outer_products(a: Array, b: Array) -> Array:

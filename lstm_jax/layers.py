@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import is_dataclass
 from typing import Any
 
 import jax
@@ -18,13 +19,17 @@ class _Layer(nnx.Module):
 
     def __init__(self, params: Any):
         self.params_type = type(params)
-        for name in params.__dataclass_fields__:
-            setattr(self, name, nnx.Param(getattr(params, name)))
+        given = {name: value for name, value in vars(params).items() if value is not None}
+        self.names = tuple(given)
+        for name, value in given.items():
+            setattr(self, name, _Layer(value) if is_dataclass(value) else nnx.Param(value))
 
     @property
     def params(self) -> Any:
-        names = self.params_type.__dataclass_fields__
-        return self.params_type(**{name: getattr(self, name)[...] for name in names})
+        held = {name: getattr(self, name) for name in self.names}
+        return self.params_type(
+            **{name: v.params if isinstance(v, _Layer) else v[...] for name, v in held.items()}
+        )
 
 
 class Recurrent(nnx.Module):

@@ -79,7 +79,7 @@ def scalar_functions(cell, batch=()):
     leaves, tree = jax.tree.flatten((params, state, x))
     rng = np.random.default_rng(5)
     weights = [rng.normal(size=s.shape) for s in state]
-    names = list(vars(params))
+    names = [name for name, array in vars(params).items() if array is not None]
 
     def ours(*leaves):
         new = CELLS[cell].step(*jax.tree.unflatten(tree, leaves))
@@ -171,8 +171,9 @@ def test_gates_are_those_of_the_step_and_read_h_alone(x64):
 def test_pointwise_half_is_elementwise():
     z = jnp.asarray(make_xs((2, 4 * H), dtype=np.float32))
     state = make_state("lstm", (2,), H, dtype=np.float32)
-    whole = lstm_pointwise(z, state)
-    one = lstm_pointwise(z[1:, jnp.array([1, 1 + H, 1 + 2 * H, 1 + 3 * H])],
+    params = make_params("lstm", D, H)
+    whole = lstm_pointwise(params, z, state)
+    one = lstm_pointwise(params, z[1:, jnp.array([1, 1 + H, 1 + 2 * H, 1 + 3 * H])],
                          LSTMState(state.h[1:, 1:2], state.c[1:, 1:2]))  # fmt: skip
     assert_close(one.h, np.asarray(whole.h[1:, 1:2]), 1e-6)
     assert_close(one.c, np.asarray(whole.c[1:, 1:2]), 1e-6)

@@ -65,7 +65,8 @@ STEPS = {"lstm": lstm_step, "rnn": rnn_step, "gru": gru_step}
 
 def as_params(params):
     """A mapping of float64 arrays from the package's dataclass."""
-    return {name: np.asarray(a).astype(np.float64) for name, a in vars(params).items()}
+    given = {name: a for name, a in vars(params).items() if a is not None}
+    return {name: np.asarray(a).astype(np.float64) for name, a in given.items()}
 
 
 def batched_step(cell, params, state, x):
