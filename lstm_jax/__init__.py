@@ -18,23 +18,36 @@ parameters, are batch-major (B, T, D), and call these functions. `load` brings a
 from lstm_jax.cells import (
     GRUParams,
     GRUState,
+    LSTMActivations,
     LSTMGates,
+    LSTMNorm,
     LSTMParams,
     LSTMState,
+    MGUParams,
     RNNParams,
     RNNState,
     gru_step,
     lstm_gates,
     lstm_step,
+    mgu_step,
     rnn_step,
 )
-from lstm_jax.functional import gru, lstm, rnn
-from lstm_jax.initializers import chrono, init_gru, init_lstm, init_rnn
+from lstm_jax.functional import gru, gru_cell, lstm, lstm_cell, mgu, mgu_cell, rnn, rnn_cell
+from lstm_jax.initializers import chrono, init_gru, init_lstm, init_mgu, init_rnn
 from lstm_jax.language_model import LanguageModel, ModelError, load
-from lstm_jax.layers import GRU, LSTM, RNN
+from lstm_jax.layers import GRU, LSTM, MGU, RNN
 from lstm_jax.models import CharLM, CharLMConfig
+from lstm_jax.padding import bucket, mask_of, pad, unpad
 from lstm_jax.recurrence import StackState, Trace, scan, stack, trace
+from lstm_jax.regularize import (
+    activation_penalty,
+    drop_state,
+    drop_weights,
+    temporal_activation_penalty,
+    zoneout,
+)
 from lstm_jax.sampling import sample
+from lstm_jax.stacks import Directions, Noise, run_layers, trace_layers
 from lstm_jax.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -42,35 +55,59 @@ __version__ = "0.1.0"
 __all__ = [
     "GRU",
     "LSTM",
+    "MGU",
     "RNN",
     "CharLM",
     "CharLMConfig",
+    "Directions",
     "GRUParams",
     "GRUState",
+    "LSTMActivations",
     "LSTMGates",
+    "LSTMNorm",
     "LSTMParams",
     "LSTMState",
     "LanguageModel",
+    "MGUParams",
     "ModelError",
+    "Noise",
     "RNNParams",
     "RNNState",
     "StackState",
     "Trace",
     "Vocabulary",
+    "activation_penalty",
+    "bucket",
     "chrono",
+    "drop_state",
+    "drop_weights",
     "gru",
+    "gru_cell",
     "gru_step",
     "init_gru",
     "init_lstm",
+    "init_mgu",
     "init_rnn",
     "load",
     "lstm",
+    "lstm_cell",
     "lstm_gates",
     "lstm_step",
+    "mask_of",
+    "mgu",
+    "mgu_cell",
+    "mgu_step",
+    "pad",
     "rnn",
+    "rnn_cell",
     "rnn_step",
+    "run_layers",
     "sample",
     "scan",
     "stack",
+    "temporal_activation_penalty",
     "trace",
+    "trace_layers",
+    "unpad",
+    "zoneout",
 ]

@@ -1,20 +1,77 @@
-"""`lstm`, `gru` and `rnn`: whole-sequence functions that choose how the recurrence runs."""
+"""`lstm`, `gru`, `rnn` and `mgu`: whole-sequence functions that choose how the recurrence runs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax import cells
-from lstm_jax.cells import GRUParams, GRUState, LSTMParams, LSTMState, RNNParams, RNNState
-from lstm_jax.fused import affine_scan
-from lstm_jax.recurrence import controls, hidden, hide, initial_like, scan
+from lstm_jax.cells import (
+    GRUParams,
+    GRUState,
+    LSTMActivations,
+    LSTMParams,
+    LSTMState,
+    MGUParams,
+    RNNParams,
+    RNNState,
+)
+from lstm_jax.fused import Pointwise, affine_scan
+from lstm_jax.recurrence import Step, controls, hidden, hide, initial_like, scan
+from lstm_jax.remat import Remat, in_chunks
 
 Implementation = Literal["scan", "fused"]
 IMPLEMENTATIONS = ("scan", "fused")
+
+
+class Cell(NamedTuple):
+    """A recurrence: its `step`, the type of its state, and what else it has.
+
+    A wrapper of the step makes another cell: `cell._replace(step=wrapped, pointwise=None)`.
+
+    Attributes:
+        pointwise: of a cell of the affine form, what comes after z.
+        gates: `(params, state, x) -> gates`, for those who look on.
+    """
+
+    step: Step
+    state_type: Any
+    pointwise: Pointwise | None = None
+    gates: Any = None
+
+
+def lstm_cell(activations: LSTMActivations = cells.TEXTBOOK) -> Cell:
+    """The LSTM, with other functions than σ and tanh if wanted."""
+    if activations == cells.TEXTBOOK:
+        return Cell(cells.lstm_step, LSTMState, cells.lstm_pointwise, cells.lstm_gates)
+    functions = cells.lstm_step, cells.lstm_pointwise, cells.lstm_gates
+    step, pointwise, gates = (partial(f, activations=activations) for f in functions)
+    return Cell(step, LSTMState, pointwise, gates)
+
+
+def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell:
+    """The vanilla RNN, with another function than tanh if wanted."""
+    if activation is jnp.tanh:
+        return Cell(cells.rnn_step, RNNState, cells.rnn_pointwise)
+    functions = cells.rnn_step, cells.rnn_pointwise
+    step, pointwise = (partial(f, activation=activation) for f in functions)
+    return Cell(step, RNNState, pointwise)
+
+
+def gru_cell(reset_after: bool = True) -> Cell:
+    """The GRU, in either variant."""
+    step = cells.gru_step if reset_after else partial(cells.gru_step, reset_after=False)
+    return Cell(step, GRUState)
+
+
+def mgu_cell() -> Cell:
+    """The minimal gated unit."""
+    return Cell(cells.mgu_step, GRUState)
 
 
 def lstm(
@@ -22,18 +79,20 @@ def lstm(
     xs: Array,
     state: LSTMState | None = None,
     *,
+    activations: LSTMActivations = cells.TEXTBOOK,
     implementation: Implementation | None = None,
     **options: Any,
 ) -> tuple[LSTMState, Array]:
     """Run an LSTM over a time-major sequence.
 
     Args:
-        params: kernels (D, 4H) and (H, 4H), bias (4H,).
+        params: kernels (D, 4H) and (H, 4H), bias (4H,), and what options `LSTMParams` has.
         xs: (T, ..., D).
-        state: h and c, each (..., H); zeros if None.
+        state: h and c, each (..., H); zeros if None, c in float32 at least.
+        activations: in place of σ and tanh.
         implementation: "scan" goes through every transformation of JAX; "fused" is faster under
             reverse-mode differentiation and refuses forward mode. None is "scan".
-        **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll` of
+        **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat` of
             `lstm_jax.scan`; "fused" takes no `emit`.
 
     Returns:
@@ -43,8 +102,7 @@ def lstm(
         ValueError: an unknown implementation, one that cannot do what is asked, or shapes that
             do not fit.
     """
-    return _run(cells.lstm_step, cells.lstm_pointwise, LSTMState, params, xs, state,
-                implementation, options)  # fmt: skip
+    return run(lstm_cell(activations), params, xs, state, implementation, **options)
 
 
 def rnn(
@@ -52,12 +110,12 @@ def rnn(
     xs: Array,
     state: RNNState | None = None,
     *,
+    activation: cells.Activation = jnp.tanh,
     implementation: Implementation | None = None,
     **options: Any,
 ) -> tuple[RNNState, Array]:
-    """Run a vanilla tanh RNN over a time-major sequence; arguments as in `lstm`, kernels (·, H)."""
-    return _run(cells.rnn_step, cells.rnn_pointwise, RNNState, params, xs, state,
-                implementation, options)  # fmt: skip
+    """Run a vanilla RNN over a time-major sequence; arguments as in `lstm`, kernels (·, H)."""
+    return run(rnn_cell(activation), params, xs, state, implementation, **options)
 
 
 def gru(
@@ -65,6 +123,7 @@ def gru(
     xs: Array,
     state: GRUState | None = None,
     *,
+    reset_after: bool = True,
     implementation: Implementation | None = None,
     **options: Any,
 ) -> tuple[GRUState, Array]:
@@ -73,11 +132,25 @@ def gru(
     The reset gate multiplies inside the candidate's product, so the GRU is not of the affine form
     and "fused" refuses it.
     """
-    return _run(cells.gru_step, None, GRUState, params, xs, state, implementation, options)
+    return run(gru_cell(reset_after), params, xs, state, implementation, **options)
 
 
-def zero_state(state_type: Any, params: Any, xs: Array) -> Any:
-    """The zero state for `xs` (T, ..., D): leaves (..., H), in the promoted dtype.
+def mgu(
+    params: MGUParams,
+    xs: Array,
+    state: GRUState | None = None,
+    *,
+    implementation: Implementation | None = None,
+    **options: Any,
+) -> tuple[GRUState, Array]:
+    """Run a minimal gated unit over a time-major sequence; arguments as in `gru`."""
+    return run(mgu_cell(), params, xs, state, implementation, **options)
+
+
+def zero_state(cell: Cell, params: Any, xs: Array) -> Any:
+    """The zero state for `xs` (T, ..., D): leaves (..., H), in the promoted dtype and its sharding.
+
+    The cell state c is float32 at least: sums of many small terms are no matter for bfloat16.
 
     Raises:
         ValueError: where xs has fewer than two axes.
@@ -85,47 +158,99 @@ def zero_state(state_type: Any, params: Any, xs: Array) -> Any:
     if jnp.ndim(xs) < 2:
         raise ValueError(f"xs must be (T, ..., D), got shape {jnp.shape(xs)}")
     dtype = jnp.result_type(xs, params.input_kernel)
-    shape = (*xs.shape[1:-1], params.recurrent_kernel.shape[0])
-    return state_type(*(jnp.zeros(shape, dtype) for _ in state_type._fields))
+    batch = jnp.shape(xs)[1:-1]
+    widths = {"h": params.recurrent_kernel.shape[0]}
+    widths["c"] = getattr(params, "hidden_features", widths["h"])
+    dtypes = {"h": dtype, "c": jnp.promote_types(dtype, jnp.float32)}
+    return cell.state_type(
+        *(
+            jnp.zeros((*batch, widths[name]), dtypes[name], device=_like_batch(xs))
+            for name in cell.state_type._fields
+        )
+    )
 
 
-def _run(step, pointwise, state_type, params, xs, state, implementation, options):
+def _like_batch(xs: Array) -> Any:
+    """The sharding of a state beside xs: its batch axes', where JAX says it in the type."""
+    sharding = jax.typeof(xs).sharding
+    if not any(kind == jax.sharding.AxisType.Explicit for kind in sharding.mesh.axis_types):
+        return None
+    spec = [*sharding.spec, *[None] * (jnp.ndim(xs) - len(sharding.spec))]
+    return jax.sharding.NamedSharding(sharding.mesh, jax.P(*spec[1:-1], None))
+
+
+def best(cell: Cell, params: Any) -> Implementation:
+    """The fastest implementation that a cell has, reverse mode being all that is asked."""
+    return "scan" if cell.pointwise is None or _normalised(params) else "fused"
+
+
+def run(
+    cell: Cell,
+    params: Any,
+    xs: Any,
+    state: Any = None,
+    implementation: Implementation | None = None,
+    **options: Any,
+) -> tuple[Any, Any]:
+    """Run any `Cell` over a time-major sequence; arguments as in `lstm`.
+
+    xs may be a pytree, such as (inputs, keys), where the step takes one; it then needs a `state`.
+    """
     if implementation not in (None, *IMPLEMENTATIONS):
         raise ValueError(
             f"implementation must be None or one of {', '.join(IMPLEMENTATIONS)}, "
             f"got {implementation!r}"
         )
     if state is None:
-        state = zero_state(state_type, params, xs)
-    if state.h.shape[:-1] != jnp.shape(xs)[1:-1]:
+        state = zero_state(cell, params, xs)
+    batch = jnp.shape(jax.tree.leaves(xs)[0])[1:-1]
+    if state.h.shape[:-1] != batch:
         raise ValueError(
-            f"state.h has shape {state.h.shape}; its batch axes must be {jnp.shape(xs)[1:-1]}, "
-            f"those of xs {jnp.shape(xs)}"
+            f"state.h has shape {state.h.shape}; its batch axes must be {batch}, "
+            f"those of xs {jnp.shape(jax.tree.leaves(xs)[0])}"
         )
     if implementation != "fused":
-        return scan(step, params, xs, state, **options)
-    if pointwise is None:
-        raise ValueError(f'{step.__name__} has no fused path; use implementation="scan"')
+        return scan(cell.step, params, xs, state, **options)
+    if cell.pointwise is None:
+        name = getattr(cell.step, "func", cell.step).__name__
+        raise ValueError(f'{name} has no fused path; use implementation="scan"')
     if options.get("emit", hidden) is not hidden:
         raise ValueError('emit and implementation="fused" do not go together; use "scan"')
-    return _fused(pointwise, params, xs, state, **options)
+    if _normalised(params):
+        raise ValueError('norm and implementation="fused" do not go together; use "scan"')
+    return _fused(cell.pointwise, params, xs, state, **options)
+
+
+def _normalised(params: Any) -> bool:
+    return getattr(params, "norm", None) is not None
 
 
 def _fused(
-    pointwise, params, xs, state, *, emit=hidden, initial=None, lengths=None, mask=None,
-    resets=None, reverse=False, unroll=1,
-):  # fmt: skip
+    pointwise: Pointwise,
+    params: Any,
+    xs: Array,
+    state: Any,
+    *,
+    emit: Any = hidden,
+    initial: Any = None,
+    lengths: Array | None = None,
+    mask: Array | None = None,
+    resets: Array | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+    remat: Remat = None,
+) -> tuple[Any, Array]:
     del emit
     cells.check_features(params, state.h, xs)
-    if getattr(params, "norm", None) is not None:
-        raise ValueError(
-            'layer normalisation and implementation="fused" do not go together; use "scan"'
-        )
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     initial = initial_like(initial, state)
     kernels = (params.input_kernel, params.recurrent_kernel, params.bias)
     extra = replace(params, input_kernel=None, recurrent_kernel=None, bias=None)
-    xs = hide(valid, xs)
-    return affine_scan(
-        pointwise, kernels, extra, xs, state, initial, valid, starts, reverse=reverse, unroll=unroll
-    )
+    options = {"reverse": reverse, "unroll": unroll}
+
+    def some(state, inputs):
+        xs, valid, starts = inputs
+        return affine_scan(pointwise, kernels, extra, xs, state, initial, valid, starts, **options)
+
+    inputs = hide(valid, xs), valid, starts
+    return in_chunks(some, state, inputs, remat=remat, reverse=reverse)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
+
+from lstm_jax.remat import Remat, in_chunks
 
 Step = Callable[[Any, Any, Any], Any]
 Emit = Callable[[Any, Any, Any, Any], Any]
@@ -43,6 +46,7 @@ def scan(
     resets: Array | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
+    remat: Remat = None,
 ) -> tuple[Any, Any]:
     """Run `state = step(params, state, xs[t])` over the leading axis of `xs`.
 
@@ -64,6 +68,8 @@ def scan(
             reset where a segment ends in time.
         reverse: run from the last step to the first; outputs stay at their places.
         unroll: as in `jax.lax.scan`.
+        remat: recompute the insides of chunks of so many steps for the gradient, and keep only the
+            states between; "sqrt" is about √T. Memory then grows as √T.
 
     Returns:
         `(final_state, ys)`, as `jax.lax.scan` does; ys has leaves (T, ...).
@@ -72,7 +78,7 @@ def scan(
         TypeError: a mask or resets that is not boolean, lengths that are not integers, a step
             whose new state has another structure, shape or dtype than the old one.
         ValueError: leaves of `xs` that disagree on T, controls of another shape, or `initial` of
-            another structure.
+            another structure, an unknown `remat`.
     """
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     initial = initial_like(initial, state)
@@ -89,7 +95,8 @@ def scan(
             y = select(valid_t, y, zeros_like(y))
         return new_state, y
 
-    return jax.lax.scan(body, state, (xs, valid, starts), reverse=reverse, unroll=unroll)
+    run = partial(jax.lax.scan, body, reverse=reverse, unroll=unroll)
+    return in_chunks(run, state, (xs, valid, starts), remat=remat, reverse=reverse)
 
 
 class Trace(NamedTuple):
@@ -113,7 +120,7 @@ def trace(
     Args:
         step, params, xs, state: as in `scan`.
         gates: such as `lstm_gates`; evaluated at the state that the step saw.
-        **options: `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll` of `scan`.
+        **options: `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat` of `scan`.
 
     Returns:
         `(final_state, Trace(states, gates))`.

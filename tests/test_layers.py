@@ -6,6 +6,8 @@ from flax import nnx
 
 import lstm_jax
 from lstm_jax import initializers, layers
+from lstm_jax.functional import Cell
+from lstm_jax.functional import best as best_implementation
 
 B, T, D, H = 2, 5, 3, 4
 
@@ -82,11 +84,7 @@ class Echo(layers.Recurrent):
     """Layers that hand on what they read: what comes out shows the dropout between them."""
 
     init = staticmethod(initializers.init_rnn)
-    function = staticmethod(
-        lambda params, xs, state, **options: (lstm_jax.RNNState(xs), xs)  # the state: all inputs
-    )
-    state_type = lstm_jax.RNNState
-    default_implementation = "scan"
+    cell = Cell(lambda params, state, x: lstm_jax.RNNState(x), lstm_jax.RNNState)
 
 
 def echo(width=64, **options):
@@ -257,8 +255,8 @@ def test_scan_and_fused_agree_in_values_and_gradients(kind):
 
 
 def test_the_implementation_reaches_the_function():
-    default = {kind: make(kind).implementation for kind in STEPS}
-    assert default == {lstm_jax.LSTM: "fused", lstm_jax.GRU: "scan", lstm_jax.RNN: "fused"}
+    best = {kind: best_implementation(make(kind).cell, make(kind).params[0]) for kind in STEPS}
+    assert best == {lstm_jax.LSTM: "fused", lstm_jax.GRU: "scan", lstm_jax.RNN: "fused"}
     with pytest.raises(ValueError, match="no fused path"):
         make(lstm_jax.GRU, implementation="fused")(normal(1, B, T, D))
     with pytest.raises(ValueError, match="'quick'"):
@@ -289,14 +287,14 @@ def test_a_key_changes_nothing_without_a_rate_or_with_a_single_layer():
 
 
 def test_dropout_stands_between_layers_with_a_mask_for_each():
-    states, top = echo(num_layers=3)(jnp.ones((B, T, 64)), key=quick_key(0))
+    states, top = echo(num_layers=3)(jnp.ones((20, 1, 64)), key=quick_key(0))
     bottom, middle, last = (np.asarray(one.h) for one in states)
     np.testing.assert_array_equal(bottom, 1)  # the input is not dropped
     assert set(np.unique(middle)) == {0, 2}
     # Of what the first mask kept, the second keeps half; the same mask would keep it all.
     assert 0.4 < (last[middle > 0] > 0).mean() < 0.6
     np.testing.assert_array_equal(last[middle > 0][last[middle > 0] > 0], 4)
-    np.testing.assert_array_equal(np.moveaxis(np.asarray(top), 1, 0), last)  # nor the output
+    np.testing.assert_array_equal(top[:, 0], last)  # nor the output
 
 
 @pytest.mark.parametrize("time_major", [False, True])
@@ -363,13 +361,15 @@ def test_layers_are_drawn_apart_and_the_same_for_the_same_seed(kind):
 
 
 def test_initialiser_options_reach_every_layer():
-    layer = lstm_jax.LSTM(D, H, num_layers=2, forget_bias=3.0, dtype=jnp.float16, rngs=nnx.Rngs(0))
+    options = {"forget_bias": 3.0, "dtype": jnp.float16, "param_dtype": jnp.float16}
+    layer = lstm_jax.LSTM(D, H, num_layers=2, rngs=nnx.Rngs(0), **options)
     for one in layer.layers:
         assert one.bias.dtype == jnp.float16
         np.testing.assert_array_equal(one.bias[H : 2 * H], 3)
         np.testing.assert_array_equal(one.bias[:H], 0)
     assert [one.input_kernel.shape for one in layer.layers] == [(D, 4 * H), (H, 4 * H)]
-    assert layer.initial_state(B)[0].c.dtype == jnp.float16
+    start = layer.initial_state(B)[0]
+    assert (start.h.dtype, start.c.dtype) == (jnp.float16, jnp.float32)
 
 
 # --- errors --------------------------------------------------------------------------------------
@@ -397,9 +397,14 @@ def test_bad_features_are_refused():
     ("shape", "options", "error", "message"),
     [
         ((T, D), {}, ValueError, r"xs must be \(B, T, D\), got shape \(5, 3\)"),
-        ((B, T, D + 1), {}, ValueError, "last axis must be 3, the rows of input_kernel"),
+        ((B, T, D + 1), {}, ValueError, r"xs must be \(B, T, D\) with D=3, got shape \(2, 5, 4\)"),
         ((B, T, D), {"state": random_state(lstm_jax.LSTM, 1)}, ValueError, "tuple of 2, got 1"),
-        ((B, T, D), {"mask": jnp.ones((T, B), bool)}, ValueError, "mask must have .* T=5"),
+        (
+            (B, T, D),
+            {"mask": jnp.ones((T, B), bool)},
+            ValueError,
+            r"mask must be \(B, T\) = \(2, 5\), got shape \(5, 2\)",
+        ),
         ((B, T, D), {"resets": jnp.ones((B, T))}, TypeError, "resets must be boolean"),
         ((B, T, D), {"lengths": jnp.array([1, 6])}, ValueError, r"lengths must lie in \[0, T=5\]"),
     ],

@@ -231,7 +231,8 @@ def test_the_masks_before_and_after_the_lstm_differ():
 def test_the_configuration_reaches_the_layers():
     config = lstm_jax.CharLMConfig(E, H, 3, layer_dropout=0.25, variational=True)
     model = lstm_jax.CharLM(V, config, rngs=nnx.Rngs(0))
-    assert (model.lstm.num_layers, model.lstm.dropout, model.lstm.variational) == (3, 0.25, True)
+    noise = model.lstm.noise
+    assert (model.lstm.num_layers, noise.dropout, noise.variational) == (3, 0.25, True)
     assert model.vocabulary_size == V
     assert model.config == config
 

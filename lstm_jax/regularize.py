@@ -1,0 +1,118 @@
+"""Noise inside a recurrence, each a few lines around a step or its parameters; keys are passed.
+
+zoneout          wraps a step: units keep their old state at random
+drop_state       wraps a step: the product with the recurrent kernel sees h through one mask
+drop_weights     parameters whose recurrent kernel has zeros at random, for one whole sequence
+penalties        activation (AR) and temporal activation (TAR) regularisation
+
+Dropout of inputs, outputs and between layers is `lstm_jax.dropout`, on whole sequences.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.dropout import check_rate, dropout
+from lstm_jax.recurrence import Step
+
+
+def zoneout(step: Step, rates: Any) -> Step:
+    """A step of which each unit keeps its old state with a probability (Krueger et al. 2017).
+
+        s_t = m ⊙ s_{t-1} + (1 - m) ⊙ step(s_{t-1}, x_t)        m ~ Bernoulli(rate)
+
+    Args:
+        step: `(params, state, x) -> new_state`.
+        rates: a number in [0, 1) for every leaf of the state, or a pytree as the state, such as
+            `LSTMState(h=0.05, c=0.3)`.
+
+    Returns:
+        `(params, state, (x, key)) -> new_state`, a key for each step; the expectation,
+        rate · old + (1 - rate) · new, where the key is None.
+
+    Raises:
+        ValueError: a rate outside [0, 1).
+    """
+    for rate in jax.tree.leaves(rates):
+        check_rate("zoneout", rate)
+
+    def zoned(params, state, inputs):
+        x, key = inputs
+        new = step(params, state, x)
+        leaves, tree = jax.tree.flatten(new)
+        each = jax.tree.leaves(rates)
+        each = each * len(leaves) if isinstance(rates, (int, float)) else each
+        keys = [None] * len(leaves) if key is None else jax.random.split(key, len(leaves))
+        mixed = map(_mix, keys, each, jax.tree.leaves(state), leaves)
+        return jax.tree.unflatten(tree, list(mixed))
+
+    return zoned
+
+
+def _mix(key: Array | None, rate: float, old: Array, new: Array) -> Array:
+    if rate == 0:
+        return new
+    if key is None:
+        return (rate * old + (1 - rate) * new).astype(new.dtype)
+    return jnp.where(jax.random.bernoulli(key, rate, new.shape), old, new)
+
+
+def drop_state(step: Step) -> Step:
+    """A step whose product with h sees it through a mask (Gal & Ghahramani 2016).
+
+    For cells that read h in a product alone: the LSTM and the RNN, not the GRU.
+
+    Returns:
+        `((params, mask), state, x) -> new_state`, mask as h or broadcasting to it, such as
+        `dropout(key, jnp.ones_like(state.h), rate)`: one for all time steps.
+    """
+
+    def dropped(params, state, x):
+        params, mask = params
+        return step(params, state._replace(h=state.h * mask.astype(state.h.dtype)), x)
+
+    return dropped
+
+
+def drop_weights(key: Array | None, params: Any, rate: float) -> Any:
+    """The parameters with DropConnect on the recurrent kernel (Merity et al. 2018, AWD-LSTM).
+
+    One mask for all time steps and rows; the same for the same key. A key of None drops nothing.
+
+    Raises:
+        ValueError: a rate outside [0, 1).
+    """
+    return replace(params, recurrent_kernel=dropout(key, params.recurrent_kernel, rate))
+
+
+def activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
+    """AR: the mean of h² over valid steps and units, to be scaled by its α (Merity et al. 2017).
+
+    Args:
+        hs: outputs (T, ..., H), after dropout in the paper.
+        mask: (T, ...), True where valid.
+    """
+    return _mean_square(hs, mask)
+
+
+def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
+    """TAR: the mean of (h_t - h_{t-1})² where both are valid, to be scaled by its β.
+
+    Args:
+        hs: outputs (T, ..., H), before dropout in the paper.
+        mask: (T, ...), True where valid.
+    """
+    both = None if mask is None else mask[1:] & mask[:-1]
+    return _mean_square(hs[1:] - hs[:-1], both)
+
+
+def _mean_square(values: Array, mask: Array | None) -> Array:
+    squares = (values**2).mean(-1)
+    if mask is None:
+        return squares.mean() if squares.size else jnp.zeros((), squares.dtype)
+    return jnp.where(mask, squares, 0).sum() / jnp.maximum(mask.sum(), 1)
