@@ -2,6 +2,14 @@ import jax
 import pytest
 
 
+@pytest.fixture(scope="module")
+def compile_fast():
+    """For modules whose programs run once and are small: to compile them well takes longer."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture
 def x64():
     """float64 for the length of one test; the others run in JAX's default mode."""

@@ -11,7 +11,6 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from flax import nnx
@@ -39,13 +38,7 @@ QUIET = Console(file=io.StringIO())
 TINY = Settings(steps=24, streams=3, lags=4, ends=2, exponents=20, burn_in=4, singular_values=3)
 PNG = b"\x89PNG\r\n\x1a\n"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def compile_fast():
-    """Programs that run once, of a state of 20: to compile them well takes longer than to run."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+pytestmark = pytest.mark.usefixtures("compile_fast")
 
 
 def make_model(folder, characters, data):
