@@ -1,0 +1,122 @@
+"""The convolutional LSTM (Shi et al. 2015): states are images, products are convolutions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from lstm_jax.cells import LSTMParams, LSTMState, add_bias, lstm_pointwise
+
+LETTERS = "XYZ"  # of the spatial axes, as XLA wants them named
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class ConvLSTMParams:
+    """`input_kernel` (*window, D, 4H), `recurrent_kernel` (*window, H, 4H), `bias` (4H,) or None.
+
+    D and H are channels; the window has one to three axes. Channels i, f, g, o. `peephole` (3, H),
+    rows i, f, o, or None: one weight for a channel.
+    """
+
+    input_kernel: Array
+    recurrent_kernel: Array
+    bias: Array | None = None
+    peephole: Array | None = None
+
+
+def conv_lstm_step(params: ConvLSTMParams, state: LSTMState, x: Array) -> LSTMState:
+    """One step: the LSTM whose pre-activation is z = W_x * x + W_h * h + b, * a convolution.
+
+    Borders are padded with zeros so that images keep their size.
+
+    Args:
+        params: kernels over a window of one to three axes.
+        state: h and c, each (..., *image, H).
+        x: (..., *image, D).
+
+    Returns:
+        The new state, in the shapes and dtypes of the old one.
+
+    Raises:
+        ValueError: images or channels that do not fit.
+    """
+    _check(params, state, x)
+    z = _convolve(x, params.input_kernel) + _convolve(state.h, params.recurrent_kernel)
+    inside = LSTMParams(params.input_kernel, params.recurrent_kernel, None, params.peephole)
+    return lstm_pointwise(inside, add_bias(z, params.bias), state)
+
+
+def init_conv_lstm(
+    key: Array,
+    in_features: int,
+    hidden_features: int,
+    *,
+    window: tuple[int, ...] = (3, 3),
+    forget_bias: float = 1.0,
+    bias: bool = True,
+    peepholes: bool = False,
+    dtype: Any = None,
+) -> ConvLSTMParams:
+    """Parameters of `conv_lstm_step`: LeCun-normal kernels, the forget gate's bias 1.
+
+    Args:
+        in_features, hidden_features: channels D and H.
+        window: the kernels' size, one to three axes.
+
+    Raises:
+        ValueError: channels or a window below 1, or a window of more than three axes.
+    """
+    if not 1 <= len(window) <= 3 or min(window) < 1:
+        raise ValueError(f"window must be one to three sizes of at least 1, got {window}")
+    for name, features in (("in_features", in_features), ("hidden_features", hidden_features)):
+        if features < 1:
+            raise ValueError(f"{name} must be at least 1, got {features}")
+    dtype, width = dtype or jnp.float32, 4 * hidden_features
+    lecun = jax.nn.initializers.lecun_normal()
+    keys, sizes = jax.random.split(key), (in_features, hidden_features)
+    kernels = [lecun(k, (*window, n, width), dtype) for k, n in zip(keys, sizes, strict=True)]
+    at_forget = slice(hidden_features, 2 * hidden_features)
+    return ConvLSTMParams(
+        *kernels,
+        jnp.zeros(width, dtype).at[at_forget].set(forget_bias) if bias else None,
+        jnp.zeros((3, hidden_features), dtype) if peepholes else None,
+    )
+
+
+def zero_images(params: ConvLSTMParams, shape: tuple[int, ...], dtype: Any = None) -> LSTMState:
+    """The zero state for inputs of a shape (..., *image, D)."""
+    dtype = dtype or params.input_kernel.dtype
+    zeros = jnp.zeros((*shape[:-1], params.recurrent_kernel.shape[-2]), dtype)
+    return LSTMState(zeros, zeros.astype(jnp.promote_types(dtype, jnp.float32)))
+
+
+def _convolve(images: Array, kernel: Array) -> Array:
+    axes = kernel.ndim - 2
+    space = LETTERS[:axes]
+    batch, image = images.shape[: -axes - 1], images.shape[-axes - 1 :]
+    out = jax.lax.conv_general_dilated(
+        images.reshape(-1, *image),
+        kernel.astype(images.dtype),
+        window_strides=(1,) * axes,
+        padding="SAME",
+        dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),
+    )
+    return out.reshape(*batch, *out.shape[1:])
+
+
+def _check(params: ConvLSTMParams, state: LSTMState, x: Array) -> None:
+    axes = params.input_kernel.ndim - 2
+    arrays = (("x", x, params.input_kernel), ("h", state.h, params.recurrent_kernel))
+    for name, array, kernel in arrays:
+        if array.ndim < axes + 1 or array.shape[-1] != kernel.shape[-2]:
+            raise ValueError(
+                f"{name} has shape {array.shape}; a kernel of shape {kernel.shape} takes images of "
+                f"{axes} axes with {kernel.shape[-2]} channels last"
+            )
+    if x.shape[:-1] != state.h.shape[:-1]:
+        raise ValueError(f"x has images {x.shape[:-1]}, and the state {state.h.shape[:-1]}")
