@@ -59,13 +59,13 @@ def test_zoneout_scans_with_a_key_for_each_step():
     np.testing.assert_allclose(final.c, state.c, rtol=1e-5, atol=1e-6)
 
 
-def test_dropped_states_are_one_mask_over_time():
+def test_dropped_states_are_one_mask_over_time(x64):
+    params, state = make_params("lstm", D, H), make_state("lstm", (B,), H)
     mask = np.asarray(dropout(KEY, jnp.ones((B, H)), 0.5))
-    _, hs = lj.scan(lj.drop_state(lj.lstm_step), (PARAMS, mask), XS, STATE)
-    state = STATE
+    _, hs = lj.scan(lj.drop_state(lj.lstm_step), (params, mask), XS, state)
     for t in range(T):
-        state = lj.lstm_step(PARAMS, state._replace(h=state.h * mask), XS[t])
-        np.testing.assert_allclose(hs[t], state.h, rtol=1e-5, atol=1e-6)
+        state = lj.lstm_step(params, state._replace(h=state.h * mask), XS[t])
+        assert_close(hs[t], np.asarray(state.h), 1e-12)
 
 
 def test_dropped_weights_are_one_mask_of_the_recurrent_kernel():
