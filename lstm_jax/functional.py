@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from lstm_jax import cells
 from lstm_jax.cells import (
@@ -164,24 +165,26 @@ def zero_state(cell: Cell, params: Any, xs: Array) -> Any:
     dtypes = {"h": dtype, "c": jnp.promote_types(dtype, jnp.float32)}
     return cell.state_type(
         *(
-            jnp.zeros((*batch, widths[name]), dtypes[name], device=_like_batch(xs))
+            jnp.zeros((*batch, widths[name]), dtypes[name], device=_sharding(xs, params))
             for name in cell.state_type._fields
         )
     )
 
 
-def _like_batch(xs: Array) -> Any:
-    """The sharding of a state beside xs: its batch axes', where JAX says it in the type."""
+def _sharding(xs: Array, params: Any) -> Any:
+    """Of a state, where JAX has it in the type: the batch axes of xs, the columns of the kernel."""
     sharding = jax.typeof(xs).sharding
-    if not any(kind == jax.sharding.AxisType.Explicit for kind in sharding.mesh.axis_types):
+    if AxisType.Explicit not in sharding.mesh.axis_types:
         return None
-    spec = [*sharding.spec, *[None] * (jnp.ndim(xs) - len(sharding.spec))]
-    return jax.sharding.NamedSharding(sharding.mesh, jax.P(*spec[1:-1], None))
+    columns = jax.typeof(params.recurrent_kernel).sharding.spec[-1:]
+    return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:-1], *columns))
 
 
 def best(cell: Cell, params: Any) -> Implementation:
     """The fastest implementation that a cell has, reverse mode being all that is asked."""
-    return "scan" if cell.pointwise is None or _normalised(params) else "fused"
+    if cell.pointwise is None or _normalised(params) or _columns_apart(params):
+        return "scan"
+    return "fused"
 
 
 def run(
@@ -218,7 +221,16 @@ def run(
         raise ValueError('emit and implementation="fused" do not go together; use "scan"')
     if _normalised(params):
         raise ValueError('norm and implementation="fused" do not go together; use "scan"')
+    if _columns_apart(params):
+        raise ValueError(
+            'kernels with explicitly sharded columns and implementation="fused" do not go '
+            'together; use "scan", or an axis of AxisType.Auto'
+        )
     return _fused(cell.pointwise, params, xs, state, **options)
+
+
+def _columns_apart(params: Any) -> bool:
+    return any(jax.typeof(params.recurrent_kernel).sharding.spec[-1:])
 
 
 def _normalised(params: Any) -> bool:

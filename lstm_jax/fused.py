@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import AxisType
 
 from lstm_jax.recurrence import select, zeros_like
 
@@ -113,8 +114,8 @@ def affine_scan(
             reverse=not reverse,
             unroll=unroll,
         )
-        dinput_kernel = _sum_of_outer_products(xs, dzs).astype(input_kernel.dtype)
-        drecurrent_kernel = _sum_of_outer_products(states.h, dzs).astype(recurrent_kernel.dtype)
+        dinput_kernel = _sum_of_outer_products(xs, dzs, input_kernel)
+        drecurrent_kernel = _sum_of_outer_products(states.h, dzs, recurrent_kernel)
         dbias = None
         if bias is not None:
             dbias = dzs.sum(axis=tuple(range(dzs.ndim - 1))).astype(bias.dtype)
@@ -126,6 +127,10 @@ def affine_scan(
     return run(kernels, extra, xs, state, initial, valid, starts)
 
 
-def _sum_of_outer_products(a: Array, b: Array) -> Array:
+def _sum_of_outer_products(a: Array, b: Array, like: Array) -> Array:
+    """Σ aᵀ b over all axes but the last, in the dtype and sharding of a kernel."""
     axes = tuple(range(a.ndim - 1))
-    return jnp.tensordot(a, b, axes=(axes, axes))
+    sharding = jax.typeof(like).sharding
+    explicit = AxisType.Explicit in sharding.mesh.axis_types
+    out = jnp.tensordot(a, b, axes=(axes, axes), out_sharding=sharding if explicit else None)
+    return out.astype(like.dtype)

@@ -1,0 +1,76 @@
+"""Run by test_sharding with eight devices: the numbers of one device, and of a mesh."""
+
+import sys
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+import lstm_jax as lj
+
+T, B, D, H = 5, 8, 4, 8
+
+
+def put(mesh, tree, *spec):
+    """With spec from the last axis backwards."""
+
+    def one(array):
+        padded = [None] * array.ndim
+        for i, name in enumerate(reversed(spec)):
+            padded[-1 - i] = name
+        return jax.device_put(array, NamedSharding(mesh, PartitionSpec(*padded)))
+
+    return jax.tree.map(one, tree)
+
+
+def compare(name, function, operands, sharded):
+    expected, actual = jax.jit(function)(*operands), jax.jit(function)(*sharded)
+    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5, err_msg=name)
+    print("same:", name)
+
+
+def main():
+    assert jax.device_count() == 8
+    cells = {"lstm": (lj.lstm, lj.init_lstm), "gru": (lj.gru, lj.init_gru)}
+    xs = jax.random.normal(jax.random.key(1), (T, B, D))
+    lengths = jnp.array([5, 3, 0, 1, 5, 2, 4, 5])
+    resets = jax.random.bernoulli(jax.random.key(2), 0.3, (T, B))
+    layer = lj.LSTM(D, H, num_layers=2, bidirectional=True, time_major=True, rngs=nnx.Rngs(0))
+    graph, state = nnx.split(layer)
+    for kind in (AxisType.Auto, AxisType.Explicit):
+        mesh = jax.make_mesh((4, 2), ("batch", "hidden"), axis_types=(kind, kind))
+        for cell, implementation, columns in product(cells, ("scan", "fused"), (None, "hidden")):
+            explicit_columns = kind == AxisType.Explicit and columns
+            if implementation == "fused" and (cell == "gru" or explicit_columns):
+                continue
+            run, init = cells[cell]
+            params = init(jax.random.key(0), D, H)
+
+            def loss(params, xs, lengths, resets, run=run, implementation=implementation):
+                final, hs = run(params, xs, lengths=lengths, resets=resets, remat=2,
+                                implementation=implementation)  # fmt: skip
+                return (hs**2).sum() + final.h.sum()
+
+            with jax.set_mesh(mesh):
+                sharded = (put(mesh, params, columns), put(mesh, xs, "batch", None),
+                           put(mesh, lengths, "batch"), put(mesh, resets, "batch"))  # fmt: skip
+                name = f"{kind} {cell} {implementation} {columns}"
+                gradient = jax.value_and_grad(loss, (0, 1))
+                compare(name, gradient, (params, xs, lengths, resets), sharded)
+        with jax.set_mesh(mesh):
+
+            def layered(state, xs, lengths):
+                return nnx.merge(graph, state)(xs, lengths=lengths)
+
+            sharded = put(mesh, state), put(mesh, xs, "batch", None), put(mesh, lengths, "batch")
+            compare(f"{kind} layers", layered, (state, xs, lengths), sharded)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", 8)
+    main()
+    sys.exit(0)
