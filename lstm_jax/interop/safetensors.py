@@ -1,0 +1,133 @@
+"""Layers in a safetensors file: arrays alone, nothing in them executed.
+
+Names are the layer's number, its direction if it has two, its cell, and the field:
+
+    0.lstm.input_kernel      0.lstm.norm.cell_scale      1.forward.gru.bias
+
+Every cell, option and dtype is held. The files that PyTorch users write hold a `state_dict`:
+`from_torch(safetensors.numpy.load_file(path))` reads one, and
+`safetensors.numpy.save_file(to_torch(layers), path)` writes one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.flax import load_file
+from safetensors.numpy import save
+
+from lstm_jax.cells import GRUParams, LSTMNorm, LSTMParams, MGUParams, RNNParams
+from lstm_jax.interop.arrays import owned
+from lstm_jax.interop.checks import check_names, check_params
+from lstm_jax.interop.stacks import Directions, Layer, check_layers
+
+CELLS = {"lstm": LSTMParams, "gru": GRUParams, "rnn": RNNParams, "mgu": MGUParams}
+
+
+def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
+    """Write layers to a file, whole or not at all; `load_safetensors` reads them, bit for bit.
+
+    Args:
+        path: of the file; what is there is replaced.
+        layers: a tuple, bottom first, of parameters or `Directions`.
+
+    Raises:
+        ValueError: what is no such tuple, or arrays that do not fit one another.
+    """
+    check_layers(layers)
+    arrays = {}
+    for k, layer in enumerate(layers):
+        if isinstance(layer, Directions):
+            for side, params in layer._asdict().items():
+                arrays |= _flatten(f"{k}.{side}", params)
+        else:
+            arrays |= _flatten(str(k), layer)
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(save({name: owned(np.asarray(a)) for name, a in arrays.items()}))
+    partial.replace(path)
+
+
+def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
+    """Read the layers that `save_safetensors` wrote.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        A tuple over layers, bottom first, in the dtypes of the file; float64 becomes float32, as
+        everywhere in JAX, unless x64 is enabled.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file that is damaged or holds something else.
+    """
+    try:
+        arrays = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+    tree: dict[str, Any] = {}
+    for name, array in arrays.items():
+        *parents, leaf = name.split(".")
+        at = tree
+        for parent in parents:
+            at = at.setdefault(parent, {})
+            if not isinstance(at, dict):
+                raise ValueError(f"{path}: {name!r} lies below another array")
+        at[leaf] = array
+    if not tree:
+        raise ValueError(f"{path} holds no layers")
+    numbers = [str(k) for k in range(len(tree))]
+    hint = "of a PyTorch state_dict: from_torch(safetensors.numpy.load_file(path))"
+    check_names(str(path), tree, numbers, hint)
+    return tuple(_layer(f"{path}: {k}", tree[k]) for k in numbers)
+
+
+def _flatten(name: str, params: Any) -> dict[str, Any]:
+    names = {cell: word for word, cell in CELLS.items()}
+    if type(params) not in names:
+        known = ", ".join(cell.__name__ for cell in names)
+        raise ValueError(f"layer {name} must be one of {known}, got {type(params).__name__}")
+    check_params(f"layer {name}", params)
+    prefix = f"{name}.{names[type(params)]}"
+    given = {part: a for part, a in vars(params).items() if a is not None}
+    norm = given.pop("norm", None)
+    if norm is not None:
+        given |= {f"norm.{part}": a for part, a in vars(norm).items()}
+    return {f"{prefix}.{part}": a for part, a in given.items()}
+
+
+def _layer(name: str, tree: Any) -> Layer:
+    if isinstance(tree, dict) and set(tree) & set(Directions._fields):
+        check_names(name, tree, Directions._fields)
+        return Directions(*(_params(f"{name}.{s}", tree[s]) for s in Directions._fields))
+    return _params(name, tree)
+
+
+def _params(name: str, tree: Any) -> Any:
+    if not isinstance(tree, dict) or len(tree) != 1 or not set(tree) <= set(CELLS):
+        held = ", ".join(tree) if isinstance(tree, dict) else "an array"
+        raise ValueError(f"{name} must hold one of {', '.join(CELLS)}, got {held}")
+    ((word, arrays),) = tree.items()
+    cell = CELLS[word]
+    if not isinstance(arrays, dict):
+        raise ValueError(f"{name}.{word} must hold arrays by name, got an array")
+    known = [field.name for field in fields(cell)]
+    kernels = ("input_kernel", "recurrent_kernel")
+    check_names(f"{name}.{word}", arrays, [n for n in known if n in arrays or n in kernels])
+    if "norm" in arrays:
+        norm = arrays["norm"]
+        if not isinstance(norm, dict):
+            raise ValueError(f"{name}.{word}.norm must hold arrays by name, got an array")
+        check_names(f"{name}.{word}.norm", norm, [field.name for field in fields(LSTMNorm)])
+        arrays = {**arrays, "norm": LSTMNorm(**norm)}
+    nested = [part for part, value in arrays.items() if isinstance(value, dict)]
+    if nested:
+        raise ValueError(f"{name}.{word}: {', '.join(nested)} must be an array")
+    params = cell(**arrays)
+    check_params(f"{name}.{word}", params)
+    return params

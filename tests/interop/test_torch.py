@@ -1,0 +1,233 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from peers import torch_case
+
+from lstm_jax.cells import GRUParams, LSTMParams, MGUParams, RNNParams
+from lstm_jax.interop import (
+    Directions,
+    from_torch,
+    load_safetensors,
+    save_safetensors,
+    to_torch,
+)
+
+FIXTURES = [
+    "torch_lstm", "torch_lstm_projected", "torch_lstm_unbiased", "torch_gru", "torch_rnn",
+    "torch_rnn_relu",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIXTURES)
+def test_runs_as_pytorch_does(name):
+    case = load(name)
+    layers = from_torch(case.weights)
+    assert_runs_alike(layers, case)
+    # What goes back is the same function: kernels bit for bit, biases as their sums.
+    back = to_torch(layers)
+    assert set(back) == set(case.weights)
+    for part in back:
+        if part.startswith("weight"):
+            assert_identical(back[part], case.weights[part])
+    assert_identical(from_torch(back), layers)
+
+
+@st.composite
+def stacks(draw):
+    cell = draw(st.sampled_from(["lstm", "gru", "rnn"]))
+    hidden = draw(st.integers(2, 4))
+    options = {"bias": draw(st.booleans())}
+    if cell == "lstm":
+        options["projection"] = draw(st.none() | st.integers(1, hidden - 1))
+    return make_stack(
+        cell,
+        draw(st.integers(1, 4)),
+        hidden,
+        num_layers=draw(st.integers(1, 3)),
+        bidirectional=draw(st.booleans()),
+        dtype=draw(st.sampled_from(["float32", "float16", "bfloat16"])),
+        **options,
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(stacks())
+def test_there_and_back_is_exact(layers):
+    arrays = to_torch(layers)
+    assert_identical(from_torch(arrays), layers)
+    assert all(a.flags.writeable and a.flags.c_contiguous for a in arrays.values())
+
+
+def test_float64_is_kept_under_x64(x64):
+    layers = make_stack("lstm", 2, 3, dtype="float64")
+    arrays = to_torch(layers)
+    assert {a.dtype for a in arrays.values()} == {np.dtype("float64")}
+    assert_identical(from_torch(arrays), layers)
+
+
+def test_the_layout_is_as_documented():
+    one = make_cell("lstm", 2, 3, projection=2)
+    layers = (Directions(one, one), Directions(make_cell("lstm", 4, 3, projection=2), one))
+    with pytest.raises(ValueError, match=r"layers\[1\] has an input_kernel of shape \(2, 12\)"):
+        to_torch(layers)
+    above = make_cell("lstm", 4, 3, projection=2)
+    shapes = {k: a.shape for k, a in to_torch((Directions(one, one), Directions(above, above)))
+              .items()}  # fmt: skip
+    names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr"]
+    for k, width in ((0, 2), (1, 4)):
+        expected = [(12, width), (12, 2), (12,), (12,), (2, 3)]
+        for suffix in ("", "_reverse"):
+            assert [shapes.pop(f"{name}_l{k}{suffix}") for name in names] == expected
+    assert not shapes
+
+
+def test_two_biases_become_their_sum_and_the_candidates_stay_apart():
+    arrays = to_torch((make_cell("gru", 1, 2),))
+    arrays["bias_ih_l0"] = np.array([1, 2, 3, 4, 5, 6], np.float32)
+    arrays["bias_hh_l0"] = np.array([10, 20, 30, 40, 50, 60], np.float32)
+    (layer,) = from_torch(arrays)
+    assert isinstance(layer, GRUParams)
+    np.testing.assert_array_equal(layer.bias, [11, 22, 33, 44, 5, 6])
+    np.testing.assert_array_equal(layer.recurrent_bias, [50, 60])
+    back = to_torch((layer,))
+    np.testing.assert_array_equal(back["bias_ih_l0"], [11, 22, 33, 44, 5, 6])
+    np.testing.assert_array_equal(back["bias_hh_l0"], [0, 0, 0, 0, 50, 60])
+
+    arrays = to_torch((make_cell("rnn", 1, 2),))
+    arrays["bias_hh_l0"] = np.array([0.5, 0], np.float32)
+    (rnn,) = from_torch(arrays)
+    assert isinstance(rnn, RNNParams)
+    np.testing.assert_array_equal(rnn.bias, arrays["bias_ih_l0"] + [np.float32(0.5), 0])
+
+
+def test_a_missing_bias_beside_others_is_zeros():
+    below, above = make_cell("lstm", 2, 3, bias=False), make_cell("lstm", 3, 3)
+    first, second = from_torch(to_torch((below, above)))
+    np.testing.assert_array_equal(first.bias, np.zeros(12))
+    assert_identical(second, above)
+    (gru,) = from_torch(to_torch((make_cell("gru", 2, 3, candidate=False),)))
+    np.testing.assert_array_equal(gru.recurrent_bias, np.zeros(3))
+
+
+def test_ours_are_copies():
+    arrays = to_torch((make_cell("rnn", 2, 3),))
+    layers = from_torch(arrays)
+    kept = np.array(layers[0].recurrent_kernel)
+    for array in arrays.values():
+        array[...] = 7
+    np.testing.assert_array_equal(layers[0].recurrent_kernel, kept)
+
+
+def test_a_state_dict_in_a_safetensors_file(tmp_path):
+    from safetensors.numpy import load_file, save_file
+
+    layers = make_stack("lstm", 2, 3, num_layers=2)
+    save_file(to_torch(layers), tmp_path / "model.safetensors")
+    assert_identical(from_torch(load_file(tmp_path / "model.safetensors")), layers)
+    with pytest.raises(ValueError, match=r"from_torch\(safetensors"):
+        load_safetensors(tmp_path / "model.safetensors")
+    save_safetensors(tmp_path / "ours.safetensors", layers)
+    with pytest.raises(ValueError, match=r"unexpected '0\.lstm\.bias'"):
+        from_torch(load_file(tmp_path / "ours.safetensors"))
+
+
+# --- what is refused -----------------------------------------------------------------------------
+
+
+def altered(**changes):
+    """A bidirectional stack of two LSTMs' arrays, some other or (None) gone."""
+    arrays = to_torch(make_stack("lstm", 2, 3, num_layers=2, bidirectional=True))
+    arrays |= {name: array for name, array in changes.items() if array is not None}
+    return {name: array for name, array in arrays.items() if changes.get(name, array) is not None}
+
+
+BAD_ARRAYS = [
+    ({}, "missing 'weight_ih_l0', 'weight_hh_l0'"),
+    ({"lstm.weight_ih_l0": np.zeros((12, 2))}, "unexpected 'lstm.weight_ih_l0'.*removeprefix"),
+    (altered(weight_hh=np.zeros(1)), "PyTorch: unexpected 'weight_hh'. Expected weight_ih_l0, "),
+    (altered(weight_hh_l1=None), "missing 'weight_hh_l1'"),
+    (altered(weight_ih_l1=None), "missing 'weight_ih_l1'"),
+    (altered(bias_hh_l0_reverse=None), "missing 'bias_hh_l0_reverse'"),
+    (altered(weight_hr_l0=np.zeros((2, 3))), "missing 'weight_hr_l0_reverse'"),
+    (altered(weight_ih_l0=np.zeros((12, 2), int)), "weight_ih_l0.*floating point, got dtype int"),
+    (altered(weight_ih_l0=np.zeros(12)), r"weight_ih_l0 must be \(G·H, D\), got shape \(12,\)"),
+    (altered(weight_hh_l0=np.zeros((6, 3))), r"weight_hh_l0 .*G being 4 for an LSTM.*\(6, 3\)"),
+    (altered(weight_ih_l1=np.zeros((12, 3))), r"weight_ih_l1 must be \(G·H, D\) = \(12, 6\)"),
+    (altered(bias_hh_l1=np.zeros(9)), r"bias_hh_l1 must be \(G·H,\) = \(12,\), got shape \(9,\)"),
+    ([np.zeros((12, 2))], "expected a dictionary of arrays, got list"),
+    ({"weight_ih_l0": np.zeros((12, 2)), "weight_hh_l0": np.zeros((12, 3)),
+      "weight_hr_l0": np.zeros(3)}, r"weight_hr_l0 must be \(P, H\)"),
+    ({"weight_ih_l0": np.zeros((12, 2)), "weight_hh_l0": np.zeros((12, 3)),
+      "weight_hr_l0": np.zeros((2, 3))}, r"weight_hh_l0 must be \(G·H, P\) = \(12, 2\)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("arrays", "message"), BAD_ARRAYS, ids=[m for _, m in BAD_ARRAYS])
+def test_refuses_arrays(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        from_torch(arrays)
+
+
+lstm, rnn = make_cell("lstm", 2, 3), make_cell("rnn", 3, 3)
+wide = make_cell("lstm", 3, 4)
+BAD_LAYERS = [
+    ((), "at least one layer"),
+    (lstm, r"got one LSTMParams; for one layer pass \(layer,\)"),
+    (Directions(lstm, lstm), "got one Directions"),
+    ((MGUParams(jnp.ones((2, 6)), jnp.ones((3, 6))),), "PyTorch holds LSTMParams.*MGUParams"),
+    ((lstm, rnn), r"one cell; layers\[1\] is RNNParams, layers\[0\] LSTMParams"),
+    ((lstm, wide), r"one width; .* is \(4, None\) in layers\[1\] and \(3, None\)"),
+    ((lstm, lstm), r"layers\[1\] has an input_kernel of shape \(2, 12\); it must have 3 rows"),
+    ((Directions(lstm, lstm), lstm), r"either every layer is Directions or none, see layers\[1\]"),
+    ((make_cell("lstm", 2, 3, projection=3),), "fewer features than H = 3 alone.* to 3"),
+    ((LSTMParams(jnp.ones((2, 12)), jnp.ones((3, 12)), peephole=jnp.ones((3, 3))),),
+     r"no place for peepholes: layers\[0\].peephole must be None"),
+    ((LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))),), "no place for coupled gates"),
+    ((LSTMParams(jnp.ones((2, 12)), jnp.ones((3, 12)), jnp.ones(9)),), r"bias has shape \(9,\)"),
+    ((GRUParams(jnp.ones((2, 9)), jnp.ones((3, 8))),), "recurrent_kernel has shape"),
+    ((RNNParams(jnp.ones(2), jnp.ones((3, 3))),), "input_kernel must have two axes"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layers", "message"), BAD_LAYERS, ids=[m for _, m in BAD_LAYERS])
+def test_refuses_layers(layers, message):
+    with pytest.raises(ValueError, match=message):
+        to_torch(layers)
+
+
+# --- beside the framework ------------------------------------------------------------------------
+
+LIVE = [
+    ("LSTM", {"num_layers": 2, "bidirectional": True, "proj": 2, "lengths": [1, 4, 3]}),
+    ("LSTM", {"num_layers": 3, "bias": False}),
+    ("GRU", {"num_layers": 2, "bidirectional": True}),
+    ("GRU", {"bias": False, "lengths": [4, 2, 2]}),
+    ("RNN", {"num_layers": 2, "activation": "relu"}),
+    ("RNN", {"bidirectional": True}),
+]
+
+
+@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize(("cell", "options"), LIVE)
+def test_live(cell, options, seed):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(seed)
+    D, H = int(rng.integers(1, 9)), int(rng.integers(3, 9))
+    case = torch_case(cell, D, H, seed=seed, **options)
+    layers = from_torch(case.weights)
+    assert_runs_alike(layers, case)
+
+    module = getattr(torch.nn, cell)(
+        D,
+        H,
+        num_layers=options.get("num_layers", 1),
+        bidirectional=options.get("bidirectional", False),
+        bias=options.get("bias", True),
+        **({"proj_size": options["proj"]} if "proj" in options else {}),
+    )
+    assert list(module.state_dict()) == list(to_torch(layers))
+    module.load_state_dict({k: torch.from_numpy(v) for k, v in to_torch(layers).items()})
+    assert_identical(from_torch(module.state_dict()), layers)
