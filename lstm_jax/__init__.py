@@ -48,6 +48,7 @@ from lstm_jax.regularize import (
 )
 from lstm_jax.sampling import sample
 from lstm_jax.stacks import Directions, Noise, run_layers, trace_layers
+from lstm_jax.steps import GRUCell, LSTMCell, MGUCell, RNNCell
 from lstm_jax.vocabulary import Vocabulary
 
 __version__ = "0.1.0"
@@ -60,17 +61,21 @@ __all__ = [
     "CharLM",
     "CharLMConfig",
     "Directions",
+    "GRUCell",
     "GRUParams",
     "GRUState",
     "LSTMActivations",
+    "LSTMCell",
     "LSTMGates",
     "LSTMNorm",
     "LSTMParams",
     "LSTMState",
     "LanguageModel",
+    "MGUCell",
     "MGUParams",
     "ModelError",
     "Noise",
+    "RNNCell",
     "RNNParams",
     "RNNState",
     "StackState",

@@ -1,12 +1,16 @@
 """Every public pure function lowers for the accelerators that no test machine has."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from problems import CELLS, make_params, make_state, make_xs
 
+import lstm_jax as lj
 from lstm_jax import lstm_gates, lstm_step, sample, stack, trace
+from lstm_jax.conv import conv_lstm_step, init_conv_lstm, zero_images
 from lstm_jax.losses import tied_cross_entropy
 
 T, B, D, H, V = 3, 2, 2, 3, 5
@@ -47,6 +51,48 @@ def test_a_layer_and_its_gradient(cell, implementation, dtype):
 
     lower(run, params, xs, controls)
     lower(jax.grad(loss, (0, 1)), params, xs, controls)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"peepholes": True, "coupled": True, "projection_features": 2},
+        {"layer_norm": True, "bias": False},
+    ],
+)
+def test_options_directions_noise_and_remat(options):
+    key = jax.random.key(0, impl="rbg")
+    made = [lj.init_lstm(jax.random.key(s), D, H, **options) for s in range(2)]
+    width = 2 * made[0].recurrent_kernel.shape[0]
+    layers = (lj.Directions(*made), lj.init_lstm(key, width, H, **options))
+    noise = lj.Noise(0.1, 0.1, 0.1, True, 0.1, 0.1, 0.1, 0.1)
+    lengths = np.array([T, 1], np.int32)
+
+    def loss(layers, xs, key):
+        finals, ys = lj.run_layers(lj.lstm_cell(), layers, xs, lengths=lengths, noise=noise,
+                                   key=key, remat=2)  # fmt: skip
+        penalty = lj.activation_penalty(ys) + lj.temporal_activation_penalty(ys)
+        return ys.sum() + penalty + jax.tree.leaves(finals)[0].sum()
+
+    lower(jax.grad(loss), layers, jnp.ones((T, B, D)), key)
+
+
+def test_the_other_cells():
+    key, xs = jax.random.key(0), jnp.ones((T, B, D))
+    for run, params in (
+        (lj.mgu, lj.init_mgu(key, D, H)),
+        (partial(lj.gru, reset_after=False), lj.init_gru(key, D, H, recurrent_bias=False)),
+        (partial(lj.rnn, activation=jax.nn.relu), lj.init_rnn(key, D, H)),
+    ):
+        lower(jax.grad(lambda p, xs, run=run: run(p, xs)[1].sum(), (0, 1)), params, xs)
+    images = jnp.ones((T, B, 4, 4, D))
+    params = init_conv_lstm(key, D, H)
+
+    def loss(params, images):
+        start = zero_images(params, images.shape[1:])
+        return lj.scan(conv_lstm_step, params, images, start)[1].sum()
+
+    lower(jax.grad(loss, (0, 1)), params, images)
 
 
 def test_steps_traces_and_stacks():
