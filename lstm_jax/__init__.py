@@ -32,10 +32,10 @@ from lstm_jax.cells import (
     mgu_step,
     rnn_step,
 )
-from lstm_jax.functional import gru, gru_cell, lstm, lstm_cell, mgu, mgu_cell, rnn, rnn_cell
+from lstm_jax.functional import Cell, gru, gru_cell, lstm, lstm_cell, mgu, mgu_cell, rnn, rnn_cell
 from lstm_jax.initializers import chrono, init_gru, init_lstm, init_mgu, init_rnn
 from lstm_jax.language_model import LanguageModel, ModelError, load
-from lstm_jax.layers import GRU, LSTM, MGU, RNN
+from lstm_jax.layers import GRU, LSTM, MGU, RNN, Recurrent
 from lstm_jax.models import CharLM, CharLMConfig
 from lstm_jax.padding import bucket, mask_of, pad, unpad
 from lstm_jax.recurrence import StackState, Trace, scan, stack, trace
@@ -58,6 +58,7 @@ __all__ = [
     "LSTM",
     "MGU",
     "RNN",
+    "Cell",
     "CharLM",
     "CharLMConfig",
     "Directions",
@@ -78,6 +79,7 @@ __all__ = [
     "RNNCell",
     "RNNParams",
     "RNNState",
+    "Recurrent",
     "StackState",
     "Trace",
     "Vocabulary",

@@ -12,4 +12,4 @@ def test_python_blocks_run():
     namespace = {}
     for block in blocks:
         exec(compile(block, README.name, "exec"), namespace)
-    assert namespace["hs"].shape == (4, 100, 32)
+    assert namespace["hs"].shape == (100, 4, 32)  # read by weights that went to Keras and back
