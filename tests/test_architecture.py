@@ -17,8 +17,8 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Each module may import those before it, never one after it.
 TOWER = [
-    "cells", "recurrence", "fused", "functional", "stacks", "layers", "steps", "models", "model_files",
-    "language_model",
+    "cells", "recurrence", "fused", "functional", "stacks", "layers", "steps", "models",
+    "model_files", "language_model",
 ]  # fmt: skip
 # What these may import from the library; the tower's own may import the leaves too.
 LEAVES = {
@@ -144,7 +144,8 @@ def test_orbax_is_for_checkpoints():
 
 
 def test_matplotlib_is_for_pictures():
-    assert users_of("matplotlib") <= {"lstm_jax.plots", "lstm_jax.gif"}
+    rooms = ("lstm_jax.plots", "lstm_jax.gif")
+    assert all(any(inside(name, room) for room in rooms) for name in users_of("matplotlib"))
 
 
 def test_the_library_does_not_import_training():

@@ -308,3 +308,31 @@ def test_a_module_traces_its_gates():
     np.testing.assert_array_equal(finals[1].c, traces[1].states.c[:, -1])
     with pytest.raises(ValueError, match="trace and connections='skip' do not go together"):
         lj.LSTM(D, H, connections="skip", rngs=nnx.Rngs(0)).trace(xs)
+
+
+# --- states are pytrees that everything takes -----------------------------------------------------
+
+
+def test_a_state_goes_on_where_it_stopped_through_donation_vmap_and_a_checkpoint(tmp_path):
+    from orbax.checkpoint import v1 as ocp
+
+    layer = lj.LSTM(D, H, num_layers=2, rngs=nnx.Rngs(0))
+    both = lj.LSTM(D, H, bidirectional=True, rngs=nnx.Rngs(0))
+    xs = jnp.asarray(make_xs((B, T, D), dtype=np.float32))
+    whole, expected = layer(xs)
+    run = jax.jit(lambda state, xs: layer(xs, state), donate_argnames="state")
+    state, first = run(layer.initial_state(B), xs[:, :2])
+    ocp.save(tmp_path / "state", (state, both(xs)[0]))
+    restored, pair = ocp.load(tmp_path / "state", (state, both(xs)[0]))
+    assert isinstance(pair[0], lj.Directions)
+    kept, second = run(state, xs[:, 2:])
+    assert jax.tree.leaves(state)[0].is_deleted()
+    np.testing.assert_allclose(jnp.concatenate([first, second], 1), expected, rtol=1e-5, atol=1e-6)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), kept, whole)
+    again, _ = run(restored, xs[:, 2:])
+    jax.tree.map(np.testing.assert_array_equal, again, kept)
+    rows, _ = jax.vmap(lambda state, x: layer(x[None], state))(
+        jax.tree.map(lambda leaf: leaf[:, None], layer.initial_state(B)), xs
+    )
+    for a, b in zip(jax.tree.leaves(rows), jax.tree.leaves(whole), strict=True):
+        np.testing.assert_allclose(a[:, 0], b, rtol=1e-5, atol=1e-6)

@@ -17,16 +17,13 @@ import optax
 from flax import nnx
 from jax import Array
 
-from lstm_jax import cells
 from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, perturbed, update_health
 from lstm_jax.functional import zero_state
-from lstm_jax.layers import GRU, LSTM, RNN, Recurrent
+from lstm_jax.layers import Recurrent
 from lstm_jax.recurrence import scan
 from lstm_jax.train.state import TrainState
 from lstm_jax.train.step import make_gradient
 from lstm_jax.train.task import Loss
-
-STEPS = {LSTM: cells.lstm_step, GRU: cells.gru_step, RNN: cells.rnn_step}
 
 
 class Health(NamedTuple):
@@ -111,10 +108,10 @@ class _Perturbed:
         xs, controls["mask"], controls["resets"] = (
             None if a is None else jnp.swapaxes(a, 0, 1) for a in (xs, mask, resets)
         )
-        step, final_states = perturbed(STEPS[type(recurrent)]), []
+        step, final_states = perturbed(recurrent.cell.step), []
         for index, (layer, epsilon) in enumerate(zip(recurrent.layers, self.epsilons, strict=True)):
             params = layer.params
-            start = zero_state(recurrent.state_type, params, xs) if state is None else state[index]
+            start = zero_state(recurrent.cell, params, xs) if state is None else state[index]
             start = jax.tree.map(lambda s, e: s + e[0], start, epsilon)
             after = jax.tree.map(lambda e: e[1:], epsilon)
             final, xs = scan(step, params, (xs, after), start, **controls)

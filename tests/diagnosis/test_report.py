@@ -563,8 +563,10 @@ def test_a_model_of_something_else_needs_texts(prose, tmp_path):
 
 def test_without_matplotlib_the_error_says_what_to_install(poet, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    rooms = [name for name in sys.modules if name.startswith("lstm_jax.plots.")]
+    for name in ("lstm_jax.gif", *rooms, "lstm_jax.plots", "lstm_jax.diagnosis.pictures"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
     for name in ("gif", "plots", "diagnosis.pictures"):
-        monkeypatch.delitem(sys.modules, f"lstm_jax.{name}", raising=False)
         monkeypatch.delattr(f"lstm_jax.{name}", raising=False)
     with pytest.raises(ReportError, match=r'pip install "lstm_jax\[viz\]"') as error:
         report.run(DiagnoseOptions(str(poet), out=tmp_path / "out"), QUIET)

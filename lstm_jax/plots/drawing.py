@@ -1,0 +1,96 @@
+"""What the pictures share: a figure, colours, axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+try:
+    import matplotlib.style
+    from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+except ImportError as error:
+    raise ImportError(f'plots need matplotlib: pip install "lstm_jax[viz]" ({error})') from None
+
+
+SIZE = (5.2, 3.7)  # inches, of one panel
+INK, SOFT, FAINT, GRID = "#211f1b", "#6b665c", "#b5afa3", "#e9e5dc"
+# Blue and orange first: told apart by hue and by lightness in every kind of colour blindness.
+COLOURS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
+BOUND = "#d5762c"
+FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
+LAG = "lag (steps before the prediction)"
+NATS_TO_DECADES = float(np.log10(np.e))
+
+
+def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = SIZE) -> Figure:
+    """A figure of empty panels, `figure.axes`, for functions that are given `axes`.
+
+    Args:
+        columns, rows: of panels.
+        size: width and height of one panel, in inches.
+    """
+    figure = Figure((columns * size[0], rows * size[1]), layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.subplots(rows, columns, squeeze=False)
+    return figure
+
+
+def default_style() -> Any:
+    """A context in which a user's own matplotlib settings do not hold."""
+    return matplotlib.style.context(["default", {"svg.hashsalt": "lstm_jax"}])
+
+
+def begin(axes: Any, title: str, x: str, y: str) -> Axes:
+    """Axes with a title, labels and a grid: those given, or those of a new figure."""
+    if axes is None:
+        axes = new_figure().axes[0]
+    axes.set_title(title, loc="left", size=10, weight="bold", color=INK)
+    axes.set_xlabel(x, size=9, color=INK)
+    axes.set_ylabel(y, size=9, color=INK)
+    axes.tick_params(labelsize=8, labelcolor=SOFT, color=FAINT, which="both")
+    axes.grid(color=GRID, lw=0.7)
+    axes.set_axisbelow(True)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(FAINT)
+    return axes
+
+
+def end(axes: Axes, *, loc: Any = "best", reverse: bool = False) -> Any:
+    """The figure, with a legend where there is something to tell apart."""
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(
+            loc=loc, fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", reverse=reverse
+        )
+    return axes.figure
+
+
+def log_lags(axes: Axes, longest: int) -> None:
+    """Lags from 1 on, by powers of two: 1, 2, 4, ..."""
+    axes.set_xscale("log", base=2)
+    powers = 2 ** np.arange(int(np.log2(max(longest, 1))) + 1)
+    axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set_xlim(0.93, longest * 1.08)
+
+
+def positive(values: Any) -> np.ndarray:
+    """Where there is nothing, a gap: a logarithm of zero has no place on the axis."""
+    values = np.asarray(values, np.float64)
+    return np.where(values > 0, values, np.nan)
+
+
+def decades(logs: Any) -> np.ndarray:
+    """Decimal logarithms of natural ones."""
+    return np.asarray(logs, np.float64) * NATS_TO_DECADES
+
+
+def once(count: int, label: str) -> Sequence[str | None]:
+    """A label for the first of several lines."""
+    return [label, *[None] * (count - 1)]

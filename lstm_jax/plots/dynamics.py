@@ -1,0 +1,98 @@
+"""Lyapunov exponents and fixed points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+
+from lstm_jax.animation import colour_map
+from lstm_jax.diagnostics import FixedPoints, LyapunovSpectrum
+from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, once
+
+
+def lyapunov_exponents(exponents: Any, *, axes: Any = None) -> Figure:
+    """Finite-time Lyapunov exponents: mean and standard deviation over trajectories.
+
+    Args:
+        exponents: in nats a step, (k,) or (N, k) of N trajectories, each of which is a point.
+    """
+    values = np.atleast_2d(np.asarray(exponents, np.float64))
+    axes = begin(axes, "Lyapunov spectrum", "index", "exponent λ (nats per step)")
+    index = np.arange(1, values.shape[1] + 1)
+    if len(values) > 1:
+        axes.plot(
+            index,
+            values.T,
+            ".",
+            color=COLOURS[3],
+            ms=4,
+            label=once(len(values), "each trajectory"),
+        )
+        style = {"fmt": "o", "ms": 4, "capsize": 3, "lw": 1.2}
+        label = f"mean ± standard deviation, {len(values)} trajectories"
+        axes.errorbar(index, values.mean(0), values.std(0), color=INK, label=label, **style)
+    else:
+        axes.plot(index, values[0], "o", color=INK, ms=4, label="one trajectory")
+    axes.axhline(0, color=SOFT, lw=0.8, ls=":", label="0: chaos above, contraction below")
+    axes.set_xlim(0.5, len(index) + 0.5)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    return end(axes)
+
+
+def lyapunov_convergence(
+    spectrum: LyapunovSpectrum, *, spread: Any = None, axes: Any = None
+) -> Figure:
+    """The estimates of the exponents against the steps that they have seen.
+
+    Where a curve still moves, the trajectory is too short for it.
+
+    Args:
+        spectrum: of one trajectory, or of a batch, of which the mean is drawn.
+        spread: standard deviations, as the curve (R, k); of a batch, they are its own. That of the
+            first column is drawn.
+    """
+    mean, times = np.asarray(spectrum.curve, np.float64), np.asarray(spectrum.times)
+    if mean.ndim == 3:
+        mean, spread, times = mean.mean(0), mean.std(0), times[0]
+    axes = begin(axes, "Convergence", "steps counted", "estimate of λ (nats per step)")
+    shades = colour_map("gate", "light")[np.linspace(255, 110, mean.shape[1]).astype(int)] / 255
+    for column in reversed(range(mean.shape[1])):
+        named = column in (0, mean.shape[1] - 1)
+        label = f"column {column + 1} of the QR" if named else None
+        width = 2 if column == 0 else 1
+        axes.plot(times, mean[:, column], color=shades[column], lw=width, label=label)
+    if spread is not None:
+        low, high = (mean[:, 0] + sign * np.asarray(spread)[:, 0] for sign in (-1, 1))
+        axes.fill_between(times, low, high, color=shades[0], alpha=0.15, lw=0)
+    axes.axhline(0, color=SOFT, lw=0.8, ls=":")
+    return end(axes, reverse=True)
+
+
+def fixed_points(points: FixedPoints, *, slow: float = 1e-4, axes: Any = None) -> Figure:
+    """The eigenvalues of ∂F/∂s at fixed and slow points, and the unit circle.
+
+    Args:
+        points: as `lstm_jax.diagnostics.fixed_points` gives them.
+        slow: points whose speed is larger are drawn faint: they are not yet points of rest.
+    """
+    axes = begin(axes, "Eigenvalues at the points of rest", "real part", "imaginary part")
+    axes.add_patch(Circle((0, 0), 1, fill=False, color=SOFT, lw=1))
+    values, speeds = np.asarray(points.eigenvalues), np.asarray(points.speeds)
+    stable = np.asarray(points.stable)
+    kinds = (
+        ("stable", stable & (speeds <= slow), "o", COLOURS[0], 0.8),
+        ("unstable", ~stable & (speeds <= slow), "^", COLOURS[1], 0.8),
+        (f"faster than {slow:g}: not at rest", speeds > slow, "x", SOFT, 0.4),
+    )
+    for name, chosen, marker, colour, alpha in kinds:
+        if chosen.any():
+            some = values[chosen].ravel()
+            label = f"{name} ({chosen.sum()})"
+            style = {"ls": "none", "ms": 4, "color": colour, "alpha": alpha, "label": label}
+            axes.plot(np.real(some), np.imag(some), marker=marker, **style)
+    reach = 1.08 * max(1.0, float(np.abs(values).max()))
+    axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+    return end(axes)

@@ -1,0 +1,76 @@
+"""What the gates do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lstm_jax.diagnostics import GateHistogram, Saturation
+from lstm_jax.plots.drawing import COLOURS, FAINT, begin, end
+
+
+def gate_histograms(
+    histograms: Mapping[str, GateHistogram], *, title: str = "Activations", axes: Any = None
+) -> Figure:
+    """Where activations lie, one outline for each name.
+
+    Args:
+        histograms: name -> as `lstm_jax.diagnostics.histogram` gives it, of bins of one width.
+        title: such as the gate's name.
+    """
+    edges = np.asarray(next(iter(histograms.values())).edges)
+    width = edges[1] - edges[0]
+    axes = begin(axes, title, "activation", f"% of activations (bins of {width:.2g})")
+    for order, (name, histogram) in enumerate(histograms.items()):
+        style = {"color": COLOURS[order % len(COLOURS)], "lw": 1.5, "label": name}
+        dashes = ("-", "--", "-.", ":")[order % 4]
+        axes.stairs(100 * np.asarray(histogram.share), histogram.edges, ls=dashes, **style)
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_xticks(np.linspace(edges[0], edges[-1], 5))
+    axes.set_ylim(bottom=0)
+    return end(axes)
+
+
+def saturation(
+    saturations: Mapping[str, Saturation], *, title: str = "Saturation", axes: Any = None
+) -> Figure:
+    """Each unit by how often its gate is nearly closed and nearly open (Karpathy et al. 2015).
+
+    Units on the diagonal are always one or the other; near the origin they never are.
+
+    Args:
+        saturations: name -> as `lstm_jax.diagnostics.saturation` gives it.
+        title: such as the gate's name.
+    """
+    axes = begin(axes, title, "share of steps below 0.1", "share of steps above 0.9")
+    axes.plot([0, 1], [1, 0], color=FAINT, lw=0.8)
+    for order, (name, units) in enumerate(saturations.items()):
+        style = {"marker": "o^s"[order % 3], "color": COLOURS[order % len(COLOURS)], "label": name}
+        axes.scatter(units.left, units.right, s=10, alpha=0.45, linewidths=0, **style)
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    return end(axes, loc="upper right")
+
+
+def timescales(taus: Mapping[str, Any], *, axes: Any = None) -> Figure:
+    """How the units' timescales τ = -1 / mean ln f are spread.
+
+    Args:
+        taus: name -> (H,), in steps; infinite ones are counted in the legend.
+    """
+    axes = begin(axes, "Timescales of the units", "τ (steps)", "units")
+    arrays = {name: np.asarray(tau, np.float64) for name, tau in taus.items()}
+    known = np.concatenate([tau[np.isfinite(tau) & (tau > 0)] for tau in arrays.values()])
+    low, high = (known.min(), known.max()) if known.size else (1.0, 10.0)
+    bins = np.geomspace(low * 0.95, high * 1.05, 33)
+    for order, (name, tau) in enumerate(arrays.items()):
+        endless = int(np.isinf(tau).sum())
+        label = f"{name}, median {np.median(tau):.3g}" + (f", {endless} endless" if endless else "")
+        counts, _ = np.histogram(tau[np.isfinite(tau)], bins)
+        style = {"color": COLOURS[order % len(COLOURS)], "lw": 1.5, "label": label}
+        axes.stairs(counts, bins, ls=("-", "--", "-.", ":")[order % 4], **style)
+    axes.set_xscale("log")
+    axes.set_ylim(bottom=0)
+    return end(axes)

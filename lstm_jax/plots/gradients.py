@@ -1,0 +1,173 @@
+"""Adjoints and norms of gradients, against their lag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+
+from lstm_jax.animation import colour_map
+from lstm_jax.diagnostics import Roads, influence_lag
+from lstm_jax.plots.drawing import (
+    COLOURS,
+    FAINT,
+    FRACTIONS,
+    INK,
+    LAG,
+    SOFT,
+    begin,
+    decades,
+    end,
+    log_lags,
+    positive,
+)
+
+
+def influence(
+    norms: Any, *, band: Any = None, fractions: Mapping[str, float] = FRACTIONS, axes: Any = None
+) -> Figure:
+    """How much of its influence on the loss a past state has left, against its lag.
+
+    A straight line is a power law; an exponential bends down.
+
+    Args:
+        norms: ‖dL/ds‖ by lag, (T + 1,), such as `norms_by_lag` gives; drawn relative to lag 0.
+        band: a lower and an upper curve around it, each (T + 1,), already relative to lag 0.
+        fractions: names and fractions in (0, 1), marked where the influence stays below them.
+    """
+    norms = np.asarray(norms, np.float64)
+    axes = begin(axes, "Influence of past states", LAG, "‖∂L/∂s‖ relative to lag 0")
+    lags = np.arange(len(norms))
+    if band is not None:
+        low, high = (positive(edge)[1:] for edge in band)
+        label = "10 to 90 % of the predictions"
+        axes.fill_between(lags[1:], low, high, color=COLOURS[0], alpha=0.15, lw=0, label=label)
+    curve = positive(norms / norms[0])
+    axes.plot(lags[1:], curve[1:], color=COLOURS[0], lw=2, label="whole state s = (h, c)")
+    axes.set_yscale("log")
+    log_lags(axes, len(norms) - 1)
+    for (name, fraction), marker in zip(fractions.items(), "os^D" * len(fractions), strict=False):
+        axes.axhline(fraction, color=SOFT, lw=0.8, ls=":")
+        place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+        axes.text(1, fraction, name, size=8, color=SOFT, **place)
+        lag = int(influence_lag(norms, fraction))
+        reached = lag < len(norms)
+        said = f"below {name} from lag {lag} on" if reached else f"{name} not reached"
+        at = ([lag], [curve[lag]]) if reached else ([], [])
+        axes.plot(*at, marker, ms=7, mec=INK, mfc="white", mew=1.4, ls="none", label=said)
+    return end(axes, loc="lower left")
+
+
+def adjoint_norms(norms: Any, *, axes: Any = None) -> Figure:
+    """‖dL/dh‖ and ‖dL/dc‖ of each layer against the lag.
+
+    A norm that is zero, as that of a c which the loss does not read at lag 0, is left out.
+
+    Args:
+        norms: a pytree as the state, leaves (T + 1,), as `norms_by_lag` gives it.
+    """
+    axes = begin(axes, "Adjoints of each layer", LAG, "norm of ∂L/∂h or ∂L/∂c")
+    leaves = jax.tree_util.tree_leaves_with_path(norms)
+    longest = max(len(leaf) for _, leaf in leaves) - 1
+    for order, (path, leaf) in enumerate(leaves):
+        keys = [jax.tree_util.keystr((key,), simple=True) for key in path]
+        layer = int(keys[0]) if keys and keys[0].isdigit() else None
+        name = keys[-1] if keys else "h"
+        label = name if layer is None else f"layer {layer + 1}, {name}"
+        colour = COLOURS[(order if layer is None else layer) % len(COLOURS)]
+        style = "--" if name == "c" else "-"
+        axes.plot(np.arange(len(leaf))[1:], positive(leaf)[1:], style, color=colour, label=label)
+    axes.set_yscale("log")
+    log_lags(axes, longest)
+    return end(axes, loc="lower left")
+
+
+def unit_adjoints(
+    magnitudes: Any,
+    *,
+    timescales: Any = None,
+    decades: float = 3,
+    quantity: str = "|∂L/∂c|",
+    axes: Any = None,
+) -> Figure:
+    """|dL/dc| of every unit, or group of units, against the lag, as a picture.
+
+    Args:
+        magnitudes: (T + 1, N); rows of the picture are the N, the first at the bottom.
+        timescales: of each, (N,), ascending: labels for the rows.
+        decades: below the largest value, that the colours span; what is smaller has the last.
+        quantity: what the magnitudes are.
+    """
+    values = positive(magnitudes) * np.ones(np.shape(magnitudes))
+    axes = begin(axes, "Adjoint of each unit's cell", LAG, "units")
+    with np.errstate(invalid="ignore"):
+        logs = np.log10(values)
+    top = np.nanmax(logs)
+    steps, rows = values.shape
+    image = axes.imshow(
+        np.nan_to_num(logs, nan=-np.inf).T,
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        extent=(-0.5, steps - 0.5, -0.5, rows - 0.5),
+        cmap=ListedColormap(colour_map("gate", "light") / 255),
+        vmin=top - decades,
+        vmax=top,
+    )
+    axes.grid(visible=False)
+    if timescales is not None:
+        ticks = np.unique(np.rint(np.linspace(0, rows - 1, min(rows, 7))).astype(int))
+        axes.set_yticks(ticks, [f"{np.asarray(timescales)[k]:.3g}" for k in ticks])
+        axes.set_ylabel("units, by timescale τ (steps)")
+    bar = axes.figure.colorbar(image, ax=axes, extend="min", pad=0.02)
+    bar.set_label(f"log₁₀ {quantity}", color=INK, size=9)
+    bar.ax.tick_params(labelsize=8, labelcolor=SOFT)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    return axes.figure
+
+
+def roads(norms: Roads, *, axes: Any = None) -> Figure:
+    """What reaches a past state in all, along the cell alone, and through the hidden state alone.
+
+    A straight line is an exponential. The two roads do not add up to the whole.
+
+    Args:
+        norms: `Roads` of the norms by lag, each (T + 1,).
+    """
+    axes = begin(axes, "Which road does the gradient take?", LAG, "‖∂L/∂s‖")
+    names = ("all roads", "along the cell alone (h detached)", "through h alone (c detached)")
+    styles = (("-", INK), ("--", COLOURS[0]), ("-.", COLOURS[1]))
+    for name, (style, colour), curve in zip(names, styles, norms, strict=True):
+        axes.plot(np.arange(len(curve)), positive(curve), style, color=colour, lw=1.8, label=name)
+    axes.set_yscale("log")
+    return end(axes, loc="lower left")
+
+
+def gradient_decay(
+    curves: Mapping[str, tuple[Any, Any, Any]], *, title: str = "", axes: Any = None
+) -> Figure:
+    """Several cells' ‖∂s_T/∂s_{T-lag}‖, each beside the bound that its step norms give.
+
+    Args:
+        curves: name -> `(lags, log_norm, log_bound)`, each (L,), natural logarithms; the bound
+            may be None.
+        title: above the picture.
+    """
+    axes = begin(
+        axes, title or "Gradients through time", "lag (steps)", "log₁₀ ‖∂s(T)/∂s(T − lag)‖"
+    )
+    axes.axhline(0, color=FAINT, lw=0.8)
+    bounded = False
+    for order, (name, (lags, log_norm, log_bound)) in enumerate(curves.items()):
+        colour = COLOURS[order % len(COLOURS)]
+        axes.plot(lags, decades(log_norm), color=colour, lw=2, label=name)
+        if log_bound is not None:
+            bounded = True
+            axes.plot(lags, decades(log_bound), color=colour, lw=1, ls="--")
+    if bounded:
+        axes.plot([], [], color=SOFT, lw=1, ls="--", label="upper bound: product of step norms")
+    return end(axes)

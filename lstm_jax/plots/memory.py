@@ -1,0 +1,70 @@
+"""Loss against context: how long a model remembers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, log_lags, positive
+
+
+def context_loss(
+    contexts: Any,
+    losses: Any,
+    *,
+    whole: float | None = None,
+    memory: int | None = None,
+    marks: Mapping[str, int | None] | None = None,
+    axes: Any = None,
+) -> Figure:
+    """The mean loss against how many steps were read before each prediction.
+
+    Args:
+        contexts: steps read, (L,).
+        losses: mean loss at each, (L,), in nats.
+        whole: the loss of the same predictions after reading everything.
+        memory: the context from which on more does not help.
+        marks: name -> a lag to mark, such as those of `influence_lag`; None is not drawn.
+    """
+    axes = begin(axes, "Loss against context", "context (steps read)", "loss (nats per step)")
+    axes.plot(contexts, losses, color=INK, marker="o", ms=4, lw=1.8, label="mean loss")
+    if whole is not None:
+        axes.axhline(whole, color=COLOURS[0], lw=1, ls="--", label="everything read")
+    if memory is not None:
+        loss = np.asarray(losses)[np.asarray(contexts) == memory]
+        label = f"memory length {memory}"
+        axes.plot(
+            [memory] * len(loss), loss, "o", ms=11, mfc="none", mec=COLOURS[1], mew=1.8, label=label
+        )
+    for order, (name, lag) in enumerate((marks or {}).items()):
+        if lag:
+            label = f"influence below {name}: lag {lag}"
+            axes.axvline(lag, color=SOFT, lw=1, ls=(":", "-.")[order % 2], label=label)
+    log_lags(axes, int(np.max(contexts)))
+    return end(axes, loc="upper right")
+
+
+def context_gap(
+    contexts: Any, gap: Any, *, errors: Any = None, tolerance: float | None = None, axes: Any = None
+) -> Figure:
+    """What a bounded context costs: the loss above that of the same predictions with more read.
+
+    Args:
+        contexts: steps read, (L,).
+        gap: mean difference of the losses, (L,), in nats; what is not above 0 is left out.
+        errors: standard errors of the mean difference, (L,).
+        tolerance: a difference that counts as none.
+    """
+    axes = begin(axes, "What a bounded context costs", "context (steps read)", "loss above (nats)")
+    style = {"color": INK, "marker": "o", "ms": 4, "lw": 1.8, "capsize": 3}
+    label = "above everything read" + ("" if errors is None else " ± standard error")
+    axes.errorbar(contexts, positive(gap), errors, label=label, **style)
+    if tolerance is not None:
+        label = f"{tolerance:g} nats: counts as none"
+        axes.axhline(tolerance, color=SOFT, lw=0.8, ls=":", label=label)
+    axes.set_yscale("log", nonpositive="clip")
+    log_lags(axes, int(np.max(contexts)))
+    return end(axes, loc="lower left")
