@@ -324,10 +324,15 @@ class LSTM(Recurrent):
     init = staticmethod(initializers.init_lstm)
 
     def __init__(
-        self, *sizes: int, activations: cells.LSTMActivations = cells.TEXTBOOK, **options: Any
+        self,
+        in_features: int,
+        hidden_features: int,
+        *,
+        activations: cells.LSTMActivations = cells.TEXTBOOK,
+        **options: Any,
     ):
         self.activations = activations
-        super().__init__(*sizes, **options)
+        super().__init__(in_features, hidden_features, **options)
 
     @property
     def cell(self) -> functional.Cell:
@@ -339,9 +344,13 @@ class GRU(Recurrent):
 
     init = staticmethod(initializers.init_gru)
 
-    def __init__(self, *sizes: int, reset_after: bool = True, **options: Any):
+    def __init__(
+        self, in_features: int, hidden_features: int, *, reset_after: bool = True, **options: Any
+    ):
         self.reset_after = reset_after
-        super().__init__(*sizes, **options | ({} if reset_after else {"recurrent_bias": False}))
+        if not reset_after:
+            options = {"recurrent_bias": False} | options
+        super().__init__(in_features, hidden_features, **options)
 
     @property
     def cell(self) -> functional.Cell:
@@ -353,9 +362,16 @@ class RNN(Recurrent):
 
     init = staticmethod(initializers.init_rnn)
 
-    def __init__(self, *sizes: int, activation: cells.Activation = jnp.tanh, **options: Any):
+    def __init__(
+        self,
+        in_features: int,
+        hidden_features: int,
+        *,
+        activation: cells.Activation = jnp.tanh,
+        **options: Any,
+    ):
         self.activation = activation
-        super().__init__(*sizes, **options)
+        super().__init__(in_features, hidden_features, **options)
 
     @property
     def cell(self) -> functional.Cell:
