@@ -98,8 +98,8 @@ class LSTMParams:
     @property
     def hidden_features(self) -> int:
         """H, the width of c."""
-        projected = self.projection is not None
-        return (self.projection if projected else self.recurrent_kernel).shape[0]
+        kernel = self.recurrent_kernel if self.projection is None else self.projection
+        return kernel.shape[0]
 
 
 @jax.tree_util.register_dataclass

@@ -263,7 +263,8 @@ def _perplexity(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
         texts = _guard(lambda: load_texts(name).splits[options.split])
         what = f"{name} {options.split}"
     else:
-        texts, what = _guard(lambda: read_lines(options.file)), str(options.file)
+        path = options.file
+        texts, what = _guard(lambda: read_lines(path)), str(path)
     errors = Console(stderr=True)
     score = score_texts(
         model,

@@ -78,11 +78,11 @@ def init_conv_lstm(
             raise ValueError(f"{name} must be at least 1, got {features}")
     dtype, width = dtype or jnp.float32, 4 * hidden_features
     lecun = jax.nn.initializers.lecun_normal()
-    keys, sizes = jax.random.split(key), (in_features, hidden_features)
-    kernels = [lecun(k, (*window, n, width), dtype) for k, n in zip(keys, sizes, strict=True)]
+    input_key, recurrent_key = jax.random.split(key)
     at_forget = slice(hidden_features, 2 * hidden_features)
     return ConvLSTMParams(
-        *kernels,
+        lecun(input_key, (*window, in_features, width), dtype),
+        lecun(recurrent_key, (*window, hidden_features, width), dtype),
         jnp.zeros(width, dtype).at[at_forget].set(forget_bias) if bias else None,
         jnp.zeros((3, hidden_features), dtype) if peepholes else None,
     )

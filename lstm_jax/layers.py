@@ -50,7 +50,7 @@ class _State(nnx.Module):
 class _Both(nnx.Module):
     """The two directions of a layer."""
 
-    def __init__(self, forward: nnx.Module, backward: nnx.Module):
+    def __init__(self, forward: Any, backward: Any):
         self.forward = forward
         self.backward = backward
 
@@ -140,14 +140,14 @@ class Recurrent(nnx.Module):
         self.hidden_features = hidden_features
         self.num_layers = num_layers
         self.bidirectional = bidirectional
-        self.merge = merge
-        self.connections = connections
+        self.merge: stacks.Merge = merge
+        self.connections: stacks.Connections | None = connections
         self.time_major = time_major
         self.unroll = unroll
         self.remat = remat
         self.dtype = dtype
         self.cell_dtype = cell_dtype
-        self.implementation = implementation
+        self.implementation: functional.Implementation | None = implementation
         directions = 2 if bidirectional else 1
         width, layers = in_features, []
         for index in range(num_layers):
@@ -290,7 +290,8 @@ class Recurrent(nnx.Module):
         return tuple(stacks.map_directions(zeros, p) for p in params)
 
     def _learned(self) -> tuple[Any, ...] | None:
-        return tuple(initial.state for initial in self.initial) or None
+        learned: list[Any] = list(self.initial)
+        return tuple(initial.state for initial in learned) or None
 
     def _cast(self, params: tuple[Any, ...]) -> tuple[Any, ...]:
         if self.dtype is None:
@@ -312,7 +313,8 @@ class Recurrent(nnx.Module):
                 raise ValueError(
                     f"{name} must be (B, T) = {xs.shape[:2]}, got shape {jnp.shape(control)}"
                 )
-        return _swap(xs), *(None if c is None else _swap(c) for c in (mask, resets))
+        mask, resets = (None if c is None else _swap(c) for c in (mask, resets))
+        return _swap(xs), mask, resets
 
 
 class LSTM(Recurrent):
@@ -388,7 +390,7 @@ class MGU(Recurrent):
         return functional.mgu_cell()
 
 
-def _pack(kind: Any, of: Any) -> nnx.Module:
+def _pack(kind: Any, of: Any) -> Any:
     """A module of each direction: one, or a `_Both` of two."""
     made = [kind(one) for one in of]
     return _Both(*made) if len(made) == 2 else made[0]

@@ -121,7 +121,8 @@ def run_layers(
     shared = (0,) if noise.variational else ()
     in_key, out_key, *keys = _split(key, 2 + len(layers))
     xs = dropout(in_key, xs, noise.input_dropout, shared_axes=shared)
-    finals, given, below = [], [], xs
+    finals, given = [], []
+    below: Any = xs
     for index, (params, layer_key) in enumerate(zip(layers, keys, strict=True)):
         between_key, inner_key = _split(layer_key, 2)
         if index:

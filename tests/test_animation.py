@@ -357,6 +357,8 @@ def test_a_gif_that_cannot_be_is_refused(gif, tmp_path, name, text, options, mes
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for name in [name for name in sys.modules if name.startswith("lstm_jax.plots.")]:
+        monkeypatch.delitem(sys.modules, name)
     for name in ("lstm_jax.gif", "lstm_jax.plots"):
         monkeypatch.delitem(sys.modules, name, raising=False)
         with pytest.raises(ImportError, match=r'pip install "lstm_jax\[viz\]"') as error:

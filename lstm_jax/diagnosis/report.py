@@ -245,7 +245,9 @@ def _page(results: dict[str, Any], images: dict[str, bytes]) -> str:
     for name, content in images.items():
         if name.endswith(".png"):
             fields[name] = "data:image/png;base64," + base64.b64encode(content).decode()
-    template = resources.files(__package__).joinpath("report.html").read_text(encoding="utf-8")
+    template = (
+        resources.files("lstm_jax.diagnosis").joinpath("report.html").read_text(encoding="utf-8")
+    )
     # In one pass, so that a text that looks like a field stays a text.
     return re.sub(r"\{\{([\w.]+)\}\}", lambda match: fields[match[1]], template)
 
