@@ -128,6 +128,34 @@ def test_gradients_are_the_same_when_chunks_are_run_again(name, remat, implement
         assert_close(a, b, 1e-12)
 
 
+@pytest.mark.parametrize(
+    ("connections", "merge", "name"),
+    [("skip", "concat", "all"), ("residual", "sum", "holes"), (None, "concat", "resets")],
+)
+def test_derivatives_are_finite_differences_of_the_loops(connections, merge, name, x64):
+    layers = make_layers(2, merge, skip=connections == "skip")
+    # Some entries of the input and of two layers' parameters: the loops are slow.
+    xs, rng = make_xs((T, B, D)), np.random.default_rng(3)
+    options = {"merge": merge, "connections": connections, **CONTROLS[name]}
+    weights = rng.normal(size=loops(layers, xs, **options)[1].shape)
+    leaves, tree = jax.tree.flatten((layers, xs))
+
+    def value(run, leaves):
+        layers, xs = jax.tree.unflatten(tree, leaves)
+        return (weights * run(layers, xs, **options)[1] ** 2).sum()
+
+    gradient = jax.jit(jax.grad(partial(value, partial(lj.run_layers, LSTM))))(leaves)
+    for leaf, slope in zip(leaves, gradient, strict=True):
+        for at in rng.choice(leaf.size, 3, replace=False):
+            at = np.unravel_index(at, leaf.shape)
+            kept, found = leaf[at], []
+            for step in (1e-6, -1e-6):
+                leaf[at] = kept + step
+                found.append(value(loops, leaves))
+            leaf[at] = kept
+            assert_close(slope[at], (found[0] - found[1]) / 2e-6, 1e-7)
+
+
 @pytest.mark.parametrize("name", ["plain", "lengths", "holes", "resets"])
 @pytest.mark.parametrize("connections", [None, "skip"])
 def test_the_last_output_is_that_of_the_last_valid_step(name, connections, x64):
