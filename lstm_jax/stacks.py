@@ -143,14 +143,13 @@ def run_layers(
             **options,
         )
         finals.append(final)
-        if outputs != "all" and top:
-            below = _merge(merge, _h(final))
-            reads = last_valid(reads, **{k: options.get(k) for k in ("lengths", "mask")})
-        else:
-            below = hs
-        if connections == "residual" and reads.shape == below.shape:
-            below = below + reads
-        given.append(below if outputs == "all" else _merge(merge, _h(final)))
+        at_end = None if outputs == "all" else _merge(merge, _h(final))
+        below = at_end if top and outputs != "all" else hs
+        if connections == "residual":
+            if top and outputs != "all":
+                reads = last_valid(reads, **{k: options.get(k) for k in ("lengths", "mask")})
+            below = below + reads if reads.shape == below.shape else below
+        given.append(below if at_end is None else at_end)
     if outputs == "none":
         return tuple(finals), None
     result = jnp.concatenate(given, -1) if connections == "skip" else below
