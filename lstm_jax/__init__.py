@@ -32,7 +32,18 @@ from lstm_jax.cells import (
     mgu_step,
     rnn_step,
 )
-from lstm_jax.functional import Cell, gru, gru_cell, lstm, lstm_cell, mgu, mgu_cell, rnn, rnn_cell
+from lstm_jax.functional import (
+    Cell,
+    explain,
+    gru,
+    gru_cell,
+    lstm,
+    lstm_cell,
+    mgu,
+    mgu_cell,
+    rnn,
+    rnn_cell,
+)
 from lstm_jax.initializers import chrono, init_gru, init_lstm, init_mgu, init_rnn
 from lstm_jax.language_model import LanguageModel, ModelError, load
 from lstm_jax.layers import GRU, LSTM, MGU, RNN, Recurrent
@@ -88,6 +99,7 @@ __all__ = [
     "chrono",
     "drop_state",
     "drop_weights",
+    "explain",
     "gru",
     "gru_cell",
     "gru_step",

@@ -342,6 +342,41 @@ def gru_step(
     return GRUState(h.astype(state.h.dtype))
 
 
+def gru_affine(params: GRUParams) -> tuple[Array, Array, Array]:
+    """Kernels (D, 4H), (H, 4H) and bias (4H,) of the pre-activations r, z, x's n and h's n.
+
+    The last two are apart, for the reset gate multiplies one of them: a block of zeros each.
+    """
+    hidden = params.recurrent_kernel.shape[0]
+    inputs, recurrent = params.input_kernel, params.recurrent_kernel
+    gates, candidate = recurrent[:, : 2 * hidden], recurrent[:, 2 * hidden :]
+    none = jnp.zeros_like(candidate)
+    zeros = jnp.zeros(hidden, inputs.dtype)
+    bias = jnp.zeros(3 * hidden, inputs.dtype) if params.bias is None else params.bias
+    candidate_bias = zeros if params.recurrent_bias is None else params.recurrent_bias
+    return (
+        jnp.concatenate([inputs, jnp.zeros_like(inputs[:, :hidden])], axis=1),
+        jnp.concatenate([gates, none, candidate], axis=1),
+        jnp.concatenate([bias, candidate_bias]),
+    )
+
+
+def gru_pointwise(
+    params: GRUParams,
+    z: Array,
+    state: GRUState,
+    *,
+    gate_activation: Activation = jax.nn.sigmoid,
+    activation: Activation = jnp.tanh,
+) -> GRUState:
+    """What follows the pre-activations of `gru_affine`, z (..., 4H): the GRU with reset after."""
+    del params
+    r, update, from_x, from_h = jnp.split(z, 4, axis=-1)
+    r, update = gate_activation(r), gate_activation(update)
+    h = (1 - update) * activation(from_x + r * from_h) + update * state.h
+    return GRUState(h.astype(state.h.dtype))
+
+
 def mgu_step(params: MGUParams, state: GRUState, x: Array) -> GRUState:
     """One step of the minimal gated unit (Zhou et al. 2016): a GRU whose two gates are one.
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from lstm_jax import cells
+from lstm_jax import cells, cudnn, implementations
 from lstm_jax.cells import (
     GRUParams,
     GRUState,
@@ -22,12 +23,10 @@ from lstm_jax.cells import (
     RNNParams,
     RNNState,
 )
-from lstm_jax.fused import Pointwise, affine_scan
+from lstm_jax.fused import Kernels, Pointwise, affine_scan
+from lstm_jax.implementations import IMPLEMENTATIONS, Explanation, Implementation
 from lstm_jax.recurrence import Step, controls, hidden, hide, initial_like, scan
 from lstm_jax.remat import Remat, in_chunks
-
-Implementation = Literal["scan", "fused"]
-IMPLEMENTATIONS = ("scan", "fused")
 
 
 class Cell(NamedTuple):
@@ -38,12 +37,15 @@ class Cell(NamedTuple):
     Attributes:
         pointwise: of a cell of the affine form, what comes after z.
         gates: `(params, state, x) -> gates`, for those who look on.
+        affine: `params -> (input_kernel, recurrent_kernel, bias)` that make z, where they are not
+            the parameters of these names.
     """
 
     step: Step
     state_type: Any
     pointwise: Pointwise | None = None
     gates: Any = None
+    affine: Callable[[Any], Kernels] | None = None
 
 
 def lstm_cell(activations: LSTMActivations = cells.TEXTBOOK) -> Cell:
@@ -66,8 +68,9 @@ def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell:
 
 def gru_cell(reset_after: bool = True) -> Cell:
     """The GRU, in either variant."""
-    step = cells.gru_step if reset_after else partial(cells.gru_step, reset_after=False)
-    return Cell(step, GRUState)
+    if reset_after:
+        return Cell(cells.gru_step, GRUState, cells.gru_pointwise, affine=cells.gru_affine)
+    return Cell(partial(cells.gru_step, reset_after=False), GRUState)
 
 
 def mgu_cell() -> Cell:
@@ -91,8 +94,9 @@ def lstm(
         xs: (T, ..., D).
         state: h and c, each (..., H); zeros if None, c in float32 at least.
         activations: in place of σ and tanh.
-        implementation: "scan" goes through every transformation of JAX; "fused" is faster under
-            reverse-mode differentiation and refuses forward mode. None is "scan".
+        implementation: "scan" is the plain loop, the reference; "fused" is faster, above all in
+            its gradients; "cudnn" is NVIDIA's kernel, for float32 without further options, and
+            reverse mode only. None is "fused" where that can be, else "scan"; `explain` tells.
         **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat` of
             `lstm_jax.scan`; "fused" takes no `emit`.
 
@@ -130,8 +134,7 @@ def gru(
 ) -> tuple[GRUState, Array]:
     """Run a GRU over a time-major sequence; arguments as in `lstm`, kernels (·, 3H).
 
-    The reset gate multiplies inside the candidate's product, so the GRU is not of the affine form
-    and "fused" refuses it.
+    With the reset before the product, the GRU is not of the affine form and "fused" refuses it.
     """
     return run(gru_cell(reset_after), params, xs, state, implementation, **options)
 
@@ -180,11 +183,25 @@ def _sharding(xs: Array, params: Any) -> Any:
     return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:-1], *columns))
 
 
-def best(cell: Cell, params: Any) -> Implementation:
-    """The fastest implementation that a cell has, reverse mode being all that is asked."""
-    if cell.pointwise is None or _normalised(params) or _columns_apart(params):
-        return "scan"
-    return "fused"
+def explain(
+    cell: Cell,
+    params: Any,
+    xs: Any,
+    state: Any = None,
+    implementation: Implementation | None = None,
+    **options: Any,
+) -> Explanation:
+    """Which implementation a call would take, and what stands in the way of the others.
+
+    Args:
+        cell: such as `lstm_cell()`.
+        params, xs, state, implementation, **options: as in `lstm`.
+
+    Returns:
+        An `Explanation`; printed, it says everything.
+    """
+    state = zero_state(cell, params, xs) if state is None else state
+    return implementations.explain(cell, params, xs, state, implementation, options)
 
 
 def run(
@@ -212,33 +229,21 @@ def run(
             f"state.h has shape {state.h.shape}; its batch axes must be {batch}, "
             f"those of xs {jnp.shape(jax.tree.leaves(xs)[0])}"
         )
-    if implementation != "fused":
+    if implementation is None:
+        implementation = implementations.best(cell, params, xs, **options)
+    found = implementations.obstacle(implementation, cell, params, xs, state, options)
+    if found:
+        raise ValueError(f'{found}; use implementation="scan"')
+    if implementation == "scan":
         return scan(cell.step, params, xs, state, **options)
-    if cell.pointwise is None:
-        name = getattr(cell.step, "func", cell.step).__name__
-        raise ValueError(f'{name} has no fused path; use implementation="scan"')
-    if options.get("emit", hidden) is not hidden:
-        raise ValueError('emit and implementation="fused" do not go together; use "scan"')
-    if _normalised(params):
-        raise ValueError('norm and implementation="fused" do not go together; use "scan"')
-    if _columns_apart(params):
-        raise ValueError(
-            'kernels with explicitly sharded columns and implementation="fused" do not go '
-            'together; use "scan", or an axis of AxisType.Auto'
-        )
-    return _fused(cell.pointwise, params, xs, state, **options)
-
-
-def _columns_apart(params: Any) -> bool:
-    return any(jax.typeof(params.recurrent_kernel).sharding.spec[-1:])
-
-
-def _normalised(params: Any) -> bool:
-    return getattr(params, "norm", None) is not None
+    if implementation == "cudnn":
+        kept = {name: options[name] for name in ("lengths", "reverse") if name in options}
+        return cudnn.lstm(params, xs, state, **kept)
+    return _fused(cell, params, xs, state, **options)
 
 
 def _fused(
-    pointwise: Pointwise,
+    cell: Cell,
     params: Any,
     xs: Array,
     state: Any,
@@ -257,12 +262,15 @@ def _fused(
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     initial = initial_like(initial, state)
     kernels = (params.input_kernel, params.recurrent_kernel, params.bias)
+    kernels = kernels if cell.affine is None else cell.affine(params)
     extra = replace(params, input_kernel=None, recurrent_kernel=None, bias=None)
     options = {"reverse": reverse, "unroll": unroll}
 
     def some(state, inputs):
         xs, valid, starts = inputs
-        return affine_scan(pointwise, kernels, extra, xs, state, initial, valid, starts, **options)
+        return affine_scan(
+            cell.pointwise, kernels, extra, xs, state, initial, valid, starts, **options
+        )
 
     inputs = hide(valid, xs), valid, starts
     return in_chunks(some, state, inputs, remat=remat, reverse=reverse)

@@ -3,26 +3,78 @@
     z_t = x_t W_x + h_{t-1} W_h + b        state_t = pointwise(z_t, state_{t-1})
 
 Differentiating a plain scan accumulates the weight gradients inside the reverse loop, a rank-B
-update of the whole matrix at each step. Here the reverse loop carries the state's cotangent
-alone and keeps dz; the weight gradients are big matrix products after it. `pointwise` itself is
-differentiated by JAX, so no cell has a backward pass written by hand; what parameters it has of its
-own (peepholes, a projection) get their gradients inside the loop.
+update of the whole matrix at each step. What is written here is the derivative forwards, arranged
+so that its transpose is fast: once the states are known, all that does not depend on the state's
+own tangent is big matrix products before the loop,
+
+    ż_t = [ẋ_t W_x + x_t Ẇ_x + h_{t-1} Ẇ_h + ḃ] + ḣ_{t-1} W_h
+
+and JAX, reversing it, leaves a loop over the state's cotangent that keeps dz, and big products
+after it. `pointwise` itself is differentiated by JAX, so no cell has a backward pass written by
+hand; what parameters it has of its own (peepholes, a projection) get their gradients inside the
+loop. Both modes of differentiation work, to any order.
+
+How z_t is computed, a `Plan` says: what is fastest depends on the platform and on the shapes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import AxisType
 
-from lstm_jax.recurrence import select, zeros_like
+from lstm_jax.recurrence import select
 
 Pointwise = Callable[[Any, Array, Any], Any]
 Kernels = tuple[Array, Array, Array | None]
+
+
+class Plan(NamedTuple):
+    """How the loop computes z_t.
+
+    Attributes:
+        hoisted: x W_x + b of all steps is one product before the loop; else [x_t, h] is
+            multiplied by both kernels at once inside it.
+        columns: the state is held as (H, B) and its product is W_hᵀ h; else (B, H) and h W_h.
+    """
+
+    hoisted: bool
+    columns: bool
+
+
+def plan(platform: str, batch: tuple[int, ...], hidden_features: int) -> Plan:
+    """The fastest plan that was measured, for a platform and shapes.
+
+    On accelerators a step's launches count, and the one product outside the loop is hoisted.
+
+    On CPU a single row is bound by reading the kernels, and hoisting halves what a step reads.
+    More rows are one product of [x_t, h]: a slice of a hoisted product keeps XLA from
+    vectorising the gates. XLA multiplies the tall kernel by a few columns up to three times as
+    fast as a few rows by the wide one, if they fill its registers, eight to each; many columns
+    cost more in the gates than they save in the product.
+    """
+    if platform != "cpu":
+        return Plan(hoisted=True, columns=False)
+    wide = hidden_features >= 256
+    rows = math.prod(batch)
+    if rows == 1:
+        return Plan(hoisted=True, columns=wide and len(batch) <= 1)
+    few = rows % 8 == 0 and rows <= hidden_features**2 // 8192
+    return Plan(hoisted=False, columns=wide and few and len(batch) == 1)
+
+
+def choose(xs: Array, recurrent_kernel: Array) -> Plan:
+    """The `plan` for arrays, on JAX's default device."""
+    how = plan(jax.default_backend(), xs.shape[1:-1], recurrent_kernel.shape[0])
+    # Where devices are explicit, JAX is told how rows are split over them, not columns.
+    explicit = _explicit(xs) or _explicit(recurrent_kernel)
+    return how._replace(columns=how.columns and not explicit)
 
 
 def affine_scan(
@@ -37,8 +89,9 @@ def affine_scan(
     *,
     reverse: bool = False,
     unroll: int | bool = 1,
+    how: Plan | None = None,
 ) -> tuple[Any, Array]:
-    """`scan` of `pointwise(extra, x W_x + h W_h + b, state)`, with its own reverse rule.
+    """`scan` of `pointwise(extra, x W_x + h W_h + b, state)`, with a derivative of its own.
 
     Args:
         pointwise: `(extra, z, state) -> new_state`, row by row; the state has an `h`.
@@ -49,18 +102,29 @@ def affine_scan(
         initial: the state at a reset, of the shapes of `state`.
         valid, starts: (T, ...) booleans or None, as `recurrence.controls` gives them.
         reverse, unroll: as in `jax.lax.scan`.
+        how: `choose`s if None.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H). Reverse mode only, to any order.
+        `(final_state, hs)`, hs (T, ..., H).
     """
+    how = choose(xs, kernels[1]) if how is None else how
+    how = how._replace(columns=how.columns and xs.ndim <= 3)  # a column is of one axis
+    turned = how.columns and xs.ndim == 3
 
-    @jax.custom_vjp
-    def run(*operands):
-        return forward(*operands)[0]
+    def turn(tree):
+        """(..., B, H) <-> (..., H, B), where the plan has columns."""
+        return jax.tree.map(lambda a: a.swapaxes(-1, -2), tree) if turned else tree
 
-    def enter(state, initial, start_t):
+    def by_row(function):
+        """Of a function of rows, the same of columns."""
+        axes = (None, -1, -1, -1)
+        return jax.vmap(function, in_axes=axes, out_axes=-1) if turned else function
+
+    @by_row
+    def enter(_, state, initial, start_t):
         return select(start_t, initial, state)
 
+    @by_row
     def advance(extra, z, state, valid_t):
         new_state = pointwise(extra, z, state)
         if valid_t is None:
@@ -68,69 +132,94 @@ def affine_scan(
         h = select(valid_t, new_state.h, jnp.zeros_like(new_state.h))
         return select(valid_t, new_state, state), h
 
-    def forward(kernels, extra, xs, state, initial, valid, starts):
+    def pre_activation(kernels, xs):
+        """What the loop reads of each step, and z of that and of h."""
         input_kernel, recurrent_kernel, bias = kernels
-        # One product of the concatenated input is the fastest form on CPU at batch sizes of
-        # eight and more: a slice of a hoisted x W_x keeps XLA from vectorising the gates.
-        kernel = jnp.concatenate([input_kernel, recurrent_kernel])
+        shift = 0 if bias is None else bias
+        if how.hoisted:
+            reads, kernel, shift = xs @ input_kernel + shift, recurrent_kernel, None
+        else:
+            reads, kernel = xs, jnp.concatenate([input_kernel, recurrent_kernel])
+            shift = shift[:, None] if turned and bias is not None else shift
+        kernel = kernel.T if how.columns else kernel  # a plain operand for the loop's product
+
+        def z_of(read, h):
+            v = h if how.hoisted else jnp.concatenate([read, h], axis=-2 if turned else -1)
+            z = kernel @ v if how.columns else v @ kernel
+            return z + (read if shift is None else shift)
+
+        return turn(reads), z_of
+
+    def loop(kernels, extra, xs, state, initial, valid, starts):
+        """The final state, hs, and of each step z and the state that it began with."""
+        reads, z_of = pre_activation(kernels, xs)
+        initial = turn(initial)
 
         def body(state, inputs):
-            x, valid_t, start_t = inputs
-            state = enter(state, initial, start_t)
-            z = jnp.concatenate([x, state.h], axis=-1) @ kernel
-            z = z if bias is None else z + bias
+            read, valid_t, start_t = inputs
+            state = enter(None, state, initial, start_t)
+            z = z_of(read, state.h)
             new_state, h = advance(extra, z, state, valid_t)
             return new_state, (h, z, state)
 
-        final, (hs, zs, states) = jax.lax.scan(
-            body, state, (xs, valid, starts), reverse=reverse, unroll=unroll
+        final, (hs, *known) = jax.lax.scan(
+            body, turn(state), (reads, valid, starts), reverse=reverse, unroll=unroll
         )
-        return (final, hs), (kernels, extra, xs, initial, valid, starts, zs, states)
+        return (turn(final), turn(hs)), known
 
-    def backward(residuals, cotangents):
-        kernels, extra, xs, initial, valid, starts, zs, states = residuals
-        input_kernel, recurrent_kernel, bias = kernels
-        dfinal, dhs = cotangents
-        recurrent_transposed = recurrent_kernel.T  # a plain operand for the loop's product
+    def tangent_loop(kernels, known, operands, tangents):
+        """The tangents of the final state and of hs: linear in `tangents`."""
+        zs, states = known
+        _, extra, xs, _, _, valid, starts = operands
+        dkernels, dextra, dxs, dstate, dinitial, _, _ = tangents
+        (input_kernel, recurrent_kernel, _), (dinput, drecurrent, dbias) = kernels, dkernels
+        outside = dxs @ input_kernel + _outside(xs, dinput) + _outside(turn(states.h), drecurrent)
+        outside = (outside if dbias is None else outside + dbias).astype(zs.dtype)
+        # A product whose transpose, which is what training runs, has plain operands.
+        kernel = recurrent_kernel if how.columns else recurrent_kernel.T
+        contracted = ((0,), (0,)) if how.columns else ((dstate.h.ndim - 1,), (1,))
+        dinitial = turn(dinitial)
 
-        def body(carry, inputs):
-            dstate, dinitial, dextra = carry
-            z, state, dh, valid_t, start_t = inputs
-            _, pull = jax.vjp(lambda e, z, s: advance(e, z, s, valid_t), extra, z, state)
-            more, dz, dstate = pull((dstate, dh))
-            dextra = jax.tree.map(jnp.add, dextra, more)
-            through_h = (dz @ recurrent_transposed).astype(dstate.h.dtype)
-            dstate = dstate._replace(h=dstate.h + through_h)
-            # Where a segment starts, the cotangent belongs to `initial`.
-            nothing = zeros_like(dstate)
-            if start_t is not None:
-                dinitial = jax.tree.map(jnp.add, dinitial, select(start_t, dstate, nothing))
-            return (select(start_t, nothing, dstate), dinitial, dextra), dz
+        # Gates are computed again in the reverse loop: cheaper than to keep them all.
+        @partial(jax.checkpoint, prevent_cse=False)
+        def body(dstate, inputs):
+            dz, z, state, valid_t, start_t = inputs
+            dstate = enter(None, dstate, dinitial, start_t)
+            pair = (kernel, dstate.h) if how.columns else (dstate.h, kernel)
+            dz = dz + jax.lax.dot_general(*pair, (contracted, ((), ()))).astype(dz.dtype)
+            _, (dstate, dh) = jax.jvp(
+                lambda e, z, s: advance(e, z, s, valid_t), (extra, z, state), (dextra, dz, dstate)
+            )
+            return dstate, dh
 
-        (dstate, dinitial, dextra), dzs = jax.lax.scan(
-            body,
-            (dfinal, zeros_like(initial), zeros_like(extra)),
-            (zs, states, dhs, valid, starts),
-            reverse=not reverse,
-            unroll=unroll,
-        )
-        dinput_kernel = _sum_of_outer_products(xs, dzs, input_kernel)
-        drecurrent_kernel = _sum_of_outer_products(states.h, dzs, recurrent_kernel)
-        dbias = None
-        if bias is not None:
-            dbias = dzs.sum(axis=tuple(range(dzs.ndim - 1))).astype(bias.dtype)
-        dxs = (dzs @ input_kernel.T).astype(xs.dtype)
-        dkernels = (dinput_kernel, drecurrent_kernel, dbias)
-        return dkernels, dextra, dxs, dstate, dinitial, None, None  # booleans have no cotangent
+        inputs = (turn(outside), zs, states, valid, starts)
+        final, dhs = jax.lax.scan(body, turn(dstate), inputs, reverse=reverse, unroll=unroll)
+        return turn(final), turn(dhs)
 
-    run.defvjp(forward, backward)
+    @jax.custom_jvp
+    def run(*operands):
+        return loop(*operands)[0]
+
+    @run.defjvp
+    def run_jvp(operands, tangents):
+        result, known = loop(*operands)
+        return result, tangent_loop(operands[0], known, operands, tangents)
+
     return run(kernels, extra, xs, state, initial, valid, starts)
 
 
-def _sum_of_outer_products(a: Array, b: Array, like: Array) -> Array:
-    """Σ aᵀ b over all axes but the last, in the dtype and sharding of a kernel."""
-    axes = tuple(range(a.ndim - 1))
-    sharding = jax.typeof(like).sharding
-    explicit = AxisType.Explicit in sharding.mesh.axis_types
-    out = jnp.tensordot(a, b, axes=(axes, axes), out_sharding=sharding if explicit else None)
-    return out.astype(like.dtype)
+def _outside(xs: Array, dkernel: Array) -> Array:
+    """xs @ dkernel of all steps, (T, ..., D) and (D, G), written for the sake of its transpose.
+
+    That is the kernel's gradient Σ xᵀ dz, which XLA's CPU computes near its best rate as one
+    product of (D, T B) and (T B, G), and at half of it where it has to transpose dz.
+    """
+    if _explicit(xs) or _explicit(dkernel):
+        return xs @ dkernel
+    across = jnp.moveaxis(xs, -1, 0).reshape(xs.shape[-1], math.prod(xs.shape[:-1]))
+    product = jax.lax.dot_general(across, dkernel, (((0,), (0,)), ((), ())))
+    return product.reshape(*xs.shape[:-1], dkernel.shape[1])
+
+
+def _explicit(array: Array) -> bool:
+    return AxisType.Explicit in jax.typeof(array).sharding.mesh.axis_types

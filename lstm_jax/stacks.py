@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lstm_jax import functional
+from lstm_jax import functional, implementations
+from lstm_jax.cells import GRUState
 from lstm_jax.dropout import check_rate, dropout
 from lstm_jax.functional import Cell
 from lstm_jax.recurrence import controls, initial_like, trace
@@ -231,7 +232,7 @@ def check(
     _check_choice("connections", connections, (None, "residual", "skip"))
     if not layers:
         raise ValueError("there are no layers")
-    if noise.state_dropout and cell.pointwise is None:
+    if noise.state_dropout and cell.state_type is GRUState:
         raise ValueError(
             "state_dropout and a GRU do not go together: its h is its memory too; use "
             "weight_dropout or zoneout"
@@ -239,8 +240,10 @@ def check(
     if noise.cell_zoneout and "c" not in cell.state_type._fields:
         raise ValueError("cell_zoneout and a cell without c do not go together; use zoneout")
     inside = [n for n in ("state_dropout", "zoneout", "cell_zoneout") if getattr(noise, n)]
-    if inside and implementation == "fused":
-        raise ValueError(f'{inside[0]} and implementation="fused" do not go together; use "scan"')
+    if inside and implementation not in (None, "scan"):
+        raise ValueError(
+            f'{inside[0]} and implementation="{implementation}" do not go together; use "scan"'
+        )
 
 
 def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
@@ -294,7 +297,7 @@ def _direction(cell, params, xs, state, initial, *, noise, key, emits, implement
         inputs = xs, None if zone_key is None else jax.random.split(zone_key, len(xs))
     if step is not cell.step:
         cell = cell._replace(step=step, pointwise=None)
-    implementation = implementation or functional.best(cell, params)
+    implementation = implementation or implementations.best(cell, params, inputs)
     if not emits and implementation == "scan":
         options["emit"] = None
     return functional.run(cell, params, inputs, state, implementation, **more, **options)

@@ -17,7 +17,7 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Each module may import those before it, never one after it.
 TOWER = [
-    "cells", "recurrence", "fused", "functional", "stacks", "layers", "steps", "models",
+    "cells", "recurrence", "fused", "cudnn", "implementations", "functional", "stacks", "layers", "steps", "models",
     "model_files", "language_model",
 ]  # fmt: skip
 # What these may import from the library; the tower's own may import the leaves too.
@@ -31,7 +31,7 @@ LEAVES = {
     "vocabulary": set(),
     "sampling": {"cells", "recurrence"},
 }
-NO_FLAX = ["cells", "recurrence", "fused", "functional", "stacks", *LEAVES]
+NO_FLAX = ["cells", "recurrence", "fused", "cudnn", "implementations", "functional", "stacks", *LEAVES]
 
 
 def sources():

@@ -7,7 +7,7 @@ from flax import nnx
 import lstm_jax
 from lstm_jax import initializers, layers
 from lstm_jax.functional import Cell
-from lstm_jax.functional import best as best_implementation
+from lstm_jax.implementations import best as best_implementation
 
 B, T, D, H = 2, 5, 3, 4
 
@@ -255,15 +255,19 @@ def test_scan_and_fused_agree_in_values_and_gradients(kind):
 
 
 def test_the_implementation_reaches_the_function():
-    best = {kind: best_implementation(make(kind).cell, make(kind).params[0]) for kind in STEPS}
-    assert best == {lstm_jax.LSTM: "fused", lstm_jax.GRU: "scan", lstm_jax.RNN: "fused"}
+    xs = jnp.zeros((T, B, D))
+    best = {k: best_implementation(make(k).cell, make(k).params[0], xs) for k in STEPS}
+    assert set(best.values()) == {"fused"}
     with pytest.raises(ValueError, match="no fused path"):
-        make(lstm_jax.GRU, implementation="fused")(normal(1, B, T, D))
+        make(lstm_jax.MGU, implementation="fused")(normal(1, B, T, D))
     with pytest.raises(ValueError, match="'quick'"):
         make(lstm_jax.LSTM, implementation="quick")(normal(1, B, T, D))
     run, params = functional(make(lstm_jax.LSTM))
-    with pytest.raises(TypeError, match="custom_vjp"):  # fused refuses forward mode
-        jax.jvp(lambda xs: run(params, xs), (normal(1, B, T, D),), (normal(2, B, T, D),))
+    primals, tangents = (normal(1, B, T, D),), (normal(2, B, T, D),)
+    (_, hs), (_, dhs) = jax.jvp(lambda xs: run(params, xs), primals, tangents)
+    steps = [run(params, primals[0] + sign * 1e-2 * tangents[0])[1] for sign in (1, -1)]
+    np.testing.assert_allclose(dhs, (steps[0] - steps[1]) / 2e-2, atol=2e-3)  # forward mode
+    assert hs.shape == dhs.shape
 
 
 # --- dropout -------------------------------------------------------------------------------------
