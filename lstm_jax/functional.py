@@ -166,10 +166,11 @@ def zero_state(cell: Cell, params: Any, xs: Array) -> Any:
     widths = {"h": params.recurrent_kernel.shape[0]}
     widths["c"] = getattr(params, "hidden_features", widths["h"])
     dtypes = {"h": dtype, "c": jnp.promote_types(dtype, jnp.float32)}
+    # Like xs, because inside shard_map a state varies over the axes of the mesh that xs does.
     return cell.state_type(
         *(
-            jnp.zeros((*batch, widths[name]), dtypes[name], device=_sharding(xs, params))
-            for name in cell.state_type._fields
+            jnp.zeros_like(xs, dtypes[n], (*batch, widths[n]), device=_sharding(xs, params))
+            for n in cell.state_type._fields
         )
     )
 

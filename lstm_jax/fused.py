@@ -65,7 +65,7 @@ def plan(platform: str, batch: tuple[int, ...], hidden_features: int) -> Plan:
     rows = math.prod(batch)
     if rows == 1:
         return Plan(hoisted=True, columns=wide and len(batch) <= 1)
-    few = rows % 8 == 0 and rows <= hidden_features**2 // 8192
+    few = rows % 8 == 0 and rows <= min(64, hidden_features**2 // 5000)
     return Plan(hoisted=False, columns=wide and few and len(batch) == 1)
 
 
@@ -115,22 +115,20 @@ def affine_scan(
         """(..., B, H) <-> (..., H, B), where the plan has columns."""
         return jax.tree.map(lambda a: a.swapaxes(-1, -2), tree) if turned else tree
 
-    def by_row(function):
-        """Of a function of rows, the same of columns."""
-        axes = (None, -1, -1, -1)
-        return jax.vmap(function, in_axes=axes, out_axes=-1) if turned else function
+    def pick(flag, chosen, other):
+        """`select`, whichever way the state is held."""
+        if flag is None or not turned:
+            return select(flag, chosen, other)
+        return jax.tree.map(lambda a, b: jnp.where(flag, a, b), chosen, other)
 
-    @by_row
-    def enter(_, state, initial, start_t):
-        return select(start_t, initial, state)
+    after = jax.vmap(pointwise, in_axes=(None, -1, -1), out_axes=-1) if turned else pointwise
 
-    @by_row
     def advance(extra, z, state, valid_t):
-        new_state = pointwise(extra, z, state)
+        new_state = after(extra, z, state)
         if valid_t is None:
             return new_state, new_state.h
-        h = select(valid_t, new_state.h, jnp.zeros_like(new_state.h))
-        return select(valid_t, new_state, state), h
+        h = pick(valid_t, new_state.h, jnp.zeros_like(new_state.h))
+        return pick(valid_t, new_state, state), h
 
     def pre_activation(kernels, xs):
         """What the loop reads of each step, and z of that and of h."""
@@ -157,7 +155,7 @@ def affine_scan(
 
         def body(state, inputs):
             read, valid_t, start_t = inputs
-            state = enter(None, state, initial, start_t)
+            state = pick(start_t, initial, state)
             z = z_of(read, state.h)
             new_state, h = advance(extra, z, state, valid_t)
             return new_state, (h, z, state)
@@ -184,7 +182,7 @@ def affine_scan(
         @partial(jax.checkpoint, prevent_cse=False)
         def body(dstate, inputs):
             dz, z, state, valid_t, start_t = inputs
-            dstate = enter(None, dstate, dinitial, start_t)
+            dstate = pick(start_t, dinitial, dstate)
             pair = (kernel, dstate.h) if how.columns else (dstate.h, kernel)
             dz = dz + jax.lax.dot_general(*pair, (contracted, ((), ()))).astype(dz.dtype)
             _, (dstate, dh) = jax.jvp(

@@ -65,6 +65,8 @@ def best(cell: Any, params: Any, xs: Any, **options: Any) -> Implementation:
     """The fastest implementation that every transformation of JAX goes through."""
     if obstacle("fused", cell, params, xs, None, options):
         return "scan"
+    if len(jax.tree.leaves(xs)[0]) == 1:  # a single step, as a sampler's, has no loop to prepare
+        return "scan"
     # Kernels padded with zeros cost a quarter more products: of few rows, they are not the price.
     padded = cell.affine is not None
     few = math.prod(jnp.shape(xs)[1:-1]) <= 32 and jax.default_backend() == "cpu"

@@ -6,12 +6,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-CHUNK = 1024
+CHUNK = 1280
 
 
 def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
     """Tied-softmax logits (..., V) from features (..., E), embedding (V, E) and bias (V,)."""
-    return features @ embedding.T + bias
+    # Both contracted over their last axis as they lie: a transposed table would be copied first,
+    # and a sampler's loop would copy it at every step.
+    return jnp.einsum("...e,ve->...v", features, embedding) + bias
 
 
 def tied_log_probabilities(
@@ -129,7 +131,8 @@ def _rows(chunk: int, features: Array, *others: Array) -> tuple[Array, ...]:
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     count = others[0].size
-    size = max(1, min(chunk, count))  # one row of none, where there are no targets
+    # Chunks of one size, the least that so many need: padding would be multiplied too.
+    size = max(1, -(-count // max(1, -(-count // chunk))))  # one row of none, without targets
     arrays = [features.reshape(-1, features.shape[-1]), *(other.reshape(-1) for other in others)]
     padding = -count % size
     padded = [jnp.pad(a, ((0, padding),) + ((0, 0),) * (a.ndim - 1)) for a in arrays]

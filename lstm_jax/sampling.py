@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,6 +26,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 Step = Callable[[Any, Any, Array], tuple[Any, Array]]
+
+BLOCK = 128  # symbols; about the root of a large vocabulary
 
 
 class Decoding(NamedTuple):
@@ -209,17 +212,25 @@ def decode(
     """
     sharding = jax.typeof(decoding.position).sharding  # vmap wants keys and logits split alike
     rows = jnp.arange(decoding.position.size, out_sharding=sharding)
-    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, rows)
+    dtype = jnp.promote_types(decoding.logits.dtype, jnp.float32)
 
-    def draw(old, _):
+    def uniforms(row, position):
+        steps = position + jnp.arange(num_steps)
+        keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, row)))(steps)
+        return jax.vmap(lambda k: jax.random.uniform(k, dtype=dtype))(keys)
+
+    def draw(old, uniform):
         weights = filter_logits(old.logits, temperature=temperature, top_k=top_k, top_p=top_p)
-        ids = jax.vmap(_draw_row)(keys, old.position, weights)
+        ids = jax.vmap(_inverse)(jnp.exp(weights), uniform)
         ids = jnp.where(old.done, eos_id, ids).astype(jnp.int32)
         done = old.done | (ids == eos_id)
         carry = _where_rows(~done, step(params, old.state, ids), (old.state, old.logits))
         return Decoding(*carry, position=old.position + ~old.done, done=done), ids
 
-    decoding, ids = jax.lax.scan(draw, decoding, length=num_steps)
+    # One random number a symbol, all of them before the loop: of a small model, what is left of
+    # a step is little more than its products.
+    us = jax.vmap(uniforms, out_axes=1)(rows, decoding.position)
+    decoding, ids = jax.lax.scan(draw, decoding, us)
     return decoding, ids.T
 
 
@@ -283,8 +294,29 @@ def _sort_descending(x):
     return jax.lax.bitcast_convert_type(flip(~ascending), x.dtype)
 
 
-def _draw_row(key, position, weights):
-    return jax.random.categorical(jax.random.fold_in(key, position), weights)
+def _inverse(mass, uniform):
+    """The first symbol with whom the running sum of mass (V,) passes `uniform` of it all.
+
+    In blocks, for one running sum over all symbols is slow: first the block is found, then the
+    symbol.
+    """
+    blocks = jnp.pad(mass, (0, -mass.size % BLOCK)).reshape(-1, BLOCK)
+    sums = blocks.sum(1)
+    ends = jnp.cumsum(sums)
+    goal = uniform * ends[-1]
+    block = jnp.sum(ends <= goal)
+    # Rounding may lead beyond what has mass, in the last block and inside any: then the last that
+    # has some is meant.
+    block = jnp.minimum(block, _last(sums > 0))
+    before = jnp.where(block > 0, ends[block - 1], 0)
+    inside = blocks[block]
+    place = jnp.sum(jnp.cumsum(inside) <= goal - before)
+    return block * BLOCK + jnp.minimum(place, _last(inside > 0))
+
+
+def _last(flags):
+    """The index of the last flag that is set."""
+    return flags.size - 1 - jnp.argmax(flags[::-1])
 
 
 def _scalar(value, dtype):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from oracles import sampling as oracle
 
-from lstm_jax.sampling import Decoding, decode, filter_logits, prefill, sample, validate
+from lstm_jax.sampling import Decoding, _inverse, decode, filter_logits, prefill, sample, validate
 
 EOS = 1
 VOCABULARY = 7
@@ -264,6 +264,36 @@ def test_two_symbols_have_their_exact_joint_distribution(settings):
     degrees = common.sum() - 1
     spread = 2 / (9 * degrees)
     assert (np.cbrt(statistic / degrees) - (1 - spread)) / np.sqrt(spread) < 3.1
+
+
+def test_symbols_of_many_blocks_have_their_frequencies():
+    rows, weights = 8192, np.full(300, -np.inf, np.float32)
+    possible = np.array([5, 127, 128, 260])  # two of one block, a block of none, a last part of one
+    weights[possible] = np.log([0.1, 0.4, 0.3, 0.2])
+
+    def step(params, state, ids):
+        return state, jnp.broadcast_to(params, (len(ids), 300))
+
+    ones = np.ones(rows, np.int32)
+    ids = sample(
+        step, weights, ones, ones[:, None], ones, key=jax.random.key(0), max_length=1, eos_id=-1
+    )
+    found, counts = np.unique(ids, return_counts=True)
+    assert found.tolist() == possible.tolist()
+    np.testing.assert_allclose(counts / rows, [0.1, 0.4, 0.3, 0.2], atol=4 * (0.25 / rows) ** 0.5)
+
+
+@pytest.mark.parametrize("size", [1, 127, 128, 129, 7038])
+def test_no_random_number_leads_to_a_symbol_without_mass(size):
+    generator = np.random.default_rng(size)
+    mass = generator.exponential(size=size).astype(np.float32) ** 6
+    mass[generator.random(size) < 0.7] = 0
+    mass[size // 2] = 1e-30  # and it may be next to nothing
+    uniform = np.concatenate([[0, np.nextafter(np.float32(1), 0)], generator.random(4000)])
+    ids = jax.jit(jax.vmap(_inverse, (None, 0)))(mass, uniform.astype(np.float32))
+    assert (mass[np.asarray(ids)] > 0).all()
+    exact = np.searchsorted(np.cumsum(mass, dtype=np.float64) / mass.sum(dtype=np.float64), uniform)
+    assert (exact[1:] != np.asarray(ids)[1:]).mean() < 0.01  # rounding, at the edges
 
 
 @quick

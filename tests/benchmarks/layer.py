@@ -1,0 +1,248 @@
+"""One LSTM layer over a sequence, forward and with its gradients, against the peers.
+
+    python tests/benchmarks/layer.py [--quick] [--only NAME ...]     # pip install ".[interop]"
+
+The same work for everyone: x (T, B, D) or (B, T, D), as each likes it, to all h, float32, T = 128,
+D = H, the input's product included; "both" adds the gradients of parameters and inputs from a given
+cotangent of all h. Each implementation in its own process (see alternate.py). FLOPs are those
+of the products, 16 T B H² forward and three times as many for both; their share is of the rate
+of a large square product of XLA's, measured in the same run.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from alternate import Work, main, serve
+
+STEPS = 128
+BATCHES = (1, 16, 64)
+WIDTHS = (32, 128, 256, 512, 1024)
+
+
+def arrays(case: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The same numbers for everyone, time-major."""
+    steps, batch, width = case["steps"], case["batch"], case["width"]
+    generator = np.random.default_rng(0)
+    shapes = {
+        "xs": (steps, batch, width),
+        "cotangent": (steps, batch, width),
+        "input_kernel": (width, 4 * width),
+        "recurrent_kernel": (width, 4 * width),
+        "bias": (4 * width,),
+    }
+    scale = {"input_kernel": width**-0.5, "recurrent_kernel": width**-0.5, "bias": 0.1}
+    return {
+        name: (generator.standard_normal(shape) * scale.get(name, 1)).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+
+
+def _jitted(apply: Any, params: Any, xs: Any, cotangent: Any) -> dict[str, Work]:
+    """The two works of a JAX function `apply(params, xs) -> hs`."""
+    import jax
+
+    params, xs, cotangent = jax.device_put((params, xs, cotangent))
+    forward = jax.jit(apply)
+
+    @jax.jit
+    def both(params, xs, cotangent):
+        hs, pull = jax.vjp(apply, params, xs)
+        return hs, pull(cotangent)
+
+    return {
+        "both": lambda: jax.block_until_ready(both(params, xs, cotangent)),
+        "forward": lambda: jax.block_until_ready(forward(params, xs)),
+    }
+
+
+def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """`lstm_jax.LSTM`'s function, as the layers call it."""
+    import lstm_jax
+    from lstm_jax import functional
+
+    given = arrays(case)
+    params = lstm_jax.LSTMParams(
+        *(given[name] for name in ("input_kernel", "recurrent_kernel", "bias"))
+    )
+    cell = functional.lstm_cell()
+
+    def apply(params, xs):
+        _, hs = lstm_jax.run_layers(cell, (params,), xs)
+        return hs
+
+    return _jitted(apply, params, given["xs"], given["cotangent"])
+
+
+TWO_DEVICES = {
+    "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
+    "JAX_NUM_CPU_DEVICES": "2",
+}
+"""The environment of `two_devices_works`, which JAX reads as it starts."""
+
+
+def two_devices_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """The same layer, its batch split over two host devices of one thread each."""
+    import jax
+    from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+    import lstm_jax
+    from lstm_jax import functional
+
+    if case["batch"] == 1:
+        return {}
+    given = arrays(case)
+    names = ("input_kernel", "recurrent_kernel", "bias")
+    params = lstm_jax.LSTMParams(*(given[name] for name in names))
+    mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
+    whole, rows = PartitionSpec(), PartitionSpec(None, "batch")
+    cell = functional.lstm_cell()
+
+    def apply(params, xs):
+        return lstm_jax.run_layers(cell, (params,), xs)[1]
+
+    apply = jax.shard_map(apply, mesh=mesh, in_specs=(whole, rows), out_specs=rows)
+    params = jax.device_put(params, NamedSharding(mesh, whole))
+    xs, cotangent = (
+        jax.device_put(given[n], NamedSharding(mesh, rows)) for n in ("xs", "cotangent")
+    )
+    return _jitted(apply, params, xs, cotangent)
+
+
+def scan_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """Our own plain scan, the reference."""
+    import lstm_jax
+
+    given = arrays(case)
+    params = lstm_jax.LSTMParams(
+        *(given[name] for name in ("input_kernel", "recurrent_kernel", "bias"))
+    )
+
+    def apply(params, xs):
+        return lstm_jax.lstm(params, xs, implementation="scan")[1]
+
+    return _jitted(apply, params, given["xs"], given["cotangent"])
+
+
+def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """torch.nn.LSTM, time-major."""
+    import os
+
+    import torch
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    given = arrays(case)
+    layer = torch.nn.LSTM(case["width"], case["width"])
+    with torch.no_grad():
+        layer.weight_ih_l0.copy_(torch.tensor(given["input_kernel"].T))
+        layer.weight_hh_l0.copy_(torch.tensor(given["recurrent_kernel"].T))
+        layer.bias_ih_l0.copy_(torch.tensor(given["bias"]))
+        layer.bias_hh_l0.zero_()
+    xs = torch.tensor(given["xs"], requires_grad=True)
+    cotangent = torch.tensor(given["cotangent"])
+    leaves = [*layer.parameters(), xs]
+
+    def forward():
+        with torch.no_grad():
+            return layer(xs)[0]
+
+    def both():
+        hs, _ = layer(xs)
+        return torch.autograd.grad(hs, leaves, cotangent)
+
+    return {"both": both, "forward": forward}
+
+
+def flax_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """flax.nnx.RNN over its OptimizedLSTMCell, batch-major."""
+    from flax import nnx
+
+    given = arrays(case)
+    cell = nnx.OptimizedLSTMCell(case["width"], case["width"], rngs=nnx.Rngs(0))
+    cell.dense_i.kernel[...] = given["input_kernel"]
+    cell.dense_h.kernel[...] = given["recurrent_kernel"]
+    cell.dense_h.bias[...] = given["bias"]
+    graph, params = nnx.split(nnx.RNN(cell))
+    zeros = np.zeros((case["batch"], case["width"]), np.float32)
+
+    def apply(params, xs):
+        return nnx.merge(graph, params)(xs, initial_carry=(zeros, zeros))
+
+    return _jitted(apply, params, *(given[n].swapaxes(0, 1) for n in ("xs", "cotangent")))
+
+
+def keras_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """keras.layers.LSTM with JAX under it, batch-major."""
+    import os
+
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    given = arrays(case)
+    layer = keras.layers.LSTM(case["width"], return_sequences=True)
+    layer.build((case["batch"], case["steps"], case["width"]))
+    layer.set_weights([given[n] for n in ("input_kernel", "recurrent_kernel", "bias")])
+    params = [v.value for v in layer.trainable_variables]
+    rest = [v.value for v in layer.non_trainable_variables]
+
+    def apply(params, xs):
+        return layer.stateless_call(params, rest, xs)[0]
+
+    return _jitted(apply, params, *(given[n].swapaxes(0, 1) for n in ("xs", "cotangent")))
+
+
+def equinox_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """equinox.nn.LSTMCell under lax.scan and vmap, as its documentation has it."""
+    import equinox as eqx
+    import jax
+
+    given = arrays(case)
+    cell = eqx.nn.LSTMCell(case["width"], case["width"], key=jax.random.key(0))
+    where = (lambda c: c.weight_ih, lambda c: c.weight_hh, lambda c: c.bias)
+    values = given["input_kernel"].T, given["recurrent_kernel"].T, given["bias"]
+    for of, value in zip(where, values, strict=True):
+        cell = eqx.tree_at(of, cell, jax.numpy.asarray(value))
+
+    def one(cell, xs):
+        zeros = jax.numpy.zeros(case["width"])
+
+        def step(carry, x):
+            carry = cell(x, carry)
+            return carry, carry[0]
+
+        return jax.lax.scan(step, (zeros, zeros), xs)[1]
+
+    def apply(cell, xs):
+        return jax.vmap(one, (None, 1), 1)(cell, xs)
+
+    return _jitted(apply, cell, given["xs"], given["cotangent"])
+
+
+PEERS = {
+    "lstm_jax": lstm_jax_works,
+    "two_devices": two_devices_works,
+    "scan": scan_works,
+    "torch": torch_works,
+    "flax": flax_works,
+    "keras": keras_works,
+    "equinox": equinox_works,
+}
+
+CASES = [{"steps": STEPS, "batch": b, "width": h} for h in WIDTHS for b in BATCHES]
+QUICK = [{"steps": 32, "batch": b, "width": h} for h, b in ((32, 16), (128, 16), (256, 1))]
+
+
+def flops(case: Mapping[str, Any], work: str) -> float:
+    """Of the matrix products."""
+    forward = 16.0 * case["steps"] * case["batch"] * case["width"] ** 2
+    return forward * {"forward": 1, "both": 3}[work]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(PEERS[sys.argv[2]])
+    else:
+        main(__file__, __doc__, PEERS, CASES, QUICK, flops, {"two_devices": TWO_DEVICES})

@@ -1,0 +1,143 @@
+"""Drawing characters from the Tang model's architecture, against PyTorch and ONNX Runtime.
+
+    python tests/benchmarks/sample.py [--quick] [--only NAME ...]
+
+Embedding 384, two LSTM layers of 512, a projection to 384, softmax tied to the embedding over 7,038
+symbols, float32; 64 characters of each row, one at a time, from softmax(logits / 0.8); a call
+returns when they are in the host's memory. lstm_jax is what `LanguageModel` calls. PyTorch is a
+loop over nn.LSTM and torch.multinomial; ONNX Runtime is a loop over this package's export of the
+model, drawing in NumPy. The share of peak is of the rate at which this machine reads memory: the
+bytes of the weights, once a character of all rows; it may pass 100 % where caches hold some.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from alternate import Work, main, serve
+
+V, E, H, LAYERS = 7038, 384, 512, 2
+TEMPERATURE = 0.8
+CHARACTERS = 64
+
+
+def weight_bytes(case: Mapping[str, Any], work: str) -> float:
+    """Of float32 weights, read once a character."""
+    widths = [E, *[H] * (LAYERS - 1)]
+    recurrent = sum(4 * H * (width + H + 1) for width in widths)
+    return 4.0 * case["characters"] * (recurrent + H * E + E * V + V)
+
+
+def _network() -> Any:
+    from flax import nnx
+
+    from lstm_jax.models import CharLM, CharLMConfig
+
+    return CharLM(V, CharLMConfig(E, H, LAYERS), rngs=nnx.Rngs(0))
+
+
+def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """`lstm_jax.sampling.decode`, one program."""
+    import jax
+    from flax import nnx
+
+    from lstm_jax import sampling
+
+    network = _network()
+    graph, params = nnx.split(network)
+    ids = np.ones((case["rows"], 8), np.int32)
+    lengths = np.full(case["rows"], 8, np.int32)
+
+    def step(params, state, ids):
+        return nnx.merge(graph, params).step(state, ids)
+
+    start = sampling.prefill(step, params, network.initial_state(case["rows"]), ids, lengths)
+
+    def draw():
+        _, new = sampling.decode(
+            step,
+            params,
+            start,
+            key=jax.random.key(0),
+            num_steps=case["characters"],
+            eos_id=-1,
+            temperature=np.float32(TEMPERATURE),
+        )
+        return np.asarray(new)
+
+    return {"sample": draw}
+
+
+def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """PyTorch, eagerly, a character at a time."""
+    import os
+
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    embed, bias = nn.Embedding(V, E), torch.zeros(V)
+    lstm, projection = nn.LSTM(E, H, LAYERS, batch_first=True), nn.Linear(H, E, bias=False)
+
+    @torch.inference_mode()
+    def draw():
+        ids = torch.ones(case["rows"], 1, dtype=torch.long)
+        state = tuple(torch.zeros(LAYERS, case["rows"], H) for _ in range(2))
+        drawn = []
+        for _ in range(case["characters"]):
+            hs, state = lstm(embed(ids), state)
+            logits = functional.linear(projection(hs[:, 0]), embed.weight, bias)
+            ids = torch.multinomial(torch.softmax(logits / TEMPERATURE, -1), 1)
+            drawn.append(ids)
+        return torch.cat(drawn, 1).numpy()
+
+    return {"sample": draw}
+
+
+def onnxruntime_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """ONNX Runtime's session over the exported model, and NumPy for the draw."""
+    import os
+
+    import onnxruntime
+
+    from lstm_jax.interop import onnx
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    model = onnx.export_char_lm(_network()).SerializeToString()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    rows = np.arange(case["rows"])
+    ids_name, *state_names = (one.name for one in session.get_inputs())
+    shapes = [one.shape for one in session.get_inputs()[1:]]
+    generator = np.random.default_rng(0)
+
+    def draw():
+        ids = np.ones((case["rows"], 1), np.int64)
+        sizes = [[n if isinstance(n, int) else case["rows"] for n in shape] for shape in shapes]
+        state = [np.zeros(size, np.float32) for size in sizes]
+        drawn = []
+        for _ in range(case["characters"]):
+            feed = {ids_name: ids, **dict(zip(state_names, state, strict=True))}
+            logits, *state = session.run(None, feed)
+            logits = logits[:, -1] / TEMPERATURE
+            mass = np.cumsum(np.exp(logits - logits.max(-1, keepdims=True)), -1)
+            goal = generator.random(len(rows), np.float32) * mass[:, -1]
+            ids = np.array([[np.searchsorted(mass[row], goal[row])] for row in rows])
+            drawn.append(ids)
+        return np.concatenate(drawn, 1)
+
+    return {"sample": draw}
+
+
+PEERS = {"lstm_jax": lstm_jax_works, "torch": torch_works, "onnxruntime": onnxruntime_works}
+CASES = [{"rows": rows, "characters": CHARACTERS} for rows in (1, 64)]
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(PEERS[sys.argv[2]])
+    else:
+        main(__file__, __doc__, PEERS, CASES, CASES, weight_bytes, rate="read")
