@@ -152,10 +152,12 @@ def main(
     parser.add_argument("--only", nargs="+", choices=list(peers), default=list(peers))
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     options = parser.parse_args()
+    # A stopped process outlives its parent, unless the parent lives to end it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = list(dict.fromkeys([OURS, *options.only]))
     contenders = [Contender(n, script, (environments or {}).get(n)) for n in names]
     contenders.append(Contender("machine", __file__))
-    rows = []
+    rows: list[dict[str, Any]] = []
     try:
         best = 0.0
         limits = {"least_turns": 3, "most_turns": 4} if options.quick else {}
@@ -165,20 +167,24 @@ def main(
             for work, timings in found.items():
                 rows.append(_row(case, work, timings, amount(case, work)))
                 print(_said(rows[-1], best), flush=True)
+            if not options.quick:  # as far as it went: a long run that ends early is not lost
+                _write(options.out, Path(script).stem, rows, {rate: best})
     finally:
         for one in contenders:
             one.close()
+    if not options.quick:
+        print(table(rows))
+
+
+def _write(folder: Path, name: str, rows: list[dict[str, Any]], peak: dict[str, float]) -> None:
+    [best] = peak.values()
     for row in rows:
         for result in row["results"].values():
             result["share_of_peak"] = row["amount"] / result["min"] / best
-    if options.quick:
-        return
-    options.out.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "peak": {rate: best}, "rows": rows}
-    name = Path(script).stem
-    (options.out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (options.out / f"{name}.md").write_text(table(rows))
-    print(table(rows))
+    folder.mkdir(parents=True, exist_ok=True)
+    result = {"machine": machine(), "peak": peak, "rows": rows}
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(table(rows))
 
 
 def _row(
