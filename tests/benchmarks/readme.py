@@ -1,0 +1,127 @@
+"""Write the README's table of speed from the committed results.
+
+    python tests/benchmarks/readme.py [--check]
+
+What stands between the two markers is replaced; --check fails where it is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parents[1] / "README.md"
+BEGIN, END = "<!-- speed: tests/benchmarks/readme.py -->\n", "<!-- /speed -->\n"
+JAX = ("flax", "keras", "equinox")
+
+Row = Mapping[str, Any]
+
+
+def results(name: str) -> dict[str, Any]:
+    """What a benchmark left."""
+    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def best_jax(row: Row) -> float:
+    """The ratio of the JAX peer that did best."""
+    return min(row["results"][name]["ratio"] for name in JAX)
+
+
+def torch(row: Row) -> float:
+    """PyTorch's time by ours."""
+    return row["results"]["torch"]["ratio"]
+
+
+def split(row: Row) -> float | None:
+    """PyTorch's time by ours on two devices."""
+    ours = row["results"].get("two_devices")
+    return torch(row) / ours["ratio"] if ours else None
+
+
+def layers(rows: list[Row]) -> list[str]:
+    """The table of layers: a line for each width."""
+    batches = sorted({row["case"]["batch"] for row in rows})
+    lines = [f"| H | {' | '.join(f'B = {batch}' for batch in batches)} |"]
+    lines.append("|---" * (1 + len(batches)) + "|")
+    for width in sorted({row["case"]["width"] for row in rows}):
+        cells = []
+        for batch in batches:
+            [row] = [r for r in rows if (r["case"]["width"], r["case"]["batch"]) == (width, batch)]
+            on_two = split(row)
+            also = f" ({on_two:.2f})" if on_two else ""
+            cells.append(f"{best_jax(row):.2f}, {torch(row):.2f}{also}")
+        lines.append(f"| {width:,} | {' | '.join(cells)} |")
+    return lines
+
+
+def section() -> str:
+    """All that stands between the markers."""
+    of_layers = results("layer")
+    rows = [row for row in of_layers["rows"] if row["work"] == "both"]
+    [step] = results("train_lm")["rows"]
+    one, many = results("sample")["rows"]
+    narrow = [row for row in rows if row["case"]["width"] <= 256]
+    wide = [row for row in rows if row["case"]["width"] > 256]
+    mean = statistics.geometric_mean
+    better = [max(torch(row), split(row) or 0) for row in rows]
+    lines = [
+        "Forward and backward of one layer, T = 128, D = H: the time of the fastest JAX peer of",
+        "each shape, then of PyTorch, by ours; in brackets PyTorch's by ours with the batch split",
+        "over two host devices:",
+        "",
+        *layers(rows),
+        "",
+        f"Geometric means: {mean(map(best_jax, narrow)):.2f} against the fastest JAX peer for",
+        f"H ≤ 256 and {mean(map(best_jax, wide)):.2f} beyond; {mean(map(torch, rows)):.2f} against"
+        " PyTorch,",
+        f"{mean(better):.2f} with two devices where they are faster. Least: "
+        f"{min(map(best_jax, rows)):.2f}, {min(map(torch, rows)):.2f}, {min(better):.2f}.",
+        "",
+        "| whole programs | lstm_jax | peers' time by ours |",
+        "|---|---|---|",
+        f"| training step of the Tang model, 48 x 48 | {_ms(step)} | {_ratios(step)} |",
+        f"| 64 characters of one poem | {_ms(one)} | {_ratios(one)} |",
+        f"| 64 characters of 64 poems | {_ms(many)} | {_ratios(many)} |",
+        "",
+        f"The step runs at {_share(step)} of the rate of a large matrix product, and a character"
+        " of one",
+        f"poem at {_share(one)} of the rate at which memory is read, measured beside them.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _ms(row: Row) -> str:
+    return f"{row['results']['lstm_jax']['min'] * 1e3:,.0f} ms"
+
+
+def _share(row: Row) -> str:
+    return f"{row['results']['lstm_jax']['share_of_peak']:.0%}"
+
+
+def _ratios(row: Row) -> str:
+    names = {"torch": "PyTorch", "flax": "Flax", "onnxruntime": "ONNX Runtime"}
+    found = row["results"]
+    return ", ".join(f"{names[n]} {found[n]['ratio']:.2f}" for n in names if n in found)
+
+
+def main() -> None:
+    """Replace or check."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if stale")
+    check = parser.parse_args().check
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    new = before + BEGIN + section() + END + rest.split(END)[1]
+    if check:
+        sys.exit(0 if new == text else "README.md: the table of speed is out of date")
+    README.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
