@@ -1,4 +1,4 @@
-"""`lstm-jax train | sample | evaluate | diagnose | data`.
+"""`lstm-jax train | sample | evaluate | predict | diagnose | data`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once.
@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_type_hints
+from typing import Annotated, Any
 
 import tyro
 
@@ -209,158 +209,45 @@ def sample(arguments: list[str]) -> int:
     return 0
 
 
-@dataclass(frozen=True)
-class EvaluateOptions:
-    """What to measure, and on what."""
-
-    model: tyro.conf.Positional[str] = "tang"
-    """A released model's name or a run's folder."""
-    split: Literal["train", "valid", "test"] = "test"
-    """The split of the data that the model was trained on."""
-    file: Path | None = None
-    """Instead of a split, a UTF-8 file with one text a line."""
-    rows: int = 48
-    """Texts read side by side; it does not change the figure."""
-    json: bool = False
-    """Print JSON."""
-
-
 def evaluate(arguments: list[str]) -> int:
     """Measure a model on data that it did not learn from."""
+    from lstm_jax.train import judges
+
     options = _parse(
-        EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
+        judges.EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
     )
-    if options.rows < 1:
-        raise UsageError(f"--rows must be at least 1, got {options.rows}")
-
-    from lstm_jax import model_files
-
-    kind = _guard(lambda: model_files.describe(options.model))["kind"]
-    figures, said = (_perplexity if kind == "CharLM" else _sequences_wrong)(options)
+    figures, said = _guard(lambda: judges.evaluate(options))
     print(json.dumps(figures, ensure_ascii=False) if options.json else said)
     return 0
 
 
-def _perplexity(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
-    """A language model's figures on texts, and a line that says them."""
-    from rich.console import Console
-    from rich.progress import track
+def predict(arguments: list[str]) -> int:
+    """Ask a trained model about a sentence or a recording."""
+    from lstm_jax.train.predict import PREDICTORS
 
-    from lstm_jax.language_model import load
-    from lstm_jax.text_files import read_lines
-    from lstm_jax.train.config import TextConfig
-    from lstm_jax.train.evaluate import score_texts
-    from lstm_jax.train.text_tasks import load_texts
-
-    model = _guard(lambda: load(options.model))
-    if options.file is None:
-        name = model.card.get("data")
-        if name not in get_args(get_type_hints(TextConfig)["data"]):
-            raise UsageError(
-                f"the card of {options.model} names no data of this package, got {name!r}: "
-                "give texts with --file"
-            )
-        texts = _guard(lambda: load_texts(name).splits[options.split])
-        what = f"{name} {options.split}"
-    else:
-        path = options.file
-        texts, what = _guard(lambda: read_lines(path)), str(path)
-    errors = Console(stderr=True)
-    score = score_texts(
-        model,
-        texts,
-        rows=options.rows,
-        progress=lambda indices: track(
-            indices, f"{what}", console=errors, transient=True, disable=not errors.is_terminal
-        ),
-    )
-    figures = {
-        "model": options.model,
-        "on": what,
-        "texts": len(texts),
-        "symbols": score.symbols,
-        "unknown": score.unknown,
-        "nats_per_symbol": score.nats_per_symbol,
-        "perplexity": score.perplexity,
-    }
-    said = (
-        f"{what}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats a "
-        f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
-    )
-    return figures, said + (
-        f", {score.unknown:,} of them unknown characters" if score.unknown else ""
-    )
-
-
-def _sequences_wrong(options: EvaluateOptions) -> tuple[dict[str, Any], str]:
-    """A sequence model's figures on the problem that it learned, and a line that says them."""
-    from flax import nnx
-
-    from lstm_jax import model_files
-    from lstm_jax.train import config as configs
-    from lstm_jax.train import memory_tasks
-
-    if options.file is not None:
-        raise UsageError(f"--file is for language models, and {options.model} holds none")
-    if options.split not in memory_tasks.HELD_OUT:
-        splits = " or ".join(memory_tasks.HELD_OUT)
-        raise UsageError(f"of generated sequences --split is {splits}, got {options.split}")
-    stored = _guard(lambda: model_files.load(options.model, "SequenceModel"))
-    config = _guard(lambda: configs.from_dict(stored.card.get("config", {})))
-    if not isinstance(config, configs.MemoryConfig):
-        raise UsageError(f"the card of {options.model} names no problem of this package")
-    judge = memory_tasks.make_judge(config.problem, stored.network)
-    batches = memory_tasks.held_out(config, options.split)
-    params = nnx.state(stored.network, nnx.Param)
-    loss, wrong = memory_tasks.verdict(judge, params, batches)
-    what = f"{config.problem} {options.split}"
-    figures = {
-        "model": options.model,
-        "on": what,
-        "steps": config.steps,
-        "sequences": memory_tasks.TESTED,
-        "wrong": wrong,
-        "loss": loss,
-    }
-    return figures, f"{what}, T = {config.steps:,}: {memory_tasks.say(config, loss, wrong)}"
-
-
-@dataclass(frozen=True)
-class DataOptions:
-    """Which data set."""
-
-    name: tyro.conf.Positional[Literal["tang"]]
-    """The data set's name."""
-    json: bool = False
-    """Print JSON."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: {PROGRAM} predict WHAT [OPTIONS]\n\nwhat: {', '.join(PREDICTORS)}\n")
+        print(f"{PROGRAM} predict WHAT --help tells what it takes.")
+        return 0
+    what, *rest = arguments
+    if what not in PREDICTORS:
+        raise UsageError(f"there is no {what!r} to predict; there are {', '.join(PREDICTORS)}")
+    kind, answer = PREDICTORS[what]
+    options = _parse(kind, rest, f"{PROGRAM} predict {what}", description=answer.__doc__)
+    figures, said, notes = _guard(lambda: answer(options))
+    for note in notes:
+        print(note, file=sys.stderr)
+    print(json.dumps(figures, ensure_ascii=False) if options.json else said)
+    return 0
 
 
 def data(arguments: list[str]) -> int:
     """Fetch a data set and count its splits."""
-    options = _parse(DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
+    from lstm_jax.train.data import sets
 
-    from lstm_jax.train.data import tang
-
-    corpus = _guard(tang.load)
-    splits = {
-        name: {"texts": len(texts), "characters": sum(map(len, texts))}
-        for name, texts in corpus.splits.items()
-    }
-    for counts in splits.values():
-        counts["symbols"] = counts["texts"] + counts["characters"]
-    if options.json:
-        facts = {"name": corpus.name, "raw": corpus.raw, "clusters": corpus.clusters}
-        print(json.dumps({**facts, "sha256": corpus.sha256, "splits": splits}))
-        return 0
-    print(
-        f"{corpus.raw:,} poems in the files, {sum(s['texts'] for s in splits.values()):,} after "
-        f"cleaning, in {corpus.clusters:,} clusters"
-    )
-    for name, counts in splits.items():
-        print(
-            f"{name:6} {counts['texts']:7,} poems {counts['characters']:10,} characters "
-            f"{counts['symbols']:10,} symbols with the ends"
-        )
+    options = _parse(sets.DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
+    figures, said = _guard(lambda: sets.describe(options.name))
+    print(json.dumps(figures, ensure_ascii=False) if options.json else said)
     return 0
 
 
@@ -393,6 +280,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "sample": sample,
     "evaluate": evaluate,
+    "predict": predict,
     "diagnose": diagnose,
     "data": data,
 }
@@ -424,11 +312,14 @@ def _guard(call: Callable[[], Any]) -> Any:
     from lstm_jax.diagnosis.reading import ReportError
     from lstm_jax.model_files import ModelError
     from lstm_jax.text_files import TextFileError
+    from lstm_jax.train.audio import AudioError
     from lstm_jax.train.checkpoints import CheckpointError
     from lstm_jax.train.config import ConfigError
     from lstm_jax.train.data.download import DataError
 
-    caused = CheckpointError, ConfigError, DataError, ModelError, ReportError, TextFileError
+    caused = (
+        AudioError, CheckpointError, ConfigError, DataError, ModelError, ReportError, TextFileError,
+    )  # fmt: skip
     try:
         return call()
     except caused as error:

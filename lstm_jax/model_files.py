@@ -22,6 +22,8 @@ from flax import nnx
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from lstm_jax.classifier import SequenceClassifier, SequenceClassifierConfig
+from lstm_jax.forecaster import Forecaster, ForecasterConfig
 from lstm_jax.models import CharLM, CharLMConfig, SequenceModel, SequenceModelConfig
 from lstm_jax.vocabulary import Vocabulary
 
@@ -57,9 +59,25 @@ def _sequence_model(config: SequenceModelConfig, description: dict[str, Any]) ->
     return SequenceModel(*sizes, config, rngs=nnx.Rngs(0))
 
 
+def _classifier(
+    config: SequenceClassifierConfig, description: dict[str, Any]
+) -> SequenceClassifier:
+    classes, words = len(description["classes"]), description.get("vocabulary")
+    size = None if words is None else len(Vocabulary(tuple(words)))
+    reads = {"vocabulary_size": size, "in_features": description.get("in_features")}
+    return SequenceClassifier(classes, config, **reads, rngs=nnx.Rngs(0))
+
+
+def _forecaster(config: ForecasterConfig, description: dict[str, Any]) -> Forecaster:
+    sizes = (description[name] for name in ("in_features", "window", "horizon", "outputs"))
+    return Forecaster(*sizes, config, rngs=nnx.Rngs(0))
+
+
 KINDS = {
     "CharLM": (CharLMConfig, _char_lm),
     "SequenceModel": (SequenceModelConfig, _sequence_model),
+    "SequenceClassifier": (SequenceClassifierConfig, _classifier),
+    "Forecaster": (ForecasterConfig, _forecaster),
 }
 """Class name -> its configuration's class, and what builds it from that and the description."""
 
@@ -74,7 +92,9 @@ def save(
         network: of a class in `KINDS`.
         card: figures and facts, for JSON.
         dtype: of the stored weights, float32 or float16; they are read back as float32.
-        **own: what else its kind is built from: `vocabulary`, or `in_features`, `out_features`.
+        **own: what else its kind is built from: `vocabulary`; `in_features`, `out_features`; of a
+            classifier `classes` with `vocabulary` or `in_features`; of a forecaster `in_features`,
+            `window`, `horizon`, `outputs`.
 
     Raises:
         ValueError: for another dtype, which `load` could not read.
@@ -117,7 +137,7 @@ def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
     if kind not in (None, description["kind"]):
         raise ModelError(
             f"{folder} holds a {description['kind']} and this takes a {kind}: give another model "
-            "(`lstm-jax evaluate` takes both)"
+            "(`lstm-jax evaluate` takes every kind)"
         )
     try:
         weights = (folder / WEIGHTS).read_bytes()
@@ -154,7 +174,7 @@ def describe(name_or_folder: str | Path) -> dict[str, Any]:
     if description.get("format") != FORMAT or description.get("kind") not in list(KINDS):
         raise ModelError(
             f"{folder / DESCRIPTION} describes {description.get('kind')!r} in format "
-            f"{description.get('format')!r}; this version reads {' and '.join(KINDS)} in format "
+            f"{description.get('format')!r}; this version reads {', '.join(KINDS)} in format "
             f"{FORMAT}"
         )
     return description

@@ -17,8 +17,9 @@ UNKNOWN = "<unk>"
 class Vocabulary:
     """An ordered set of characters behind two symbols: END, id 0, and UNKNOWN, id 1.
 
-    END closes a text, and as an input it opens the next one: a model reads it before the first
-    character and writes it after the last.
+    Of texts that are sequences of words, the words stand in for the characters. END closes a text,
+    and as an input it opens the next one: a model reads it before the first character and writes it
+    after the last.
     """
 
     characters: tuple[str, ...]
@@ -34,7 +35,7 @@ class Vocabulary:
         object.__setattr__(self, "_ids", ids)
 
     @classmethod
-    def from_texts(cls, texts: Iterable[str], *, min_count: int = 2) -> Vocabulary:
+    def from_texts(cls, texts: Iterable[Sequence[str]], *, min_count: int = 2) -> Vocabulary:
         """The characters seen at least `min_count` times, most frequent first."""
         counts = Counter()
         for text in texts:
@@ -50,7 +51,7 @@ class Vocabulary:
         """sha256 of the characters in their order."""
         return hashlib.sha256("".join(self.characters).encode()).hexdigest()
 
-    def encode(self, text: str) -> np.ndarray:
+    def encode(self, text: Sequence[str]) -> np.ndarray:
         """Ids of the characters, int32 (len(text),); those not in the vocabulary are UNKNOWN."""
         get = self._ids.get
         return np.array([get(character, self.unknown_id) for character in text], np.int32)

@@ -69,7 +69,7 @@ def test_another_kind_than_wanted_is_one_line(tmp_path):
         ({"config": {"colour": "red"}}, "unknown here: colour"),
         ({"card": []}, "the card is not an object"),
         ({"kind": "CharLM"}, DESCRIPTION),
-        ({"kind": ["SequenceModel"]}, "this version reads CharLM and SequenceModel in format 1"),
+        ({"kind": ["SequenceModel"]}, "this version reads CharLM, SequenceModel"),
     ],
 )
 def test_a_description_that_does_not_fit_is_refused(changes, words, tmp_path):

@@ -19,6 +19,7 @@ from lstm_jax.diagnosis import pictures
 RNG = np.random.default_rng(0)
 LAGS = 12
 DECAY = np.exp(-0.2 * np.arange(LAGS + 1))
+DAYS = np.datetime64("2015-01-01") + np.arange(LAGS + 1)
 STACK = lstm_jax.StackState(
     [lstm_jax.LSTMState(DECAY, np.r_[0, DECAY[:-1]]), lstm_jax.LSTMState(DECAY / 2, DECAY / 3)]
 )
@@ -75,6 +76,19 @@ DRAWN = {
         ([1, 2, 8], [1.0, 0.1, -0.01]),
         {"errors": [0.1, 0.2, 0.3], "tolerance": 0.01},
     ),
+    "word_by_word": (plots.word_by_word, (["not", "bad", "."], [0.2, 0.6, 0.7]), {}),
+    "frame_by_frame": (
+        plots.frame_by_frame,
+        (RNG.normal(size=(6, 5)), RNG.dirichlet(np.ones(4), 6)),
+        {"classes": "0123", "seconds": 0.02},
+    ),
+    "forecast_line": (
+        plots.forecast_line,
+        (DAYS, DECAY, {"model": DECAY + 0.1, "rolled": DECAY[:5]}),
+        {"band": (DECAY - 1, DECAY + 1), "y": "°C"},
+    ),
+    "gains": (plots.gains, (np.arange(LAGS + 1), {"model": DECAY, "linear": -DECAY}), {"y": "$"}),
+    "confusion": (plots.confusion, ([[3, 1, 0], [0, 4, 0], [1, 0, 2]],), {"classes": "abc"}),
 }
 
 
@@ -307,3 +321,57 @@ def test_colours_are_told_apart_in_every_colour_blindness(blindness):
     assert min(gaps) > 20
     assert np.linalg.norm(seen[0] - seen[1]) > 60  # the two layers of most pictures
     assert lab(["#ffffff"], blindness)[0, 0] - seen[:, 0].max() > 20  # and from the paper
+
+
+# --- judgements ----------------------------------------------------------------------------------
+
+
+def test_a_judgement_has_a_colour_for_each_side_of_a_half():
+    figure = draw("word_by_word")
+    axes = figure.axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["not", "bad", "."]
+    assert legend(figure) == ["positive", "negative"]
+    heights = {bars.get_label(): [b.get_height() for b in bars] for bars in axes.containers}
+    np.testing.assert_allclose(heights["positive"], [0.1, 0.2])
+    np.testing.assert_allclose(heights["negative"], [-0.3])
+
+
+def test_what_is_heard_is_drawn_over_the_sound():
+    figure = draw("frame_by_frame")
+    features, ps = DRAWN["frame_by_frame"][1]
+    [image] = figure.axes[0].get_images()
+    np.testing.assert_array_equal(image.get_array(), features.T)
+    found = lines(figure)
+    assert len(found) == 3
+    for label, (times, p) in found.items():
+        np.testing.assert_allclose(times, (np.arange(6) + 0.5) * 0.02)
+        np.testing.assert_array_equal(p, ps[:, int(label)])
+    assert str(ps.max(0).argmin()) not in found
+
+
+def test_confusions_are_counted_in_their_cells():
+    axes = draw("confusion").axes[0]
+    texts = {text.get_position(): text.get_text() for text in axes.texts}
+    assert texts == {(0, 0): "3", (1, 0): "1", (1, 1): "4", (0, 2): "1", (2, 2): "2"}
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("heard", "said")
+
+
+# --- forecasts -----------------------------------------------------------------------------------
+
+
+def test_a_forecast_stands_at_the_time_that_it_is_of():
+    figure = draw("forecast_line")
+    found = lines(figure)
+    assert list(found) == ["truth", "model", "rolled"]
+    np.testing.assert_array_equal(found["model"][1], DECAY + 0.1)
+    assert len(found["rolled"][1]) == 5
+    assert legend(figure) == ["interval", "truth", "model", "rolled"]
+    assert figure.axes[0].get_ylabel() == "°C"
+    assert list(lines(plots.forecast_line(DAYS, None, {"model": DECAY}))) == ["model"]
+
+
+def test_gains_are_drawn_from_nothing_gained():
+    figure = draw("gains")
+    assert legend(figure) == ["model", "linear"]
+    assert figure.axes[0].get_ylabel() == "sum of |errors| saved ($)"
+    assert any(np.array_equal(line.get_ydata(), [0, 0]) for line in figure.axes[0].get_lines())

@@ -27,7 +27,10 @@ from lstm_jax.train.task import Loss
 
 
 class Health(NamedTuple):
-    """`update`: its figures. `adjoint`: a tuple over layers of states, leaves (T + 1,), by lag."""
+    """`update`: its figures. `adjoint`: a tuple over layers of states, leaves (T + 1,), by lag.
+
+    Of layers that read in both directions there is no adjoint: from which end would a lag count?
+    """
 
     update: UpdateHealth
     adjoint: tuple[Any, ...]
@@ -58,6 +61,9 @@ def make_health(
     def health(state: TrainState, batch: Any) -> Health:
         gradients, _ = gradient(state, batch)
         updates, _ = optimizer.update(gradients, state.opt_state, state.params)
+        looked = update_health(gradients, updates, state.params, clip_norm=clip_norm)
+        if _recurrent(model)[1].bidirectional:
+            return Health(looked, ())
         rows, steps = batch.inputs.shape[:2]
 
         def mean_loss(epsilons):
@@ -65,10 +71,7 @@ def make_health(
             total, count, _ = loss(model, state.carry, batch, None)
             return total / jnp.maximum(count, 1)
 
-        return Health(
-            update_health(gradients, updates, state.params, clip_norm=clip_norm),
-            adjoint_by_lag(mean_loss, model.initial_state(rows), steps),
-        )
+        return Health(looked, adjoint_by_lag(mean_loss, model.initial_state(rows), steps))
 
     return health
 
@@ -78,9 +81,14 @@ def perturb(model: Any, epsilons: tuple[Any, ...]) -> Any:
 
     The model is changed in place: give one that `nnx.merge` made. Dropout between layers is off.
     """
-    [name] = [name for name, part in vars(model).items() if isinstance(part, Recurrent)]
-    setattr(model, name, _Perturbed(getattr(model, name), epsilons))
+    name, recurrent = _recurrent(model)
+    setattr(model, name, _Perturbed(recurrent, epsilons))
     return model
+
+
+def _recurrent(model: Any) -> tuple[str, Recurrent]:
+    [found] = [(name, part) for name, part in vars(model).items() if isinstance(part, Recurrent)]
+    return found
 
 
 class _Perturbed:

@@ -35,6 +35,8 @@ CHECKPOINTS = "checkpoints"
 class Result:
     """How a run stands: `finished` is False where a signal or `max_steps` stopped it.
 
+    A run that solved its problem, or ran out of patience, is finished before its last epoch.
+
     `best_valid_loss` is that of the model that was kept, the run's best or the one that solved it.
     """
 
@@ -107,14 +109,15 @@ def train(
     state = make_state(model, optimizer, task.carry(model))
     latest = folder / CHECKPOINTS / "latest"
     best: float | None = None
-    solved = False
+    solved, waited = False, 0  # validations since the best
     if checkpoints.exists(latest):
         state, metadata = checkpoints.load(latest, state)
         for name, digest in task.identity.items():
             if metadata[name] != digest:
                 raise ConfigError(f"{latest} was trained with another {name} than the data gives")
         best = metadata["best_valid_loss"]
-        solved = metadata.get("solved", False)  # runs of before there was a rule have none
+        # Runs of before there was a rule have none.
+        solved, waited = metadata.get("solved", False), metadata.get("waited", 0)
     step = int(state.step)
     cut(folder, step)
     update = make_update(task.loss, model, optimizer, config.seed)
@@ -129,8 +132,11 @@ def train(
     )
 
     def keep(where: Path) -> None:
-        metadata = {"best_valid_loss": best, "solved": solved, **task.identity}
-        checkpoints.save(where, state, metadata=metadata)
+        verdict = {"best_valid_loss": best, "solved": solved, "waited": waited}
+        checkpoints.save(where, state, metadata={**verdict, **task.identity})
+
+    def over() -> bool:
+        return solved or (config.patience is not None and waited >= config.patience)
 
     last = total_steps if config.max_steps is None else min(config.max_steps, total_steps)
     with _progress(console) as progress, _stop_signals() as stopped:
@@ -139,7 +145,7 @@ def train(
             folder, task, schedule,
             clip_norm=clip_norm, console=console, progress=progress, bar=bar,
         )  # fmt: skip
-        while step < last and not solved and not stopped:
+        while step < last and not over() and not stopped:
             if step // per_epoch != epoch:
                 epoch = step // per_epoch
                 batches = task.epoch(epoch)
@@ -158,9 +164,9 @@ def train(
                     )
                 meter.write(step, valid_loss=found.loss, **found.figures)
                 console.print(f"epoch {step // per_epoch}: {found.said}", soft_wrap=True)
-                solved = found.solved
+                solved, waited = found.solved, waited + 1
                 if best is None or found.loss < best or solved:
-                    best = found.loss
+                    best, waited = found.loss, 0
                     keep(folder / CHECKPOINTS / "best")
                     nnx.update(model, state.params)
                     card = {
@@ -172,12 +178,14 @@ def train(
                         **(facts or {}),
                     }
                     task.save(model, folder, card)
+                elif over():
+                    console.print(f"no better for {waited} validations: the run ends")
                 meter.restart()
             if step % per_epoch == 0 or _due(step, config.checkpoint_every):
                 keep(latest)
         meter.flush()
         keep(latest)
-    return Result(step, step >= total_steps or solved, best)
+    return Result(step, step >= total_steps or over(), best)
 
 
 def _due(step: int, every: int) -> bool:
@@ -232,7 +240,7 @@ def _delete_run(folder: Path) -> None:
 
 def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:
     # What may change on resume is how long to train and how often to write; the rest is the run.
-    free = {"max_steps", "log_every", "health_every", "checkpoint_every", "epochs"}
+    free = {"max_steps", "log_every", "health_every", "checkpoint_every", "epochs", "patience"}
     before, after = _flat(configs.to_dict(old)), _flat(configs.to_dict(new))
     for name in before:
         if name not in free and before[name] != after[name]:

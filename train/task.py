@@ -57,7 +57,10 @@ class Task(Protocol):
         ...
 
     def epoch(self, number: int) -> Sequence[Any]:
-        """The batches of an epoch, all of one shape: a pure function of the seed and `number`."""
+        """The batches of an epoch, as many in each, of one shape or a few.
+
+        A pure function of the seed and `number`.
+        """
         ...
 
     def loss(

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from lstm_jax.train.config import MemoryConfig, TextConfig, TrainConfig
+from collections.abc import Callable
+from typing import Any
+
+from lstm_jax.train.config import (
+    MemoryConfig,
+    SentimentConfig,
+    SeriesConfig,
+    SpeechConfig,
+    TextConfig,
+    TrainConfig,
+)
 from lstm_jax.train.memory_tasks import MemoryTask
+from lstm_jax.train.sentiment_tasks import make_sentiment_task
+from lstm_jax.train.series_tasks import make_series_task
+from lstm_jax.train.speech_tasks import make_speech_task
 from lstm_jax.train.task import Task
 from lstm_jax.train.text_tasks import make_text_task
+
+TASKS: dict[type[TrainConfig], Callable[[Any], Task]] = {
+    TextConfig: make_text_task,
+    MemoryConfig: MemoryTask,
+    SentimentConfig: make_sentiment_task,
+    SpeechConfig: make_speech_task,
+    SeriesConfig: make_series_task,
+}
+"""A configuration's class -> what makes its task."""
 
 
 def make_task(config: TrainConfig) -> Task:
@@ -15,8 +37,6 @@ def make_task(config: TrainConfig) -> Task:
         DataError: data that is missing or altered.
         TypeError: a configuration of no known kind.
     """
-    if isinstance(config, TextConfig):
-        return make_text_task(config)
-    if isinstance(config, MemoryConfig):
-        return MemoryTask(config)
-    raise TypeError(f"there is no task for a {type(config).__name__}")
+    if type(config) not in TASKS:
+        raise TypeError(f"there is no task for a {type(config).__name__}")
+    return TASKS[type(config)](config)

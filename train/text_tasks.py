@@ -16,8 +16,8 @@ from jax import Array
 from lstm_jax.language_model import LanguageModel
 from lstm_jax.models import CharLM
 from lstm_jax.train.config import TextConfig
-from lstm_jax.train.data import synthetic, tang
-from lstm_jax.train.data.text import Window, Windows, epoch_order, pack
+from lstm_jax.train.data import shakespeare, synthetic, tang
+from lstm_jax.train.data.text import Window, Windows, epoch_offset, epoch_order, pack, stripes
 from lstm_jax.train.evaluate import evaluate, make_scorer
 from lstm_jax.train.task import Validation
 from lstm_jax.vocabulary import Vocabulary
@@ -25,10 +25,14 @@ from lstm_jax.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Texts:
-    """A task's texts: `splits` by name, and `facts` for the model's card."""
+    """A task's texts: `splits` by name, and `facts` for the model's card.
+
+    `running`: a text goes on where a row of the batch ends; else each is whole in its row.
+    """
 
     splits: dict[str, tuple[str, ...]]
     facts: dict[str, Any]
+    running: bool = False
 
 
 def window_loss(
@@ -54,6 +58,7 @@ class TextTask:
     vocabulary: Vocabulary
     train: list[np.ndarray]
     valid: list[np.ndarray]
+    running: bool = False
 
     unit = "tokens"
     loss = staticmethod(window_loss)
@@ -74,14 +79,14 @@ class TextTask:
         return model.initial_state(self.config.rows)
 
     def epoch(self, number: int) -> Windows:
-        return self._pack(self.train, epoch_order(self.config.seed, number, len(self.train)))
+        return self._windows(self.train, number)
 
     def figures(self, loss: float) -> dict[str, float]:
         return {"perplexity": math.exp(min(loss, 50))}
 
     def validator(self, model: CharLM) -> Callable[[nnx.State, int], Validation]:
         scorer, empty = make_scorer(model), self.carry(model)
-        windows = self._pack(self.valid, None)
+        windows = self._windows(self.valid, None)
 
         def validate(params: nnx.State, step: int) -> Validation:
             del step
@@ -98,14 +103,16 @@ class TextTask:
     def save(self, model: CharLM, folder: Path, card: dict[str, Any]) -> None:
         LanguageModel(model, self.vocabulary, card).save(folder)
 
-    def _pack(self, texts: list[np.ndarray], order: np.ndarray | None) -> Windows:
-        return pack(
-            texts,
-            rows=self.config.rows,
-            length=self.config.window,
-            end_id=self.vocabulary.end_id,
-            order=order,
-        )
+    def _windows(self, texts: list[np.ndarray], epoch: int | None) -> Windows:
+        """The texts in the order of an epoch; as they are if it is None."""
+        config, end_id = self.config, self.vocabulary.end_id
+        shape = {"rows": config.rows, "length": config.window, "end_id": end_id}
+        if self.running:
+            symbols = sum(map(len, texts))
+            offset = 0 if epoch is None else epoch_offset(config.seed, epoch, symbols)
+            return stripes(texts, offset=offset, **shape)
+        order = None if epoch is None else epoch_order(config.seed, epoch, len(texts))
+        return pack(texts, order=order, **shape)
 
 
 def make_text_task(config: TextConfig) -> TextTask:
@@ -115,12 +122,12 @@ def make_text_task(config: TextConfig) -> TextTask:
     train, valid = (
         [vocabulary.encode(text) for text in texts.splits[name]] for name in ("train", "valid")
     )
-    return TextTask(config, texts.facts, vocabulary, train, valid)
+    return TextTask(config, texts.facts, vocabulary, train, valid, texts.running)
 
 
 def load_texts(name: str) -> Texts:
     """The texts of a task, split; the names are those of `TextConfig.data`."""
-    return {"tang": _tang, "verses": _verses}[name]()
+    return {"tang": _tang, "verses": _verses, "shakespeare": _shakespeare}[name]()
 
 
 def _tang() -> Texts:
@@ -136,3 +143,8 @@ def _verses() -> Texts:
     }
     digest = hashlib.sha256("\n".join(splits["train"]).encode()).hexdigest()
     return Texts(splits, {"data": "verses", "data_sha256": digest})
+
+
+def _shakespeare() -> Texts:
+    facts = {"data": "shakespeare", "data_sha256": shakespeare.SOURCE.sha256}
+    return Texts(shakespeare.load(), facts, running=True)

@@ -1,4 +1,4 @@
-"""Pictures of what `lstm_jax.diagnostics` finds, by matplotlib.
+"""Pictures of what `lstm_jax.diagnostics` finds and of what models say, by matplotlib.
 
 Every function takes arrays, or results of that package, and returns the `Figure`; given `axes`, it
 draws there. Nothing goes through pyplot, so that there is no current figure and no window: show a
@@ -22,9 +22,11 @@ from lstm_jax.plots.drawing import (
     new_figure,
 )
 from lstm_jax.plots.dynamics import fixed_points, lyapunov_convergence, lyapunov_exponents
+from lstm_jax.plots.forecast import forecast_line, gains
 from lstm_jax.plots.gates import gate_histograms, saturation, timescales
 from lstm_jax.plots.gradients import adjoint_norms, gradient_decay, influence, roads, unit_adjoints
 from lstm_jax.plots.jacobians import product_bound, product_spectrum, step_norms
+from lstm_jax.plots.judgements import confusion, frame_by_frame, word_by_word
 from lstm_jax.plots.memory import context_gap, context_loss
 
 __all__ = [
@@ -37,10 +39,14 @@ __all__ = [
     "SIZE",
     "SOFT",
     "adjoint_norms",
+    "confusion",
     "context_gap",
     "context_loss",
     "default_style",
     "fixed_points",
+    "forecast_line",
+    "frame_by_frame",
+    "gains",
     "gate_histograms",
     "gradient_decay",
     "influence",
@@ -54,4 +60,5 @@ __all__ = [
     "step_norms",
     "timescales",
     "unit_adjoints",
+    "word_by_word",
 ]

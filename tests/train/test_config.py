@@ -6,12 +6,29 @@ from dataclasses import asdict, fields, is_dataclass, replace
 
 import pytest
 
-from lstm_jax.configs import adding, copy, order, smoke, tang
+from lstm_jax.classifier import SequenceClassifierConfig
+from lstm_jax.configs import (
+    adding,
+    copy,
+    order,
+    sensor,
+    sentiment,
+    sine,
+    smoke,
+    speech,
+    stocks,
+    tang,
+    weather,
+)
+from lstm_jax.forecaster import ForecasterConfig
 from lstm_jax.models import CharLMConfig, SequenceModelConfig
 from lstm_jax.train.config import (
     ConfigError,
     MemoryConfig,
     OptimizerConfig,
+    SentimentConfig,
+    SeriesConfig,
+    SpeechConfig,
     TextConfig,
     check,
     load,
@@ -30,6 +47,7 @@ BAD = {
     "health_every": (-1,),
     "checkpoint_every": (-1,),
     "max_steps": (0, -3),
+    "patience": (0, -1),
     "model.embedding_features": (0,),
     "model.hidden_features": (0, -8),
     "model.num_layers": (0,),
@@ -54,10 +72,42 @@ BAD_MEMORY = {
     "model.forget_bias": (INF, NAN),
     "model.max_timescale": (2.0, INF, NAN),
 }
+BAD_CLASSIFIER = {
+    "validations": (0,),
+    "model.embedding_features": (0,),
+    "model.hidden_features": (0,),
+    "model.num_layers": (-1,),
+    "model.word_dropout": (1.0,),
+    "model.input_dropout": (-0.1, NAN),
+    "model.layer_dropout": (1.0,),
+    "model.output_dropout": (2.0,),
+}
+BAD_SENTIMENT = {"words": (63,)} | BAD_CLASSIFIER
+BAD_SPEECH = {"batch": (0,), "masks": (-1,)} | BAD_CLASSIFIER
+BAD_SERIES = {
+    "inputs": (("wave",), ("a", "a")),
+    "calendar": ((0.0,), (INF,)),
+    "quantiles": ((0.5, 0.1), (0.0, 0.5, 0.9), (0.1, 0.4, 0.9), (0.1, 0.9), (NAN,)),
+    "window": (0,),
+    "horizon": (0, -1),
+    "roll": (-1,),
+    "season": (0,),
+    "noise": (-0.1, INF, NAN),
+    "valid": (0.0, 1.0, NAN),
+    "test": (0.0, 0.9, NAN),
+    "batch": (0,),
+    "model.hidden_features": (0,),
+    "model.num_layers": (0,),
+    "model.layer_dropout": (1.0,),
+    "model.output_dropout": (-0.1, NAN),
+    "model.linear": (-1, 51),
+    "model.odd": (True,),
+}
 GOOD = {
     "checkpoint_every": 0,
     "health_every": 0,
     "max_steps": 1,
+    "patience": 1,
     "seed": 2**32 - 1,
     "model.layer_dropout": 0.99,
     "optimizer.final_fraction": 0.0,
@@ -106,6 +156,26 @@ def test_a_bad_value_of_a_memory_run_names_the_flag(name, value):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        (config, name, value)
+        for config, bad in (
+            (SentimentConfig(), BAD_SENTIMENT),
+            (SpeechConfig(), BAD_SPEECH),
+            (SeriesConfig(), BAD_SERIES),
+        )
+        for name, values in bad.items()
+        for value in values
+    ],
+)
+def test_a_bad_value_of_other_runs_names_the_flag(config, name, value):
+    with pytest.raises(ConfigError) as caught:
+        check(changed(name, value, config))
+    assert str(caught.value).startswith(f"--{name.replace('_', '-')} must be ")
+    assert "\n" not in str(caught.value)
+
+
 def test_what_only_some_problems_and_cells_can_have():
     check(MemoryConfig(problem="copy", steps=1, stop_wrong=None))
     with pytest.raises(ConfigError, match=r"--steps must be at least 20, got 19"):
@@ -120,9 +190,18 @@ def test_every_number_is_checked():
     assert set(flat(TextConfig())) - set(BAD) == {"data", "model.variational"}
     left = set(flat(MemoryConfig())) - set(BAD) - set(BAD_MEMORY)
     assert left == {"problem", "model.cell"}
+    switches = {"model.bidirectional", "model.pooling"}
+    left = set(flat(SentimentConfig())) - set(BAD) - set(BAD_SENTIMENT)
+    assert left == {"learn", *switches}
+    left = set(flat(SpeechConfig())) - set(BAD) - set(BAD_SPEECH)
+    assert left == {"left_out", *switches}
+    left = set(flat(SeriesConfig())) - set(BAD) - set(BAD_SERIES)
+    assert left == {"data", "target", "predict", "read"}
 
 
-RECIPES = [smoke, tang, adding, copy, order]
+RECIPES = [
+    smoke, tang, adding, copy, order, sentiment, speech, sine, stocks, weather, sensor,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -132,23 +211,46 @@ def test_json_gives_back_the_same(config, tmp_path):
     check(config)
     save(config, tmp_path / "config.json")
     assert load(tmp_path / "config.json") == config
-    assert json.loads((tmp_path / "config.json").read_text()) == to_dict(config)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    assert stored == json.loads(json.dumps(to_dict(config)))
     assert to_dict(config) == {"kind": to_dict(config)["kind"], **asdict(config)}
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
+CLASSIFIER = SequenceClassifierConfig(3, 4, 5, False, "mean", 0.1, 0.2, 0.3, 0.4)
 SHARED = {
     "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0),
     "epochs": 10, "seed": 11, "log_every": 12, "health_every": 13, "checkpoint_every": 14,
-    "max_steps": 15,
+    "max_steps": 15, "patience": 16,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "config",
     [
-        TextConfig("verses", CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True), 16, 17, 18, **SHARED),
+        TextConfig("verses", CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True), 17, 18, 19, **SHARED),
         MemoryConfig("order", 30, SequenceModelConfig("gru", 3, 4, 0.5, 6.0), 7, 14, 9, **SHARED),
+        SentimentConfig(CLASSIFIER, 7, "phrases", 99, **SHARED),
+        SpeechConfig(CLASSIFIER, 7, 8, 9, "theo", **SHARED),
+        SeriesConfig(
+            "weather",
+            "wind",
+            ("rain",),
+            (3.0,),
+            "change",
+            "change",
+            (0.2, 0.5, 0.8),
+            17,
+            18,
+            19,
+            20,
+            0.21,
+            0.22,
+            0.23,
+            ForecasterConfig(3, 4, 0.1, 0.2, 5, True),
+            24,
+            **SHARED,
+        ),
     ],
 )
 def test_every_field_survives_json(config, tmp_path):

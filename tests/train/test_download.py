@@ -5,6 +5,7 @@ import io
 import os
 import subprocess
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -240,3 +241,68 @@ def test_source_digest_hangs_on_every_hash(source):
     other = Source(source.name, source.base_url, {**source.files, "b.txt": "0" * 64})
     assert source.sha256 != other.sha256
     assert len(source.sha256) == 64
+
+
+def test_mirror_may_hold_a_file_in_anothers_stead(source, mirror):
+    (mirror / "b.txt").write_bytes(b"second")
+    stead = {"b.txt": hashlib.sha256(b"second").hexdigest()}
+    assert fetch(replace(source, mirrored=stead))["b.txt"] == mirror / "b.txt"
+    refusal(source)
+    refusal(replace(source, mirrored={"a.txt": stead["b.txt"]}))
+
+
+# One archive
+
+
+@pytest.fixture
+def archived(source):
+    url, folder = "https://example.invalid/pinned/all.tar.gz", "toy-1/data"
+    return replace(source, npm_package=None, archive_url=url, archive_folder=folder)
+
+
+def tar_of(members):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return {"all.tar.gz": file.getvalue()}
+
+
+def test_an_archive_fills_the_cache(archived, cache, monkeypatch):
+    nested = {f"in/{name}": data for name, data in CONTENT.items()}
+    files = {f"in/{name}": digest for name, digest in archived.files.items()}
+    members = {f"toy-1/data/{name}": data for name, data in nested.items()}
+    serve(monkeypatch, tar_of({**members, "toy-1/data/c.txt": b"not asked for"}))
+    paths = fetch(replace(archived, files=files))
+    assert {file: path.read_bytes() for file, path in paths.items()} == nested
+    found = sorted(path.relative_to(cache).as_posix() for path in cache.rglob("*.*"))
+    assert found == sorted(nested)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        ({"toy-1/data/a.txt": CONTENT["a.txt"]}, "toy-1/data/b.txt is missing from https://"),
+        (
+            {"toy-1/data/a.txt": b"other", "toy-1/data/b.txt": CONTENT["b.txt"]},
+            "a.txt from https://example.invalid/pinned/all.tar.gz is truncated or altered",
+        ),
+    ],
+)
+def test_an_archive_of_other_files_is_refused(members, said, archived, cache, monkeypatch):
+    serve(monkeypatch, tar_of(members))
+    assert said in refusal(archived)
+    assert not (cache / "a.txt").exists() or (cache / "a.txt").read_bytes() == CONTENT["a.txt"]
+
+
+def test_a_broken_archive_is_refused(archived, cache, monkeypatch):
+    serve(monkeypatch, {"all.tar.gz": b"no archive"})
+    assert "cannot unpack https://example.invalid/pinned/all.tar.gz into" in refusal(archived)
+
+
+def test_an_archive_out_of_reach_says_what_to_do(archived, cache):
+    message = refusal(archived)
+    assert "https://example.invalid/pinned/all.tar.gz failed with ConnectionError" in message
+    assert "LSTM_JAX_DATA can point at a folder with a toy/ subfolder" in message

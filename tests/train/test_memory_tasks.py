@@ -293,6 +293,54 @@ def test_the_model_that_solved_is_kept_even_if_its_loss_is_not_the_least(tmp_pat
     assert model_files.load(tmp_path / "run").card["valid_wrong"] == 3
 
 
+PATIENT = replace(CONFIG, epochs=6, patience=2)
+VERDICTS = [(0.3, 9), (0.2, 9), (0.2, 9), (0.21, 9), (0.1, 9), (0.1, 9)]
+
+
+def test_a_run_ends_when_its_patience_does(tmp_path, monkeypatch):
+    verdicts = iter(VERDICTS)
+    monkeypatch.setattr(memory_tasks, "verdict", lambda *_: next(verdicts))
+    folder = tmp_path / "run"
+    result, said = run(folder, PATIENT)
+    assert result == loop.Result(4 * PER_EPOCH, True, 0.2), "as good as the best is not better"
+    assert said.endswith("no better for 2 validations: the run ends\n")
+    assert model_files.load(folder).card["steps"] == 2 * PER_EPOCH
+    before = lines(folder)
+    assert run(folder, PATIENT, resume=True)[0] == result
+    assert lines(folder) == before
+    # Patience, like the number of epochs, may be another when a run is taken up.
+    result, _ = run(folder, replace(PATIENT, patience=None), resume=True)
+    assert result == loop.Result(6 * PER_EPOCH, True, 0.1)
+
+
+@pytest.mark.parametrize("stop", [3 * PER_EPOCH, 3 * PER_EPOCH + 1, 4 * PER_EPOCH - 1])
+def test_patience_outlives_a_stop(stop, tmp_path, monkeypatch):
+    verdicts = iter(2 * VERDICTS[:4])
+    monkeypatch.setattr(memory_tasks, "verdict", lambda *_: next(verdicts))
+    whole, _ = run(tmp_path / "whole", PATIENT)
+    folder = tmp_path / "run"
+    assert not run(folder, replace(PATIENT, max_steps=stop))[0].finished
+    assert checkpoints.read_metadata(folder / "checkpoints" / "latest")["waited"] == 1
+    assert run(folder, PATIENT, resume=True)[0] == whole
+    # The card says how long its run was to be, when it was written: before the stop.
+    card = folder / "model.json"
+    card.write_text(card.read_text().replace(f'"max_steps": {stop}', '"max_steps": null'))
+    assert_same_run(folder, tmp_path / "whole")
+
+
+def test_a_checkpoint_of_before_there_was_patience_has_waited_for_nothing(tmp_path, monkeypatch):
+    verdicts = iter(VERDICTS)
+    monkeypatch.setattr(memory_tasks, "verdict", lambda *_: next(verdicts))
+    folder = tmp_path / "run"
+    run(folder, replace(PATIENT, max_steps=3 * PER_EPOCH))
+    latest = folder / "checkpoints" / "latest"
+    state, metadata = checkpoints.load(latest, template())
+    del metadata["waited"]
+    checkpoints.save(latest, state, metadata=metadata)
+    result, _ = run(folder, PATIENT, resume=True)
+    assert result == loop.Result(6 * PER_EPOCH, True, 0.1)
+
+
 @pytest.mark.parametrize(
     ("name", "changed"),
     [

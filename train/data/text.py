@@ -101,6 +101,44 @@ def pack(
     return Windows(inputs, targets, length, end_id, int((targets >= 0).sum()))
 
 
+def stripes(
+    texts: Sequence[np.ndarray], *, rows: int, length: int, end_id: int, offset: int = 0
+) -> Windows:
+    """Cut running texts, joined, into `rows` stripes of equal length, and those into windows.
+
+    For texts too long and too few to be rows of their own. The ends are not predicted, every
+    other symbol is, once; a row starts from the empty state where it happens to be cut.
+
+    Args:
+        texts: int32 ids, without END.
+        rows, length, end_id: as in `pack`.
+        offset: symbols by which the texts are turned, as a ring, before they are cut: another
+            one in each epoch, lest rows always start at the same places.
+
+    Raises:
+        ValueError: no symbols, or rows or length below 1.
+    """
+    symbols = np.concatenate([np.zeros(0, np.int32), *texts])
+    if not symbols.size:
+        raise ValueError("there are no texts to cut")
+    if rows < 1 or length < 1:
+        raise ValueError(f"rows and window length must be at least 1, got {rows} and {length}")
+    size = -(-symbols.size // rows)
+    targets = np.full(rows * size, -1, np.int32)
+    targets[: symbols.size] = np.roll(symbols, -offset)
+    targets = np.pad(
+        targets.reshape(rows, size), ((0, 0), (0, -size % length)), constant_values=-1
+    )
+    inputs = np.full_like(targets, end_id)
+    inputs[:, 1:] = np.where(targets[:, :-1] < 0, end_id, targets[:, :-1])
+    return Windows(inputs, targets, length, end_id, symbols.size)
+
+
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     """The order of the texts in an epoch: a pure function of seed and epoch."""
     return np.random.default_rng([seed, epoch]).permutation(count)
+
+
+def epoch_offset(seed: int, epoch: int, count: int) -> int:
+    """The turn of a running text of `count` symbols in an epoch; none in the first."""
+    return int(np.random.default_rng([seed, epoch]).integers(count)) if epoch else 0

@@ -1,0 +1,40 @@
+"""Sea temperature over the next 24 hours, every half hour, from the changes of the last 25.
+
+    pip install "lstm_jax[datasets]"
+    lstm-jax train sensor
+    lstm-jax evaluate runs/sensor --plot
+
+MAE in °C on the test part, 2017 until March 22, mean and standard deviation of seeds 0 to 4:
+
+                       LSTM              persistence   linear
+    24 hours ahead     0.2429 ± 0.00004  0.2435        0.2414
+    all 48 steps       0.1739 ± 0.0001   0.1752        0.1754
+    rolled, all 48     0.1813 ± 0.0035   0.1752
+
+A day ahead there is nearly nothing to be had beyond the last value: every seed was better than
+persistence, by 0.3%, and none than the linear model. It took 10 seconds of CPU time.
+"""
+
+from lstm_jax.forecaster import ForecasterConfig
+from lstm_jax.train.config import OptimizerConfig, SeriesConfig
+
+config = SeriesConfig(
+    data="sensor",
+    target="temperature",
+    predict="change",
+    read="change",
+    window=50,
+    horizon=48,
+    roll=48,
+    season=25,  # of the tide, which comes twice a day
+    valid=0.15,
+    test=0.2,
+    # The sea warms over the training months and cools over the others: the model is held to have
+    # no drift of its own.
+    model=ForecasterConfig(hidden_features=8, output_dropout=0.5, linear=50, odd=True),
+    optimizer=OptimizerConfig(learning_rate=3e-4, warmup_steps=50, weight_decay=0.1),
+    epochs=6,
+    patience=3,
+    batch=128,
+    checkpoint_every=0,
+)

@@ -1,0 +1,33 @@
+"""Film reviews: does the writer like the film? A bidirectional LSTM over words, max-pooled.
+
+    lstm-jax train sentiment
+    lstm-jax evaluate runs/sentiment
+    lstm-jax predict sentiment "The first hour is dull, but the ending is wonderful and moving."
+
+Judged 84.95% of the 1,821 test sentences of SST-2 right (274 wrong), and 85.94% on average over
+seeds 0, 1 and 2 (84.95 to 86.49); the best of the eight validations of each was 84.40, 84.06 and
+84.17% of 872 sentences. Naive Bayes gets 81.8%, and 83.1% with the phrases. No word vectors from
+elsewhere: it learns the sentences, and all phrases of the training trees, the neutral ones as half
+and half. A run took 4.5 minutes of CPU time, 15 by the clock, on 2 cores of a shared x86-64 CPU.
+"""
+
+from lstm_jax.classifier import SequenceClassifierConfig
+from lstm_jax.train.config import OptimizerConfig, SentimentConfig
+
+config = SentimentConfig(
+    learn="neutral",
+    words=1024,
+    model=SequenceClassifierConfig(
+        embedding_features=200,
+        hidden_features=128,
+        pooling="max",
+        word_dropout=0.1,
+        input_dropout=0.3,
+        output_dropout=0.3,
+    ),
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup_steps=200, final_fraction=0.02),
+    epochs=8,  # two passes
+    validations=4,
+    health_every=1000,
+    checkpoint_every=500,
+)

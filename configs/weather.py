@@ -1,0 +1,32 @@
+"""Seattle's highest temperature of the next day, from two weeks of temperature, rain and wind.
+
+    pip install "lstm_jax[datasets]"
+    lstm-jax train weather
+    lstm-jax evaluate runs/weather --plot
+
+MAE in 2015, mean and standard deviation of seeds 0 to 4: 2.106 ± 0.027 °C; persistence has 2.240,
+last year's value 3.770 and a linear model of the same inputs 2.182. Every seed was better than
+these. The interval of 90% held 87 to 90% of the values. It took 14 seconds of CPU time.
+"""
+
+from lstm_jax.forecaster import ForecasterConfig
+from lstm_jax.train.config import OptimizerConfig, SeriesConfig
+
+config = SeriesConfig(
+    data="weather",
+    target="temp_max",
+    inputs=("temp_min", "precipitation", "wind"),
+    calendar=(365.25,),
+    predict="change",
+    quantiles=(0.05, 0.5, 0.95),
+    window=14,
+    horizon=1,
+    season=365,
+    valid=0.15,
+    test=0.25,  # 2015
+    model=ForecasterConfig(hidden_features=32, output_dropout=0.3, linear=1),
+    optimizer=OptimizerConfig(learning_rate=2e-2, warmup_steps=50, weight_decay=0.1),
+    epochs=20,
+    batch=16,
+    checkpoint_every=0,
+)

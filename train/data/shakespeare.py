@@ -1,0 +1,27 @@
+"""tinyshakespeare: 1,115,394 characters of the plays, one running text, in its usual split.
+
+The text is in the public domain; the file is that of github.com/karpathy/char-rnn.
+"""
+
+from __future__ import annotations
+
+from .download import Source, fetch
+
+COMMIT = "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
+FILE = "input.txt"
+SOURCE = Source(
+    name="tinyshakespeare",
+    base_url=f"https://raw.githubusercontent.com/karpathy/char-rnn/{COMMIT}/data/tinyshakespeare",
+    files={FILE: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"},
+)
+TRAINED = 1_003_854  # characters; what follows them is held out
+
+
+def load() -> dict[str, tuple[str, ...]]:
+    """Split name -> its one text: "train", the first 1,003,854 characters, and "valid", the rest.
+
+    Raises:
+        DataError: the file is missing, altered or out of reach.
+    """
+    text = fetch(SOURCE)[FILE].read_text(encoding="utf-8")
+    return {"train": (text[:TRAINED],), "valid": (text[TRAINED:],)}

@@ -1,0 +1,39 @@
+"""What a forecast is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+def errors(truth: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
+    """MAE and RMSE, in the unit; MAPE, in percent, where every value is above 0."""
+    wrong = np.asarray(forecast, np.float64) - truth
+    found = {"mae": np.abs(wrong).mean(), "rmse": np.sqrt(np.square(wrong).mean())}
+    if (truth > 0).all():
+        found["mape"] = 100 * np.abs(wrong / truth).mean()
+    return {name: float(value) for name, value in found.items()}
+
+
+def skill(mae: float, naive_mae: float) -> float:
+    """1 - MAE / MAE of the naive forecast: 1 is perfect, 0 no better, below 0 worse."""
+    return 1 - mae / naive_mae
+
+
+def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """The share of values that lie in their interval."""
+    return float(((low <= truth) & (truth <= high)).mean())
+
+
+def pinball(truth: Any, forecasts: Any, quantiles: Sequence[float]) -> Array:
+    """The loss whose least value is at the quantiles, (..., Q), of forecasts (..., Q).
+
+    max(q e, (q - 1) e) for the error e = truth - forecast (Koenker & Bassett 1978); truth (...).
+    """
+    error = jnp.asarray(truth)[..., None] - forecasts
+    q = jnp.asarray(quantiles, jnp.float32)
+    return jnp.maximum(q * error, (q - 1) * error)
