@@ -101,8 +101,8 @@ def compare(
     cases: Iterable[Mapping[str, Any]],
     *,
     least_turns: int = 7,
-    most_turns: int = 40,
-    settled: float = 0.01,
+    most_turns: int = 20,
+    settled: float = 0.02,
 ) -> Iterator[tuple[Mapping[str, Any], dict[str, dict[str, Timing]]]]:
     """Yield (case, {work: {contender: Timing}}) for each case.
 

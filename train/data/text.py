@@ -126,9 +126,7 @@ def stripes(
     size = -(-symbols.size // rows)
     targets = np.full(rows * size, -1, np.int32)
     targets[: symbols.size] = np.roll(symbols, -offset)
-    targets = np.pad(
-        targets.reshape(rows, size), ((0, 0), (0, -size % length)), constant_values=-1
-    )
+    targets = np.pad(targets.reshape(rows, size), ((0, 0), (0, -size % length)), constant_values=-1)
     inputs = np.full_like(targets, end_id)
     inputs[:, 1:] = np.where(targets[:, :-1] < 0, end_id, targets[:, :-1])
     return Windows(inputs, targets, length, end_id, symbols.size)
