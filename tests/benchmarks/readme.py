@@ -11,7 +11,7 @@ import argparse
 import json
 import statistics
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,18 @@ def torch(row: Row) -> float:
     return row["results"]["torch"]["ratio"]
 
 
-def split(row: Row) -> float | None:
-    """PyTorch's time by ours on two devices."""
+def gain(row: Row) -> float:
+    """Our time by ours on two devices; 1 where they are not faster, or have no rows to share."""
     ours = row["results"].get("two_devices")
-    return torch(row) / ours["ratio"] if ours else None
+    return max(1.0, 1 / ours["ratio"]) if ours else 1.0
+
+
+def means(rows: list[Row], ratio: Callable[[Row], float]) -> str:
+    """Geometric mean and least, and in brackets the same with two devices where they are faster."""
+    one = [ratio(row) for row in rows]
+    two = [ratio(row) * gain(row) for row in rows]
+    mean, least = (f"{of(one):.2f} ({of(two):.2f})" for of in (statistics.geometric_mean, min))
+    return f"{mean} | {least}"
 
 
 def layers(rows: list[Row]) -> list[str]:
@@ -53,8 +61,9 @@ def layers(rows: list[Row]) -> list[str]:
         cells = []
         for batch in batches:
             [row] = [r for r in rows if (r["case"]["width"], r["case"]["batch"]) == (width, batch)]
-            on_two = split(row)
-            also = f" ({on_two:.2f})" if on_two else ""
+            more = gain(row)
+            pairs = [f"{ratio(row) * more:.2f}" for ratio in (best_jax, torch)]
+            also = f" ({', '.join(pairs)})" if more > 1 else ""
             cells.append(f"{best_jax(row):.2f}, {torch(row):.2f}{also}")
         lines.append(f"| {width:,} | {' | '.join(cells)} |")
     return lines
@@ -68,20 +77,18 @@ def section() -> str:
     one, many = results("sample")["rows"]
     narrow = [row for row in rows if row["case"]["width"] <= 256]
     wide = [row for row in rows if row["case"]["width"] > 256]
-    mean = statistics.geometric_mean
-    better = [max(torch(row), split(row) or 0) for row in rows]
     lines = [
         "Forward and backward of one layer, T = 128, D = H: the time of the fastest JAX peer of",
-        "each shape, then of PyTorch, by ours; in brackets PyTorch's by ours with the batch split",
-        "over two host devices:",
+        "each shape, and of PyTorch, by ours; in brackets by ours with the batch split over two",
+        "host devices, where that is faster (the peers were given one):",
         "",
         *layers(rows),
         "",
-        f"Geometric means: {mean(map(best_jax, narrow)):.2f} against the fastest JAX peer for",
-        f"H ≤ 256 and {mean(map(best_jax, wide)):.2f} beyond; {mean(map(torch, rows)):.2f} against"
-        " PyTorch,",
-        f"{mean(better):.2f} with two devices where they are faster. Least: "
-        f"{min(map(best_jax, rows)):.2f}, {min(map(torch, rows)):.2f}, {min(better):.2f}.",
+        "| by ours, in brackets with two devices | geometric mean | least |",
+        "|---|---|---|",
+        f"| fastest JAX peer, H ≤ 256 | {means(narrow, best_jax)} |",
+        f"| fastest JAX peer, H > 256 | {means(wide, best_jax)} |",
+        f"| PyTorch | {means(rows, torch)} |",
         "",
         "| whole programs | lstm_jax | peers' time by ours |",
         "|---|---|---|",
