@@ -7,10 +7,14 @@ D = H, the input's product included; "both" adds the gradients of parameters and
 cotangent of all h. Each implementation in its own process (see alternate.py). FLOPs are those
 of the products, 16 T B H² forward and three times as many for both; their share is of the rate
 of a large square product of XLA's, measured in the same run.
+
+Beside an NVIDIA GPU, lstm_jax is also run as "cudnn", against jax.experimental.rnn itself, and the
+LSTMs of DeepBench's training set (T up to 150, H up to 4,096) come after the grid.
 """
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -112,6 +116,47 @@ def two_devices_works(case: Mapping[str, Any]) -> dict[str, Work]:
     return _jitted(apply, params, xs, cotangent)
 
 
+def cudnn_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """Our parameters in NVIDIA's kernels."""
+    return _on_gpu(case, "cudnn")
+
+
+def experimental_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """jax.experimental.rnn on its own flat weights, batch-major."""
+    return _on_gpu(case, None)
+
+
+def _on_gpu(case: Mapping[str, Any], implementation: Any) -> dict[str, Work]:
+    import jax
+    from jax.experimental import rnn
+
+    import lstm_jax
+    from lstm_jax import cudnn
+
+    if jax.default_backend() != "gpu":
+        return {}
+    given = arrays(case)
+    names = ("input_kernel", "recurrent_kernel", "bias")
+    params = lstm_jax.LSTMParams(*(given[name] for name in names))
+    if implementation is not None:
+
+        def ours(params, xs):
+            return lstm_jax.lstm(params, xs, implementation=implementation)[1]
+
+        return _jitted(ours, params, given["xs"], given["cotangent"])
+    batch, width = case["batch"], case["width"]
+    zeros = np.zeros((1, batch, width), np.float32)
+    lengths = np.full(batch, case["steps"], np.int32)
+    sizes = {"input_size": width, "hidden_size": width, "num_layers": 1}
+
+    def apply(weights, xs):
+        options = {"dropout": 0.0, "bidirectional": False}
+        return rnn.lstm(xs, zeros, zeros, weights, lengths, **sizes, **options)[0]
+
+    xs, cotangent = (given[n].swapaxes(0, 1) for n in ("xs", "cotangent"))
+    return _jitted(apply, cudnn.flat(params), xs, cotangent)
+
+
 def scan_works(case: Mapping[str, Any]) -> dict[str, Work]:
     """Our own plain scan, the reference."""
     import lstm_jax
@@ -134,24 +179,28 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
     import torch
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     given = arrays(case)
-    layer = torch.nn.LSTM(case["width"], case["width"])
+    layer = torch.nn.LSTM(case["width"], case["width"], device=device)
     with torch.no_grad():
         layer.weight_ih_l0.copy_(torch.tensor(given["input_kernel"].T))
         layer.weight_hh_l0.copy_(torch.tensor(given["recurrent_kernel"].T))
         layer.bias_ih_l0.copy_(torch.tensor(given["bias"]))
         layer.bias_hh_l0.zero_()
-    xs = torch.tensor(given["xs"], requires_grad=True)
-    cotangent = torch.tensor(given["cotangent"])
+    xs = torch.tensor(given["xs"], requires_grad=True, device=device)
+    cotangent = torch.tensor(given["cotangent"], device=device)
     leaves = [*layer.parameters(), xs]
 
     def forward():
         with torch.no_grad():
-            return layer(xs)[0]
+            layer(xs)
+        wait()
 
     def both():
         hs, _ = layer(xs)
-        return torch.autograd.grad(hs, leaves, cotangent)
+        torch.autograd.grad(hs, leaves, cotangent)
+        wait()
 
     return {"both": both, "forward": forward}
 
@@ -225,13 +274,26 @@ PEERS = {
     "lstm_jax": lstm_jax_works,
     "two_devices": two_devices_works,
     "scan": scan_works,
+    "cudnn": cudnn_works,
+    "jax.experimental.rnn": experimental_works,
     "torch": torch_works,
     "flax": flax_works,
     "keras": keras_works,
     "equinox": equinox_works,
 }
 
-CASES = [{"steps": STEPS, "batch": b, "width": h} for h in WIDTHS for b in BATCHES]
+GPU = shutil.which("nvidia-smi") is not None
+ON_GPU_ONLY = ("cudnn", "jax.experimental.rnn")
+DEEPBENCH = [
+    *((25, batch, width) for width in (512, 1024, 2048, 4096) for batch in (16, 32, 64, 128)),
+    *((50, batch, 1536) for batch in (8, 16, 32)),
+    *((150, batch, 256) for batch in (16, 32, 64)),
+]
+SHAPES = [(STEPS, batch, width) for width in WIDTHS for batch in BATCHES]
+CASES = [
+    {"steps": steps, "batch": batch, "width": width}
+    for steps, batch, width in [*SHAPES, *(DEEPBENCH if GPU else ())]
+]
 QUICK = [{"steps": 32, "batch": b, "width": h} for h, b in ((32, 16), (128, 16), (256, 1))]
 
 
@@ -245,4 +307,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(PEERS[sys.argv[2]])
     else:
-        main(__file__, __doc__, PEERS, CASES, QUICK, flops, {"two_devices": TWO_DEVICES})
+        # On a GPU each process takes what it needs of the memory, and host devices do not count.
+        left_out = ("two_devices",) if GPU else ON_GPU_ONLY
+        peers = {name: works for name, works in PEERS.items() if name not in left_out}
+        lean = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        environments = dict.fromkeys(peers, lean) | {"two_devices": {**lean, **TWO_DEVICES}}
+        main(__file__, __doc__, peers, CASES, QUICK, flops, environments)

@@ -17,6 +17,7 @@ def machine() -> dict:
     return {
         "cpu": names[0] if names else platform.processor(),
         "cores": os.cpu_count(),
+        "device": jax.devices()[0].device_kind,
         "python": platform.python_version(),
         "jax": jax.__version__,
     }

@@ -80,20 +80,22 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
     from torch.nn import functional
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    embed, bias = nn.Embedding(V, E), torch.zeros(V)
-    lstm, projection = nn.LSTM(E, H, LAYERS, batch_first=True), nn.Linear(H, E, bias=False)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    embed, bias = nn.Embedding(V, E, device=device), torch.zeros(V, device=device)
+    lstm = nn.LSTM(E, H, LAYERS, batch_first=True, device=device)
+    projection = nn.Linear(H, E, bias=False, device=device)
 
     @torch.inference_mode()
     def draw():
-        ids = torch.ones(case["rows"], 1, dtype=torch.long)
-        state = tuple(torch.zeros(LAYERS, case["rows"], H) for _ in range(2))
+        ids = torch.ones(case["rows"], 1, dtype=torch.long, device=device)
+        state = tuple(torch.zeros(LAYERS, case["rows"], H, device=device) for _ in range(2))
         drawn = []
         for _ in range(case["characters"]):
             hs, state = lstm(embed(ids), state)
             logits = functional.linear(projection(hs[:, 0]), embed.weight, bias)
             ids = torch.multinomial(torch.softmax(logits / TEMPERATURE, -1), 1)
             drawn.append(ids)
-        return torch.cat(drawn, 1).numpy()
+        return torch.cat(drawn, 1).cpu().numpy()
 
     return {"sample": draw}
 

@@ -136,10 +136,11 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
             hs, state = self.lstm(self.embed(ids), state)
             return functional.linear(self.projection(hs), self.embed.weight, self.bias), state
 
-    inputs, targets = (torch.tensor(a).long() for a in window(case))
-    model = Model()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    inputs, targets = (torch.tensor(a, device=device).long() for a in window(case))
+    model = Model().to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, foreach=True)
-    state = tuple(torch.zeros(LAYERS, case["rows"], H) for _ in range(2))
+    state = tuple(torch.zeros(LAYERS, case["rows"], H, device=device) for _ in range(2))
 
     def step():
         nonlocal state
