@@ -171,7 +171,7 @@ def test_a_description_that_is_none_is_refused(saved, content):
     [
         ({"format": 2}, "'CharLM' in format 2"),
         ({"format": None}, "format None"),
-        ({"kind": "Forecaster"}, "describes 'Forecaster'"),
+        ({"kind": "Oracle"}, "describes 'Oracle'"),
         ({"sha256": None}, "sha256"),
         ({"config": None}, "'config'"),
         ({"vocabulary": None}, "'vocabulary'"),

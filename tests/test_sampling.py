@@ -283,7 +283,7 @@ def test_symbols_of_many_blocks_have_their_frequencies():
     np.testing.assert_allclose(counts / rows, [0.1, 0.4, 0.3, 0.2], atol=4 * (0.25 / rows) ** 0.5)
 
 
-@pytest.mark.parametrize("size", [1, 127, 128, 129, 7038])
+@pytest.mark.parametrize("size", [1, 129, 7038])
 def test_no_random_number_leads_to_a_symbol_without_mass(size):
     generator = np.random.default_rng(size)
     mass = generator.exponential(size=size).astype(np.float32) ** 6

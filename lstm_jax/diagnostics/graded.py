@@ -45,8 +45,8 @@ def absorb(block: Array, graded: Graded) -> tuple[Array, Graded]:
     """
     q, r = orthonormal(block)
     size, growth = _diagonal(r)
-    scaled = jnp.triu(r / size[:, None] * _exp(_steps(graded)))
-    return q, grow(graded, growth)._replace(triangle=scaled @ graded.triangle)
+    scaled = _bounded(jnp.triu(r / size[:, None] * _exp(_steps(graded))))
+    return q, grow(graded, growth)._replace(triangle=_bounded(scaled @ graded.triangle))
 
 
 def grow(graded: Graded, growth: Array) -> Graded:
@@ -149,7 +149,7 @@ def _flip(graded: Graded) -> Graded:
     """The same singular values a half-step nearer to a diagonal: Rᵀ = Q S, so (e^d R)ᵀ ~ S e^d."""
     s = jnp.linalg.qr(graded.triangle.T, mode="r")
     size, growth = _diagonal(s)
-    scaled = jnp.triu(s / size[:, None] * _exp(_steps(graded)))
+    scaled = _bounded(jnp.triu(s / size[:, None] * _exp(_steps(graded))))
     return grow(graded, growth)._replace(triangle=scaled)
 
 
@@ -162,6 +162,13 @@ def _steps(graded: Graded) -> Array:
 def _diagonal(r: Array) -> tuple[Array, Array]:
     size = jnp.maximum(jnp.abs(jnp.diagonal(r)), jnp.finfo(r.dtype).tiny)
     return size, jnp.log(size)
+
+
+def _bounded(triangle: Array) -> Array:
+    """Entries no larger than can be multiplied: where a product is singular, a row of R is nothing
+    over next to nothing, its logarithm far below all others, and must not become infinite."""
+    most = jnp.finfo(triangle.dtype).max ** 0.25
+    return jnp.clip(triangle, -most, most)
 
 
 def _exp(x: Array) -> Array:
