@@ -15,3 +15,8 @@ def x64():
     """float64 for the length of one test; the others run in JAX's default mode."""
     with jax.enable_x64(True):
         yield
+
+
+def pytest_collection_modifyitems(items):
+    """The longest file first, lest one worker is left with it when the others are done."""
+    items.sort(key=lambda item: item.path.name != "test_sharding.py")

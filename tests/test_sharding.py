@@ -12,4 +12,4 @@ def test_a_mesh_of_eight_devices_gives_the_numbers_of_one():
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]
     # Two kinds of axes, of which explicit ones with sharded columns have no fused path.
-    assert run.stdout.count("same:") == 2 + 6 + 5 + 2
+    assert run.stdout.count("same:") == 1 + 6 + 5 + 2
