@@ -8,7 +8,8 @@ from jax.experimental import rnn
 from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
-from lstm_jax import functional, implementations
+from lstm_jax import cudnn, functional, implementations
+from lstm_jax.interop import to_cudnn
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 
@@ -135,3 +136,9 @@ def test_the_real_kernel_on_a_gpu():
     found = [jax.value_and_grad(loss, (0, 1))(params, xs, n) for n in ("cudnn", "scan")]
     for a, b in zip(*map(jax.tree.leaves, found), strict=True):
         assert_close(a, np.asarray(b), 1e-4)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_the_kernel_reads_the_vector_that_interop_writes(bias):
+    params, _ = small(bias=bias)
+    np.testing.assert_array_equal(cudnn.flat(params), to_cudnn((params,)))
