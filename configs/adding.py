@@ -10,7 +10,7 @@ other work beside it. Hochreiter & Schmidhuber (1997) needed 74,000 sequences, w
 To a longer lag belongs a longer timescale: `--steps 500 --model.max-timescale 500`.
 """
 
-from lstm_jax.models import SequenceModelConfig
+from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.config import MemoryConfig, OptimizerConfig
 
 config = MemoryConfig(

@@ -12,7 +12,7 @@ The gradient must be clipped hard, and the steps be many and small of batch: wit
 --optimizer.clip-norm 1 the loss was still that of knowing nothing after 100,000 sequences.
 """
 
-from lstm_jax.models import SequenceModelConfig
+from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.config import MemoryConfig, OptimizerConfig
 
 config = MemoryConfig(

@@ -8,7 +8,7 @@ Was solved after 15,000 sequences (0 of 2,560 held-out ones wrong), and of 2,560
 Hochreiter & Schmidhuber (1997) needed 31,390 sequences.
 """
 
-from lstm_jax.models import SequenceModelConfig
+from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.config import MemoryConfig, OptimizerConfig
 
 config = MemoryConfig(

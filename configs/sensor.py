@@ -15,7 +15,7 @@ A day ahead there is nearly nothing to be had beyond the last value: every seed 
 persistence, by 0.3%, and none than the linear model. It took 10 seconds of CPU time.
 """
 
-from lstm_jax.forecaster import ForecasterConfig
+from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig, SeriesConfig
 
 config = SeriesConfig(

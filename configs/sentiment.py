@@ -14,7 +14,7 @@ Three training sentences of the published split that its test has too are left o
 three seeds got 84.95, 86.38 and 86.49%: so much is chance.
 """
 
-from lstm_jax.classifier import SequenceClassifierConfig
+from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig, SentimentConfig
 
 config = SentimentConfig(

@@ -11,7 +11,7 @@ Transformer of 10.65 M parameters has 1.4697, after reading 82 M characters on a
 parameters, not equal reading.
 """
 
-from lstm_jax.models import CharLMConfig
+from lstm_jax.models.char_lm import CharLMConfig
 from lstm_jax.train.config import OptimizerConfig, TextConfig
 
 config = TextConfig(

@@ -11,7 +11,7 @@ With `--noise 0.1` one step ahead is 0.104 ± 0.006 off the noisy values, whose 
 and 0.031 ± 0.004 off the clean wave; 200 steps are 0.053 ± 0.021 off the clean wave.
 """
 
-from lstm_jax.forecaster import ForecasterConfig
+from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig, SeriesConfig
 
 config = SeriesConfig(

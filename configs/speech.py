@@ -16,7 +16,7 @@ in place of 61.8%, but of the others' held-out takes 94.8% in place of 98.4%.
 It takes librosa: `pip install "lstm_jax[speech]"`.
 """
 
-from lstm_jax.classifier import SequenceClassifierConfig
+from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig, SpeechConfig
 
 config = SpeechConfig(

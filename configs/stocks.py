@@ -17,7 +17,7 @@ nothing for the others. The interval is worth more than the forecast: that of 90
 the values. Other stocks: `--target GOOG --inputs AAPL IBM MSFT`. It took 11 seconds of CPU time.
 """
 
-from lstm_jax.forecaster import ForecasterConfig
+from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig, SeriesConfig
 
 config = SeriesConfig(

@@ -8,7 +8,7 @@ Gave validation perplexity 161.3, 112.3 and 103.9 after its three epochs, test p
 steps ran under the schedule of four epochs.
 """
 
-from lstm_jax.models import CharLMConfig
+from lstm_jax.models.char_lm import CharLMConfig
 from lstm_jax.train.config import OptimizerConfig, TextConfig
 
 config = TextConfig(

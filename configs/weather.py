@@ -9,7 +9,7 @@ last year's value 3.770 and a linear model of the same inputs 2.182. Every seed 
 these. The interval of 90% held 87 to 90% of the values. It took 14 seconds of CPU time.
 """
 
-from lstm_jax.forecaster import ForecasterConfig
+from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig, SeriesConfig
 
 config = SeriesConfig(

@@ -11,7 +11,7 @@ Notation, everywhere in the package:
     c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t          h_t = o_t ⊙ tanh(c_t)
 
 A cell is a pure function `new_state = step(params, state, x)`; `scan` runs it over time-major
-inputs (T, ..., D). The NNX layers in `lstm_jax.layers` and models in `lstm_jax.models` own the
+inputs (T, ..., D). The NNX layers of `lstm_jax.nn` and the models of `lstm_jax.models` own the
 parameters, are batch-major (B, T, D), and call these functions. `load` brings a trained model.
 """
 
@@ -45,9 +45,10 @@ from lstm_jax.functional import (
     rnn_cell,
 )
 from lstm_jax.initializers import chrono, init_gru, init_lstm, init_mgu, init_rnn
-from lstm_jax.language_model import LanguageModel, ModelError, load
-from lstm_jax.layers import GRU, LSTM, MGU, RNN, Recurrent
-from lstm_jax.models import CharLM, CharLMConfig
+from lstm_jax.models.char_lm import CharLM, CharLMConfig
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.nn.layers import GRU, LSTM, MGU, RNN, Recurrent
+from lstm_jax.nn.steps import GRUCell, LSTMCell, MGUCell, RNNCell
 from lstm_jax.padding import bucket, mask_of, pad, unpad
 from lstm_jax.recurrence import StackState, Trace, scan, stack, trace
 from lstm_jax.regularize import (
@@ -57,10 +58,9 @@ from lstm_jax.regularize import (
     temporal_activation_penalty,
     zoneout,
 )
-from lstm_jax.sampling import sample
 from lstm_jax.stacks import Directions, Noise, run_layers, trace_layers
-from lstm_jax.steps import GRUCell, LSTMCell, MGUCell, RNNCell
-from lstm_jax.vocabulary import Vocabulary
+from lstm_jax.text.language import LanguageModel, ModelError, load
+from lstm_jax.text.sampling import sample
 
 __version__ = "0.1.0"
 

@@ -22,11 +22,13 @@ from typing import Annotated, Any
 
 import tyro
 
+from lstm_jax.errors import UserError
+
 PROGRAM = "lstm-jax"
 
 
-class UsageError(Exception):
-    """A mistake on the command line, one line."""
+class UsageError(UserError):
+    """A mistake on the command line."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -34,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         sys.exit(_dispatch(arguments))
-    except UsageError as error:
+    except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -105,7 +107,7 @@ def train(arguments: list[str]) -> int:
 
     from lstm_jax.train import config as configs
     from lstm_jax.train import loop
-    from lstm_jax.train.tasks import make_task
+    from lstm_jax.train.problems import make_task
 
     console = Console(highlight=False, markup=False, emoji=False)
 
@@ -117,7 +119,7 @@ def train(arguments: list[str]) -> int:
         )
         return loop.train(config, folder, task=task, facts={"command": command}, console=console)
 
-    result = _guard(run)
+    result = run()
     if result.finished:
         said = f"done after {result.step:,} steps: {folder}"
     else:
@@ -168,10 +170,10 @@ def sample(arguments: list[str]) -> int:
         raise UsageError(f"--num must be at least 1, got {options.num}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
 
-    from lstm_jax.language_model import load
-    from lstm_jax.script import to_simplified, to_traditional
+    from lstm_jax.text.language import load
+    from lstm_jax.text.script import to_simplified, to_traditional
 
-    model = _guard(lambda: load(options.model))
+    model = load(options.model)
     prompt = to_traditional(options.prompt) if model.card.get("data") == "tang" else options.prompt
     show = to_simplified if options.simplified else str
     live = sys.stdout.isatty() and not options.json
@@ -186,7 +188,7 @@ def sample(arguments: list[str]) -> int:
     )
     texts = [prompt] * options.num
     shown = 0
-    while (parts := _guard(lambda: next(pieces, None))) is not None:
+    while (parts := next(pieces, None)) is not None:
         texts = [text + part for text, part in zip(texts, parts, strict=True)]
         if live:
             # The first text is shown as it grows, the others, of the same batch, when it is whole.
@@ -211,12 +213,12 @@ def sample(arguments: list[str]) -> int:
 
 def evaluate(arguments: list[str]) -> int:
     """Measure a model on data that it did not learn from."""
-    from lstm_jax.train import judges
+    from lstm_jax.train import evaluate as judges
 
     options = _parse(
         judges.EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
     )
-    figures, said = _guard(lambda: judges.evaluate(options))
+    figures, said = judges.evaluate(options)
     print(json.dumps(figures, ensure_ascii=False) if options.json else said)
     return 0
 
@@ -234,7 +236,7 @@ def predict(arguments: list[str]) -> int:
         raise UsageError(f"there is no {what!r} to predict; there are {', '.join(PREDICTORS)}")
     kind, answer = PREDICTORS[what]
     options = _parse(kind, rest, f"{PROGRAM} predict {what}", description=answer.__doc__)
-    figures, said, notes = _guard(lambda: answer(options))
+    figures, said, notes = answer(options)
     for note in notes:
         print(note, file=sys.stderr)
     print(json.dumps(figures, ensure_ascii=False) if options.json else said)
@@ -246,7 +248,7 @@ def data(arguments: list[str]) -> int:
     from lstm_jax.train.data import sets
 
     options = _parse(sets.DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
-    figures, said = _guard(lambda: sets.describe(options.name))
+    figures, said = sets.describe(options.name)
     print(json.dumps(figures, ensure_ascii=False) if options.json else said)
     return 0
 
@@ -256,14 +258,14 @@ def diagnose(arguments: list[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from lstm_jax.diagnosis import report
-    from lstm_jax.diagnosis.findings import summary
+    from lstm_jax.report import page as report
+    from lstm_jax.report.findings import summary
 
     options = _parse(
         report.DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__
     )
     progress = Console(stderr=True, highlight=False, markup=False)
-    results = _guard(lambda: report.run(options, progress))
+    results = report.run(options, progress)
     if options.json:
         print(json.dumps(results, ensure_ascii=False))
         return 0
@@ -305,25 +307,6 @@ def _write(text: str) -> None:
 
 def _recipes() -> Any:
     return importlib.import_module("lstm_jax.configs")
-
-
-def _guard(call: Callable[[], Any]) -> Any:
-    """Turn the errors that a user can cause into a UsageError; let bugs show themselves."""
-    from lstm_jax.diagnosis.reading import ReportError
-    from lstm_jax.model_files import ModelError
-    from lstm_jax.text_files import TextFileError
-    from lstm_jax.train.audio import AudioError
-    from lstm_jax.train.checkpoints import CheckpointError
-    from lstm_jax.train.config import ConfigError
-    from lstm_jax.train.data.download import DataError
-
-    caused = (
-        AudioError, CheckpointError, ConfigError, DataError, ModelError, ReportError, TextFileError,
-    )  # fmt: skip
-    try:
-        return call()
-    except caused as error:
-        raise UsageError(str(error)) from None
 
 
 def _parse(kind: Any, arguments: list[str], program: str, **options: Any) -> Any:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from lstm_jax import cells, cudnn, implementations
+from lstm_jax import cells
 from lstm_jax.cells import (
     GRUParams,
     GRUState,
@@ -23,8 +23,10 @@ from lstm_jax.cells import (
     RNNParams,
     RNNState,
 )
-from lstm_jax.fused import Kernels, Pointwise, affine_scan
-from lstm_jax.implementations import IMPLEMENTATIONS, Explanation, Implementation
+from lstm_jax.engines import choose as implementations
+from lstm_jax.engines import cudnn
+from lstm_jax.engines.choose import IMPLEMENTATIONS, Explanation, Implementation
+from lstm_jax.engines.fused import Kernels, Pointwise, affine_scan
 from lstm_jax.recurrence import Step, controls, hidden, hide, initial_like, scan
 from lstm_jax.remat import Remat, in_chunks
 

@@ -1,15 +1,15 @@
-"""Noise inside a recurrence, each a few lines around a step or its parameters; keys are passed.
+"""Noise and penalties, each a few lines; keys are passed, and no key means no noise.
 
+dropout          zeros at random, of whole sequences: inputs, outputs, between layers
 zoneout          wraps a step: units keep their old state at random
 drop_state       wraps a step: the product with the recurrent kernel sees h through one mask
 drop_weights     parameters whose recurrent kernel has zeros at random, for one whole sequence
 penalties        activation (AR) and temporal activation (TAR) regularisation
-
-Dropout of inputs, outputs and between layers is `lstm_jax.dropout`, on whole sequences.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,8 +17,36 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lstm_jax.dropout import check_rate, dropout
 from lstm_jax.recurrence import Step
+
+
+def dropout(key: Array | None, xs: Array, rate: float, *, shared_axes: Sequence[int] = ()) -> Array:
+    """Zero each element with probability `rate` and scale the rest by 1 / (1 - rate).
+
+    Args:
+        key: a key of `jax.random`; None returns `xs` as it is.
+        xs: any shape.
+        rate: in [0, 1).
+        shared_axes: axes along which one draw is used. Sharing time gives the variational
+            dropout of Gal & Ghahramani (2016).
+
+    Raises:
+        ValueError: for a rate outside [0, 1).
+    """
+    check_rate("rate", rate)
+    if key is None or rate == 0:
+        return xs
+    shape = list(xs.shape)
+    for axis in shared_axes:
+        shape[axis] = 1
+    keep = jax.random.bernoulli(key, 1 - rate, tuple(shape))
+    return jnp.where(keep, xs / (1 - rate), jnp.zeros_like(xs))
+
+
+def check_rate(name: str, rate: float) -> None:
+    """Raise a ValueError that names a dropout rate outside [0, 1)."""
+    if not 0 <= rate < 1:
+        raise ValueError(f"{name} must lie in [0, 1), got {rate}")
 
 
 def zoneout(step: Step, rates: Any) -> Step:

@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lstm_jax import functional, implementations
+from lstm_jax import functional
 from lstm_jax.cells import GRUState
-from lstm_jax.dropout import check_rate, dropout
+from lstm_jax.engines import choose as implementations
 from lstm_jax.functional import Cell
 from lstm_jax.recurrence import controls, initial_like, trace
-from lstm_jax.regularize import drop_state, drop_weights, zoneout
+from lstm_jax.regularize import check_rate, drop_state, drop_weights, dropout, zoneout
 
 Merge = Literal["concat", "sum"]
 Connections = Literal["residual", "skip"]

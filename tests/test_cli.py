@@ -13,14 +13,15 @@ from flax import nnx
 
 from lstm_jax import cli
 from lstm_jax.configs import copy, smoke
-from lstm_jax.language_model import LanguageModel, load
-from lstm_jax.models import CharLM, CharLMConfig, SequenceModelConfig
+from lstm_jax.models.char_lm import CharLM, CharLMConfig
+from lstm_jax.models.sequence_model import SequenceModelConfig
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.train import config as configs
-from lstm_jax.train import judges
+from lstm_jax.train import evaluate as judges
 from lstm_jax.train.config import MemoryConfig
 from lstm_jax.train.data import sets, synthetic
-from lstm_jax.train.memory_tasks import MemoryTask
-from lstm_jax.vocabulary import Vocabulary
+from lstm_jax.train.tasks.memory.task import MemoryTask
 
 FOLDER = Path(__file__).parent.parent / "configs"
 RECIPES = ", ".join(sorted(p.stem for p in FOLDER.glob("*.py") if p.stem != "__init__"))
@@ -416,7 +417,7 @@ def break_array(latest):
 def give_another_models(latest):
     import jax.numpy as jnp
 
-    from lstm_jax.train import checkpoints
+    from lstm_jax.train.run import checkpoints
 
     checkpoints.save(latest, {"kernel": jnp.ones(3)}, metadata={})
 
@@ -533,7 +534,7 @@ def test_a_terminal_sees_phrases_over_the_end_of_the_prompt(prompt, poet, call, 
         def stream(self, prompts, **options):
             yield from ([c] for c in "坤，乾坤。看乾")
 
-    monkeypatch.setattr("lstm_jax.language_model.load", lambda name: Fake())
+    monkeypatch.setattr("lstm_jax.text.language.load", lambda name: Fake())
     arguments = ["sample", prompt, "--simplified"]
     _, expected, _ = call(*arguments)
     terminal(monkeypatch)

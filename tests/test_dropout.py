@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.dropout import dropout
+from lstm_jax.regularize import dropout
 
 KEY = jax.random.key(0)
 

@@ -11,7 +11,7 @@ from problems import CELLS, make_params, make_state, make_xs
 import lstm_jax as lj
 from lstm_jax import lstm_gates, lstm_step, sample, stack, trace
 from lstm_jax.conv import conv_lstm_step, init_conv_lstm, zero_images
-from lstm_jax.losses import tied_cross_entropy
+from lstm_jax.models.losses import tied_cross_entropy
 
 T, B, D, H, V = 3, 2, 2, 3, 5
 PLATFORMS = ("tpu", "cuda")

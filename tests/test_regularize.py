@@ -7,7 +7,7 @@ import pytest
 from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
-from lstm_jax.dropout import dropout
+from lstm_jax.regularize import dropout
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 T, B, D, H = 6, 4, 2, 50

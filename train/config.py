@@ -9,16 +9,19 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from lstm_jax.classifier import SequenceClassifierConfig
-from lstm_jax.forecaster import ForecasterConfig
-from lstm_jax.models import CharLMConfig, SequenceModelConfig
+from lstm_jax.errors import UserError
+from lstm_jax.files import write_whole
+from lstm_jax.models.char_lm import CharLMConfig
+from lstm_jax.models.classifier import SequenceClassifierConfig
+from lstm_jax.models.forecaster import ForecasterConfig
+from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.data.memory import LEAST_STEPS
 
 Bound = tuple[str, Any, bool, str]
 """A field's name and value, whether it can be, and what was expected."""
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError, ValueError):
     """A configuration that cannot be; one line that names the field."""
 
 
@@ -321,9 +324,7 @@ def from_dict(values: Any) -> TrainConfig:
 
 def save(config: TrainConfig, path: Path) -> None:
     """Write a configuration as JSON, whole or not at all."""
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(to_dict(config), indent=2) + "\n", encoding="utf-8")
-    partial.replace(path)
+    write_whole(path, json.dumps(to_dict(config), indent=2) + "\n")
 
 
 def load(path: Path) -> TrainConfig:

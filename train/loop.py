@@ -16,16 +16,16 @@ from flax import nnx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from lstm_jax.model_files import DESCRIPTION, WEIGHTS
-from lstm_jax.train import checkpoints
+from lstm_jax.models.storage import DESCRIPTION, WEIGHTS
 from lstm_jax.train import config as configs
 from lstm_jax.train.config import ConfigError, TrainConfig
-from lstm_jax.train.health import make_health
-from lstm_jax.train.meter import HEALTH, METRICS, Meter, cut
-from lstm_jax.train.state import make_optimizer, make_state
-from lstm_jax.train.step import make_update
+from lstm_jax.train.problems import make_task
+from lstm_jax.train.run import checkpoints
+from lstm_jax.train.run.health import make_health
+from lstm_jax.train.run.meter import HEALTH, METRICS, Meter, cut
+from lstm_jax.train.run.state import make_optimizer, make_state
+from lstm_jax.train.run.update import make_update
 from lstm_jax.train.task import Task
-from lstm_jax.train.tasks import make_task
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"

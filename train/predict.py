@@ -11,14 +11,14 @@ import numpy as np
 import tyro
 from flax import nnx
 
-from lstm_jax import model_files
-from lstm_jax.model_files import ModelError, Stored
+from lstm_jax.models import storage as model_files
+from lstm_jax.models.storage import ModelError, Stored
+from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.padding import pad
-from lstm_jax.train import audio
-from lstm_jax.train.audio import Scaler
-from lstm_jax.train.classify_tasks import log_probabilities, make_reader, widths_of
+from lstm_jax.train.data import audio
+from lstm_jax.train.data.audio import Scaler
 from lstm_jax.train.data.sentiment import words_of
-from lstm_jax.vocabulary import Vocabulary
+from lstm_jax.train.tasks.classify import log_probabilities, make_reader, widths_of
 
 MOST_WORDS = 256
 HALF_BAR = 20  # signs between doubt and certainty

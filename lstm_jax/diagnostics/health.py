@@ -4,7 +4,7 @@
     ‖Δθ‖ / ‖θ‖       how far the update moves the weights; about 1e-3 is the folklore
     ‖dL/ds_t‖        how much of the loss reaches the state of a step, h and c, against its lag
 
-Functions of pytrees and of the loss; `lstm_jax.train.health` asks them while a model trains.
+Functions of pytrees and of the loss; `lstm_jax.train.run.health` asks them while a model trains.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from safetensors.flax import load_file
 from safetensors.numpy import save
 
 from lstm_jax.cells import GRUParams, LSTMNorm, LSTMParams, MGUParams, RNNParams
+from lstm_jax.files import write_whole
 from lstm_jax.interop.arrays import owned
 from lstm_jax.interop.checks import check_names, check_params
 from lstm_jax.interop.stacks import Directions, Layer, check_layers
@@ -46,10 +47,7 @@ def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
                 arrays |= _flatten(f"{k}.{side}", params)
         else:
             arrays |= _flatten(str(k), layer)
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save({name: owned(np.asarray(a)) for name, a in arrays.items()}))
-    partial.replace(path)
+    write_whole(Path(path), save({name: owned(np.asarray(a)) for name, a in arrays.items()}))
 
 
 def load_safetensors(path: str | Path) -> tuple[Layer, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 
-from lstm_jax.animation import colour_map
+from lstm_jax.animation.page import colour_map
 from lstm_jax.diagnostics import FixedPoints, LyapunovSpectrum
 from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, once
 

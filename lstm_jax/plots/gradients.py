@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from lstm_jax.animation import colour_map
+from lstm_jax.animation.page import colour_map
 from lstm_jax.diagnostics import Roads, influence_lag
 from lstm_jax.plots.drawing import (
     COLOURS,

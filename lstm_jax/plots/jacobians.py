@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from lstm_jax.animation import colour_map
+from lstm_jax.animation.page import colour_map
 from lstm_jax.diagnostics import ProductSpectrum, StepNorms
 from lstm_jax.plots.drawing import BOUND, COLOURS, INK, LAG, SOFT, begin, decades, end, log_lags
 

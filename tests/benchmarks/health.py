@@ -17,14 +17,14 @@ import numpy as np
 from flax import nnx
 
 from lstm_jax.configs import adding, smoke, tang
-from lstm_jax.models import CharLM
+from lstm_jax.models.char_lm import CharLM
 from lstm_jax.train.config import TextConfig, TrainConfig
 from lstm_jax.train.data.text import Window, pack
-from lstm_jax.train.health import make_health
-from lstm_jax.train.state import make_optimizer, make_state
-from lstm_jax.train.step import make_update
-from lstm_jax.train.tasks import make_task
-from lstm_jax.train.text_tasks import window_loss
+from lstm_jax.train.problems import make_task
+from lstm_jax.train.run.health import make_health
+from lstm_jax.train.run.state import make_optimizer, make_state
+from lstm_jax.train.run.update import make_update
+from lstm_jax.train.tasks.text.task import window_loss
 
 CONFIGS = {"tang": tang.config, "smoke": smoke.config, "adding": adding.config}
 VOCABULARIES = {"tang": 7038, "smoke": 24}

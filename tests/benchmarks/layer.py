@@ -131,7 +131,7 @@ def _on_gpu(case: Mapping[str, Any], implementation: Any) -> dict[str, Work]:
     from jax.experimental import rnn
 
     import lstm_jax
-    from lstm_jax import cudnn
+    from lstm_jax.engines import cudnn
 
     if jax.default_backend() != "gpu":
         return {}

@@ -34,9 +34,9 @@ import optax
 from flax import nnx
 from machine import machine
 
-from lstm_jax.models import SequenceModel, SequenceModelConfig
+from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train.data import memory
-from lstm_jax.train.memory_tasks import judge
+from lstm_jax.train.tasks.memory.task import judge
 
 RESULTS = Path(__file__).parent / "results"
 MODELS = ("lstm chrono", "lstm forget bias 1", "gru", "rnn orthogonal")

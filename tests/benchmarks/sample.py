@@ -34,17 +34,17 @@ def weight_bytes(case: Mapping[str, Any], work: str) -> float:
 def _network() -> Any:
     from flax import nnx
 
-    from lstm_jax.models import CharLM, CharLMConfig
+    from lstm_jax.models.char_lm import CharLM, CharLMConfig
 
     return CharLM(V, CharLMConfig(E, H, LAYERS), rngs=nnx.Rngs(0))
 
 
 def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """`lstm_jax.sampling.decode`, one program."""
+    """`lstm_jax.text.sampling.decode`, one program."""
     import jax
     from flax import nnx
 
-    from lstm_jax import sampling
+    from lstm_jax.text import sampling
 
     network = _network()
     graph, params = nnx.split(network)

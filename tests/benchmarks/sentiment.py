@@ -21,12 +21,14 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 
-from lstm_jax import model_files, plots
+from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
-from lstm_jax.train import judges, loop, predict
+from lstm_jax.models import storage as model_files
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.train import evaluate as judges
+from lstm_jax.train import loop, predict
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import Text, words_of
-from lstm_jax.vocabulary import Vocabulary
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)

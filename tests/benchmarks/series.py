@@ -21,9 +21,10 @@ from pathlib import Path
 from machine import machine
 from rich.console import Console
 
-from lstm_jax import model_files
 from lstm_jax.configs import sensor, sine, stocks, weather
-from lstm_jax.train import loop, series_verdict
+from lstm_jax.models import storage as model_files
+from lstm_jax.train import loop
+from lstm_jax.train.forecasts import verdict as series_verdict
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(5)

@@ -18,13 +18,15 @@ import numpy as np
 from flax import nnx
 from machine import machine
 
-from lstm_jax import model_files, plots
+from lstm_jax import plots
 from lstm_jax.configs import speech as recipe
-from lstm_jax.model_files import Stored
-from lstm_jax.train import audio, judges, loop, predict
-from lstm_jax.train.classify_tasks import log_probabilities, make_reader
-from lstm_jax.train.data import speech
+from lstm_jax.models import storage as model_files
+from lstm_jax.models.storage import Stored
+from lstm_jax.train import evaluate as judges
+from lstm_jax.train import loop, predict
+from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.speech import DIGITS, Recording
+from lstm_jax.train.tasks.classify import log_probabilities, make_reader
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)

@@ -41,12 +41,12 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
     import jax
     from flax import nnx
 
-    from lstm_jax.models import CharLM, CharLMConfig
+    from lstm_jax.models.char_lm import CharLM, CharLMConfig
     from lstm_jax.train.config import OptimizerConfig
     from lstm_jax.train.data.text import Window
-    from lstm_jax.train.state import make_optimizer, make_state
-    from lstm_jax.train.step import make_update
-    from lstm_jax.train.text_tasks import window_loss
+    from lstm_jax.train.run.state import make_optimizer, make_state
+    from lstm_jax.train.run.update import make_update
+    from lstm_jax.train.tasks.text.task import window_loss
 
     inputs, targets = window(case)
     model = CharLM(V, CharLMConfig(E, H, LAYERS), rngs=nnx.Rngs(0))

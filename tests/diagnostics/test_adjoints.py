@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from diagnostics.recurrences import CELLS, XS, leaves_of, quick
 from oracles import jacobians as oracle
 from oracles.cells import as_params, lstm_step
 from problems import assert_close, make_params, make_state, make_xs
-from recurrences import CELLS, XS, leaves_of, quick
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import adjoints, influence_lag, norms_by_lag

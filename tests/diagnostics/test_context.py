@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from diagnostics.recurrences import CELLS, quick, textbook
 from oracles import cells as oracle
 from problems import assert_close, make_xs
-from recurrences import CELLS, quick, textbook
 
 from lstm_jax.diagnostics import ContextLoss, loss_by_context, memory_length
 

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from diagnostics.recurrences import quick
 from oracles import jacobians as oracle
 from oracles.cells import as_params
 from oracles.cells import lstm_step as oracle_step
 from problems import assert_close, make_params, make_state
-from recurrences import quick
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import FixedPoints, distinct, fixed_points

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from diagnostics.recurrences import quick
 from problems import assert_close, make_params, make_state, make_xs
-from recurrences import quick
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import (

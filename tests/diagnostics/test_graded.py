@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from diagnostics.recurrences import prescribed, quick
 from oracles.jacobians import log_singular_values, scaled_rows
 from problems import assert_close
-from recurrences import prescribed, quick
 
 from lstm_jax.diagnostics import graded
 from lstm_jax.diagnostics.graded import Graded

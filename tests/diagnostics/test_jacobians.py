@@ -7,12 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from oracles import jacobians as oracle
-from oracles.cells import as_params, lstm_gates, lstm_step
-from problems import assert_close, make_params, make_state, make_xs
-from recurrences import (
+from diagnostics.recurrences import (
     CELLS,
     SPECTRA,
     XS,
@@ -25,6 +20,11 @@ from recurrences import (
     rotation,
     spectrum,
 )
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from oracles import jacobians as oracle
+from oracles.cells import as_params, lstm_gates, lstm_step
+from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import jacobians, log_bound, step_jacobians, step_norms

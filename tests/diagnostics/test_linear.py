@@ -6,10 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import jacobians as oracle
-from oracles.cells import finite_differences
-from problems import assert_close, make_params, make_state, make_xs
-from recurrences import (
+from diagnostics.recurrences import (
     CELLS,
     XS,
     D,
@@ -20,6 +17,9 @@ from recurrences import (
     leaves_of,
     quick,
 )
+from oracles import jacobians as oracle
+from oracles.cells import finite_differences
+from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import (

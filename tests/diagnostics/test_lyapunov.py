@@ -6,10 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import jacobians as oracle
-from oracles.cells import as_params, lstm_step
-from problems import assert_close, make_params, make_state, make_xs
-from recurrences import (
+from diagnostics.recurrences import (
     CELLS,
     apply_matrix,
     every_step,
@@ -18,6 +15,9 @@ from recurrences import (
     quick,
     rotation,
 )
+from oracles import jacobians as oracle
+from oracles.cells import as_params, lstm_step
+from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import lyapunov_spectrum

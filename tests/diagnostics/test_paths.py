@@ -5,10 +5,10 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
+from diagnostics.recurrences import leaves_of, quick, stacked, textbook
 from oracles import jacobians as oracle
 from oracles.cells import as_params, lstm_gates, lstm_step
 from problems import assert_close, make_state, make_xs
-from recurrences import leaves_of, quick, stacked, textbook
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import cell_and_hidden, cell_jacobian, detach, step_jacobians

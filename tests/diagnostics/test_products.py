@@ -6,9 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from oracles import jacobians as oracle
-from problems import assert_close, make_xs
-from recurrences import (
+from diagnostics.recurrences import (
     SPECTRA,
     N,
     apply_matrix,
@@ -21,6 +19,8 @@ from recurrences import (
     spectrum,
     textbook,
 )
+from oracles import jacobians as oracle
+from problems import assert_close, make_xs
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import graded, product_spectrum

@@ -7,8 +7,8 @@ import os
 from importlib.metadata import version
 
 import jax
-from cases import FIXTURES, save
-from peers import equinox_case, haiku_case, keras_case, torch_case
+from interop.cases import FIXTURES, save
+from interop.peers import equinox_case, haiku_case, keras_case, torch_case
 
 LENGTHS = [2, 4, 1]
 

@@ -6,7 +6,7 @@ Frameworks are imported inside, so that a test needs only its own.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from cases import Case
+from interop.cases import Case
 
 T, B = 4, 3
 

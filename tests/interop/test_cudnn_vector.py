@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from cases import assert_identical, assert_runs_alike, make_cell, make_stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interop.cases import assert_identical, assert_runs_alike, make_cell, make_stack
+from interop.peers import cudnn_case
 from jax.experimental import rnn
-from peers import cudnn_case
 
 from lstm_jax.interop import Directions, from_cudnn, to_cudnn
 

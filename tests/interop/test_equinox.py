@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import assert_identical, assert_runs_alike, load, make_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peers import equinox_case, with_equinox_weights
+from interop.cases import assert_identical, assert_runs_alike, load, make_cell
+from interop.peers import equinox_case, with_equinox_weights
 
 from lstm_jax.cells import LSTMParams
 from lstm_jax.interop import from_equinox, to_equinox

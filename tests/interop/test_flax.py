@@ -3,11 +3,11 @@ import functools
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import assert_identical, assert_runs_alike, make_cell
 from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peers import linen_case, nnx_case
+from interop.cases import assert_identical, assert_runs_alike, make_cell
+from interop.peers import linen_case, nnx_case
 
 from lstm_jax.cells import LSTMParams, MGUParams
 from lstm_jax.interop import Directions, from_linen, from_nnx, to_linen, to_nnx

@@ -1,10 +1,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import assert_identical, assert_runs_alike, load, make_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peers import haiku_case
+from interop.cases import assert_identical, assert_runs_alike, load, make_cell
+from interop.peers import haiku_case
 
 from lstm_jax.cells import LSTMParams, MGUParams
 from lstm_jax.interop import from_haiku, to_haiku

@@ -3,10 +3,10 @@ import os
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peers import keras_case
+from interop.cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
+from interop.peers import keras_case
 
 from lstm_jax.cells import GRUParams, LSTMNorm, LSTMParams, MGUParams
 from lstm_jax.interop import Directions, from_keras, to_keras

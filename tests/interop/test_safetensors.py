@@ -4,9 +4,9 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import assert_identical, make_cell, make_stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interop.cases import assert_identical, make_cell, make_stack
 from safetensors.numpy import load_file, save_file
 
 from lstm_jax.cells import LSTMNorm, LSTMParams, MGUParams

@@ -1,10 +1,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from peers import torch_case
+from interop.cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
+from interop.peers import torch_case
 
 from lstm_jax.cells import GRUParams, LSTMParams, MGUParams, RNNParams
 from lstm_jax.interop import (

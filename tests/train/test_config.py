@@ -6,7 +6,6 @@ from dataclasses import asdict, fields, is_dataclass, replace
 
 import pytest
 
-from lstm_jax.classifier import SequenceClassifierConfig
 from lstm_jax.configs import (
     adding,
     copy,
@@ -20,8 +19,10 @@ from lstm_jax.configs import (
     tang,
     weather,
 )
-from lstm_jax.forecaster import ForecasterConfig
-from lstm_jax.models import CharLMConfig, SequenceModelConfig
+from lstm_jax.models.char_lm import CharLMConfig
+from lstm_jax.models.classifier import SequenceClassifierConfig
+from lstm_jax.models.forecaster import ForecasterConfig
+from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.config import (
     ConfigError,
     MemoryConfig,

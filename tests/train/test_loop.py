@@ -23,16 +23,18 @@ from flax import nnx
 from rich.console import Console
 
 import lstm_jax
-from lstm_jax.models import CharLMConfig
-from lstm_jax.train import checkpoints, loop, text_tasks
-from lstm_jax.train.checkpoints import CheckpointError
+from lstm_jax.models.char_lm import CharLMConfig
+from lstm_jax.train import loop
 from lstm_jax.train.config import ConfigError, OptimizerConfig, TextConfig
 from lstm_jax.train.config import load as load_config
 from lstm_jax.train.data import synthetic
-from lstm_jax.train.evaluate import Score, score_texts
-from lstm_jax.train.state import make_optimizer, make_state
-from lstm_jax.train.tasks import make_task
-from lstm_jax.train.text_tasks import load_texts
+from lstm_jax.train.problems import make_task
+from lstm_jax.train.run import checkpoints
+from lstm_jax.train.run.checkpoints import CheckpointError
+from lstm_jax.train.run.state import make_optimizer, make_state
+from lstm_jax.train.tasks.text import task as text_tasks
+from lstm_jax.train.tasks.text.score import Score, score_texts
+from lstm_jax.train.tasks.text.task import load_texts
 
 ROWS, TEXTS = 3, 9  # 9 texts of 47 symbols in 3 rows: 141 symbols a row, 6 windows of 24
 PER_EPOCH = 6

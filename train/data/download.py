@@ -15,16 +15,16 @@ import pooch
 from rich.console import Console
 from rich.progress import Progress
 
+from lstm_jax.errors import UserError
+from lstm_jax.files import write_whole
+
 MIRROR_VARIABLE = "LSTM_JAX_DATA"
 CACHE_VARIABLE = "LSTM_JAX_CACHE"
 NPM_TIMEOUT_SECONDS = 600
 
 
-class DataError(RuntimeError):
+class DataError(UserError, RuntimeError):
     """A data file is missing, altered or out of reach; the message is one line."""
-
-    def __init__(self, message: str):
-        super().__init__(" ".join(message.splitlines()))
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,4 @@ def _place(content: bytes, digest: str, path: Path, origin: str) -> None:
             f"{path.name} from {origin} is truncated or altered: its sha256 is not the pinned one"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside its place and renamed, so that no other process sees half a file.
-    with tempfile.TemporaryDirectory(dir=path.parent) as temporary:
-        (Path(temporary) / path.name).write_bytes(content)
-        os.replace(Path(temporary) / path.name, path)
+    write_whole(path, content)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from .download import DataError, Source, fetch
+from lstm_jax.train.data.download import DataError, Source, fetch
 
 LABELS = ("negative", "positive")
 NEUTRAL = 2  # of the trees' labels 0 to 4

@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from lstm_jax.train import audio
-from lstm_jax.train.data import sentiment, series, shakespeare, speech, tang
+from lstm_jax.train.data import audio, sentiment, series, shakespeare, speech, tang
 from lstm_jax.train.data.download import DataError
 
 Description = tuple[dict[str, Any], str]

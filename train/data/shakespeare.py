@@ -5,7 +5,7 @@ The text is in the public domain; the file is that of github.com/karpathy/char-r
 
 from __future__ import annotations
 
-from .download import Source, fetch
+from lstm_jax.train.data.download import Source, fetch
 
 COMMIT = "6f9487a6fe5b420b7ca9afb0d7c078e37c1d1b4e"
 FILE = "input.txt"

@@ -13,9 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstm_jax.train import audio
-
-from .download import DataError, Source, fetch
+from lstm_jax.train.data import audio
+from lstm_jax.train.data.download import DataError, Source, fetch
 
 COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 REPOSITORY = "free-spoken-digit-dataset"

@@ -18,7 +18,7 @@ from itertools import combinations
 
 from opencc import OpenCC
 
-from .download import Source, fetch
+from lstm_jax.train.data.download import Source, fetch
 
 COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
 BASE_URL = (

@@ -1,0 +1,302 @@
+"""The gate animation: a text is read character by character, every gate and state in view.
+
+`gate_animation_html` gives one page that needs a browser and nothing else: no network, no other
+file. The browser draws the text in its own fonts, so that any script can be shown.
+`lstm_jax.plots.gif.save_gif` makes a GIF of the same panels.
+
+A unit's timescale τ is that of `lstm_jax.diagnostics.timescales`: after τ steps, 1/e of what the
+cell held is left.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstm_jax.cells import LSTMGates, LSTMState
+from lstm_jax.diagnostics.gates import timescales
+from lstm_jax.files import write_whole
+
+# What is drawn, in the order of the panels, and the range it lies in. The cell has none.
+RANGES = {"f": (0, 1), "i": (0, 1), "o": (0, 1), "g": (-1, 1), "c": None, "h": (-1, 1)}
+LEVELS = 65535  # two bytes a value: the readout multiplies values, so one byte would show
+
+# Anchors of the colour maps, (lightness, chroma, hue in degrees) in OKLCh. Lightness is linear in
+# the value, and zero looks like the page behind it: a closed gate is blank, an open one is inked.
+ANCHORS = {
+    ("gate", "light"): [(0.975, 0.008, 95), (0.64, 0.11, 235), (0.30, 0.13, 275)],
+    ("gate", "dark"): [(0.24, 0.015, 265), (0.60, 0.12, 250), (0.96, 0.05, 200)],
+    ("signed", "light"): [(0.38, 0.13, 262), (0.975, 0.008, 95), (0.38, 0.13, 28)],
+    ("signed", "dark"): [(0.86, 0.10, 230), (0.24, 0.015, 265), (0.86, 0.11, 55)],
+}
+
+
+@dataclass(frozen=True)
+class DrawnLayer:
+    """One layer as it is drawn: n of its H units, over T steps."""
+
+    name: str
+    units: np.ndarray
+    """Indices of the units drawn, (n,), top row first."""
+    timescales: np.ndarray
+    """τ of each, (n,), in steps; infinite where f was always 1."""
+    total: int
+    """H."""
+    values: dict[str, np.ndarray]
+    """f, i, o, g, c, h of the units drawn: each (T, n)."""
+    means: dict[str, np.ndarray]
+    """Over all H units: the mean of f, i, o and the mean magnitude of g, c, h: each (T,)."""
+    cell_limit: float
+    """The largest |c| of the units drawn; 1 where all are zero."""
+
+
+def gate_animation_html(
+    characters: Sequence[str],
+    gates: LSTMGates | Sequence[LSTMGates],
+    states: LSTMState | Sequence[LSTMState],
+    *,
+    title: str = "",
+    lang: str = "",
+    layer_names: Sequence[str] | None = None,
+    order: Any = None,
+    max_units: int = 64,
+    fps: float = 4.0,
+) -> str:
+    """A page that plays what an LSTM did at each character: gates, candidate, cell, hidden state.
+
+    Args:
+        characters: T texts, what was read at each step; "" is a start that has no character.
+        gates: i, f, g, o, each (T, H), as `lstm_jax.trace` gives them with `gates=lstm_gates`;
+            or one of these per layer, bottom first.
+        states: h and c after each step, each (T, H); one per layer where `gates` is.
+        title: above the text.
+        lang: language of the text, such as "zh-Hant", by which browsers choose among fonts.
+        layer_names: one per layer.
+        order: indices of units, top row first; those left out are not drawn. One per layer where
+            `gates` is. By timescale if None, slowest first.
+        max_units: where there are more, this many are drawn, evenly picked along the order.
+        fps: characters per second at first; the page can change it.
+
+    Returns:
+        An HTML document. Values are rounded to 1/65535 of their range.
+
+    Raises:
+        ValueError: no characters, shapes that do not fit, values that are not finite or out of
+            their range, a setting out of range.
+    """
+    layers = drawn_layers(
+        characters, gates, states, layer_names=layer_names, order=order, max_units=max_units
+    )
+    if not 0 < fps <= 60:
+        raise ValueError(f"fps must lie in (0, 60], got {fps}")
+    if not re.fullmatch(r"[A-Za-z0-9-]*", lang):
+        raise ValueError(f"lang must be a language tag such as zh-Hant, got {lang!r}")
+    data = {
+        "characters": list(characters),
+        "fps": fps,
+        "layers": [_layer_data(layer) for layer in layers],
+        "maps": {
+            theme: {
+                kind: base64.b64encode(colour_map(kind, theme).tobytes()).decode()
+                for kind in ("gate", "signed")
+            }
+            for theme in ("light", "dark")
+        },
+    }
+    template = (
+        resources.files("lstm_jax.animation").joinpath("page.html").read_text(encoding="utf-8")
+    )
+    fields = {
+        "title": html.escape(title or "Inside an LSTM"),
+        "lang": lang,
+        "text": html.escape("".join(characters)),
+        "data": _script_json(data),
+    }
+    # In one pass, so that a text that looks like a field stays a text.
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
+
+
+def save_html(
+    path: str | Path,
+    characters: Sequence[str],
+    gates: LSTMGates | Sequence[LSTMGates],
+    states: LSTMState | Sequence[LSTMState],
+    **options: Any,
+) -> None:
+    """Write the page of `gate_animation_html`, with its options, whole or not at all."""
+    write_whole(Path(path), gate_animation_html(characters, gates, states, **options))
+
+
+def drawn_layers(
+    characters: Sequence[str],
+    gates: LSTMGates | Sequence[LSTMGates],
+    states: LSTMState | Sequence[LSTMState],
+    *,
+    layer_names: Sequence[str] | None = None,
+    order: Any = None,
+    max_units: int = 64,
+) -> list[DrawnLayer]:
+    """Check the arguments of `gate_animation_html` and choose the units that are drawn.
+
+    Raises:
+        ValueError: as there.
+    """
+    _check_characters(characters)
+    if max_units < 1:
+        raise ValueError(f"max_units must be at least 1, got {max_units}")
+    if isinstance(gates, LSTMGates) != isinstance(states, LSTMState):
+        raise ValueError("give gates and states of one layer, or a sequence of each over layers")
+    one = isinstance(gates, LSTMGates)
+    gates_of: list[Any] = [gates] if one else list(gates)
+    states_of: list[Any] = [states] if one else list(states)
+    order_of = [order] if one else [None] * len(gates_of) if order is None else list(order)
+    if layer_names is None:
+        layer_names = [f"Layer {index + 1}" for index in range(len(gates_of))]
+    counts = [len(gates_of), len(states_of), len(order_of), len(layer_names)]
+    if not counts[0] or len(set(counts)) > 1:
+        raise ValueError(
+            "there must be as many gates as states, orders and layer names, and at least one; "
+            f"got {counts[0]} gates, {counts[1]} states, {counts[2]} orders, {counts[3]} names"
+        )
+    return [
+        _drawn_layer(len(characters), *layer, max_units)
+        for layer in zip(layer_names, gates_of, states_of, order_of, strict=True)
+    ]
+
+
+def colour_map(kind: str, theme: str) -> np.ndarray:
+    """256 colours, uint8 (256, 3) in sRGB.
+
+    Args:
+        kind: "gate" for [0, 1] or "signed" for a range symmetric about 0.
+        theme: "light" or "dark".
+    """
+    lightness, chroma, hue = np.array(ANCHORS[kind, theme]).T
+    anchors = [lightness, chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))]
+    at = np.linspace(0, 1, 256)
+    lab = np.stack([np.interp(at, np.linspace(0, 1, len(a)), a) for a in anchors], axis=-1)
+    # OKLab to linear sRGB (Ottosson 2020), then the transfer curve of sRGB.
+    to_lms = [
+        [1, 0.39633778, 0.21580376],
+        [1, -0.10556135, -0.06385417],
+        [1, -0.08948418, -1.2914855],
+    ]
+    to_rgb = [
+        [4.0767417, -3.3077116, 0.2309699],
+        [-1.268438, 2.6097574, -0.3413194],
+        [-0.0041961, -0.7034186, 1.7076147],
+    ]
+    linear = np.clip((lab @ np.transpose(to_lms)) ** 3 @ np.transpose(to_rgb), 0, 1)
+    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return np.rint(255 * encoded).astype(np.uint8)
+
+
+def position(name: str, values: np.ndarray, cell_limit: float) -> np.ndarray:
+    """Where values lie on their colour map, in [0, 1].
+
+    The cell is drawn by √|c|: a few units count up to ten and more, most stay within one, and on a
+    linear scale the many would vanish beside the few.
+    """
+    if name == "c":
+        values = np.sign(values) * np.sqrt(np.abs(values) / cell_limit)
+    return values if RANGES[name] == (0, 1) else (1 + values) / 2
+
+
+def _check_characters(characters: Sequence[str]) -> None:
+    if len(characters) == 0:
+        raise ValueError("the text is empty: there must be one string per step, at least one")
+    for index, character in enumerate(characters):
+        if not isinstance(character, str):
+            raise ValueError(f"characters[{index}] is not a string: {character!r}")
+        if any("\ud800" <= symbol <= "\udfff" for symbol in character):
+            raise ValueError(f"characters[{index}] is half of a surrogate pair: {character!r}")
+
+
+def _drawn_layer(
+    steps: int, name: str, gates: LSTMGates, state: LSTMState, order: Any, max_units: int
+) -> DrawnLayer:
+    fields = gates._asdict() | state._asdict()
+    arrays = {key: _checked(f"{key} of {name!r}", key, fields[key], steps) for key in RANGES}
+    total = arrays["f"].shape[1]
+    for key, array in arrays.items():
+        if array.shape[1] != total:
+            raise ValueError(
+                f"{key} of {name!r} has {array.shape[1]} units, f has {total}; they must agree"
+            )
+    taus = np.asarray(timescales(arrays["f"]))
+    if order is None:
+        order = np.argsort(-taus, kind="stable")
+    order = np.asarray(order)
+    valid = order.ndim == 1 and order.size and np.issubdtype(order.dtype, np.integer)
+    if not valid or order.min() < 0 or order.max() >= total or len(set(order)) < order.size:
+        raise ValueError(f"order of {name!r} must be distinct unit indices in [0, H={total})")
+    if order.size > max_units:
+        order = order[np.rint(np.linspace(0, order.size - 1, max_units)).astype(int)]
+    values = {key: array[:, order] for key, array in arrays.items()}
+    return DrawnLayer(
+        name=name,
+        units=order,
+        timescales=taus[order],
+        total=total,
+        values=values,
+        # The gates are not negative: the mean magnitude is the mean.
+        means={key: np.abs(array).mean(axis=1) for key, array in arrays.items()},
+        cell_limit=float(np.abs(values["c"]).max()) or 1.0,
+    )
+
+
+def _checked(label: str, key: str, array: Any, steps: int) -> np.ndarray:
+    array = np.asarray(array).astype(np.float32)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ValueError(
+            f"{label} must be (T, H), got shape {array.shape}; of a batch, choose one row"
+        )
+    if array.shape[0] != steps:
+        raise ValueError(f"{label} has {array.shape[0]} steps, but there are {steps} characters")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{label} has values that are not finite")
+    bounds = RANGES[key]
+    if bounds and not (bounds[0] <= array.min() and array.max() <= bounds[1]):
+        raise ValueError(
+            f"{label} must lie in [{bounds[0]}, {bounds[1]}], got {array.min():.4g} to "
+            f"{array.max():.4g}; is another array in its place?"
+        )
+    return array
+
+
+def _layer_data(layer: DrawnLayer) -> dict[str, Any]:
+    return {
+        "name": layer.name,
+        "units": layer.units.tolist(),
+        "timescales": [
+            round(float(tau), 3) if np.isfinite(tau) else None for tau in layer.timescales
+        ],
+        "total": layer.total,
+        "cellLimit": layer.cell_limit,
+        "means": {key: np.round(mean, 4).tolist() for key, mean in layer.means.items()},
+        "values": {
+            key: _packed(array, *(RANGES[key] or (-layer.cell_limit, layer.cell_limit)))
+            for key, array in layer.values.items()
+        },
+    }
+
+
+def _packed(array: np.ndarray, low: float, high: float) -> str:
+    """Base64 of little-endian uint16, row after row: 0 is `low` and 65535 is `high`."""
+    levels = np.rint((array.astype(np.float64) - low) * (LEVELS / (high - low)))
+    return base64.b64encode(levels.astype("<u2").tobytes()).decode()
+
+
+def _script_json(data: Any) -> str:
+    """JSON that cannot close the script element it stands in."""
+    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)

@@ -1,0 +1,49 @@
+"""Files that are there whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that nobody ever finds half of it.
+
+    Args:
+        path: where it belongs; an older file there is replaced.
+        content: bytes, or text to be encoded as UTF-8.
+
+    Raises:
+        OSError: as the operating system says; what was at `path` is then still there.
+    """
+    with written_whole(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a path to write to, and move what was written to its place at the end.
+
+    The file is written beside its place, under a name of its own with the same suffix, brought to
+    the disk and renamed. Where the block raises, the partial file goes and `path` stays as it was.
+
+    Args:
+        path: where the file belongs; an older one is replaced.
+
+    Yields:
+        The path to write to, in the same folder.
+
+    Raises:
+        OSError: as the operating system says.
+    """
+    partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    try:
+        yield partial
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

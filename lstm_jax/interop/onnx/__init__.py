@@ -1,0 +1,16 @@
+"""ONNX: export layers and a `CharLM` as standard operators; import the LSTM, GRU, RNN operators.
+
+    model = export_layers(layer)        # an LSTM, GRU or RNN, or parameters; a ModelProto
+    model = export_char_lm(network)     # ids and state in, logits and state out
+    onnx.save(model, "model.onnx")      # for onnxruntime and others
+    y, y_h, y_c = run(model, x, ...)    # evaluate a model that is one LSTM, GRU or RNN node
+    layers = load("model.onnx")         # recurrent weights as our parameters, with their steps
+
+Needs the package onnx: `pip install "lstm_jax[onnx]"`.
+"""
+
+from lstm_jax.interop.onnx.export import export_char_lm, export_layers
+from lstm_jax.interop.onnx.load import load, run
+from lstm_jax.interop.onnx.node import Recurrence, read_node
+
+__all__ = ["Recurrence", "export_char_lm", "export_layers", "load", "read_node", "run"]

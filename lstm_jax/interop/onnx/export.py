@@ -1,0 +1,150 @@
+"""Export to ONNX: each layer becomes one LSTM, GRU or RNN operator, never an unrolled loop."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lstm_jax.interop.onnx.format import OPERATORS
+from lstm_jax.interop.onnx.graph import PLAIN, Graph, add_stack, directions_of, dtype_of
+from lstm_jax.models.char_lm import CharLM
+from lstm_jax.nn.layers import GRU, LSTM, RNN, Recurrent
+
+
+def export_layers(
+    layers: Recurrent | Sequence[Any],
+    *,
+    reset_after: bool = True,
+    activations: Sequence[str] | None = None,
+    initial_state: bool = False,
+    sequence_lens: bool = False,
+    name: str = "lstm_jax",
+) -> Any:
+    """A layer, or a stack of layers, as an ONNX model; T and B are symbolic.
+
+    Inputs, where layer k has n directions (1, or 2 where bidirectional):
+
+        xs              (T, B, D)
+        sequence_lens   (B,) int32, if asked for
+        h_k, c_k        (n, B, H), if asked for: forward, then backward; c of LSTMs alone
+
+    Outputs:
+
+        hs                      (T, B, n · H) of the top layer; zero from `sequence_lens` on
+        final_h_k, final_c_k    (n, B, H)
+
+    Args:
+        layers: an `LSTM`, `GRU` or `RNN`, as it is without a key; or parameters, bottom first,
+            each an `LSTMParams`, `GRUParams` or `RNNParams`, or a pair (forward, backward).
+        reset_after: the GRU's variant, as in `gru_step`; ONNX's linear_before_reset. A layer
+            brings its own, as it does the next.
+        activations: ONNX's names in place of σ and tanh, the same in every layer: (gate,
+            candidate, cell) of an LSTM, (gate, candidate) of a GRU, (one,) of an RNN; among
+            Sigmoid, Tanh, Relu, Softsign, Softplus.
+        initial_state: take the states as inputs; else they are zero.
+        sequence_lens: take lengths as an input; else all rows are T long.
+        name: of the graph.
+
+    Returns:
+        An `onnx.ModelProto` that the checker has passed, weights in the dtype they have here.
+
+    Raises:
+        ImportError: where onnx is not installed.
+        TypeError: for layers that are not such.
+        ValueError: for what the operators cannot hold (projection, layer normalisation, zoneout,
+            ...), for widths or dtypes that do not fit, for activations of another number or name.
+    """
+    graph = Graph(initial_state=initial_state, sequence_lens=sequence_lens)
+    if isinstance(layers, Recurrent):
+        if activations is not None or not reset_after:
+            raise ValueError("a layer brings its own reset_after and activations; give none")
+        layers, options = _of_module(layers, initial_state)
+    else:
+        options = {"reset_after": reset_after, "activations": activations}
+    if not isinstance(layers, (tuple, list)) or hasattr(layers, "_fields"):
+        raise TypeError(
+            f"layers must be a tuple, bottom first, got one {type(layers).__name__}; for one layer "
+            "pass (layer,)"
+        )
+    pairs = [directions_of(layer) for layer in layers]
+    if not pairs:
+        raise ValueError("there are no layers to export")
+    dtype = dtype_of(pairs)
+    graph.input("xs", dtype, ["T", "B", pairs[0][0].input_kernel.shape[0]])
+    if sequence_lens:
+        graph.input("sequence_lens", np.dtype(np.int32), ["B"])
+    hs, width = add_stack(graph, "xs", pairs, dtype, **options)
+    graph.node("Identity", [hs], ["hs"])
+    graph.output("hs", dtype, ["T", "B", width], first=True)
+    return graph.model(name)
+
+
+def export_char_lm(model: CharLM, *, name: str = "char_lm") -> Any:
+    """A `CharLM` as an ONNX model: a sampling loop feeds the state that came out back in.
+
+    Inputs: `ids` (B, T) int64; `h_k`, `c_k` (1, B, H) for every layer k, zeros before a text.
+    Outputs: `logits` (B, T, V); `final_h_k`, `final_c_k` (1, B, H). B and T are symbolic.
+
+    Returns:
+        An `onnx.ModelProto` that the checker has passed.
+
+    Raises:
+        ImportError: where onnx is not installed.
+        ValueError: for layers that the operators cannot hold, as in `export_layers`.
+    """
+    graph = Graph(initial_state=True, sequence_lens=False)
+    layers, options = _of_module(model.lstm, True)
+    pairs = [directions_of(layer) for layer in layers]
+    embedding, projection, bias = (
+        np.asarray(array[...]) for array in (model.embedding, model.projection, model.output_bias)
+    )
+    dtype = dtype_of(pairs, embedding, projection, bias)
+    graph.input("ids", np.dtype(np.int64), ["B", "T"])
+    # Held once, as in the model: the softmax reads the embedding's transpose.
+    table = graph.constant("embedding", embedding)
+    rows = graph.node("Gather", [table, "ids"], ["embedded"])
+    xs = graph.node("Transpose", [rows], ["xs"], perm=[1, 0, 2])
+    hs, _ = add_stack(graph, xs, pairs, dtype, **options)
+    features = graph.node("MatMul", [hs, graph.constant("projection", projection)], ["features"])
+    columns = graph.node("Transpose", [table], ["embedding_transposed"], perm=[1, 0])
+    scores = graph.node("MatMul", [features, columns], ["scores"])
+    biased = graph.node("Add", [scores, graph.constant("output_bias", bias)], ["biased"])
+    graph.node("Transpose", [biased], ["logits"], perm=[1, 0, 2])
+    graph.output("logits", dtype, ["B", "T", embedding.shape[0]], first=True)
+    return graph.model(name)
+
+
+def _of_module(layer: Recurrent, initial_state: bool) -> tuple[Any, dict[str, Any]]:
+    """The parameters of a layer without a key, and what else its cell is."""
+    refused = {
+        "merge='sum'": layer.bidirectional and layer.merge != "concat",
+        f"connections={layer.connections!r}": layer.connections is not None,
+        # In expectation without a key: a mean of old and new state, which no operator takes.
+        "zoneout": layer.noise.zoneout or layer.noise.cell_zoneout,
+        "learned_initial, unless with initial_state=True": layer.initial and not initial_state,
+        "dtype": layer.dtype is not None,
+        "cell_dtype": layer.cell_dtype is not None,
+    }
+    for name, there in refused.items():
+        if there:
+            raise ValueError(f"ONNX's operators cannot hold {name} of the {type(layer).__name__}")
+    functions: tuple[Any, ...] = ()
+    if isinstance(layer, LSTM):
+        functions = tuple(layer.activations)
+    elif isinstance(layer, RNN):
+        functions = (layer.activation,)
+    unknown = [function for function in functions if function not in PLAIN]
+    if unknown:
+        raise ValueError(
+            f"ONNX has no name for the activation {unknown[0]!r}; it has those of "
+            f"{', '.join(PLAIN.values())} in jax.nn and jax.numpy"
+        )
+    names = tuple(PLAIN[function] for function in functions)
+    textbook = names in [operator.activations for operator in OPERATORS.values()]
+    activations = names if names and not textbook else None
+    return layer.params, {
+        "reset_after": layer.reset_after if isinstance(layer, GRU) else True,
+        "activations": activations,
+    }

@@ -1,0 +1,242 @@
+"""An ONNX graph as it is built: its nodes and constants, a node for each recurrent layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from lstm_jax.interop.onnx.format import (
+    ACTIVATIONS,
+    ONNX_PEEPHOLE_ORDER,
+    OPERATORS,
+    PEEPHOLE_ORDER,
+    onnx_package,
+    reorder,
+)
+
+# The newest version of the three operators; IR 10 is the one that came with it, and a model that
+# claims a newer one is refused by runtimes that could run it.
+OPSET = 22
+IR_VERSION = 10
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+# The functions without constants, which need no more than their names.
+PLAIN = {function: name for name, (function, constants) in ACTIVATIONS.items() if not constants}
+
+
+class Graph:
+    """Nodes, inputs, outputs and constants, as they are added."""
+
+    def __init__(self, *, initial_state: bool, sequence_lens: bool):
+        self.onnx = onnx_package()
+        self.initial_state = initial_state
+        self.sequence_lens = sequence_lens
+        self.nodes, self.inputs, self.outputs, self.constants = [], [], [], []
+
+    def input(self, name, dtype, shape):
+        self.inputs.append(self._value(name, dtype, shape))
+        return name
+
+    def output(self, name, dtype, shape, *, first=False):
+        self.outputs.insert(0 if first else len(self.outputs), self._value(name, dtype, shape))
+
+    def constant(self, name, array):
+        contiguous = np.ascontiguousarray(array)
+        self.constants.append(self.onnx.numpy_helper.from_array(contiguous, name))
+        return name
+
+    def node(self, operator, inputs, outputs, **attributes):
+        self.nodes.append(
+            self.onnx.helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes)
+        )
+        return outputs[0]
+
+    def model(self, name):
+        helper = self.onnx.helper
+        graph = helper.make_graph(self.nodes, name, self.inputs, self.outputs, self.constants)
+        model = helper.make_model(
+            graph,
+            producer_name="lstm_jax",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )
+        self.onnx.checker.check_model(model, full_check=True)
+        return model
+
+    def _value(self, name, dtype, shape):
+        element = self.onnx.helper.np_dtype_to_tensor_dtype(dtype)
+        return self.onnx.helper.make_tensor_value_info(name, element, shape)
+
+
+def add_stack(
+    graph: Graph,
+    xs: str,
+    layers: list[tuple[Any, ...]],
+    dtype: Any,
+    *,
+    reset_after: bool,
+    activations: Any,
+) -> tuple[str, int]:
+    """Add the layers on top of `xs`; the name and the width of the top layer's hs."""
+    width = layers[0][0].input_kernel.shape[0]
+    for k, pair in enumerate(layers):
+        operator, attributes, arrays = _node_of(k, pair, width, reset_after, activations)
+        directions, hidden = len(pair), pair[0].recurrent_kernel.shape[0]
+        state_names = OPERATORS[operator].state._fields
+        shape = [directions, "B", hidden]
+        inputs = dict.fromkeys(OPERATORS[operator].inputs, "")
+        inputs["X"] = xs
+        for name, array in arrays.items():
+            inputs[name] = graph.constant(f"{name}_{k}", array)
+        if graph.sequence_lens:
+            inputs["sequence_lens"] = "sequence_lens"
+        for name in state_names:
+            if graph.initial_state:
+                inputs[f"initial_{name}"] = graph.input(f"{name}_{k}", dtype, shape)
+            graph.output(f"final_{name}_{k}", dtype, shape)
+        names = list(inputs.values())
+        while not names[-1]:
+            names.pop()  # as ONNX writes trailing inputs that are left out
+        outputs = [f"Y_{k}", *(f"final_{name}_{k}" for name in state_names)]
+        y = graph.node(operator, names, outputs, hidden_size=hidden, **attributes)
+        width = directions * hidden
+        xs = _flat(graph, k, y, width, directions)
+    return xs, width
+
+
+def _flat(graph, k, y, width, directions):
+    """Y (T, directions, B, H) as (T, B, directions · H)."""
+    if directions == 1:
+        axis = graph.constant(f"axis_{k}", np.array([1]))
+        return graph.node("Squeeze", [y, axis], [f"hs_{k}"])
+    beside = graph.node("Transpose", [y], [f"beside_{k}"], perm=[0, 2, 1, 3])
+    shape = graph.constant(f"shape_{k}", np.array([0, 0, width]))  # 0 keeps the axis as it is
+    return graph.node("Reshape", [beside, shape], [f"hs_{k}"])
+
+
+def _node_of(k, pair, width, reset_after, activations):
+    """Operator, attributes and arrays of one layer; `pair` has its one or two directions."""
+    kinds = {_kind(k, params, width, reset_after) for params in pair}
+    hidden = {params.recurrent_kernel.shape[0] for params in pair}
+    if len(kinds) > 1 or len(hidden) > 1:
+        raise ValueError(
+            f"the directions of layer {k} differ in their cell, hidden features or coupling of "
+            "gates; one ONNX operator holds two of the same"
+        )
+    ((operator, coupled),) = kinds
+    attributes = {}
+    if len(pair) == 2:
+        attributes["direction"] = "bidirectional"
+    if operator == "GRU":
+        attributes["linear_before_reset"] = int(reset_after)
+    if coupled:
+        attributes["input_forget"] = 1
+    if activations is not None:
+        attributes["activations"] = _names(operator, coupled, activations) * len(pair)
+    arrays = [_arrays(operator, params) for params in pair]
+    for name in {name for one in arrays for name in one}:  # a bias in one direction alone
+        like = next(one[name] for one in arrays if name in one)
+        for one in arrays:
+            one.setdefault(name, np.zeros_like(like))
+    return operator, attributes, {n: np.stack([one[n] for one in arrays]) for n in arrays[0]}
+
+
+def _kind(k, params, width, reset_after):
+    """`(operator, whether input and forget gate are coupled)`, after what ONNX cannot hold."""
+    operator = next(name for name, one in OPERATORS.items() if type(params) is one.params)
+    if params.input_kernel.shape[0] != width:
+        raise ValueError(
+            f"the input_kernel of layer {k} has shape {params.input_kernel.shape}; it must have "
+            f"{width} rows, the features that it reads"
+        )
+    if operator == "GRU" and not reset_after and params.recurrent_bias is not None:
+        raise ValueError(f"layer {k} has a recurrent_bias, which needs reset_after=True")
+    if operator != "LSTM":
+        return operator, False
+    for option, words in (("projection", "a projection"), ("norm", "layer normalisation")):
+        if getattr(params, option) is not None:
+            raise ValueError(f"layer {k} has {words}, which ONNX's LSTM cannot hold")
+    return operator, params.recurrent_kernel.shape[1] == 3 * params.recurrent_kernel.shape[0]
+
+
+def _names(operator, coupled, activations):
+    expected = len(OPERATORS[operator].activations)
+    if isinstance(activations, str) or len(activations) != expected:
+        raise ValueError(
+            f"activations must be {expected} names for the {operator}, got {activations!r}"
+        )
+    unknown = [name for name in activations if name not in PLAIN.values()]
+    if unknown:
+        raise ValueError(
+            f"activations must be among {', '.join(PLAIN.values())}, got {', '.join(unknown)}"
+        )
+    if coupled and activations[0] != "Sigmoid":
+        raise ValueError(
+            f"coupled gates are exported by σ(-z) = 1 - σ(z), and not with {activations[0]}"
+        )
+    return list(activations)
+
+
+def _arrays(operator, params):
+    """W (gates · H, D), R (gates · H, H), and B (2 · gates · H), P (3H) where there are some."""
+    gates, onnx_gates = OPERATORS[operator].gates, OPERATORS[operator].onnx_gates
+    hidden = params.recurrent_kernel.shape[0]
+    coupled = operator == "LSTM" and params.recurrent_kernel.shape[1] == 3 * hidden
+
+    def onnx(array):
+        array = np.asarray(array)
+        return reorder(_uncoupled(array, hidden) if coupled else array, gates, onnx_gates)
+
+    arrays = {"W": onnx(params.input_kernel).T, "R": onnx(params.recurrent_kernel).T}
+    recurrent_bias = getattr(params, "recurrent_bias", None)
+    if params.bias is not None or recurrent_bias is not None:
+        zeros = np.zeros(len(gates) * hidden, arrays["W"].dtype)
+        bias = zeros if params.bias is None else onnx(params.bias)
+        if recurrent_bias is not None:
+            zeros = np.concatenate([zeros[: 2 * hidden], np.asarray(recurrent_bias)])
+        arrays["B"] = np.concatenate([bias, zeros])
+    if getattr(params, "peephole", None) is not None:
+        rows = np.asarray(params.peephole).reshape(-1)
+        if coupled:
+            forget, output = np.split(rows, 2)
+            rows = np.concatenate([-forget, np.zeros_like(forget), output])
+        arrays["P"] = reorder(rows, PEEPHOLE_ORDER, ONNX_PEEPHOLE_ORDER)
+    return arrays
+
+
+def _uncoupled(array, hidden):
+    """Columns f, g, o as columns i, f, g, o for ONNX's input_forget=1.
+
+    We keep f and take i = 1 - f; ONNX keeps i and takes f = 1 - i, and reads no f. The same
+    function by σ(-z) = 1 - σ(z): the input gate's columns are those of f, negated.
+    """
+    forget = array[..., :hidden]
+    return np.concatenate([-forget, np.zeros_like(forget), array[..., hidden:]], axis=-1)
+
+
+def directions_of(layer: Any) -> tuple[Any, ...]:
+    """The parameters of a layer's directions: one, or forward and backward."""
+    pair = tuple(layer) if isinstance(layer, tuple) else (layer,)
+    known = tuple(operator.params for operator in OPERATORS.values())
+    for params in pair:
+        if type(params) not in known:
+            raise TypeError(
+                "a layer must be LSTMParams, GRUParams or RNNParams, or a pair (forward, backward) "
+                f"of them; ONNX has no operator for {type(params).__name__}"
+            )
+    if len(pair) not in (1, 2):
+        raise TypeError(f"a layer has one or two directions, got {len(pair)}")
+    return pair
+
+
+def dtype_of(layers: Any, *arrays: Any) -> Any:
+    """The dtype that all arrays share; a ValueError where there is none, or ONNX has it not."""
+    leaves = [*jax.tree.leaves(layers), *arrays]
+    dtypes = {str(np.asarray(leaf).dtype) for leaf in leaves}
+    if len(dtypes) > 1 or not dtypes <= set(DTYPES):
+        raise ValueError(
+            f"the arrays must share one dtype of {', '.join(DTYPES)}; got "
+            f"{', '.join(sorted(dtypes))}"
+        )
+    return np.asarray(leaves[0]).dtype

@@ -1,0 +1,235 @@
+"""A trained model as two files, whole or refused, and nothing in them executed.
+
+    model.safetensors    the weights, float32 or float16
+    model.json           format, kind, sha256 of the weights, config, card, and the kind's own
+
+A run's folder and a released model are both such a folder, and `load` reads every kind.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, fields
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
+
+from lstm_jax.errors import UserError
+from lstm_jax.files import write_whole
+from lstm_jax.models.char_lm import CharLM, CharLMConfig
+from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
+from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
+from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
+from lstm_jax.models.vocabulary import Vocabulary
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+FORMAT = 1
+
+
+class ModelError(UserError, ValueError):
+    """A model that cannot be found, read or used as asked; one line."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A `network` with the `description` beside its weights, what `model.json` holds."""
+
+    network: Any
+    description: dict[str, Any]
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Figures and facts."""
+        return self.description["card"]
+
+
+def _char_lm(config: CharLMConfig, description: dict[str, Any]) -> CharLM:
+    size = len(Vocabulary(tuple(description["vocabulary"])))
+    return CharLM(size, config, rngs=nnx.Rngs(0))
+
+
+def _sequence_model(config: SequenceModelConfig, description: dict[str, Any]) -> SequenceModel:
+    sizes = description["in_features"], description["out_features"]
+    return SequenceModel(*sizes, config, rngs=nnx.Rngs(0))
+
+
+def _classifier(
+    config: SequenceClassifierConfig, description: dict[str, Any]
+) -> SequenceClassifier:
+    classes, words = len(description["classes"]), description.get("vocabulary")
+    size = None if words is None else len(Vocabulary(tuple(words)))
+    reads = {"vocabulary_size": size, "in_features": description.get("in_features")}
+    return SequenceClassifier(classes, config, **reads, rngs=nnx.Rngs(0))
+
+
+def _forecaster(config: ForecasterConfig, description: dict[str, Any]) -> Forecaster:
+    sizes = (description[name] for name in ("in_features", "window", "horizon", "outputs"))
+    return Forecaster(*sizes, config, rngs=nnx.Rngs(0))
+
+
+KINDS = {
+    "CharLM": (CharLMConfig, _char_lm),
+    "SequenceModel": (SequenceModelConfig, _sequence_model),
+    "SequenceClassifier": (SequenceClassifierConfig, _classifier),
+    "Forecaster": (ForecasterConfig, _forecaster),
+}
+"""Class name -> its configuration's class, and what builds it from that and the description."""
+
+
+def save(
+    folder: Path, network: Any, card: dict[str, Any], *, dtype: Any = np.float32, **own: Any
+) -> None:
+    """Write a model's two files, each whole or not at all.
+
+    Args:
+        folder: made if it does not exist.
+        network: of a class in `KINDS`.
+        card: figures and facts, for JSON.
+        dtype: of the stored weights, float32 or float16; they are read back as float32.
+        **own: what else its kind is built from: `vocabulary`; `in_features`, `out_features`; of a
+            classifier `classes` with `vocabulary` or `in_features`; of a forecaster `in_features`,
+            `window`, `horizon`, `outputs`.
+
+    Raises:
+        ValueError: for another dtype, which `load` could not read.
+    """
+    if np.dtype(dtype) not in (np.float32, np.float16):
+        raise ValueError(f"dtype must be float32 or float16, got {np.dtype(dtype)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: np.asarray(value).astype(dtype)
+        for name, value in _flatten(nnx.state(network, nnx.Param)).items()
+    }
+    weights = save_tensors(tensors)
+    description = {
+        "format": FORMAT,
+        "kind": type(network).__name__,
+        "sha256": hashlib.sha256(weights).hexdigest(),
+        "config": asdict(network.config),
+        "card": card,
+        **own,
+    }
+    text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
+    write_whole(folder / WEIGHTS, weights)
+    write_whole(folder / DESCRIPTION, text)
+
+
+def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
+    """Load a released model by its name, or the model in a run's folder, of any kind in `KINDS`.
+
+    Args:
+        name_or_folder: "tang", or a folder with the two files.
+        kind: refuse every other.
+
+    Raises:
+        ModelError: no such model, files that are missing or altered, or another kind.
+    """
+    folder = find(name_or_folder)
+    description = describe(folder)
+    if kind not in (None, description["kind"]):
+        raise ModelError(
+            f"{folder} holds a {description['kind']} and this takes a {kind}: give another model "
+            "(`lstm-jax evaluate` takes every kind)"
+        )
+    try:
+        weights = (folder / WEIGHTS).read_bytes()
+    except OSError as error:
+        raise ModelError(f"the model in {folder} cannot be read: {error}") from None
+    if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
+        raise ModelError(
+            f"{folder / WEIGHTS} is not the file that {DESCRIPTION} describes (its sha256 "
+            "differs): it is half-written or altered; restore both files"
+        )
+    try:
+        if not isinstance(description["card"], dict):
+            raise TypeError("the card is not an object")
+        return Stored(_network(description, load_tensors(weights), folder), description)
+    except ModelError:
+        raise
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"{folder / DESCRIPTION} cannot be used: {error!r}") from None
+
+
+def describe(name_or_folder: str | Path) -> dict[str, Any]:
+    """What `model.json` holds, its "kind" among it, without reading the weights.
+
+    Raises:
+        ModelError: no such model, or a description that this version does not read.
+    """
+    folder = find(name_or_folder)
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the model in {folder} cannot be read: {error}") from None
+    if not isinstance(description, dict):
+        raise ModelError(f"{folder / DESCRIPTION} is not the description of a model")
+    if description.get("format") != FORMAT or description.get("kind") not in list(KINDS):
+        raise ModelError(
+            f"{folder / DESCRIPTION} describes {description.get('kind')!r} in format "
+            f"{description.get('format')!r}; this version reads {', '.join(KINDS)} in format "
+            f"{FORMAT}"
+        )
+    return description
+
+
+def released() -> list[str]:
+    """Names of the models that come with the package."""
+    root = resources.files("lstm_jax.pretrained")
+    return sorted(item.name for item in root.iterdir() if (item / DESCRIPTION).is_file())
+
+
+def find(name_or_folder: str | Path) -> Path:
+    """The folder of a model: a released one's by its name, else the one that is named.
+
+    Raises:
+        ModelError: there is none.
+    """
+    name = str(name_or_folder)
+    if name in released():
+        return Path(str(resources.files("lstm_jax.pretrained") / name))
+    folder = Path(name)
+    names = ", ".join(released()) or "none"
+    try:
+        held, exists = (folder / DESCRIPTION).is_file(), folder.is_dir()
+    except OSError as error:  # a name too long to be one
+        raise ModelError(f"there is no such model: {error.strerror}") from None
+    if held:
+        return folder
+    if exists:
+        raise ModelError(
+            f"{folder} holds no {DESCRIPTION}: it is not a run's folder, or the run has not yet "
+            f"come to its first validation (released models: {names})"
+        )
+    raise ModelError(f"there is no model {name!r}: neither a folder nor a released one ({names})")
+
+
+def _network(description: dict[str, Any], tensors: dict[str, np.ndarray], folder: Path) -> Any:
+    config_type, build = KINDS[description["kind"]]
+    config = description["config"]
+    unknown = set(config) - {f.name for f in fields(config_type)}
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise ModelError(f"{folder / DESCRIPTION} has configuration fields unknown here: {names}")
+    abstract = nnx.eval_shape(lambda: build(config_type(**config), description))
+    graph, state = nnx.split(abstract)
+    wanted = _flatten(state)
+    for name, leaf in wanted.items():
+        found = tensors[name].shape if name in tensors else "nothing"
+        if found != leaf.shape:
+            raise ModelError(f"{folder / WEIGHTS}: {name} should be {leaf.shape}, found {found}")
+    values = [jnp.asarray(tensors[name], jnp.float32) for name in wanted]
+    return nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), values))
+
+
+def _flatten(state: nnx.State) -> dict[str, Any]:
+    leaves = jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(state))
+    return {".".join(str(key.key) for key in path): leaf for path, leaf in leaves}

@@ -1,0 +1,25 @@
+"""Texts that a user keeps in a file."""
+
+from pathlib import Path
+
+from lstm_jax.errors import UserError
+
+
+class TextFileError(UserError, ValueError):
+    """A file that holds no texts; the message is for the user, in one line."""
+
+
+def read_lines(path: Path) -> tuple[str, ...]:
+    """The lines of a UTF-8 file that are not blank, without the blanks around them.
+
+    Raises:
+        TextFileError: it cannot be read, or holds none.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
+    except (OSError, UnicodeDecodeError) as error:
+        raise TextFileError(f"{path} cannot be read as UTF-8 text: {error}") from None
+    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    if not lines:
+        raise TextFileError(f"{path} holds no text: one text a line is expected")
+    return lines

@@ -1,0 +1,179 @@
+"""Sounds are read or refused in one line, and features are scaled by training recordings alone."""
+
+import hashlib
+import sys
+from dataclasses import replace
+
+import librosa
+import numpy as np
+import pytest
+import soundfile
+
+from lstm_jax.train.config import SpeechConfig
+from lstm_jax.train.data import audio, sets, speech
+from lstm_jax.train.data.audio import AudioError, Scaler, log_mel
+from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.speech import Recording, Speech
+from lstm_jax.train.tasks.speech import task as speech_tasks
+from lstm_jax.train.tasks.speech.task import make_speech_task, mask
+
+
+def tone(hertz, seconds=0.3, rate=audio.RATE):
+    return (0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)).astype("f4")
+
+
+def recordings(speakers=("ada", "bob"), digits=2, takes=11):
+    return tuple(
+        Recording(tone(300 * (digit + 1) + 10 * index + 50 * s, 0.1), digit, speaker, index)
+        for digit in range(digits)
+        for s, speaker in enumerate(speakers)
+        for index in range(takes)
+    )
+
+
+def test_a_wav_is_read_as_it_is(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(440), audio.RATE, "FLOAT")
+    samples, notes = audio.read(tmp_path / "a.wav")
+    np.testing.assert_array_equal(samples, tone(440))
+    assert notes == []
+
+
+def test_another_rate_and_two_channels_are_converted_and_it_says_so(tmp_path):
+    wide = tone(440, rate=44_100)
+    soundfile.write(tmp_path / "a.wav", np.stack([wide, 0 * wide], 1), 44_100, "FLOAT")
+    samples, notes = audio.read(tmp_path / "a.wav")
+    assert notes == ["2 channels became one, their mean", "44,100 Hz became 8,000 Hz"]
+    inner = slice(200, -200)  # the filter rings at the ends
+    np.testing.assert_allclose(samples[inner], tone(440)[inner] / 2, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "cannot be read as a sound"),
+        (lambda path: path.write_bytes(b"RIFF, and then nothing"), "cannot be read as a sound"),
+        (lambda path: path.write_bytes(b""), "cannot be read as a sound"),
+        (lambda path: path.mkdir(), "cannot be read as a sound"),
+        (lambda path: soundfile.write(path, np.zeros(0), 8000), "has 0 samples at 8,000 Hz"),
+        (lambda path: soundfile.write(path, tone(9, 0.04), 8000), "takes 0.05 seconds at least"),
+        (lambda path: soundfile.write(path, tone(9, 5.1), 8000), "lasts 5.1 seconds, and at most"),
+        (lambda path: soundfile.write(path, np.zeros(999), 8000), "is silent from end to end"),
+        (
+            lambda path: soundfile.write(path, np.full(999, np.nan), 8000, "FLOAT"),
+            "samples that are no numbers",
+        ),
+    ],
+)
+def test_what_is_no_word_is_one_line(make, said, tmp_path):
+    make(tmp_path / "a.wav")
+    with pytest.raises(AudioError) as caught:
+        audio.read(tmp_path / "a.wav")
+    assert said in str(caught.value)
+    assert str(tmp_path / "a.wav") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_librosa_it_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "librosa", None)
+    with pytest.raises(AudioError, match=r'pip install "lstm_jax\[speech\]"'):
+        audio.read(tmp_path / "a.wav")
+
+
+def test_features_say_which_bands_sound_and_not_how_loud():
+    found = log_mel(tone(1000))
+    assert found.shape == (1 + len(tone(1000)) // audio.STEP, audio.BANDS)
+    centres = librosa.mel_frequencies(audio.BANDS + 2, fmax=audio.RATE / 2)[1:-1]
+    loudest = centres[found.mean(0).argmax()]
+    assert abs(loudest - 1000) < 100
+    np.testing.assert_allclose(log_mel(tone(1000) / 4), found, atol=1e-2)
+
+
+def test_the_librarys_own_mel_spectrogram_is_the_same():
+    energies = librosa.feature.melspectrogram(
+        y=tone(700), sr=audio.RATE, n_fft=audio.WINDOW, hop_length=audio.STEP, n_mels=audio.BANDS
+    )
+    decibel = librosa.power_to_db(energies, amin=1e-10, top_db=80.0).T
+    np.testing.assert_allclose(log_mel(tone(700)), decibel - decibel.mean(), atol=1e-3)
+
+
+def test_the_splits_go_by_take():
+    data = Speech(recordings(), "")
+    splits = data.splits()
+    takes = {name: sorted({one.index for one in part}) for name, part in splits.items()}
+    assert takes == {"test": list(range(5)), "valid": list(range(5, 10)), "train": [10]}
+    assert sum(map(len, splits.values())) == len(data.recordings)
+
+
+def test_a_speaker_who_is_left_out_is_only_judged():
+    splits = Speech(recordings(), "").splits("bob")
+    assert {one.speaker for one in splits["train"] + splits["valid"]} == {"ada"}
+    assert [one.speaker for one in splits["test"]] == ["bob"] * 22
+    assert {one.index for one in splits["train"] + splits["valid"]} == {5, 6, 7, 8, 9, 10}
+    with pytest.raises(DataError, match=r"there is no speaker 'eve'; the speakers are ada, bob"):
+        Speech(recordings(), "").splits("eve")
+
+
+def test_the_scaler_makes_mean_0_and_variance_1():
+    features = [np.random.default_rng(n).normal(3, 5, (7, 2)) for n in range(3)]
+    scaled = np.concatenate([Scaler.of(features)(one) for one in features])
+    np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-6)
+
+
+def test_nothing_that_is_fitted_comes_from_what_is_judged():
+    data = Speech(recordings(), "")
+    changed = [
+        one if one.index >= 10 else one._replace(samples=tone(3000, 0.2)) for one in data.recordings
+    ]
+    one, other = (
+        make_speech_task(SpeechConfig(), given) for given in (data, Speech(tuple(changed), ""))
+    )
+    assert one.own == other.own
+    for a, b in zip(one.train.inputs, other.train.inputs, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any(
+        a.shape != b.shape for a, b in zip(one.valid.inputs, other.valid.inputs, strict=True)
+    )
+
+
+def test_a_mask_hides_bands_and_stretches_and_nothing_else():
+    sequence = np.ones((20, 10), np.float32)
+    seen = [mask(1, np.random.default_rng(n), sequence) for n in range(50)]
+    for masked in seen:
+        bands, steps = (masked == 0).all(0).sum(), (masked == 0).all(1).sum()
+        assert bands <= speech_tasks.MASKED_BANDS
+        assert steps <= speech_tasks.MASKED_SHARE * 20
+        assert (masked == 0).sum() == 20 * bands + 10 * steps - bands * steps
+    assert (sequence == 1).all()
+    assert len({masked.tobytes() for masked in seen}) > 20
+    np.testing.assert_array_equal(mask(1, np.random.default_rng(3), sequence), seen[3])
+
+
+def test_the_files_are_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTM_JAX_DATA", str(tmp_path))
+    (tmp_path / "fsdd" / "recordings").mkdir(parents=True)
+    files = {}
+    for one in recordings(takes=1):
+        name = f"recordings/{one.digit}_{one.speaker}_{one.index}.wav"
+        soundfile.write(tmp_path / "fsdd" / name, one.samples, audio.RATE, "FLOAT")
+        files[name] = hashlib.sha256((tmp_path / "fsdd" / name).read_bytes()).hexdigest()
+    pinned = speech.source()
+    assert len(pinned.files) == 3000
+    monkeypatch.setattr(speech, "source", lambda: replace(pinned, files=files))
+    data = speech.load()
+    assert [one[1:] for one in data.recordings] == [one[1:] for one in recordings(takes=1)]
+    np.testing.assert_array_equal(data.recordings[2].samples, recordings(takes=1)[2].samples)
+    figures, said = sets.describe("speech")
+    assert figures["splits"]["test"] == {"recordings": 4, "seconds": 0.4}
+    assert said.endswith("speakers: ada, bob")
+
+
+@pytest.mark.corpus
+def test_the_official_counts():
+    data = speech.load()
+    counts = {name: len(part) for name, part in data.splits().items()}
+    assert counts == {"train": 2400, "valid": 300, "test": 300}
+    assert len(data.speakers) == 6
+    assert {name: len(part) for name, part in data.splits("theo").items()} == {
+        "train": 2000, "valid": 250, "test": 500,
+    }  # fmt: skip

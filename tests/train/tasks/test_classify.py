@@ -1,0 +1,312 @@
+"""Batches hold every sequence once; tiny judges are trained, judged and asked on made-up data."""
+
+import io
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from rich.console import Console
+
+from lstm_jax import cli
+from lstm_jax.models import storage as model_files
+from lstm_jax.models.classifier import SequenceClassifierConfig
+from lstm_jax.models.storage import ModelError
+from lstm_jax.train import loop, predict
+from lstm_jax.train.config import OptimizerConfig, SentimentConfig, SpeechConfig
+from lstm_jax.train.data import audio, sentiment, speech
+from lstm_jax.train.data.sentiment import Sentiment, Text
+from lstm_jax.train.data.speech import Recording, Speech
+from lstm_jax.train.run import checkpoints
+from lstm_jax.train.tasks.classify import (
+    Examples,
+    collate,
+    log_probabilities,
+    plan,
+    score,
+    widths_of,
+)
+from lstm_jax.train.tasks.sentiment.task import make_sentiment_task, rows_of
+
+pytestmark = pytest.mark.usefixtures("compile_fast")
+OPTIMIZER = OptimizerConfig(learning_rate=3e-2, warmup_steps=0, final_fraction=1.0, weight_decay=0)
+SMALL = SequenceClassifierConfig(4, 4, input_dropout=0.1)
+RUN = {"optimizer": OPTIMIZER, "health_every": 0, "checkpoint_every": 0, "log_every": 4}
+SENTIMENT = SentimentConfig(model=SMALL, words=64, epochs=6, validations=2, **RUN)
+SPEECH = SpeechConfig(model=SMALL, batch=8, masks=1, epochs=10, **RUN)
+
+
+def texts(count, seed):
+    """A sentence of four words likes a film where it says that it is good."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for label in rng.integers(0, 2, count).tolist():
+        words = rng.choice(["a", "film", "of", "some", "kind"], 3).tolist()
+        words.insert(rng.integers(0, 4), ("bad", "good")[label])
+        found.append(Text(tuple(words), label))
+    return tuple(found)
+
+
+def recordings():
+    """Two digits of two pitches, by two speakers."""
+    rng = np.random.default_rng(0)
+    return tuple(
+        Recording(
+            (np.sin(np.arange(900) * (0.4 + digit)) + 0.1 * rng.normal(size=900)).astype("f4"),
+            digit, speaker, index,
+        )
+        for digit in range(2) for speaker in ("ada", "bob") for index in range(14)
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module", autouse=True)
+def made_up():
+    data = Sentiment(texts(60, 0), texts(12, 1), texts(20, 2), texts(30, 3), 0, "0" * 64)
+    neutral = (Text(("film",), None), Text(("a", "kind"), None))
+    data = replace(data, phrases=data.phrases + neutral)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sentiment, "load", lambda: data)
+        patch.setattr(speech, "load", lambda: Speech(recordings(), "1" * 64))
+        yield data
+
+
+def run(folder, config, *, resume=False):
+    said = io.StringIO()
+    config = loop.prepare(folder, config, resume=resume, overwrite=False)
+    result = loop.train(config, folder, console=Console(file=said, width=200))
+    return result, said.getvalue()
+
+
+@pytest.fixture(scope="module")
+def trained(made_up, tmp_path_factory):
+    """Folders of runs that nobody writes to, and what they said."""
+    found = {}
+    for name, config in {"sentiment": SENTIMENT, "speech": SPEECH}.items():
+        folder = tmp_path_factory.mktemp("runs") / name
+        found[name] = folder, *run(folder, config)
+    return found
+
+
+@pytest.fixture
+def call(capsys):
+    """`lstm-jax` in this process: exit code, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(argument) for argument in arguments])
+        return caught.value.code, *capsys.readouterr()
+
+    return call
+
+
+# Batches
+
+
+def test_widths():
+    assert widths_of(1) == (4,)
+    assert widths_of(33) == (4, 8, 16, 32, 64)
+    assert widths_of(48, halfway=True) == (4, 6, 8, 12, 16, 24, 32, 48)
+
+
+def test_a_pass_holds_every_sequence_once_and_as_many_batches_each_time():
+    lengths = np.random.default_rng(0).integers(1, 20, 200)
+    widths = widths_of(20, halfway=True)
+    passes = [
+        plan(lengths, widths, lambda width: 48 // width, np.random.default_rng(seed))
+        for seed in (0, 0, 1)
+    ]
+    for batches in passes:
+        assert sorted(i for *_, part in batches for i in part) == list(range(200))
+        for width, rows, part in batches:
+            assert rows == 48 // width >= len(part)
+            assert width // 2 < lengths[part].max() <= width or width == 4
+    first, again, other = ([part.tolist() for *_, part in batches] for batches in passes)
+    assert first == again != other
+    assert len(first) == len(other)
+
+
+def test_rows_that_fill_a_batch_do_not_count():
+    examples = Examples([np.array([5, 6]), np.array([7])], np.eye(2, dtype=np.float32))
+    batch = collate(examples, np.array([1]), 4, 3)
+    assert batch.inputs.tolist() == [[7, 0, 0, 0]] * 3
+    assert batch.weights.tolist() == [1, 0, 0]
+    assert batch.targets[0].tolist() == [0, 1]
+    task = make_sentiment_task(SENTIMENT)
+
+    def model(inputs, lengths, key):
+        return np.array([[0, np.log(3)], [9, -9], [9, -9]], np.float32)
+
+    total, count, carry = task.loss(model, (), batch, None)
+    assert float(total) == pytest.approx(-np.log(3 / 4), rel=1e-5)
+    assert (float(count), carry) == (1, ())
+
+
+def test_short_phrases_come_in_greater_numbers():
+    assert [rows_of(1024, width) for width in (4, 8, 16, 1000, 2000)] == [128, 128, 64, 1, 1]
+
+
+def test_epochs_are_parts_of_a_pass():
+    task = make_sentiment_task(SENTIMENT)
+    one, two, next_pass = (
+        [batch.inputs.tobytes() for batch in task.epoch(number)] for number in range(3)
+    )
+    assert len(one) == len(two) == len(next_pass)
+    assert one == [batch.inputs.tobytes() for batch in make_sentiment_task(SENTIMENT).epoch(0)]
+    assert one != two
+    assert one != next_pass
+    seen = sum(batch.weights.sum() for part in range(2) for batch in task.epoch(part))
+    assert 0.8 * len(task.train.inputs) < seen <= len(task.train.inputs)
+    with pytest.raises(IndexError):
+        task.epoch(0)[len(one)]
+
+
+def test_log_probabilities_come_in_the_order_of_the_sequences():
+    lengths = np.random.default_rng(1).integers(1, 30, 150)
+    inputs = [np.full(n, i) for i, n in enumerate(lengths)]
+
+    def read(params, batch, counts):
+        assert len(batch) == 64
+        return np.stack([batch[:, 0], counts], 1)
+
+    found = log_probabilities(read, None, inputs)
+    assert found.tolist() == [[i, n] for i, n in enumerate(lengths.tolist())]
+
+
+def test_a_score_is_over_all_sequences():
+    p = np.log([[0.75, 0.25], [0.5, 0.5], [0.2, 0.8]])
+
+    def read(params, batch, counts):
+        return p[batch[:, 0]]
+
+    examples = Examples([np.array([i]) for i in range(3)], np.eye(2, dtype=np.float32)[[0, 1, 0]])
+    found = score(read, None, examples)
+    assert (found.count, found.wrong) == (3, 2)  # of equals the first is taken
+    assert found.accuracy == pytest.approx(1 / 3)
+    assert found.nats == pytest.approx(-np.log([0.75, 0.5, 0.2]).mean(), rel=1e-6)
+
+
+# Runs
+
+
+@pytest.mark.parametrize("name", ["sentiment", "speech"])
+def test_a_tiny_run_learns_and_keeps_its_best(name, trained, call):
+    folder, result, said = trained[name]
+    assert result.finished
+    assert "validation accuracy 100.00% (0 of" in said
+    card = model_files.load(folder).card
+    assert card["data"] == name
+    assert card["valid_accuracy"] == 1
+    assert result.best_valid_loss == 0
+    code, out, err = call("evaluate", folder, "--json")
+    assert (code, err) == (0, "")
+    figures = json.loads(out)
+    assert figures["on"] == f"{name} test"
+    assert figures["wrong"] == 0
+    assert figures["accuracy"] == 1
+
+
+def test_a_resume_gives_the_same_bytes(trained, tmp_path):
+    whole, folder = trained["sentiment"][0], tmp_path / "run"
+    result, _ = run(folder, replace(SENTIMENT, max_steps=7))
+    assert not result.finished
+    result, said = run(folder, SENTIMENT, resume=True)
+    assert "going on from step 7" in said
+    assert result == trained["sentiment"][1]
+    for name in ("model.safetensors", "model.json"):
+        assert (folder / name).read_bytes() == (whole / name).read_bytes()
+    facts = [checkpoints.read_metadata(f / "checkpoints" / "latest") for f in (folder, whole)]
+    assert facts[0] == facts[1]
+
+
+def test_the_health_of_layers_that_read_both_ways_has_no_lag(made_up, tmp_path):
+    config = replace(SENTIMENT, health_every=2, max_steps=2, epochs=1)
+    run(tmp_path / "run", config)
+    [line] = (tmp_path / "run" / "health.jsonl").read_text().splitlines()
+    assert json.loads(line)["adjoint"] == []
+    assert json.loads(line)["grad_norm"] > 0
+
+
+# Predictions
+
+
+def test_a_sentence_is_judged_word_by_word(trained, call):
+    folder = trained["sentiment"][0]
+    code, out, err = call("predict", "sentiment", "A zany good film", "--model", folder)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert re.fullmatch(r"positive, [6-9]\d\.\d%", lines[0])
+    assert [line.split()[0] for line in lines[3:]] == ["a", "zany", "good", "film"]
+    assert lines[4].endswith("%  (unknown)")
+    assert "++++" in lines[5]
+    code, out, _ = call("predict", "sentiment", "A bad film", "--model", folder, "--json")
+    figures = json.loads(out)
+    assert figures["label"] == "negative"
+    assert [row["word"] for row in figures["words"]] == ["a", "bad", "film"]
+    assert figures["words"][-1]["positive"] == pytest.approx(1 - figures["probability"], abs=2e-4)
+
+
+def test_each_row_of_the_bars_is_that_beginning_alone(trained):
+    stored = model_files.load(trained["sentiment"][0])
+    whole = predict.after_each(stored, np.array([2, 3, 4, 5, 6]))
+    part = predict.after_each(stored, np.array([2, 3, 4]))
+    np.testing.assert_allclose(whole[:3], part, rtol=1e-5)
+    np.testing.assert_allclose(whole.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("p", "drawn"),
+    [(0.5, " " * 20 + "|" + " " * 20), (1.0, " " * 20 + "|" + "+" * 20), (0.25, "-" * 10 + "|")],
+)
+def test_bars(p, drawn):
+    assert drawn.strip() in predict.bar(p)
+    assert len(predict.bar(p)) == 41
+
+
+def test_a_digit_is_recognised(trained, call, tmp_path):
+    folder, one = trained["speech"][0], recordings()[0]
+    soundfile.write(tmp_path / "a.wav", one.samples / 2, audio.RATE, "FLOAT")
+    code, out, err = call("predict", "speech", tmp_path / "a.wav", "--model", folder)
+    assert (code, err) == (0, "")
+    assert re.fullmatch(r"0, \d+\.\d%  \(then 1 \d+\.\d%, \d \d+\.\d%\)\n", out)
+    soundfile.write(tmp_path / "b.wav", np.stack([one.samples] * 2, 1) / 2, audio.RATE, "FLOAT")
+    code, out, err = call("predict", "speech", tmp_path / "b.wav", "--model", folder, "--json")
+    assert err == f"{tmp_path / 'b.wav'}: 2 channels became one, their mean\n"
+    figures = json.loads(out)
+    assert figures["digit"] == "0"
+    assert sum(figures["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sentiment", " "], "the sentence is empty"),
+        (["sentiment", "zany, wondrous"], "knows none of the words of 'zany, wondrous'"),
+        (["sentiment", "film " * 257], "has 257 words; at most 256 are read"),
+        (["speech", "nothing.wav"], "nothing.wav cannot be read as a sound"),
+        (["weather"], "there is no 'weather' to predict; there are sentiment, speech"),
+        (["sentiment"], "required"),
+    ],
+)
+def test_a_mistake_is_one_line(arguments, said, trained, call):
+    name = arguments[0] if arguments[0] in trained else "speech"
+    more = ["--model", trained[name][0]] if len(arguments) > 1 else []
+    code, out, err = call("predict", *arguments, *more)
+    assert (code, out) == (2, "")
+    assert err.startswith("lstm-jax: ")
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_model_that_learned_something_else_is_refused(trained, tmp_path):
+    with pytest.raises(ModelError, match="learned from 'speech', not from sentiment"):
+        predict.load(str(trained["speech"][0]), "sentiment")
+    with pytest.raises(ModelError, match="`lstm-jax train sentiment` trains one"):
+        predict.load(str(tmp_path), "sentiment")
+
+
+def test_help_says_what_can_be_predicted(call):
+    code, out, _ = call("predict")
+    assert code == 0
+    assert "what: sentiment, speech" in out

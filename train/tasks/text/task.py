@@ -1,0 +1,150 @@
+"""Texts to learn character by character: a loss over windows, perplexity over whole texts."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax import nnx
+from jax import Array
+
+from lstm_jax.models.char_lm import CharLM
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text.language import LanguageModel
+from lstm_jax.train.config import TextConfig
+from lstm_jax.train.data import shakespeare, synthetic, tang
+from lstm_jax.train.data.text import Window, Windows, epoch_offset, epoch_order, pack, stripes
+from lstm_jax.train.task import Validation
+from lstm_jax.train.tasks.text.score import evaluate, make_scorer
+
+
+@dataclass(frozen=True)
+class Texts:
+    """A task's texts: `splits` by name, and `facts` for the model's card.
+
+    `running`: a text goes on where a row of the batch ends; else each is whole in its row.
+    """
+
+    splits: dict[str, tuple[str, ...]]
+    facts: dict[str, Any]
+    running: bool = False
+
+
+def window_loss(
+    model: CharLM, carry: Any, window: Window, key: Array | None
+) -> tuple[Array, Array, Any]:
+    """Nats over the window's symbols, their number, and the state at its end.
+
+    The carried state is data: the gradient ends where the window begins (truncated
+    backpropagation through time, Williams & Peng 1990).
+    """
+    carry, nats = model.loss(
+        window.inputs, window.targets, window.weights, carry, resets=window.resets, key=key
+    )
+    return nats, window.weights.sum(), carry
+
+
+@dataclass(frozen=True)
+class TextTask:
+    """Encoded texts, ready to be packed into windows; a `Task`."""
+
+    config: TextConfig
+    facts: dict[str, Any]
+    vocabulary: Vocabulary
+    train: list[np.ndarray]
+    valid: list[np.ndarray]
+    running: bool = False
+
+    unit = "tokens"
+    loss = staticmethod(window_loss)
+
+    @property
+    def description(self) -> str:
+        texts, symbols = len(self.train), len(self.vocabulary)
+        return f"{self.config.data}: {texts:,} texts, vocabulary {symbols:,}"
+
+    @property
+    def identity(self) -> dict[str, str]:
+        return {"vocabulary": self.vocabulary.digest}
+
+    def model(self, rngs: nnx.Rngs) -> CharLM:
+        return CharLM(len(self.vocabulary), self.config.model, rngs=rngs)
+
+    def carry(self, model: CharLM) -> Any:
+        return model.initial_state(self.config.rows)
+
+    def epoch(self, number: int) -> Windows:
+        return self._windows(self.train, number)
+
+    def figures(self, loss: float) -> dict[str, float]:
+        return {"perplexity": math.exp(min(loss, 50))}
+
+    def validator(self, model: CharLM) -> Callable[[nnx.State, int], Validation]:
+        scorer, empty = make_scorer(model), self.carry(model)
+        windows = self._windows(self.valid, None)
+
+        def validate(params: nnx.State, step: int) -> Validation:
+            del step
+            score = evaluate(scorer, params, empty, windows)
+            return Validation(
+                score.nats_per_symbol,
+                {"valid_perplexity": score.perplexity},
+                f"validation perplexity {score.perplexity:.2f} "
+                f"({score.nats_per_symbol:.4f} nats a symbol)",
+            )
+
+        return validate
+
+    def save(self, model: CharLM, folder: Path, card: dict[str, Any]) -> None:
+        LanguageModel(model, self.vocabulary, card).save(folder)
+
+    def _windows(self, texts: list[np.ndarray], epoch: int | None) -> Windows:
+        """The texts in the order of an epoch; as they are if it is None."""
+        config, end_id = self.config, self.vocabulary.end_id
+        shape = {"rows": config.rows, "length": config.window, "end_id": end_id}
+        if self.running:
+            symbols = sum(map(len, texts))
+            offset = 0 if epoch is None else epoch_offset(config.seed, epoch, symbols)
+            return stripes(texts, offset=offset, **shape)
+        order = None if epoch is None else epoch_order(config.seed, epoch, len(texts))
+        return pack(texts, order=order, **shape)
+
+
+def make_text_task(config: TextConfig) -> TextTask:
+    """Load, count characters in the training texts alone, and encode."""
+    texts = load_texts(config.data)
+    vocabulary = Vocabulary.from_texts(texts.splits["train"], min_count=config.min_count)
+    train, valid = (
+        [vocabulary.encode(text) for text in texts.splits[name]] for name in ("train", "valid")
+    )
+    return TextTask(config, texts.facts, vocabulary, train, valid, texts.running)
+
+
+def load_texts(name: str) -> Texts:
+    """The texts of a task, split; the names are those of `TextConfig.data`."""
+    return {"tang": _tang, "verses": _verses, "shakespeare": _shakespeare}[name]()
+
+
+def _tang() -> Texts:
+    corpus = tang.load()
+    return Texts(corpus.splits, {"data": corpus.name, "data_sha256": corpus.sha256})
+
+
+def _verses() -> Texts:
+    splits = {
+        "train": synthetic.verses(1500, seed=0),
+        "valid": synthetic.verses(100, seed=1),
+        "test": synthetic.verses(100, seed=2),
+    }
+    digest = hashlib.sha256("\n".join(splits["train"]).encode()).hexdigest()
+    return Texts(splits, {"data": "verses", "data_sha256": digest})
+
+
+def _shakespeare() -> Texts:
+    facts = {"data": "shakespeare", "data_sha256": shakespeare.SOURCE.sha256}
+    return Texts(shakespeare.load(), facts, running=True)
