@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import soundfile
+from made_up import recordings, sentiment_data, speech_data
 from rich.console import Console
 
 from lstm_jax import cli
@@ -17,8 +18,6 @@ from lstm_jax.models.storage import ModelError
 from lstm_jax.train import loop, predict
 from lstm_jax.train.config import OptimizerConfig, SentimentConfig, SpeechConfig
 from lstm_jax.train.data import audio, sentiment, speech
-from lstm_jax.train.data.sentiment import Sentiment, Text
-from lstm_jax.train.data.speech import Recording, Speech
 from lstm_jax.train.run import checkpoints
 from lstm_jax.train.tasks.classify import (
     Examples,
@@ -38,37 +37,12 @@ SENTIMENT = SentimentConfig(model=SMALL, words=64, epochs=6, validations=2, **RU
 SPEECH = SpeechConfig(model=SMALL, batch=8, masks=1, epochs=10, **RUN)
 
 
-def texts(count, seed):
-    """A sentence of four words likes a film where it says that it is good."""
-    rng = np.random.default_rng(seed)
-    found = []
-    for label in rng.integers(0, 2, count).tolist():
-        words = rng.choice(["a", "film", "of", "some", "kind"], 3).tolist()
-        words.insert(rng.integers(0, 4), ("bad", "good")[label])
-        found.append(Text(tuple(words), label))
-    return tuple(found)
-
-
-def recordings():
-    """Two digits of two pitches, by two speakers."""
-    rng = np.random.default_rng(0)
-    return tuple(
-        Recording(
-            (np.sin(np.arange(900) * (0.4 + digit)) + 0.1 * rng.normal(size=900)).astype("f4"),
-            digit, speaker, index,
-        )
-        for digit in range(2) for speaker in ("ada", "bob") for index in range(14)
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module", autouse=True)
 def made_up():
-    data = Sentiment(texts(60, 0), texts(12, 1), texts(20, 2), texts(30, 3), 0, "0" * 64)
-    neutral = (Text(("film",), None), Text(("a", "kind"), None))
-    data = replace(data, phrases=data.phrases + neutral)
+    data = sentiment_data()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sentiment, "load", lambda: data)
-        patch.setattr(speech, "load", lambda: Speech(recordings(), "1" * 64))
+        patch.setattr(speech, "load", speech_data)
         yield data
 
 
