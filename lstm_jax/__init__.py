@@ -16,24 +16,26 @@ parameters, are batch-major (B, T, D), and call these functions. `load` brings a
 """
 
 from lstm_jax.cells import (
-    GRUParams,
-    GRUState,
+    Affine,
+    Cell,
     LSTMActivations,
     LSTMGates,
     LSTMNorm,
     LSTMParams,
     LSTMState,
-    MGUParams,
     RNNParams,
     RNNState,
-    gru_step,
     lstm_gates,
     lstm_step,
-    mgu_step,
     rnn_step,
+    zero_h,
+    zero_hc,
+    zeros,
 )
+from lstm_jax.conv import ConvLSTMParams, conv_lstm_step, init_conv_lstm
+from lstm_jax.errors import UserError
 from lstm_jax.functional import (
-    Cell,
+    conv_lstm_cell,
     explain,
     gru,
     gru_cell,
@@ -43,12 +45,29 @@ from lstm_jax.functional import (
     mgu_cell,
     rnn,
     rnn_cell,
+    run,
 )
+from lstm_jax.gated import GRUParams, GRUState, MGUParams, gru_step, mgu_step
 from lstm_jax.initializers import chrono, init_gru, init_lstm, init_mgu, init_rnn
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
+from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
+from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
+from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.nn.layers import GRU, LSTM, MGU, RNN, Recurrent
-from lstm_jax.nn.steps import GRUCell, LSTMCell, MGUCell, RNNCell
+from lstm_jax.nn.layers import (
+    GRU,
+    LSTM,
+    MGU,
+    RNN,
+    ConvLSTM,
+    ConvLSTMCell,
+    GRUCell,
+    LSTMCell,
+    MGUCell,
+    RNNCell,
+)
+from lstm_jax.nn.recurrent import Recurrent
+from lstm_jax.nn.steps import StepCell
 from lstm_jax.padding import bucket, mask_of, pad, unpad
 from lstm_jax.recurrence import StackState, Trace, scan, stack, trace
 from lstm_jax.regularize import (
@@ -58,7 +77,7 @@ from lstm_jax.regularize import (
     temporal_activation_penalty,
     zoneout,
 )
-from lstm_jax.stacks import Directions, Noise, run_layers, trace_layers
+from lstm_jax.stacks import Around, Directions, Noise, run_layers, trace_layers
 from lstm_jax.text.language import LanguageModel, ModelError, load
 from lstm_jax.text.sampling import sample
 
@@ -69,10 +88,17 @@ __all__ = [
     "LSTM",
     "MGU",
     "RNN",
+    "Affine",
+    "Around",
     "Cell",
     "CharLM",
     "CharLMConfig",
+    "ConvLSTM",
+    "ConvLSTMCell",
+    "ConvLSTMParams",
     "Directions",
+    "Forecaster",
+    "ForecasterConfig",
     "GRUCell",
     "GRUParams",
     "GRUState",
@@ -91,18 +117,27 @@ __all__ = [
     "RNNParams",
     "RNNState",
     "Recurrent",
+    "SequenceClassifier",
+    "SequenceClassifierConfig",
+    "SequenceModel",
+    "SequenceModelConfig",
     "StackState",
+    "StepCell",
     "Trace",
+    "UserError",
     "Vocabulary",
     "activation_penalty",
     "bucket",
     "chrono",
+    "conv_lstm_cell",
+    "conv_lstm_step",
     "drop_state",
     "drop_weights",
     "explain",
     "gru",
     "gru_cell",
     "gru_step",
+    "init_conv_lstm",
     "init_gru",
     "init_lstm",
     "init_mgu",
@@ -120,6 +155,7 @@ __all__ = [
     "rnn",
     "rnn_cell",
     "rnn_step",
+    "run",
     "run_layers",
     "sample",
     "scan",
@@ -128,5 +164,8 @@ __all__ = [
     "trace",
     "trace_layers",
     "unpad",
+    "zero_h",
+    "zero_hc",
+    "zeros",
     "zoneout",
 ]

@@ -1,10 +1,12 @@
-"""The textbook cells as pure functions: `new_state = step(params, state, x)`.
+"""What a cell is, and the textbook's two as pure functions: `new_state = step(params, state, x)`.
 
 Every step takes `x` of shape (..., D) and a state whose leaves are (..., H), with any number of
 batch axes, none included. Gate order is (i, f, g, o) and state order is (h, c), always.
 
-LSTM and RNN are an affine pre-activation z = x W_x + h W_h + b followed by an elementwise
-`pointwise(params, z, state)`; the fast path is written over that form.
+`Cell` is the record that everything else reads: the step, how its parameters and its zero state
+are made, and what options must know of it. LSTM and RNN are an affine pre-activation
+z = x W_x + h W_h + b followed by an elementwise `pointwise(rest, z, state)`; such a cell says so
+in its `Affine`, and the fast path is written over that form.
 
 What an LSTM has beyond the textbook is said by its parameters: an array that is None is an option
 that is not there, and leaves no trace in the compiled program. Functions that are not tanh or σ
@@ -14,18 +16,29 @@ are arguments of a step: `functools.partial(rnn_step, activation=jax.nn.relu)` i
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.typing import DTypeLike
+
+from lstm_jax.trees import Tree
+
+P = TypeVar("P")
+S = TypeVar("S")
+X = TypeVar("X")
+R = TypeVar("R")
+
+Step: TypeAlias = Callable[[P, S, X], S]
+"""A pure function `(params, state, x) -> new_state`."""
+Activation: TypeAlias = Callable[[Array], Array]
+Kernels: TypeAlias = tuple[Array, Array, Array | None]
+"""`(input_kernel (D, G), recurrent_kernel (H, G), bias (G,) or None)`."""
 
 LSTM_GATE_ORDER = ("i", "f", "g", "o")
-GRU_GATE_ORDER = ("r", "z", "n")
-
-
-Activation = Callable[[Array], Array]
 
 
 class LSTMState(NamedTuple):
@@ -45,12 +58,6 @@ class LSTMGates(NamedTuple):
 
 
 class RNNState(NamedTuple):
-    """Hidden state h, (..., H)."""
-
-    h: Array
-
-
-class GRUState(NamedTuple):
     """Hidden state h, (..., H)."""
 
     h: Array
@@ -112,31 +119,6 @@ class RNNParams:
     bias: Array | None = None
 
 
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class GRUParams:
-    """`input_kernel` (D, 3H), `recurrent_kernel` (H, 3H), `bias` (3H,), `recurrent_bias` (H,).
-
-    Columns are ordered r, z, n. `recurrent_bias` is the candidate's, inside the reset product;
-    where the reset comes before the matrix product there is none. Either bias may be None.
-    """
-
-    input_kernel: Array
-    recurrent_kernel: Array
-    bias: Array | None = None
-    recurrent_bias: Array | None = None
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class MGUParams:
-    """`input_kernel` (D, 2H), `recurrent_kernel` (H, 2H), `bias` (2H,) or None; columns f, n."""
-
-    input_kernel: Array
-    recurrent_kernel: Array
-    bias: Array | None = None
-
-
 class LSTMActivations(NamedTuple):
     """The functions of an LSTM: of its gates, of the candidate, and of the c that h reads."""
 
@@ -187,14 +169,14 @@ def lstm_cell_path(
     """Gates from the pre-activation z (..., 4H) and the old c, and the new c = f ⊙ c + i ⊙ g."""
     *input_gate, f, g, o = jnp.split(z, z.shape[-1] // c.shape[-1], axis=-1)
     if params.peephole is not None:
-        *input_peephole, f_peephole, o_peephole = params.peephole
+        *input_peephole, f_peephole, _ = params.peephole
         input_gate = [i + p * c for i, p in zip(input_gate, input_peephole, strict=True)]
         f = f + f_peephole * c
     f, g = activations.gate(f), activations.candidate(g)
     i = activations.gate(input_gate[0]) if input_gate else 1 - f
     new_c = f * c + i * g
     if params.peephole is not None:
-        o = o + o_peephole * new_c
+        o = o + params.peephole[-1] * new_c
     return LSTMGates(i, f, g, activations.gate(o)), new_c
 
 
@@ -291,125 +273,137 @@ def rnn_step(
     return rnn_pointwise(params, z, state, activation=activation)
 
 
-def gru_step(
-    params: GRUParams,
-    state: GRUState,
-    x: Array,
-    *,
-    reset_after: bool = True,
-    gate_activation: Activation = jax.nn.sigmoid,
-    activation: Activation = jnp.tanh,
-) -> GRUState:
-    """One step of the GRU (Cho et al. 2014), by default with the reset gate after the product.
+class Dense(Protocol):
+    """Parameters with the two kernels of the package's own cells."""
 
-        r = σ(x W_r + h U_r + b_r)     z = σ(x W_z + h U_z + b_z)
-        n = tanh(x W_n + b_n + r ⊙ (h U_n + b'_n))         reset_after
-        n = tanh(x W_n + b_n + (r ⊙ h) U_n)                not reset_after
-        h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
+    @property
+    def input_kernel(self) -> Array: ...
 
-    The first is the variant of cuDNN, PyTorch, Flax and Keras, and ONNX's linear_before_reset;
-    the second that of the paper.
-
-    Args:
-        params: kernels (D, 3H) and (H, 3H), `bias` (3H,), `recurrent_bias` (H,), which is b'_n.
-        state: h, (..., H).
-        x: input, (..., D).
-        reset_after: which of the two.
-        gate_activation, activation: in place of σ and tanh.
-
-    Returns:
-        The new state, in the shape and dtype of the old one.
-
-    Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
-    """
-    check_features(params, state.h, x)
-    if not reset_after and params.recurrent_bias is not None:
-        raise ValueError("recurrent_bias needs reset_after=True: it is inside the reset product")
-    hidden = state.h.shape[-1]
-    kernel = params.recurrent_kernel
-    x_r, x_z, x_n = jnp.split(add_bias(x @ params.input_kernel, params.bias), 3, axis=-1)
-    if reset_after:
-        h_r, h_z, h_n = jnp.split(state.h @ kernel, 3, axis=-1)
-    else:
-        h_r, h_z = jnp.split(state.h @ kernel[:, : 2 * hidden], 2, axis=-1)
-    r, z = gate_activation(x_r + h_r), gate_activation(x_z + h_z)
-    if reset_after:
-        h_n = r * add_bias(h_n, params.recurrent_bias)
-    else:
-        h_n = (r * state.h) @ kernel[:, 2 * hidden :]
-    h = (1 - z) * activation(x_n + h_n) + z * state.h
-    return GRUState(h.astype(state.h.dtype))
+    @property
+    def recurrent_kernel(self) -> Array: ...
 
 
-def gru_affine(params: GRUParams) -> tuple[Array, Array, Array]:
-    """Kernels (D, 4H), (H, 4H) and bias (4H,) of the pre-activations r, z, x's n and h's n.
-
-    The last two are apart, for the reset gate multiplies one of them: a block of zeros each.
-    """
-    hidden = params.recurrent_kernel.shape[0]
-    inputs, recurrent = params.input_kernel, params.recurrent_kernel
-    gates, candidate = recurrent[:, : 2 * hidden], recurrent[:, 2 * hidden :]
-    none = jnp.zeros_like(candidate)
-    zeros = jnp.zeros(hidden, inputs.dtype)
-    bias = jnp.zeros(3 * hidden, inputs.dtype) if params.bias is None else params.bias
-    candidate_bias = zeros if params.recurrent_bias is None else params.recurrent_bias
-    return (
-        jnp.concatenate([inputs, jnp.zeros_like(inputs[:, :hidden])], axis=1),
-        jnp.concatenate([gates, none, candidate], axis=1),
-        jnp.concatenate([bias, candidate_bias]),
-    )
-
-
-def gru_pointwise(
-    params: GRUParams,
-    z: Array,
-    state: GRUState,
-    *,
-    gate_activation: Activation = jax.nn.sigmoid,
-    activation: Activation = jnp.tanh,
-) -> GRUState:
-    """What follows the pre-activations of `gru_affine`, z (..., 4H): the GRU with reset after."""
-    del params
-    r, update, from_x, from_h = jnp.split(z, 4, axis=-1)
-    r, update = gate_activation(r), gate_activation(update)
-    h = (1 - update) * activation(from_x + r * from_h) + update * state.h
-    return GRUState(h.astype(state.h.dtype))
-
-
-def mgu_step(params: MGUParams, state: GRUState, x: Array) -> GRUState:
-    """One step of the minimal gated unit (Zhou et al. 2016): a GRU whose two gates are one.
-
-        f = σ(x W_f + h U_f + b_f)     n = tanh(x W_n + b_n + (f ⊙ h) U_n)
-        h_t = (1 - f) ⊙ h_{t-1} + f ⊙ n
-
-    Args:
-        params: kernels (D, 2H) and (H, 2H), `bias` (2H,).
-        state: h, (..., H).
-        x: input, (..., D).
-
-    Returns:
-        The new state, in the shape and dtype of the old one.
-
-    Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
-    """
-    check_features(params, state.h, x)
-    forget_kernel, candidate_kernel = jnp.split(params.recurrent_kernel, 2, axis=-1)
-    x_f, x_n = jnp.split(add_bias(x @ params.input_kernel, params.bias), 2, axis=-1)
-    f = jax.nn.sigmoid(x_f + state.h @ forget_kernel)
-    n = jnp.tanh(x_n + (f * state.h) @ candidate_kernel)
-    return GRUState(((1 - f) * state.h + f * n).astype(state.h.dtype))
-
-
-def check_features(
-    params: LSTMParams | RNNParams | GRUParams | MGUParams, h: Array, x: Array
-) -> None:
+def check_features(params: Dense, h: Array, x: Array) -> None:
     """Raise a ValueError that names the array whose last axis does not fit the kernels."""
-    for name, array, kernel_name in (("x", x, "input_kernel"), ("h", h, "recurrent_kernel")):
-        kernel = getattr(params, kernel_name)
-        if not array.ndim or array.shape[-1] != kernel.shape[0]:
-            raise ValueError(
-                f"{name} has shape {array.shape}; its last axis must be {kernel.shape[0]}, "
-                f"the rows of {kernel_name} {kernel.shape}"
-            )
+    check_rows(x, params.input_kernel, "x", "input_kernel")
+    check_rows(h, params.recurrent_kernel, "h", "recurrent_kernel")
+
+
+def check_rows(array: Array, kernel: Array, name: str, kernel_name: str) -> None:
+    """Raise a ValueError where the last axis of `array` is not as long as `kernel` has rows."""
+    if not array.ndim or array.shape[-1] != kernel.shape[0]:
+        raise ValueError(
+            f"{name} has shape {array.shape}; its last axis must be {kernel.shape[0]}, "
+            f"the rows of {kernel_name} {kernel.shape}"
+        )
+
+
+# --- the record ----------------------------------------------------------------------------------
+
+
+def zeros(xs: Array, kernel: Array, features: int, dtype: DTypeLike | None = None) -> Array:
+    """Make one leaf of a zero state: (..., features) beside inputs (T, ..., D).
+
+    Args:
+        xs: the inputs; the leaf has their batch axes, and where JAX has shardings in the types,
+            it is sharded as they are.
+        kernel: a matrix of the cell, whose columns say how features are sharded.
+        features: H.
+        dtype: that of `xs` and `kernel` promoted if None.
+
+    Raises:
+        ValueError: where xs has fewer than two axes.
+    """
+    if jnp.ndim(xs) < 2:
+        raise ValueError(f"xs must be (T, ..., D), got shape {jnp.shape(xs)}")
+    dtype = jnp.result_type(xs, kernel) if dtype is None else dtype
+    shape = (*jnp.shape(xs)[1:-1], features)
+    # Like xs, because inside shard_map a state varies over the axes of the mesh that xs does.
+    return jnp.zeros_like(xs, dtype, shape, device=_sharding(xs, kernel))
+
+
+def _sharding(xs: Array, kernel: Array) -> NamedSharding | None:
+    """Give that of a state, where JAX has it in the type."""
+    sharding = jax.typeof(xs).sharding
+    if AxisType.Explicit not in sharding.mesh.axis_types:
+        return None
+    columns = jax.typeof(kernel).sharding.spec[-1:]
+    return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:-1], *columns))
+
+
+def zero_hc(params: Any, xs: Array) -> LSTMState:
+    """Give the zero state for inputs (T, ..., D): h (..., H or P) and c (..., H).
+
+    They have the promoted dtype of inputs and kernels, and c is float32 at least: sums of many
+    small terms are no matter for bfloat16.
+    """
+    kernel = params.recurrent_kernel
+    dtype = jnp.result_type(xs, params.input_kernel)
+    h = zeros(xs, kernel, kernel.shape[-2], dtype)
+    wide = jnp.promote_types(dtype, jnp.float32)
+    return LSTMState(h, zeros(xs, kernel, params.hidden_features, wide))
+
+
+def zero_h(params: Dense, xs: Array) -> RNNState:
+    """Give the zero state for inputs (T, ..., D): h (..., H), in the promoted dtype."""
+    dtype = jnp.result_type(xs, params.input_kernel)
+    return RNNState(zeros(xs, params.recurrent_kernel, params.recurrent_kernel.shape[0], dtype))
+
+
+def split_named(params: Any) -> tuple[Kernels, Any]:
+    """Split a dataclass into its `input_kernel`, `recurrent_kernel` and `bias`, and the rest."""
+    kernels = params.input_kernel, params.recurrent_kernel, params.bias
+    return kernels, replace(params, input_kernel=None, recurrent_kernel=None, bias=None)
+
+
+class Affine(NamedTuple, Generic[P, S, R]):
+    """The affine form of a cell: z = x W_x + h W_h + b, and what follows it.
+
+    Attributes:
+        pointwise: `(rest, z, state) -> new_state`, row by row, of z (..., G).
+        split: `params -> (kernels, rest)`; the rest is what `pointwise` reads of the parameters.
+        padded: whether `split` pads the kernels with zeros, which costs products: of many rows
+            the plain loop is then the faster.
+        without: names of the parameters that have no place in this form, and must be None.
+    """
+
+    pointwise: Callable[[R, Array, S], S]
+    split: Callable[[P], tuple[Kernels, R]] = split_named
+    padded: bool = False
+    without: tuple[str, ...] = ()
+
+
+class Cell(NamedTuple, Generic[P, S, X]):
+    """A recurrence, and all that anything else must know of it.
+
+    A wrapper of the step makes another cell: `cell._replace(step=wrapped, affine=None)`.
+
+    Attributes:
+        step: `(params, state, x) -> new_state`, a pure function; the state is a NamedTuple whose
+            field `h` is the output.
+        init: `(key, in_features, hidden_features, **options) -> params`, for layers; its options
+            include `dtype`.
+        zero: `(params, xs) -> state`, the state before inputs xs (T, ..., D), leaves (..., H);
+            the default makes h and c.
+        affine: the cell as an affine map and a pointwise rest, where it is one: the fast path.
+        gates: `(params, state, x) -> gates`, for those who look on.
+        masks_h: whether the step reads h in matrix products alone, so that `state_dropout` may
+            mask it there without loss of memory.
+        space: axes of an input between its batch axes and its features: 0 of vectors, 2 of images.
+        textbook: which of the textbook's cells this is exactly, for kernels made elsewhere that
+            know nothing else.
+    """
+
+    step: Step[P, S, X]
+    init: Callable[..., P] | None = None
+    zero: Callable[[P, Array], S] = zero_hc  # type: ignore[assignment]
+    affine: Affine[P, S, Any] | None = None
+    gates: Callable[[P, S, X], Tree] | None = None
+    masks_h: bool = False
+    space: int = 0
+    textbook: Literal["lstm", "gru", "rnn"] | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of its step, for messages."""
+        return getattr(getattr(self.step, "func", self.step), "__name__", "this step")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 from lstm_jax.cells import LSTMParams, LSTMState, add_bias, lstm_pointwise
 
@@ -28,9 +28,14 @@ class ConvLSTMParams:
     bias: Array | None = None
     peephole: Array | None = None
 
+    @property
+    def hidden_features(self) -> int:
+        """H, the channels of h and c."""
+        return self.recurrent_kernel.shape[-2]
+
 
 def conv_lstm_step(params: ConvLSTMParams, state: LSTMState, x: Array) -> LSTMState:
-    """One step: the LSTM whose pre-activation is z = W_x * x + W_h * h + b, * a convolution.
+    """Take one step of the LSTM whose pre-activation is z = W_x * x + W_h * h + b, * a convolution.
 
     Borders are padded with zeros so that images keep their size.
 
@@ -60,13 +65,21 @@ def init_conv_lstm(
     forget_bias: float = 1.0,
     bias: bool = True,
     peepholes: bool = False,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> ConvLSTMParams:
-    """Parameters of `conv_lstm_step`: LeCun-normal kernels, the forget gate's bias 1.
+    """Make parameters of `conv_lstm_step`: LeCun-normal kernels, the forget gate's bias 1.
 
     Args:
+        key: a key of `jax.random`.
         in_features, hidden_features: channels D and H.
         window: the kernels' size, one to three axes.
+        forget_bias: the forget gate's bias; the others are 0.
+        bias: whether there is one.
+        peepholes: the gates see c, at first with weights 0.
+        dtype: of the parameters; float32 if None.
+
+    Returns:
+        The parameters.
 
     Raises:
         ValueError: channels or a window below 1, or a window of more than three axes.
@@ -86,13 +99,6 @@ def init_conv_lstm(
         jnp.zeros(width, dtype).at[at_forget].set(forget_bias) if bias else None,
         jnp.zeros((3, hidden_features), dtype) if peepholes else None,
     )
-
-
-def zero_images(params: ConvLSTMParams, shape: tuple[int, ...], dtype: Any = None) -> LSTMState:
-    """The zero state for inputs of a shape (..., *image, D)."""
-    dtype = dtype or params.input_kernel.dtype
-    zeros = jnp.zeros((*shape[:-1], params.recurrent_kernel.shape[-2]), dtype)
-    return LSTMState(zeros, zeros.astype(jnp.promote_types(dtype, jnp.float32)))
 
 
 def _convolve(images: Array, kernel: Array) -> Array:

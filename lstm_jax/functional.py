@@ -1,83 +1,203 @@
-"""`lstm`, `gru`, `rnn` and `mgu`: whole-sequence functions that choose how the recurrence runs."""
+"""`lstm`, `gru`, `rnn`, `mgu`: whole sequences, and `run`, which they are for any cell.
+
+Each cell's record stands above its function. How the recurrence runs is chosen here, once, and
+handed down.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
-from typing import Any, NamedTuple
+from functools import cache, partial
+from typing import TypeVar, Unpack, cast
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from lstm_jax import cells
+from lstm_jax import cells, conv, gated, initializers
 from lstm_jax.cells import (
-    GRUParams,
-    GRUState,
+    Affine,
+    Cell,
     LSTMActivations,
     LSTMParams,
     LSTMState,
-    MGUParams,
+    P,
     RNNParams,
     RNNState,
+    S,
+    X,
 )
-from lstm_jax.engines import choose as implementations
-from lstm_jax.engines import cudnn
-from lstm_jax.engines.choose import IMPLEMENTATIONS, Explanation, Implementation
-from lstm_jax.engines.fused import Kernels, Pointwise, affine_scan
-from lstm_jax.recurrence import Step, controls, hidden, hide, initial_like, scan
-from lstm_jax.remat import Remat, in_chunks
+from lstm_jax.engines import choose, cudnn, fused
+from lstm_jax.engines.choose import Explanation, Implementation, RunOptions
+from lstm_jax.gated import GRUParams, GRUState, MGUParams
+from lstm_jax.recurrence import initial_like, scan
+from lstm_jax.trees import Tree
+
+F = TypeVar("F")
+
+# --- the records ---------------------------------------------------------------------------------
 
 
-class Cell(NamedTuple):
-    """A recurrence: its `step`, the type of its state, and what else it has.
+def _with(function: F, **others: object) -> F:
+    """Bind activations; a function without others stays itself, known by its identity."""
+    return cast(F, partial(cast("partial[object]", function), **others)) if others else function
 
-    A wrapper of the step makes another cell: `cell._replace(step=wrapped, pointwise=None)`.
 
-    Attributes:
-        pointwise: of a cell of the affine form, what comes after z.
-        gates: `(params, state, x) -> gates`, for those who look on.
-        affine: `params -> (input_kernel, recurrent_kernel, bias)` that make z, where they are not
-            the parameters of these names.
+@cache
+def lstm_cell(
+    activations: LSTMActivations = cells.TEXTBOOK,
+) -> Cell[LSTMParams, LSTMState, Array]:
+    """Make the LSTM's record, with other functions than σ and tanh if wanted."""
+    others = {} if activations == cells.TEXTBOOK else {"activations": activations}
+    return Cell(
+        _with(cells.lstm_step, **others),
+        initializers.init_lstm,
+        cells.zero_hc,
+        affine=Affine(_with(cells.lstm_pointwise, **others), without=("norm",)),
+        gates=_with(cells.lstm_gates, **others),
+        masks_h=True,
+        textbook=None if others else "lstm",
+    )
+
+
+@cache
+def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell[RNNParams, RNNState, Array]:
+    """Make the vanilla RNN's record, with another function than tanh if wanted."""
+    others = {} if activation is jnp.tanh else {"activation": activation}
+    return Cell(
+        _with(cells.rnn_step, **others),
+        initializers.init_rnn,
+        cells.zero_h,
+        affine=Affine(_with(cells.rnn_pointwise, **others)),
+        masks_h=True,
+        textbook=None if others else "rnn",
+    )
+
+
+@cache
+def gru_cell(reset_after: bool = True) -> Cell[GRUParams, GRUState, Array]:
+    """Make the GRU's record, in either variant; with the reset before, it has no affine form."""
+    if not reset_after:
+        init = partial(initializers.init_gru, recurrent_bias=False)
+        return Cell(partial(gated.gru_step, reset_after=False), init, gated.gru_zero)
+    return Cell(
+        gated.gru_step,
+        initializers.init_gru,
+        gated.gru_zero,
+        affine=Affine(gated.gru_pointwise, gated.gru_split, padded=True),
+        textbook="gru",
+    )
+
+
+@cache
+def mgu_cell() -> Cell[MGUParams, GRUState, Array]:
+    """Make the minimal gated unit's record."""
+    return Cell(gated.mgu_step, initializers.init_mgu, gated.gru_zero)
+
+
+@cache
+def conv_lstm_cell(
+    window: tuple[int, ...] = (3, 3),
+) -> Cell[conv.ConvLSTMParams, LSTMState, Array]:
+    """Make the convolutional LSTM's record, for kernels of a size, of one to three axes."""
+    return Cell(
+        conv.conv_lstm_step,
+        partial(conv.init_conv_lstm, window=window),
+        cells.zero_hc,
+        masks_h=True,
+        space=len(window),
+    )
+
+
+# --- whole sequences -----------------------------------------------------------------------------
+
+
+def run(
+    cell: Cell[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S | None = None,
+    implementation: Implementation | None = None,
+    **options: Unpack[RunOptions],
+) -> tuple[S, Tree]:
+    """Run any `Cell` over a time-major sequence.
+
+    Args:
+        cell: such as `lstm_cell()`, or your own.
+        params: as the cell's step takes them.
+        xs: (T, ..., D); or a pytree, such as (inputs, keys), where the step takes one: it then
+            needs a `state`.
+        state: leaves (..., H); `cell.zero(params, xs)` if None.
+        implementation: as in `lstm`.
+        **options: as in `lstm`.
+
+    Returns:
+        `(final_state, hs)`, hs (T, ..., H), or what `emit` gives.
+
+    Raises:
+        TypeError, ValueError: an unknown implementation, one that cannot do what is asked, or
+            shapes and dtypes that do not fit.
     """
-
-    step: Step
-    state_type: Any
-    pointwise: Pointwise | None = None
-    gates: Any = None
-    affine: Callable[[Any], Kernels] | None = None
-
-
-def lstm_cell(activations: LSTMActivations = cells.TEXTBOOK) -> Cell:
-    """The LSTM, with other functions than σ and tanh if wanted."""
-    if activations == cells.TEXTBOOK:
-        return Cell(cells.lstm_step, LSTMState, cells.lstm_pointwise, cells.lstm_gates)
-    functions = cells.lstm_step, cells.lstm_pointwise, cells.lstm_gates
-    step, pointwise, gates = (partial(f, activations=activations) for f in functions)
-    return Cell(step, LSTMState, pointwise, gates)
+    choose.check_known(implementation)
+    state, _ = start(cell, params, xs, state)
+    check_batch(xs, state)
+    chosen = choose.choose(implementation, cell, params, xs, state, options)
+    return dispatch(chosen, cell, params, xs, state, options)
 
 
-def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell:
-    """The vanilla RNN, with another function than tanh if wanted."""
-    if activation is jnp.tanh:
-        return Cell(cells.rnn_step, RNNState, cells.rnn_pointwise)
-    functions = cells.rnn_step, cells.rnn_pointwise
-    step, pointwise = (partial(f, activation=activation) for f in functions)
-    return Cell(step, RNNState, pointwise)
+def start(
+    cell: Cell[P, S, X], params: P, xs: Array, state: S | None, initial: Tree | None = None
+) -> tuple[S, S | None]:
+    """Decide the state that a sequence begins with, and the one that it has after a reset.
+
+    Args:
+        cell, params, xs: of the call.
+        state: to begin with; `initial` if None, or zeros if that is None too.
+        initial: at resets, and at the start, leaves (H,) or (..., H); zeros if None.
+
+    Returns:
+        `(state, initial)`, both in the shapes and dtypes of the zero state where initial is given;
+        its None stays None, which is zeros.
+
+    Raises:
+        ValueError: an initial state of another structure.
+    """
+    if state is not None and initial is None:
+        return state, None
+    zeros = cell.zero(params, xs)
+    if initial is None:
+        return zeros, None
+    at_reset = initial_like(initial, zeros)
+    return (at_reset if state is None else state), at_reset
 
 
-def gru_cell(reset_after: bool = True) -> Cell:
-    """The GRU, in either variant."""
-    if reset_after:
-        return Cell(cells.gru_step, GRUState, cells.gru_pointwise, affine=cells.gru_affine)
-    return Cell(partial(cells.gru_step, reset_after=False), GRUState)
+def dispatch(
+    chosen: Implementation, cell: Cell[P, S, X], params: P, xs: Tree, state: S, options: RunOptions
+) -> tuple[S, Tree]:
+    """Run a cell by an implementation that is known to be able to; arguments as in `run`."""
+    if chosen == "scan":
+        return scan(cell.step, params, xs, state, **options)
+    known = {name: value for name, value in options.items() if name != "emit"}
+    if chosen == "fused":
+        return fused.run(cell, params, xs, state, **known)  # type: ignore[arg-type]
+    taken = {name: known[name] for name in ("lengths", "reverse") if name in known}
+    return cudnn.lstm(params, xs, state, **taken)  # type: ignore[arg-type]
 
 
-def mgu_cell() -> Cell:
-    """The minimal gated unit."""
-    return Cell(cells.mgu_step, GRUState)
+def check_batch(xs: Tree, state: Tree) -> None:
+    """Raise a ValueError for a leaf of the state without the batch axes of the inputs.
+
+    Args:
+        xs: leaves (T, ..., D).
+        state: leaves (..., H); of images, their axes count as batch axes.
+    """
+    first = jax.tree.leaves(xs)[0]
+    batch = jnp.shape(first)[1:-1]
+    for path, leaf in jax.tree_util.tree_leaves_with_path(state):
+        if jnp.shape(leaf)[: len(batch)] != batch or jnp.ndim(leaf) <= len(batch):
+            raise ValueError(
+                f"state{jax.tree_util.keystr(path)} has shape {jnp.shape(leaf)}; its batch axes "
+                f"must be {batch}, those of xs {jnp.shape(first)}"
+            )
 
 
 def lstm(
@@ -87,7 +207,7 @@ def lstm(
     *,
     activations: LSTMActivations = cells.TEXTBOOK,
     implementation: Implementation | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> tuple[LSTMState, Array]:
     """Run an LSTM over a time-major sequence.
 
@@ -106,8 +226,8 @@ def lstm(
         `(final_state, hs)`, hs (T, ..., H).
 
     Raises:
-        ValueError: an unknown implementation, one that cannot do what is asked, or shapes that
-            do not fit.
+        TypeError, ValueError: an unknown implementation, one that cannot do what is asked, or
+            shapes and dtypes that do not fit.
     """
     return run(lstm_cell(activations), params, xs, state, implementation, **options)
 
@@ -119,9 +239,21 @@ def rnn(
     *,
     activation: cells.Activation = jnp.tanh,
     implementation: Implementation | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> tuple[RNNState, Array]:
-    """Run a vanilla RNN over a time-major sequence; arguments as in `lstm`, kernels (·, H)."""
+    """Run a vanilla RNN over a time-major sequence.
+
+    Args:
+        params: kernels (D, H) and (H, H), bias (H,).
+        xs, state, implementation, **options: as in `lstm`.
+        activation: in place of tanh.
+
+    Returns:
+        `(final_state, hs)`, hs (T, ..., H).
+
+    Raises:
+        TypeError, ValueError: as `lstm`.
+    """
     return run(rnn_cell(activation), params, xs, state, implementation, **options)
 
 
@@ -132,11 +264,21 @@ def gru(
     *,
     reset_after: bool = True,
     implementation: Implementation | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> tuple[GRUState, Array]:
-    """Run a GRU over a time-major sequence; arguments as in `lstm`, kernels (·, 3H).
+    """Run a GRU over a time-major sequence.
 
-    With the reset before the product, the GRU is not of the affine form and "fused" refuses it.
+    Args:
+        params: kernels (D, 3H) and (H, 3H), bias (3H,), recurrent_bias (H,).
+        xs, state, implementation, **options: as in `lstm`.
+        reset_after: which variant. With the reset before the product, the GRU is not of the
+            affine form and "fused" refuses it.
+
+    Returns:
+        `(final_state, hs)`, hs (T, ..., H).
+
+    Raises:
+        TypeError, ValueError: as `lstm`.
     """
     return run(gru_cell(reset_after), params, xs, state, implementation, **options)
 
@@ -147,133 +289,42 @@ def mgu(
     state: GRUState | None = None,
     *,
     implementation: Implementation | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> tuple[GRUState, Array]:
-    """Run a minimal gated unit over a time-major sequence; arguments as in `gru`."""
+    """Run a minimal gated unit over a time-major sequence.
+
+    Args:
+        params: kernels (D, 2H) and (H, 2H), bias (2H,).
+        xs, state, implementation, **options: as in `lstm`.
+
+    Returns:
+        `(final_state, hs)`, hs (T, ..., H).
+
+    Raises:
+        TypeError, ValueError: as `lstm`.
+    """
     return run(mgu_cell(), params, xs, state, implementation, **options)
 
 
-def zero_state(cell: Cell, params: Any, xs: Array) -> Any:
-    """The zero state for `xs` (T, ..., D): leaves (..., H), in the promoted dtype and its sharding.
-
-    The cell state c is float32 at least: sums of many small terms are no matter for bfloat16.
-
-    Raises:
-        ValueError: where xs has fewer than two axes.
-    """
-    if jnp.ndim(xs) < 2:
-        raise ValueError(f"xs must be (T, ..., D), got shape {jnp.shape(xs)}")
-    dtype = jnp.result_type(xs, params.input_kernel)
-    batch = jnp.shape(xs)[1:-1]
-    widths = {"h": params.recurrent_kernel.shape[0]}
-    widths["c"] = getattr(params, "hidden_features", widths["h"])
-    dtypes = {"h": dtype, "c": jnp.promote_types(dtype, jnp.float32)}
-    # Like xs, because inside shard_map a state varies over the axes of the mesh that xs does.
-    return cell.state_type(
-        *(
-            jnp.zeros_like(xs, dtypes[n], (*batch, widths[n]), device=_sharding(xs, params))
-            for n in cell.state_type._fields
-        )
-    )
-
-
-def _sharding(xs: Array, params: Any) -> Any:
-    """Of a state, where JAX has it in the type: the batch axes of xs, the columns of the kernel."""
-    sharding = jax.typeof(xs).sharding
-    if AxisType.Explicit not in sharding.mesh.axis_types:
-        return None
-    columns = jax.typeof(params.recurrent_kernel).sharding.spec[-1:]
-    return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:-1], *columns))
-
-
 def explain(
-    cell: Cell,
-    params: Any,
-    xs: Any,
-    state: Any = None,
+    cell: Cell[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S | None = None,
     implementation: Implementation | None = None,
-    **options: Any,
+    **options: Unpack[RunOptions],
 ) -> Explanation:
-    """Which implementation a call would take, and what stands in the way of the others.
+    """Say which implementation a call would take, and what stands in the way of the others.
 
     Args:
         cell: such as `lstm_cell()`.
-        params, xs, state, implementation, **options: as in `lstm`.
+        params, xs, state, implementation, **options: as in `run`.
 
     Returns:
         An `Explanation`; printed, it says everything.
+
+    Raises:
+        ValueError: where xs is not (T, ..., D) and there is no state.
     """
-    state = zero_state(cell, params, xs) if state is None else state
-    return implementations.explain(cell, params, xs, state, implementation, options)
-
-
-def run(
-    cell: Cell,
-    params: Any,
-    xs: Any,
-    state: Any = None,
-    implementation: Implementation | None = None,
-    **options: Any,
-) -> tuple[Any, Any]:
-    """Run any `Cell` over a time-major sequence; arguments as in `lstm`.
-
-    xs may be a pytree, such as (inputs, keys), where the step takes one; it then needs a `state`.
-    """
-    if implementation not in (None, *IMPLEMENTATIONS):
-        raise ValueError(
-            f"implementation must be None or one of {', '.join(IMPLEMENTATIONS)}, "
-            f"got {implementation!r}"
-        )
-    if state is None:
-        state = zero_state(cell, params, xs)
-    batch = jnp.shape(jax.tree.leaves(xs)[0])[1:-1]
-    if state.h.shape[:-1] != batch:
-        raise ValueError(
-            f"state.h has shape {state.h.shape}; its batch axes must be {batch}, "
-            f"those of xs {jnp.shape(jax.tree.leaves(xs)[0])}"
-        )
-    if implementation is None:
-        implementation = implementations.best(cell, params, xs, **options)
-    found = implementations.obstacle(implementation, cell, params, xs, state, options)
-    if found:
-        raise ValueError(f'{found}; use implementation="scan"')
-    if implementation == "scan":
-        return scan(cell.step, params, xs, state, **options)
-    if implementation == "cudnn":
-        kept = {name: options[name] for name in ("lengths", "reverse") if name in options}
-        return cudnn.lstm(params, xs, state, **kept)
-    return _fused(cell, params, xs, state, **options)
-
-
-def _fused(
-    cell: Cell,
-    params: Any,
-    xs: Array,
-    state: Any,
-    *,
-    emit: Any = hidden,
-    initial: Any = None,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-    resets: Array | None = None,
-    reverse: bool = False,
-    unroll: int | bool = 1,
-    remat: Remat = None,
-) -> tuple[Any, Array]:
-    del emit
-    cells.check_features(params, state.h, xs)
-    valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
-    initial = initial_like(initial, state)
-    kernels = (params.input_kernel, params.recurrent_kernel, params.bias)
-    kernels = kernels if cell.affine is None else cell.affine(params)
-    extra = replace(params, input_kernel=None, recurrent_kernel=None, bias=None)
-    options = {"reverse": reverse, "unroll": unroll}
-
-    def some(state, inputs):
-        xs, valid, starts = inputs
-        return affine_scan(
-            cell.pointwise, kernels, extra, xs, state, initial, valid, starts, **options
-        )
-
-    inputs = hide(valid, xs), valid, starts
-    return in_chunks(some, state, inputs, remat=remat, reverse=reverse)
+    state, _ = start(cell, params, xs, state)
+    return choose.explain(implementation, cell, params, xs, state, options)

@@ -3,16 +3,50 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal, TypeAlias, TypedDict
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
-from lstm_jax.cells import GRUParams, LSTMNorm, LSTMParams, MGUParams, RNNParams
+from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams, MGUParams
 
-Preset = Literal["torch", "keras", "flax"]
+Preset: TypeAlias = Literal["torch", "keras", "flax"]
 PRESETS = ("torch", "keras", "flax")
+
+
+class InitOptions(TypedDict, total=False):
+    """What `init_rnn` and `init_mgu` take besides sizes and dtype."""
+
+    bias: bool
+    preset: Preset | None
+
+
+class GRUInitOptions(InitOptions, total=False):
+    """What `init_gru` takes besides sizes and dtype."""
+
+    recurrent_bias: bool
+
+
+class LSTMInitOptions(InitOptions, total=False):
+    """What `init_lstm` takes besides sizes and dtype."""
+
+    forget_bias: float
+    max_timescale: float | None
+    peepholes: bool
+    coupled: bool
+    projection_features: int | None
+    layer_norm: bool
+
+
+class ConvLSTMInitOptions(TypedDict, total=False):
+    """What `lstm_jax.conv.init_conv_lstm` takes besides sizes, window and dtype."""
+
+    forget_bias: float
+    bias: bool
+    peepholes: bool
 
 
 def orthogonal_gates(
@@ -22,7 +56,7 @@ def orthogonal_gates(
     *,
     rows: int | None = None,
     scale: float = 1.0,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     """(rows, num_gates · H): one random orthogonal block per gate (Saxe et al. 2014); H rows.
 
@@ -31,7 +65,7 @@ def orthogonal_gates(
     """
     one = jax.nn.initializers.orthogonal(scale)
     shape = (rows or hidden_features, hidden_features)
-    dtype = dtype or jnp.float32
+    dtype = jnp.dtype(dtype or jnp.float32)
     wide = jnp.promote_types(dtype, jnp.float32)  # QR knows no bfloat16
     blocks = [one(k, shape, wide) for k in jax.random.split(key, num_gates)]
     return jnp.concatenate(blocks, axis=1).astype(dtype)
@@ -50,9 +84,9 @@ def init_lstm(
     projection_features: int | None = None,
     layer_norm: bool = False,
     preset: Preset | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> LSTMParams:
-    """LSTM parameters: LeCun-normal input kernel, per-gate orthogonal recurrent kernel.
+    """Make LSTM parameters: LeCun-normal input kernel, per-gate orthogonal recurrent kernel.
 
     Args:
         key: a key of `jax.random`.
@@ -66,6 +100,9 @@ def init_lstm(
         layer_norm: normalise both products and the c that h reads.
         preset: kernels and biases as a peer draws them; see `preset_kernels`.
         dtype: of the parameters; float32 if None.
+
+    Returns:
+        The parameters.
 
     Raises:
         ValueError: for features below 1, a timescale that is not above 2 steps, or options that
@@ -104,12 +141,22 @@ def init_rnn(
     *,
     bias: bool = True,
     preset: Preset | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> RNNParams:
-    """Vanilla RNN parameters: LeCun-normal input kernel, orthogonal recurrent kernel, zero bias.
+    """Make vanilla RNN parameters: LeCun-normal input kernel, orthogonal recurrent one, zero bias.
+
+    Args:
+        key: a key of `jax.random`.
+        in_features, hidden_features: D and H.
+        bias: whether there is one.
+        preset: kernels and biases as a peer draws them; see `preset_kernels`.
+        dtype: of the parameters; float32 if None.
+
+    Returns:
+        The parameters.
 
     Raises:
-        ValueError: for features below 1.
+        ValueError: for features below 1, or an unknown preset.
     """
     return RNNParams(*_simple(key, in_features, hidden_features, 1, bias, preset, dtype))
 
@@ -122,16 +169,23 @@ def init_gru(
     bias: bool = True,
     recurrent_bias: bool = True,
     preset: Preset | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> GRUParams:
-    """GRU parameters: LeCun-normal input kernel, per-gate orthogonal recurrent kernel, zero biases.
+    """Make GRU parameters: LeCun-normal input kernel, orthogonal gates, zero biases.
 
     Args:
+        key: a key of `jax.random`.
+        in_features, hidden_features: D and H.
         bias: whether there are any.
         recurrent_bias: whether the candidate has one inside the reset product.
+        preset: kernels and biases as a peer draws them; see `preset_kernels`.
+        dtype: of the parameters; float32 if None.
+
+    Returns:
+        The parameters.
 
     Raises:
-        ValueError: for features below 1.
+        ValueError: for features below 1, or an unknown preset.
     """
     made = _simple(key, in_features, hidden_features, 3, bias, preset, dtype)
     if not (bias and recurrent_bias):
@@ -148,25 +202,43 @@ def init_mgu(
     *,
     bias: bool = True,
     preset: Preset | None = None,
-    dtype: Any = None,
+    dtype: DTypeLike | None = None,
 ) -> MGUParams:
-    """Parameters of the minimal gated unit, as those of the GRU.
+    """Make parameters of the minimal gated unit, as those of the GRU.
+
+    Args:
+        key: a key of `jax.random`.
+        in_features, hidden_features: D and H.
+        bias: whether there is one.
+        preset: kernels and biases as a peer draws them; see `preset_kernels`.
+        dtype: of the parameters; float32 if None.
+
+    Returns:
+        The parameters.
 
     Raises:
-        ValueError: for features below 1.
+        ValueError: for features below 1, or an unknown preset.
     """
     return MGUParams(*_simple(key, in_features, hidden_features, 2, bias, preset, dtype))
 
 
 def chrono(key: Array, params: LSTMParams, max_timescale: float) -> LSTMParams:
-    """Biases for dependencies up to `max_timescale` steps (Tallec & Ollivier 2018).
+    """Draw biases for dependencies up to `max_timescale` steps (Tallec & Ollivier 2018).
 
         b_f ~ ln U(1, max_timescale - 1)        b_i = -b_f
 
     A forget gate σ(b_f) then has a characteristic time 1/(1 - f) = 1 + e^{b_f}, in steps.
 
+    Args:
+        key: a key of `jax.random`.
+        params: an LSTM's, with a bias.
+        max_timescale: in steps.
+
+    Returns:
+        The parameters with these biases.
+
     Raises:
-        ValueError: for a timescale that is not above 2 steps.
+        ValueError: for a timescale that is not above 2 steps, or parameters without a bias.
     """
     if not max_timescale > 2:
         raise ValueError(f"max_timescale must be above 2 steps, got {max_timescale}")
@@ -183,7 +255,7 @@ def chrono(key: Array, params: LSTMParams, max_timescale: float) -> LSTMParams:
 
 
 def preset_bias(
-    preset: Preset | None, key: Array, size: int, hidden_features: int, dtype: Any
+    preset: Preset | None, key: Array, size: int, hidden_features: int, dtype: DTypeLike
 ) -> Array:
     """Zeros, or PyTorch's U(-1/√H, 1/√H), twice, for its two biases that are added."""
     if preset != "torch":
@@ -199,7 +271,7 @@ def preset_kernels(
     hidden_features: int,
     gates: int,
     reads: int,
-    dtype: Any,
+    dtype: DTypeLike,
 ) -> tuple[Array, Array]:
     """Input kernel (D, gates · H) and recurrent kernel (reads, gates · H) as a peer draws them.
 
@@ -212,9 +284,9 @@ def preset_kernels(
     if preset == "torch":
         bound = hidden_features**-0.5
         keys = input_key, recurrent_key
-        drawn = (jax.random.uniform(k, s, dtype, -bound, bound)
-                 for k, s in zip(keys, shapes, strict=True))  # fmt: skip
-        return tuple(drawn)  # type: ignore[return-value]
+        drawn = [jax.random.uniform(k, s, dtype, -bound, bound)
+                 for k, s in zip(keys, shapes, strict=True)]  # fmt: skip
+        return drawn[0], drawn[1]
     wide = jnp.promote_types(dtype, jnp.float32)  # QR knows no bfloat16
     if preset == "keras":
         glorot, whole = jax.nn.initializers.glorot_uniform(), jax.nn.initializers.orthogonal()

@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias, TypedDict, TypeVar, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.core import Tracer
+from jax.typing import ArrayLike
 
+from lstm_jax.cells import P, S, Step, X
 from lstm_jax.remat import Remat, in_chunks
+from lstm_jax.trees import Tree
 
-Step = Callable[[Any, Any, Any], Any]
-Emit = Callable[[Any, Any, Any, Any], Any]
+Y = TypeVar("Y")
+
+Emit: TypeAlias = Callable[[P, S, X, S], Y]
+"""`emit(params, old_state, x, new_state)` gives what is stacked over time."""
 
 
-def hidden(params: Any, old_state: Any, x: Any, new_state: Any) -> Array:
+class ScanOptions(TypedDict, total=False):
+    """What `scan` takes besides step, inputs, state and `emit`; it says what each is."""
+
+    initial: Tree | None
+    lengths: ArrayLike | None
+    mask: ArrayLike | None
+    resets: ArrayLike | None
+    reverse: bool
+    unroll: int | bool
+    remat: Remat
+
+
+def hidden(params: object, old_state: object, x: object, new_state: Tree) -> Array:
     """The default of `scan`'s `emit`: h of the new state.
 
     Raises:
@@ -34,20 +51,20 @@ def hidden(params: Any, old_state: Any, x: Any, new_state: Any) -> Array:
 
 
 def scan(
-    step: Step,
-    params: Any,
-    xs: Any,
-    state: Any,
+    step: Step[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S,
     *,
-    emit: Emit | None = hidden,
-    initial: Any = None,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-    resets: Array | None = None,
+    emit: Emit[P, S, X, Tree] | None = hidden,
+    initial: Tree | None = None,
+    lengths: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    resets: ArrayLike | None = None,
     reverse: bool = False,
     unroll: int | bool = 1,
     remat: Remat = None,
-) -> tuple[Any, Any]:
+) -> tuple[S, Tree]:
     """Run `state = step(params, state, xs[t])` over the leading axis of `xs`.
 
     At each t, in this order: where `resets[t]`, the state becomes `initial`; where `mask[t]` is
@@ -102,20 +119,29 @@ def scan(
 class Trace(NamedTuple):
     """What `trace` keeps: `states` and `gates`, leaves (T, ..., H); gates is None if not asked."""
 
-    states: Any
-    gates: Any
+    states: Tree
+    gates: Tree | None
+
+
+def tracing(gates: Callable[[P, S, X], Tree] | None) -> Emit[P, S, X, Trace]:
+    """Make the `emit` of `scan` that keeps the new state, and every gate where there are any."""
+
+    def emit(params: P, old_state: S, x: X, new_state: S) -> Trace:
+        return Trace(new_state, None if gates is None else gates(params, old_state, x))
+
+    return emit
 
 
 def trace(
-    step: Step,
-    params: Any,
-    xs: Any,
-    state: Any,
+    step: Step[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S,
     *,
-    gates: Callable[[Any, Any, Any], Any] | None = None,
-    **options: Any,
-) -> tuple[Any, Trace]:
-    """`scan` that keeps every new state and, given `gates(params, state, x)`, every gate.
+    gates: Callable[[P, S, X], Tree] | None = None,
+    **options: Unpack[ScanOptions],
+) -> tuple[S, Trace]:
+    """Run `scan` and keep every new state and, given `gates(params, state, x)`, every gate.
 
     Args:
         step, params, xs, state: as in `scan`.
@@ -124,15 +150,13 @@ def trace(
 
     Returns:
         `(final_state, Trace(states, gates))`.
+
+    Raises:
+        TypeError, ValueError: as `scan`.
     """
-
-    def emit(params, old_state, x, new_state):
-        return Trace(new_state, None if gates is None else gates(params, old_state, x))
-
-    return scan(step, params, xs, state, emit=emit, **options)
+    return scan(step, params, xs, state, emit=tracing(gates), **options)
 
 
-@jax.tree_util.register_pytree_with_keys_class
 class StackState(tuple):
     """The states of a stack's layers, bottom first. `h` is that of the top layer."""
 
@@ -140,18 +164,24 @@ class StackState(tuple):
 
     @property
     def h(self) -> Array:
+        """The top layer's h."""
         return self[-1].h
 
-    def tree_flatten_with_keys(self):
+    def tree_flatten_with_keys(self) -> tuple[list[tuple[Tree, Tree]], None]:
+        """Give JAX the layers' states, by their number."""
         return [(jax.tree_util.SequenceKey(i), s) for i, s in enumerate(self)], None
 
     @classmethod
-    def tree_unflatten(cls, _, children):
+    def tree_unflatten(cls, _: None, children: Iterable[Tree]) -> StackState:
+        """Take them back."""
         return cls(children)
 
 
-def stack(*steps: Step) -> Step:
-    """One step made of layers: each layer's new h is the next one's x.
+jax.tree_util.register_pytree_with_keys_class(StackState)
+
+
+def stack(*steps: Step) -> Step[tuple[Tree, ...], StackState, Tree]:
+    """Make one step of layers: each layer's new h is the next one's x.
 
     Args:
         *steps: one step per layer, bottom first; every state needs an `h`.
@@ -165,7 +195,7 @@ def stack(*steps: Step) -> Step:
     if not steps:
         raise ValueError("stack needs at least one step")
 
-    def step(params, state, x):
+    def step(params: tuple[Tree, ...], state: StackState, x: Tree) -> StackState:
         if len(params) != len(steps) or len(state) != len(steps):
             raise ValueError(
                 f"a stack of {len(steps)} steps needs as many params and states, "
@@ -181,11 +211,11 @@ def stack(*steps: Step) -> Step:
 
 
 def controls(
-    xs: Any,
+    xs: Tree,
     *,
-    lengths: Array | None,
-    mask: Array | None,
-    resets: Array | None,
+    lengths: ArrayLike | None,
+    mask: ArrayLike | None,
+    resets: ArrayLike | None,
     reverse: bool,
 ) -> tuple[Array | None, Array | None]:
     """Check `scan`'s controls and bring them to one form.
@@ -220,7 +250,7 @@ def controls(
     return valid, starts
 
 
-def select(flag: Array | None, chosen: Any, other: Any) -> Any:
+def select(flag: Array | None, chosen: Tree, other: Tree) -> Tree:
     """Leafwise `where`, the flag's axes being the leading ones of `other`; `chosen` broadcasts.
 
     A flag of None chooses nothing: `other` comes back.
@@ -239,7 +269,7 @@ def select(flag: Array | None, chosen: Any, other: Any) -> Any:
     return jax.tree.map(pick, chosen, other)
 
 
-def initial_like(initial: Any, state: Any) -> Any:
+def initial_like(initial: Tree | None, state: S) -> S:
     """The state at a reset, in the shapes and dtypes of `state`; zeros if None."""
     if initial is None:
         return zeros_like(state)
@@ -253,7 +283,7 @@ def initial_like(initial: Any, state: Any) -> Any:
     )
 
 
-def hide(valid: Array | None, x: Any) -> Any:
+def hide(valid: Array | None, x: X) -> X:
     """Zeros where not valid; leaves that do not have the batch axes (shared keys) stay."""
     if valid is None:
         return x
@@ -267,12 +297,12 @@ def hide(valid: Array | None, x: Any) -> Any:
     return jax.tree.map(hide_leaf, x)
 
 
-def zeros_like(tree: Any) -> Any:
+def zeros_like(tree: S) -> S:
     """Zeros in the shapes and dtypes of a pytree."""
     return jax.tree.map(jnp.zeros_like, tree)
 
 
-def _time_steps(xs: Any) -> int:
+def _time_steps(xs: Tree) -> int:
     leaves = jax.tree_util.tree_leaves_with_path(xs)
     if not leaves:
         raise ValueError("xs has no arrays: scan takes the number of steps from its leading axis")
@@ -286,7 +316,7 @@ def _time_steps(xs: Any) -> int:
     return next(iter(sizes.values()))
 
 
-def _within(lengths: Array, steps: int) -> Array:
+def _within(lengths: ArrayLike, steps: int) -> Array:
     if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
         raise TypeError(f"lengths must be integers, got {jnp.result_type(lengths)}")
     if not isinstance(lengths, Tracer) and jnp.size(lengths):
@@ -299,7 +329,7 @@ def _within(lengths: Array, steps: int) -> Array:
     return times < lengths
 
 
-def _check_carry(old: Any, new: Any) -> None:
+def _check_carry(old: Tree, new: Tree) -> None:
     if jax.tree.structure(old) != jax.tree.structure(new):
         raise TypeError(
             "the step's new state has another structure than the old one: "

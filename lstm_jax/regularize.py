@@ -10,14 +10,13 @@ penalties        activation (AR) and temporal activation (TAR) regularisation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lstm_jax.recurrence import Step
+from lstm_jax.cells import P, S, Step, X
+from lstm_jax.trees import Tree, replaced
 
 
 def dropout(key: Array | None, xs: Array, rate: float, *, shared_axes: Sequence[int] = ()) -> Array:
@@ -49,8 +48,8 @@ def check_rate(name: str, rate: float) -> None:
         raise ValueError(f"{name} must lie in [0, 1), got {rate}")
 
 
-def zoneout(step: Step, rates: Any) -> Step:
-    """A step of which each unit keeps its old state with a probability (Krueger et al. 2017).
+def zoneout(step: Step[P, S, X], rates: Tree) -> Step[P, S, tuple[X, Array | None]]:
+    """Wrap a step so that each unit keeps its old state with a probability (Krueger et al. 2017).
 
         s_t = m ⊙ s_{t-1} + (1 - m) ⊙ step(s_{t-1}, x_t)        m ~ Bernoulli(rate)
 
@@ -69,7 +68,7 @@ def zoneout(step: Step, rates: Any) -> Step:
     for rate in jax.tree.leaves(rates):
         check_rate("zoneout", rate)
 
-    def zoned(params, state, inputs):
+    def zoned(params: P, state: S, inputs: tuple[X, Array | None]) -> S:
         x, key = inputs
         new = step(params, state, x)
         leaves, tree = jax.tree.flatten(new)
@@ -90,36 +89,54 @@ def _mix(key: Array | None, rate: float, old: Array, new: Array) -> Array:
     return jnp.where(jax.random.bernoulli(key, rate, new.shape), old, new)
 
 
-def drop_state(step: Step) -> Step:
-    """A step whose product with h sees it through a mask (Gal & Ghahramani 2016).
+def drop_state(step: Step[P, S, X]) -> Step[tuple[P, Array], S, X]:
+    """Wrap a step so that its product with h sees it through a mask (Gal & Ghahramani 2016).
 
-    For cells that read h in a product alone: the LSTM and the RNN, not the GRU.
+    For cells that read h in a product alone, `Cell.masks_h`: the LSTM and the RNN, not the GRU.
 
     Returns:
         `((params, mask), state, x) -> new_state`, mask as h or broadcasting to it, such as
         `dropout(key, jnp.ones_like(state.h), rate)`: one for all time steps.
     """
 
-    def dropped(params, state, x):
-        params, mask = params
-        return step(params, state._replace(h=state.h * mask.astype(state.h.dtype)), x)
+    def dropped(params: tuple[P, Array], state: S, x: X) -> S:
+        inner, mask = params
+        h = _h(state)
+        return step(inner, replaced(state, h=h * mask.astype(h.dtype)), x)
 
     return dropped
 
 
-def drop_weights(key: Array | None, params: Any, rate: float) -> Any:
-    """The parameters with DropConnect on the recurrent kernel (Merity et al. 2018, AWD-LSTM).
+def drop_weights(key: Array | None, params: P, rate: float) -> P:
+    """Apply DropConnect to the recurrent kernel (Merity et al. 2018, AWD-LSTM).
 
-    One mask for all time steps and rows; the same for the same key. A key of None drops nothing.
+    One mask for all time steps and rows; the same for the same key.
+
+    Args:
+        key: a key of `jax.random`; None drops nothing.
+        params: a dataclass with a `recurrent_kernel`.
+        rate: in [0, 1).
+
+    Returns:
+        The parameters, elements of that kernel zero and the others scaled by 1 / (1 - rate).
 
     Raises:
-        ValueError: a rate outside [0, 1).
+        ValueError: a rate outside [0, 1), or parameters without a `recurrent_kernel`.
     """
-    return replace(params, recurrent_kernel=dropout(key, params.recurrent_kernel, rate))
+    check_rate("weight_dropout", rate)
+    if key is None or rate == 0:
+        return params
+    kernel = getattr(params, "recurrent_kernel", None)
+    if kernel is None:
+        raise ValueError(
+            f"weight_dropout drops elements of recurrent_kernel, which {type(params).__name__} "
+            "has not: use zoneout, or drop them before the call"
+        )
+    return replaced(params, recurrent_kernel=dropout(key, kernel, rate))
 
 
 def activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
-    """AR: the mean of h² over valid steps and units, to be scaled by its α (Merity et al. 2017).
+    """Give AR, the mean of h² over valid steps and units, to be scaled by α (Merity et al. 2017).
 
     Args:
         hs: outputs (T, ..., H), after dropout in the paper.
@@ -129,7 +146,7 @@ def activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
 
 
 def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
-    """TAR: the mean of (h_t - h_{t-1})² where both are valid, to be scaled by its β.
+    """Give TAR, the mean of (h_t - h_{t-1})² where both are valid, to be scaled by its β.
 
     Args:
         hs: outputs (T, ..., H), before dropout in the paper.
@@ -137,6 +154,10 @@ def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Arra
     """
     both = None if mask is None else mask[1:] & mask[:-1]
     return _mean_square(hs[1:] - hs[:-1], both)
+
+
+def _h(state: Tree) -> Array:
+    return state.h
 
 
 def _mean_square(values: Array, mask: Array | None) -> Array:

@@ -9,19 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 
-Remat = int | Literal["sqrt"] | None
-Run = Callable[[Any, Any], tuple[Any, Any]]
+from lstm_jax.trees import Tree
+
+C = TypeVar("C")
+
+Remat: TypeAlias = int | Literal["sqrt"] | None
+"""Steps in a chunk, "sqrt" for about √T of them, or None for no recomputation."""
 
 
 def in_chunks(
-    run: Run, carry: Any, inputs: Any, *, remat: Remat, reverse: bool = False
-) -> tuple[Any, Any]:
-    """`run(carry, inputs) -> (carry, outputs)` over time, in chunks run again for gradients.
+    run: Callable[[C, Tree], tuple[C, Tree]],
+    carry: C,
+    inputs: Tree,
+    *,
+    remat: Remat,
+    reverse: bool = False,
+) -> tuple[C, Tree]:
+    """Run `run(carry, inputs) -> (carry, outputs)` over time, in chunks run again for gradients.
 
     Args:
         run: goes through leaves (t, ...) of its inputs, for any t; from the last to the first if
@@ -42,27 +51,28 @@ def in_chunks(
     size = math.isqrt(max(steps - 1, 0)) + 1 if remat == "sqrt" else remat
     if size is None or size >= steps:
         return run(carry, inputs)
-    again = jax.checkpoint(run, prevent_cse=False)
+    again: Callable[[C, Tree], tuple[C, Tree]] = jax.checkpoint(run, prevent_cse=False)
+    rest_again: Callable[[C, Tree], tuple[C, Tree]] = jax.checkpoint(run)
     whole = steps // size * size
     head = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, size, *leaf.shape[1:]), inputs)
     rest = jax.tree.map(lambda leaf: leaf[whole:], inputs)
 
-    def of_head(carry):
+    def of_head(carry: C) -> tuple[C, Tree]:
         carry, outputs = jax.lax.scan(again, carry, head, reverse=reverse)
         return carry, jax.tree.map(lambda leaf: leaf.reshape(whole, *leaf.shape[2:]), outputs)
 
     if whole == steps:
         return of_head(carry)
     if reverse:
-        carry, after = jax.checkpoint(run)(carry, rest)
+        carry, after = rest_again(carry, rest)
         carry, before = of_head(carry)
     else:
         carry, before = of_head(carry)
-        carry, after = jax.checkpoint(run)(carry, rest)
+        carry, after = rest_again(carry, rest)
     return carry, jax.tree.map(lambda a, b: jnp.concatenate([a, b]), before, after)
 
 
-def check(remat: Any) -> None:
+def check(remat: object) -> None:
     """Raise a ValueError for a remat that is not None, "sqrt" or a positive integer."""
     number = isinstance(remat, int) and not isinstance(remat, bool) and remat > 0
     if remat is not None and remat != "sqrt" and not number:

@@ -7,31 +7,61 @@ parameters' (`lstm_jax.cells`) or a wrapper of its step (`lstm_jax.regularize`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from lstm_jax import functional
-from lstm_jax.cells import GRUState
-from lstm_jax.engines import choose as implementations
-from lstm_jax.functional import Cell
-from lstm_jax.recurrence import controls, initial_like, trace
+from lstm_jax.cells import Cell, Step
+from lstm_jax.engines import choose
+from lstm_jax.engines.choose import Implementation, RunOptions
+from lstm_jax.recurrence import controls, tracing
 from lstm_jax.regularize import check_rate, drop_state, drop_weights, dropout, zoneout
+from lstm_jax.remat import Remat
+from lstm_jax.trees import Tree
 
-Merge = Literal["concat", "sum"]
-Connections = Literal["residual", "skip"]
-Outputs = Literal["all", "last", "none"]
+Merge: TypeAlias = Literal["concat", "sum"]
+Connections: TypeAlias = Literal["residual", "skip"]
+Outputs: TypeAlias = Literal["all", "last", "none"]
+Keep: TypeAlias = Literal["h", "nothing", "everything"]
 
 
 class Directions(NamedTuple):
     """What belongs to the two directions of a layer: parameters, states or outputs."""
 
-    forward: Any
-    backward: Any
+    forward: Tree
+    backward: Tree
+
+
+class SequenceOptions(TypedDict, total=False):
+    """What `run_layers` hands to `lstm_jax.scan`, which says what each is."""
+
+    lengths: ArrayLike | None
+    mask: ArrayLike | None
+    resets: ArrayLike | None
+    unroll: int | bool
+    remat: Remat
+
+
+class Around(NamedTuple):
+    """What those who look on put around the recurrence of every layer.
+
+    Attributes:
+        wrap: `step -> step`, the new one over inputs `(x, beside_t)`.
+        beside: a tuple over layers, leaves (T, ...): what rides along with the inputs.
+        start: a tuple over layers, as their states: added to those that they begin with.
+
+    Of a bidirectional layer, both are `Directions` of two.
+    """
+
+    wrap: Callable[[Step], Step]
+    beside: tuple[Tree, ...]
+    start: tuple[Tree, ...]
 
 
 @dataclass(frozen=True)
@@ -69,23 +99,24 @@ SILENCE = Noise()
 
 def run_layers(
     cell: Cell,
-    layers: tuple[Any, ...],
+    layers: tuple[Tree, ...],
     xs: Array,
-    state: tuple[Any, ...] | None = None,
+    state: tuple[Tree, ...] | None = None,
     *,
-    initial: tuple[Any, ...] | None = None,
+    initial: tuple[Tree, ...] | None = None,
     merge: Merge = "concat",
     connections: Connections | None = None,
     noise: Noise = SILENCE,
     key: Array | None = None,
     outputs: Outputs = "all",
-    implementation: functional.Implementation | None = None,
-    **options: Any,
-) -> tuple[tuple[Any, ...], Any]:
+    around: Around | None = None,
+    implementation: Implementation | None = None,
+    **options: Unpack[SequenceOptions],
+) -> tuple[tuple[Tree, ...], Array]:
     """Run layers over one another on a time-major batch.
 
     Args:
-        cell: what every layer is, such as `functional.lstm_cell()`.
+        cell: what every layer is, such as `lstm_jax.lstm_cell()`.
         layers: parameters, bottom first; `Directions` of two where a layer is bidirectional.
         xs: (T, ..., D).
         state: a state for each layer, `Directions` of two where bidirectional; `initial` if None.
@@ -99,21 +130,21 @@ def run_layers(
             expectation.
         outputs: h of "all" steps, (T, ..., ·); of each row's "last" valid step, (..., ·), which for
             the backward direction is the first in time; or "none".
+        around: what is put around every layer's step; the plain loop then runs it.
         implementation: as in `lstm_jax.lstm`; None is the fastest for reverse mode.
         **options: `lengths`, `mask`, `resets`, `unroll`, `remat` of `lstm_jax.scan`.
 
     Returns:
-        `(final_states, outputs)`: a tuple over layers, as `state`. A row of length 0 keeps its
-        state, and its last output is that of no step: h of the state.
+        `(final_states, outputs)`: a tuple over layers, as `state`, and what was asked for (None of
+        "none"). A row of length 0 keeps its state, and its last output is that of no step: h of
+        the state.
 
     Raises:
         ValueError: options that do not go together, named; another number of states than layers;
             an unknown merge, connections or outputs.
     """
-    check(cell, layers, merge, connections, noise, implementation)
+    check(cell, layers, xs, merge, connections, noise, implementation)
     _check_choice("outputs", outputs, ("all", "last", "none"))
-    states, initials = (_each(name, s, layers) for name, s in
-                        (("state", state), ("initial", initial)))  # fmt: skip
     if outputs == "last" and connections == "residual" and isinstance(layers[-1], Directions):
         raise ValueError(
             'outputs="last" and connections="residual" of a bidirectional layer do not go '
@@ -123,36 +154,27 @@ def run_layers(
     in_key, out_key, *keys = _split(key, 2 + len(layers))
     xs = dropout(in_key, xs, noise.input_dropout, shared_axes=shared)
     finals, given = [], []
-    below: Any = xs
-    for index, (params, layer_key) in enumerate(zip(layers, keys, strict=True)):
+    below = xs
+    for index, layer_key in enumerate(keys):
         between_key, inner_key = _split(layer_key, 2)
         if index:
             below = dropout(between_key, below, noise.dropout, shared_axes=shared)
         reads = jnp.concatenate([xs, below], -1) if connections == "skip" and index else below
         top = index == len(layers) - 1
-        final, hs = _layer(
-            cell,
-            params,
-            reads,
-            states[index],
-            initials[index],
-            noise=noise,
-            key=inner_key,
-            merge=merge,
-            implementation=implementation,
-            emits=outputs == "all" or not top,
-            **options,
-        )
+        keep: Keep = "h" if outputs == "all" or not top else "nothing"
+        how = _How(cell, noise, keep, implementation, around and around.wrap, options)
+        final, hs = _layer(how, _at(index, layers, state, initial, around), reads, inner_key)
         finals.append(final)
-        at_end = None if outputs == "all" else _merge(merge, _h(final))
-        below = at_end if top and outputs != "all" else hs
+        ends = None if outputs == "all" else _merge(merge, _h(final))
+        below = _merge(merge, hs) if ends is None or not top else ends
         if connections == "residual":
-            if top and outputs != "all":
-                reads = last_valid(reads, **{k: options.get(k) for k in ("lengths", "mask")})
+            if keep == "nothing":
+                reads = last_valid(reads, lengths=options.get("lengths"), mask=options.get("mask"))
             below = below + reads if reads.shape == below.shape else below
-        given.append(below if at_end is None else at_end)
+        given.append(below if ends is None else ends)
     if outputs == "none":
-        return tuple(finals), None
+        nothing: Tree = None
+        return tuple(finals), nothing
     result = jnp.concatenate(given, -1) if connections == "skip" else below
     shared = shared if outputs == "all" else ()
     return tuple(finals), dropout(out_key, result, noise.output_dropout, shared_axes=shared)
@@ -160,15 +182,15 @@ def run_layers(
 
 def trace_layers(
     cell: Cell,
-    layers: tuple[Any, ...],
+    layers: tuple[Tree, ...],
     xs: Array,
-    state: tuple[Any, ...] | None = None,
+    state: tuple[Tree, ...] | None = None,
     *,
-    initial: tuple[Any, ...] | None = None,
+    initial: tuple[Tree, ...] | None = None,
     merge: Merge = "concat",
-    **options: Any,
-) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """`run_layers` that keeps every state, and every gate where the cell has `gates`.
+    **options: Unpack[SequenceOptions],
+) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
+    """Run layers without noise, keeping every state, and every gate where the cell has `gates`.
 
     Args:
         cell, layers, xs, state, initial, merge, **options: as in `run_layers`, which has noise
@@ -177,39 +199,30 @@ def trace_layers(
     Returns:
         `(final_states, traces)`: tuples over layers, of final states and of `lstm_jax.Trace`;
         `Directions` of two where bidirectional.
+
+    Raises:
+        ValueError: as `run_layers`.
     """
-    check(cell, layers, merge, None, SILENCE, None)
-    states, initials = (_each(name, s, layers) for name, s in
-                        (("state", state), ("initial", initial)))  # fmt: skip
+    check(cell, layers, xs, merge, None, SILENCE, None)
+    how = _How(cell, SILENCE, "everything", None, None, options)
     finals, traces = [], []
-    for params, start, at_reset in zip(layers, states, initials, strict=True):
-
-        def one(params, start, at_reset, reverse, xs=xs):
-            start, more = _starts(cell, params, xs, start, at_reset)
-            return trace(
-                cell.step, params, xs, start, gates=cell.gates, reverse=reverse, **more, **options
-            )
-
-        if isinstance(params, Directions):
-            starts, resets = _pair(start), _pair(at_reset)
-            forward = one(params.forward, starts.forward, resets.forward, False)
-            backward = one(params.backward, starts.backward, resets.backward, True)
-            final, kept = (Directions(*pair) for pair in zip(forward, backward, strict=True))
-        else:
-            final, kept = one(params, start, at_reset, False)
+    for index in range(len(layers)):
+        final, kept = _layer(how, _at(index, layers, state, initial, None), xs, None)
         finals.append(final)
         traces.append(kept)
         xs = _merge(merge, map_directions(lambda kept: kept.states.h, kept))
     return tuple(finals), tuple(traces)
 
 
-def map_directions(function: Any, of: Any) -> Any:
-    """The function of both directions, or of the one that there is."""
+def map_directions(function: Callable[[Tree], Tree], of: Tree) -> Tree:
+    """Give the function of both directions, or of the one that there is."""
     return Directions(*map(function, of)) if isinstance(of, Directions) else function(of)
 
 
-def last_valid(ys: Array, *, lengths: Array | None = None, mask: Array | None = None) -> Array:
-    """The last valid step of each row of ys (T, ..., H): (..., H); zeros where there is none."""
+def last_valid(
+    ys: Array, *, lengths: ArrayLike | None = None, mask: ArrayLike | None = None
+) -> Array:
+    """Give the last valid step of each row of ys (T, ..., H): (..., H); zeros where none is."""
     valid, _ = controls(ys, lengths=lengths, mask=mask, resets=None, reverse=False)
     if valid is None:
         return ys[-1]
@@ -221,24 +234,27 @@ def last_valid(ys: Array, *, lengths: Array | None = None, mask: Array | None = 
 
 def check(
     cell: Cell,
-    layers: tuple[Any, ...],
+    layers: tuple[Tree, ...],
+    xs: Array | jax.ShapeDtypeStruct,
     merge: Merge,
     connections: Connections | None,
     noise: Noise,
-    implementation: functional.Implementation | None,
+    implementation: Implementation | None,
 ) -> None:
     """Raise a ValueError that names options which do not go together, or are unknown."""
     _check_choice("merge", merge, ("concat", "sum"))
     _check_choice("connections", connections, (None, "residual", "skip"))
     if not layers:
         raise ValueError("there are no layers")
-    if noise.state_dropout and cell.state_type is GRUState:
+    if noise.state_dropout and not cell.masks_h:
         raise ValueError(
-            "state_dropout and a GRU do not go together: its h is its memory too; use "
+            f"state_dropout and {cell.name} do not go together: its h is its memory too; use "
             "weight_dropout or zoneout"
         )
-    if noise.cell_zoneout and "c" not in cell.state_type._fields:
-        raise ValueError("cell_zoneout and a cell without c do not go together; use zoneout")
+    if noise.cell_zoneout:
+        params = layers[0].forward if isinstance(layers[0], Directions) else layers[0]
+        if not hasattr(jax.eval_shape(cell.zero, params, xs), "c"):
+            raise ValueError("cell_zoneout and a cell without c do not go together; use zoneout")
     inside = [n for n in ("state_dropout", "zoneout", "cell_zoneout") if getattr(noise, n)]
     if inside and implementation not in (None, "scan"):
         raise ValueError(
@@ -246,83 +262,119 @@ def check(
         )
 
 
-def _check_choice(name: str, value: Any, choices: tuple[Any, ...]) -> None:
+def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {choices}, got {value!r}")
 
 
-def _each(name: str, states: Any, layers: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A state for each layer, or None."""
-    if states is None:
-        return (None,) * len(layers)
-    if len(states) != len(layers):
-        raise ValueError(f"{name} must be a tuple of {len(layers)}, got {len(states)}")
-    for index, (params, one) in enumerate(zip(layers, states, strict=True)):
-        if isinstance(params, Directions) and (hasattr(one, "h") or len(one) != 2):
+# --- one layer -----------------------------------------------------------------------------------
+
+
+class _How(NamedTuple):
+    """What is the same for every layer and both directions."""
+
+    cell: Cell
+    noise: Noise
+    keep: Keep
+    implementation: Implementation | None
+    wrap: Callable[[Step], Step] | None
+    options: SequenceOptions
+
+
+class _Of(NamedTuple):
+    """What belongs to one layer, or to one direction of it."""
+
+    params: Tree
+    state: Tree | None
+    initial: Tree | None
+    beside: Tree | None
+    start: Tree | None
+
+
+def _at(
+    index: int,
+    layers: tuple[Tree, ...],
+    state: tuple[Tree, ...] | None,
+    initial: tuple[Tree, ...] | None,
+    around: Around | None,
+) -> _Of:
+    """Take out what belongs to a layer."""
+    beside, start = (None, None) if around is None else (around.beside, around.start)
+    given = {"state": state, "initial": initial, "beside": beside, "start": start}
+    for name, each in given.items():
+        if each is None:
+            continue
+        if len(each) != len(layers):
+            raise ValueError(f"{name} must be a tuple of {len(layers)}, got {len(each)}")
+        one = each[index]
+        if isinstance(layers[index], Directions) and (hasattr(one, "h") or len(one) != 2):
             raise ValueError(f"{name}[{index}] must be a pair (forward, backward)")
-    return tuple(states)
+    return _Of(layers[index], *(None if each is None else each[index] for each in given.values()))
 
 
-def _pair(states: Any) -> Directions:
-    return Directions(None, None) if states is None else Directions(*states)
-
-
-def _layer(cell, params, xs, state, initial, *, noise, key, merge, **options):
-    """One layer, in one direction or in both."""
-    one = partial(_direction, cell, noise=noise, **options)
-    if not isinstance(params, Directions):
-        return one(params, xs, state, initial, key=key)
-    states, initials = _pair(state), _pair(initial)
+def _layer(how: _How, of: _Of, xs: Array, key: Array | None) -> tuple[Tree, Tree]:
+    """Run one layer, in one direction or in both: final states, and what is kept."""
+    if not isinstance(of.params, Directions):
+        return _direction(how, of, xs, key)
     keys = _split(key, 2)
-    forward, hs = one(params.forward, xs, states.forward, initials.forward, key=keys[0])
-    backward, reversed_hs = one(
-        params.backward, xs, states.backward, initials.backward, key=keys[1], reverse=True
-    )
-    merged = None if hs is None else _merge(merge, Directions(hs, reversed_hs))
-    return Directions(forward, backward), merged
+    sides = [_Of(*(None if part is None else part[side] for part in of)) for side in (0, 1)]
+    forward, kept = _direction(how, sides[0], xs, keys[0])
+    backward, kept_backward = _direction(how, sides[1], xs, keys[1], reverse=True)
+    return Directions(forward, backward), Directions(kept, kept_backward)
 
 
-def _direction(cell, params, xs, state, initial, *, noise, key, emits, implementation, **options):
-    """One run of one layer, with the noise that is inside it."""
-    state, more = _starts(cell, params, xs, state, initial)
+def _direction(
+    how: _How, of: _Of, xs: Array, key: Array | None, reverse: bool = False
+) -> tuple[Tree, Tree]:
+    """Run one direction of one layer, with the noise that is inside it."""
+    cell, noise = how.cell, how.noise
+    state, initial = functional.start(cell, of.params, xs, of.state, of.initial)
     weight_key, state_key, zone_key = _split(key, 3)
-    params = drop_weights(weight_key, params, noise.weight_dropout)
+    params = drop_weights(weight_key, of.params, noise.weight_dropout)
     step, inputs = cell.step, xs
     if noise.state_dropout and state_key is not None:
         mask = dropout(state_key, jnp.ones_like(state.h), noise.state_dropout)
         step, params = drop_state(step), (params, mask)
     if noise.zoneout or noise.cell_zoneout:
-        rates = {"h": noise.zoneout, "c": noise.cell_zoneout}
-        step = zoneout(step, cell.state_type(*(rates[f] for f in cell.state_type._fields)))
+        step = zoneout(step, _rates(state, noise))
         inputs = xs, None if zone_key is None else jax.random.split(zone_key, len(xs))
+    if how.wrap is not None:
+        step, inputs = how.wrap(step), (inputs, of.beside)
+        state = jax.tree.map(jnp.add, state, of.start)
     if step is not cell.step:
-        cell = cell._replace(step=step, pointwise=None)
-    implementation = implementation or implementations.best(cell, params, inputs)
-    if not emits and implementation == "scan":
+        cell = cell._replace(step=step, affine=None, textbook=None)
+    options: RunOptions = {**how.options, "reverse": reverse}
+    if initial is not None:
+        options["initial"] = initial
+    functional.check_batch(inputs, state)
+    chosen = choose.choose(how.implementation, cell, params, inputs, state, options)
+    if how.keep == "everything":
+        chosen, options["emit"] = "scan", tracing(cell.gates)
+    elif how.keep == "nothing" and chosen == "scan":
         options["emit"] = None
-    return functional.run(cell, params, inputs, state, implementation, **more, **options)
+    final, kept = functional.dispatch(chosen, cell, params, inputs, state, options)
+    return final, None if how.keep == "nothing" else kept
 
 
-def _starts(cell, params, xs, state, initial):
-    """The state to begin with, and what `scan` is told of the one at resets."""
-    if state is not None and initial is None:
-        return state, {}
-    zeros = functional.zero_state(cell, params, xs)
-    if initial is None:
-        return zeros, {}
-    initial = initial_like(initial, zeros)
-    return (initial if state is None else state), {"initial": initial}
+def _rates(state: Tree, noise: Noise) -> Tree:
+    """Give zoneout's rate for every leaf of a state: of its fields h and c, and 0 for others."""
+    known = {"h": noise.zoneout, "c": noise.cell_zoneout}
+
+    def rate(path: tuple[Tree, ...], _: Array) -> float:
+        return known.get(jax.tree_util.keystr(path[:1], simple=True), 0.0)
+
+    return jax.tree_util.tree_map_with_path(rate, state)
 
 
-def _merge(merge: Merge, hs: Any) -> Array:
+def _merge(merge: Merge, hs: Tree) -> Array:
     if not isinstance(hs, Directions):
         return hs
     return jnp.concatenate(hs, -1) if merge == "concat" else hs.forward + hs.backward
 
 
-def _h(state: Any) -> Any:
+def _h(state: Tree) -> Tree:
     return map_directions(lambda state: state.h, state)
 
 
-def _split(key: Array | None, count: int) -> Any:
-    return [None] * count if key is None else jax.random.split(key, count)
+def _split(key: Array | None, count: int) -> list[Array | None]:
+    return [None] * count if key is None else list(jax.random.split(key, count))

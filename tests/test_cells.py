@@ -9,7 +9,8 @@ from oracles import cells as oracle
 from problems import CELLS, assert_close, make_params, make_state, make_xs
 
 from lstm_jax import LSTMState, lstm_gates, lstm_step
-from lstm_jax.cells import GRU_GATE_ORDER, LSTM_GATE_ORDER, lstm_pointwise
+from lstm_jax.cells import LSTM_GATE_ORDER, lstm_pointwise
+from lstm_jax.gated import GRU_GATE_ORDER
 
 D, H = 2, 3
 

@@ -6,14 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from oracles.cells import sigmoid
 from problems import assert_close, make_xs
 
 import lstm_jax as lj
-from lstm_jax.conv import ConvLSTMParams, conv_lstm_step, init_conv_lstm, zero_images
+from lstm_jax.conv import ConvLSTMParams, conv_lstm_step, init_conv_lstm
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 D, H, SIDE = 2, 3, (4, 5)
+ZERO = lj.conv_lstm_cell().zero
 
 
 def loop(params, state, x):
@@ -58,7 +60,7 @@ def test_a_window_of_one_is_an_lstm_of_every_pixel(x64):
     plain = lj.LSTMParams(params.input_kernel[0, 0], params.recurrent_kernel[0, 0], params.bias,
                           params.peephole)  # fmt: skip
     xs = make_xs((6, 2, *SIDE, D))
-    start = zero_images(params, xs.shape[1:])
+    start = ZERO(params, xs)
     lengths = np.array([6, 3])
 
     def loss(step, params, xs):
@@ -79,7 +81,7 @@ def test_a_window_of_one_is_an_lstm_of_every_pixel(x64):
 def test_images_of_one_to_three_axes_keep_their_size(window):
     params = init_conv_lstm(jax.random.key(0), D, H, window=window)
     x = jnp.ones((2, *range(3, 3 + len(window)), D))
-    new = conv_lstm_step(params, zero_images(params, x.shape), x)
+    new = conv_lstm_step(params, ZERO(params, x[None]), x)
     assert new.h.shape == (*x.shape[:-1], H)
     np.testing.assert_array_equal(params.bias[H : 2 * H], 1)
 
@@ -88,10 +90,13 @@ def test_images_of_one_to_three_axes_keep_their_size(window):
     ("call", "message"),
     [
         (
-            lambda p, x: conv_lstm_step(p, zero_images(p, x.shape), x[..., :1]),
+            lambda p, x: conv_lstm_step(p, ZERO(p, x[None]), x[..., :1]),
             "x has shape",
         ),
-        (lambda p, x: conv_lstm_step(p, zero_images(p, (1, 4, 4, D)), x), "x has images"),
+        (
+            lambda p, x: conv_lstm_step(p, ZERO(p, x[None, :, :2]), x),
+            "x has images",
+        ),
         (lambda p, x: init_conv_lstm(jax.random.key(0), D, H, window=(0,)), "window must be one"),
         (lambda p, x: init_conv_lstm(jax.random.key(0), D, 0), "hidden_features must be at least"),
     ],
@@ -99,3 +104,48 @@ def test_images_of_one_to_three_axes_keep_their_size(window):
 def test_mistakes_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(jax.tree.map(np.float32, make()), np.ones((2, *SIDE, D), np.float32))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_a_layer_is_the_step_scanned_over_images(bidirectional):
+    rngs = nnx.Rngs(0)
+    layer = lj.ConvLSTM(D, H, window=(1, 2), num_layers=2, bidirectional=bidirectional, rngs=rngs)
+    images = make_xs((2, 6, *SIDE, D), dtype=np.float32)
+    lengths = np.array([6, 3])
+    finals, hs = layer(images, lengths=lengths)
+    below = np.swapaxes(images, 0, 1)
+    for index, params in enumerate(layer.params):
+        sides = params if bidirectional else (params,)
+        outputs = []
+        for side, one in enumerate(sides):
+            final, ys = lj.scan(
+                conv_lstm_step, one, below, ZERO(one, below), lengths=lengths, reverse=bool(side)
+            )
+            outputs.append(ys)
+            found = finals[index][side] if bidirectional else finals[index]
+            assert_close(found.c, np.asarray(final.c), 1e-5)
+        below = np.concatenate(outputs, -1)
+    assert hs.shape == (2, 6, *SIDE, layer.out_features)
+    assert_close(hs, np.swapaxes(below, 0, 1), 1e-5)
+
+
+def test_a_layer_of_images_has_the_options_of_every_layer():
+    layer = lj.ConvLSTM(
+        D, H, window=(3,), num_layers=2, connections="skip", dropout=0.2, state_dropout=0.1,
+        zoneout=0.1, cell_zoneout=0.2, learned_initial=True, peepholes=True, remat="sqrt",
+        rngs=nnx.Rngs(0),
+    )  # fmt: skip
+    images = make_xs((2, 5, 4, D), dtype=np.float32)
+    state, last = layer(images, key=jax.random.key(1), outputs="last")
+    assert last.shape == (2, 4, 2 * H)
+    assert jax.tree.map(jnp.shape, layer.initial_state(2, 4)) == jax.tree.map(jnp.shape, state)
+    with pytest.raises(ValueError, match=r"xs must be \(B, T, X, D\), got shape \(2, 5, 2\)"):
+        layer(images[:, :, 0])
+
+
+def test_a_cell_of_one_step_is_the_layers_first():
+    cell = lj.ConvLSTMCell(D, H, rngs=nnx.Rngs(0))
+    layer = lj.ConvLSTM(D, H, rngs=nnx.Rngs(0))
+    images = make_xs((2, 1, *SIDE, D), dtype=np.float32)
+    _, h = cell(cell.initial_state(2, *SIDE), images[:, 0])
+    assert_close(h, np.asarray(layer(images)[1][:, 0]), 1e-6)

@@ -10,7 +10,7 @@ from problems import CELLS, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax import lstm_gates, lstm_step, sample, stack, trace
-from lstm_jax.conv import conv_lstm_step, init_conv_lstm, zero_images
+from lstm_jax.conv import conv_lstm_step, init_conv_lstm
 from lstm_jax.models.losses import tied_cross_entropy
 
 T, B, D, H, V = 3, 2, 2, 3, 5
@@ -89,7 +89,7 @@ def test_the_other_cells():
     params = init_conv_lstm(key, D, H)
 
     def loss(params, images):
-        start = zero_images(params, images.shape[1:])
+        start = lj.conv_lstm_cell().zero(params, images)
         return lj.scan(conv_lstm_step, params, images, start)[1].sum()
 
     lower(jax.grad(loss, (0, 1)), params, images)

@@ -239,7 +239,7 @@ def test_what_does_not_go_together_is_named(options, message):
 def test_noise_that_a_cell_cannot_have_is_named():
     params = (make_params("gru", D, H),)
     for noise, message in (
-        (lj.Noise(state_dropout=0.1), "state_dropout and a GRU do not go together"),
+        (lj.Noise(state_dropout=0.1), "state_dropout and gru_step do not go together"),
         (lj.Noise(cell_zoneout=0.1), "cell_zoneout and a cell without c"),
     ):
         with pytest.raises(ValueError, match=message):

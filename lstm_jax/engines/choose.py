@@ -5,17 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 
-from lstm_jax import cells
-from lstm_jax.engines.fused import Plan, choose
-from lstm_jax.recurrence import hidden
+from lstm_jax.cells import Cell, P, S, X
+from lstm_jax.engines import fused
+from lstm_jax.engines.fused import Plan
+from lstm_jax.recurrence import Emit, ScanOptions, hidden
+from lstm_jax.trees import Tree
 
-Implementation = Literal["scan", "fused", "cudnn"]
-IMPLEMENTATIONS = ("scan", "fused", "cudnn")
+Implementation: TypeAlias = Literal["scan", "fused", "cudnn"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = ("scan", "fused", "cudnn")
+
+
+class RunOptions(ScanOptions, total=False):
+    """What `functional.run` takes besides: `scan`'s options, and its `emit`."""
+
+    emit: Emit | None
 
 
 @dataclass(frozen=True)
@@ -44,65 +52,111 @@ class Explanation:
         return "\n".join(lines)
 
 
+def choose(
+    implementation: Implementation | None,
+    cell: Cell[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S,
+    options: RunOptions,
+) -> Implementation:
+    """Decide how a call runs: as it was named, or the best way that there is.
+
+    Args:
+        implementation: what was named, or None.
+        cell, params, xs, state: of the call.
+        options: of `recurrence.scan`, those that are given.
+
+    Raises:
+        ValueError: an unknown implementation, or one that cannot do what is asked.
+    """
+    check_known(implementation)
+    if implementation is None:
+        return best(cell, params, xs, options)
+    found = obstacle(implementation, cell, params, xs, state, options)
+    if found:
+        raise ValueError(f'{found}; use implementation="scan"')
+    return implementation
+
+
+def check_known(implementation: object) -> None:
+    """Raise a ValueError for what is neither None nor an implementation's name."""
+    if implementation not in (None, *IMPLEMENTATIONS):
+        raise ValueError(
+            f"implementation must be None or one of {', '.join(IMPLEMENTATIONS)}, "
+            f"got {implementation!r}"
+        )
+
+
 def obstacle(
-    implementation: Implementation, cell: Any, params: Any, xs: Any, state: Any, options: dict
+    implementation: Implementation,
+    cell: Cell[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S,
+    options: RunOptions,
 ) -> str | None:
-    """Why an implementation cannot run a call, in a clause; None where it can.
+    """Say in a clause why an implementation cannot run a call; None where it can.
 
     Args:
         implementation: which.
-        cell: a `functional.Cell`.
-        params, xs, state: of the call.
-        options: of `recurrence.scan`, those that are given.
+        cell, params, xs, state, options: as in `choose`.
     """
-    found = {"scan": iter(()), "fused": _of_fused(cell, params, options)}
-    if implementation == "cudnn":
-        found["cudnn"] = _of_cudnn(cell, params, xs, state, options)
+    found: dict[str, Iterator[str]] = {
+        "scan": iter(()),
+        "fused": _of_fused(cell, params, options),
+        "cudnn": _of_cudnn(cell, params, xs, state, options),
+    }
     return next(found[implementation], None)
 
 
-def best(cell: Any, params: Any, xs: Any, **options: Any) -> Implementation:
-    """The fastest implementation that every transformation of JAX goes through."""
-    if obstacle("fused", cell, params, xs, None, options):
+def best(cell: Cell[P, S, X], params: P, xs: Tree, options: RunOptions) -> Implementation:
+    """Name the fastest implementation that every transformation of JAX goes through."""
+    if cell.affine is None or next(_of_fused(cell, params, options), None):
         return "scan"
     if len(jax.tree.leaves(xs)[0]) == 1:  # a single step, as a sampler's, has no loop to prepare
         return "scan"
     # Kernels padded with zeros cost a quarter more products: of few rows, they are not the price.
-    padded = cell.affine is not None
     few = math.prod(jnp.shape(xs)[1:-1]) <= 32 and jax.default_backend() == "cpu"
-    return "scan" if padded and not few else "fused"
+    return "scan" if cell.affine.padded and not few else "fused"
 
 
 def explain(
-    cell: Any,
-    params: Any,
-    xs: Any,
-    state: Any,
     implementation: Implementation | None,
-    options: dict,
+    cell: Cell[P, S, X],
+    params: P,
+    xs: Tree,
+    state: S,
+    options: RunOptions,
 ) -> Explanation:
-    """What `functional.run` would do with these arguments; see `lstm_jax.explain`."""
+    """Say what `functional.run` would do with these arguments; see `lstm_jax.explain`."""
     found = {name: obstacle(name, cell, params, xs, state, options) for name in IMPLEMENTATIONS}
-    taken = implementation or best(cell, params, xs, **options)
-    kernel = params.recurrent_kernel
-    plan = choose(xs, kernel) if taken == "fused" and found["fused"] is None else None
+    taken = implementation or best(cell, params, xs, options)
+    plan = None
+    if taken == "fused" and cell.affine is not None and found["fused"] is None:
+        plan = fused.choose(xs, cell.affine.split(params)[0][1])
     return Explanation(taken, plan, {name: why for name, why in found.items() if why})
 
 
-def _of_fused(cell: Any, params: Any, options: dict) -> Iterator[str]:
+def _of_fused(cell: Cell[P, S, X], params: P, options: RunOptions) -> Iterator[str]:
     apart = '{} and implementation="fused" do not go together'.format
-    if cell.pointwise is None:
-        yield f"{getattr(cell.step, 'func', cell.step).__name__} has no fused path"
+    if cell.affine is None:
+        yield f"{cell.name} has no fused path"
+        return
     if options.get("emit", hidden) is not hidden:
         yield apart("emit")
-    if getattr(params, "norm", None) is not None:
-        yield apart("norm")
-    if any(jax.typeof(params.recurrent_kernel).sharding.spec[-1:]):
+    for name in cell.affine.without:
+        if getattr(params, name) is not None:
+            yield apart(name)
+            return
+    if any(any(jax.typeof(leaf).sharding.spec[-1:]) for leaf in jax.tree.leaves(params)):
         yield apart("kernels with explicitly sharded columns (those of AxisType.Auto are not)")
 
 
-def _of_cudnn(cell: Any, params: Any, xs: Any, state: Any, options: dict) -> Iterator[str]:
-    if cell.pointwise is not cells.lstm_pointwise:
+def _of_cudnn(
+    cell: Cell[P, S, X], params: Tree, xs: Tree, state: S, options: RunOptions
+) -> Iterator[str]:
+    if cell.textbook != "lstm":
         yield "of these cells cuDNN's kernel is the LSTM's alone, with σ and tanh"
         return
     for name in ("peephole", "projection", "norm"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 from jax import Array
 from jax.experimental import rnn
+from jax.typing import ArrayLike
 
 from lstm_jax.cells import LSTMParams, LSTMState
 from lstm_jax.recurrence import controls, select
@@ -20,10 +21,10 @@ def lstm(
     xs: Array,
     state: LSTMState,
     *,
-    lengths: Array | None = None,
+    lengths: ArrayLike | None = None,
     reverse: bool = False,
 ) -> tuple[LSTMState, Array]:
-    """An LSTM layer as one kernel; time-major, and the same values as `lstm_jax.lstm`.
+    """Run an LSTM layer as one kernel; time-major, and the same values as `lstm_jax.lstm`.
 
     Args:
         params: kernels (D, 4H), (H, 4H) and bias (4H,) or None, float32, of no further option.
@@ -40,8 +41,8 @@ def lstm(
     valid, _ = controls(xs, lengths=lengths, mask=None, resets=None, reverse=False)
     xs = xs if valid is None else select(valid, xs, jnp.zeros_like(xs))
     # A sequence of no steps is not cuDNN's to read: it reads one of zeros, and is put right below.
-    known = jnp.full(batch, steps) if lengths is None else jnp.maximum(lengths, 1)
-    hs, h, c = rnn.lstm(
+    known = jnp.full(batch, steps) if lengths is None else jnp.maximum(jnp.asarray(lengths), 1)
+    results: tuple[Array, ...] = rnn.lstm(
         (xs[::-1] if reverse else xs).swapaxes(0, 1),
         state.h[None],
         state.c[None],
@@ -53,6 +54,7 @@ def lstm(
         dropout=0.0,
         bidirectional=False,
     )
+    hs, h, c = results
     hs, final = hs.swapaxes(0, 1), LSTMState(h[0], c[0])
     if valid is not None:
         hs = select(valid, hs, jnp.zeros_like(hs))
@@ -61,7 +63,7 @@ def lstm(
 
 
 def flat(params: LSTMParams) -> Array:
-    """Parameters as cuDNN's one vector: W_ih (4H, D), W_hh (4H, H), b_ih, and b_hh of zeros."""
+    """Lay parameters into cuDNN's one vector: W_ih (4H, D), W_hh (4H, H), b_ih, b_hh of zeros."""
     width = params.recurrent_kernel.shape[1]
     bias = jnp.zeros(width, params.input_kernel.dtype) if params.bias is None else params.bias
     kernels = params.input_kernel.T.ravel(), params.recurrent_kernel.T.ravel()

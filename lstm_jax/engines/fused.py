@@ -22,17 +22,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import AxisType
+from jax.typing import ArrayLike
 
-from lstm_jax.recurrence import select
+from lstm_jax.cells import Cell, Kernels, P, R, S, check_rows
+from lstm_jax.recurrence import controls, hide, initial_like, select
+from lstm_jax.remat import Remat, in_chunks
+from lstm_jax.trees import Tree
 
-Pointwise = Callable[[Any, Array, Any], Any]
-Kernels = tuple[Array, Array, Array | None]
+T = TypeVar("T")
 
 
 class Plan(NamedTuple):
@@ -77,21 +80,74 @@ def choose(xs: Array, recurrent_kernel: Array) -> Plan:
     return how._replace(columns=how.columns and not explicit)
 
 
-def affine_scan(
-    pointwise: Pointwise,
-    kernels: Kernels,
-    extra: Any,
+def run(
+    cell: Cell[P, S, Array],
+    params: P,
     xs: Array,
-    state: Any,
-    initial: Any,
+    state: S,
+    *,
+    initial: Tree | None = None,
+    lengths: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    resets: ArrayLike | None = None,
+    reverse: bool = False,
+    unroll: int | bool = 1,
+    remat: Remat = None,
+) -> tuple[S, Array]:
+    """Run a cell that has an affine form; what is returned, and the options, are `scan`'s.
+
+    Args:
+        cell: with `affine`.
+        params: whose names in `cell.affine.without` are None.
+        xs: (T, ..., D).
+        state: leaves (..., H).
+        initial, lengths, mask, resets, reverse, unroll, remat: as in `lstm_jax.scan`.
+
+    Returns:
+        `(final_state, hs)`, hs (T, ..., H).
+
+    Raises:
+        TypeError, ValueError: as `lstm_jax.scan`, and for features that do not fit the kernels.
+    """
+    form = cell.affine
+    if form is None:
+        raise ValueError("this cell has no affine form")
+    kernels, rest = form.split(params)
+    check_rows(xs, kernels[0], "x", "input_kernel")
+    check_rows(_h(state), kernels[1], "h", "recurrent_kernel")
+    valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
+    at_reset = initial_like(initial, state)
+
+    def some(state: S, inputs: tuple[Array, Array | None, Array | None]) -> tuple[S, Array]:
+        xs, valid, starts = inputs
+        return affine_scan(
+            form.pointwise, kernels, rest, xs, state, at_reset, valid, starts,
+            reverse=reverse, unroll=unroll,
+        )  # fmt: skip
+
+    inputs = hide(valid, xs), valid, starts
+    return in_chunks(some, state, inputs, remat=remat, reverse=reverse)
+
+
+def _h(state: Tree) -> Array:
+    return state.h
+
+
+def affine_scan(
+    pointwise: Callable[[R, Array, S], S],
+    kernels: Kernels,
+    extra: R,
+    xs: Array,
+    state: S,
+    initial: S,
     valid: Array | None,
     starts: Array | None,
     *,
     reverse: bool = False,
     unroll: int | bool = 1,
     how: Plan | None = None,
-) -> tuple[Any, Array]:
-    """`scan` of `pointwise(extra, x W_x + h W_h + b, state)`, with a derivative of its own.
+) -> tuple[S, Array]:
+    """Scan `pointwise(extra, x W_x + h W_h + b, state)`, with a derivative of its own.
 
     Args:
         pointwise: `(extra, z, state) -> new_state`, row by row; the state has an `h`.
@@ -123,8 +179,8 @@ def affine_scan(
 
     after = jax.vmap(pointwise, in_axes=(None, -1, -1), out_axes=-1) if turned else pointwise
 
-    def advance(extra, z, state, valid_t):
-        new_state = after(extra, z, state)
+    def advance(extra: R, z: Array, state: S, valid_t: Array | None) -> tuple[Tree, Array]:
+        new_state: Tree = after(extra, z, state)
         if valid_t is None:
             return new_state, new_state.h
         h = pick(valid_t, new_state.h, jnp.zeros_like(new_state.h))
@@ -138,7 +194,7 @@ def affine_scan(
             reads, kernel, shift = xs @ input_kernel + shift, recurrent_kernel, None
         else:
             reads, kernel = xs, jnp.concatenate([input_kernel, recurrent_kernel])
-            shift = shift[:, None] if turned and bias is not None else shift
+            shift = bias[:, None] if turned and bias is not None else shift
         kernel = kernel.T if how.columns else kernel  # a plain operand for the loop's product
 
         def z_of(read, h):

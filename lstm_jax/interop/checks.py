@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.cells import GRUParams, LSTMParams, MGUParams, RNNParams
+from lstm_jax.cells import LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams, MGUParams
 
 GATES = {LSTMParams: 4, GRUParams: 3, RNNParams: 1}
 

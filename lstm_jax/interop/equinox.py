@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.cells import GRUParams, LSTMParams
+from lstm_jax.cells import LSTMParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.interop.arrays import as_numpy, or_zeros, owned, to_jax, to_numpy
 from lstm_jax.interop.checks import cell_of, check_holds, check_mapping, check_names, check_shape
 

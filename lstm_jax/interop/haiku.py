@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.cells import GRUParams, LSTMParams, RNNParams
+from lstm_jax.cells import LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.interop.arrays import (
     as_numpy,
     or_zeros,

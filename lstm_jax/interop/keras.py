@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.cells import GRUParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.interop.arrays import (
     as_numpy,
     or_zeros,

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.cells import GRUParams, LSTMParams, RNNParams
+from lstm_jax.cells import LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.interop.arrays import as_numpy, or_zeros, owned, to_jax, to_numpy
 from lstm_jax.interop.checks import (
     GATES,

@@ -20,8 +20,9 @@ from safetensors import SafetensorError
 from safetensors.flax import load_file
 from safetensors.numpy import save
 
-from lstm_jax.cells import GRUParams, LSTMNorm, LSTMParams, MGUParams, RNNParams
+from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
 from lstm_jax.files import write_whole
+from lstm_jax.gated import GRUParams, MGUParams
 from lstm_jax.interop.arrays import owned
 from lstm_jax.interop.checks import check_names, check_params
 from lstm_jax.interop.stacks import Directions, Layer, check_layers

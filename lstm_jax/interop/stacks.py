@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lstm_jax.cells import GRUParams, LSTMParams, RNNParams
+from lstm_jax.cells import LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.stacks import Directions
 
 Params = LSTMParams | GRUParams | RNNParams

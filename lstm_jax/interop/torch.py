@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.cells import GRUParams, LSTMParams
+from lstm_jax.cells import LSTMParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.interop.arrays import as_numpy, or_zeros, owned, sum_biases, to_jax, to_numpy
 from lstm_jax.interop.checks import (
     GATES,

@@ -2,60 +2,80 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
+from jax.typing import DTypeLike
 
-from lstm_jax import functional
-from lstm_jax.nn.layers import GRU, LSTM, MGU, RNN, Recurrent
+from lstm_jax.cells import Cell
+from lstm_jax.nn.held import Held
+from lstm_jax.nn.recurrent import LayerOptions
+from lstm_jax.trees import Tree
+
+
+class StepOptions(TypedDict, total=False):
+    """What every cell of one step takes besides its sizes and its own options; see `StepCell`."""
+
+    dtype: DTypeLike | None
+    param_dtype: DTypeLike | None
+
+
+OF_SEQUENCES = LayerOptions.__optional_keys__ - StepOptions.__optional_keys__
 
 
 class StepCell(nnx.Module):
-    """What the cells share: the parameters of one layer, and one step with them.
-
-    Subclasses name the `layer` whose cell they are; options are the layer's.
-    """
-
-    layer: type[Recurrent]
+    """One step of any `Cell`, with its parameters; `LSTMCell`, `GRUCell`, ... name theirs."""
 
     def __init__(
-        self, in_features: int, hidden_features: int, *, dtype: Any = None, rngs: nnx.Rngs,
-        **options: Any,
-    ):  # fmt: skip
+        self,
+        cell: Cell,
+        in_features: int,
+        hidden_features: int,
+        *,
+        dtype: DTypeLike | None = None,
+        param_dtype: DTypeLike | None = None,
+        rngs: nnx.Rngs,
+        **init_options: object,
+    ):
         """Make the parameters.
 
         Args:
+            cell: with an `init`.
             in_features, hidden_features: D and H.
             dtype: of the computation; that of inputs and parameters promoted if None.
+            param_dtype: of the parameters; float32 if None.
             rngs: only read here.
-            **options: `param_dtype`, and what the cell and its initialiser have, such as
-                `forget_bias`, `peepholes`, `reset_after`, `activation`.
+            **init_options: for the cell's `init`, such as `forget_bias`, `peepholes`.
 
         Raises:
-            ValueError, TypeError: options that a single step does not have, or that do not go
-                together.
+            ValueError: a cell without `init`, options of a whole sequence, named, or options that
+                do not go together.
+            TypeError: an option that the cell's `init` does not have.
         """
-        unknown = options.keys() & WHOLE_SEQUENCES
-        if unknown:
-            raise ValueError(
-                f"{', '.join(sorted(unknown))}: not of a single step; use {self.layer.__name__}"
-            )
-        made = self.layer(in_features, hidden_features, dtype=dtype, rngs=rngs, **options)
+        of_sequences = sorted(init_options.keys() & OF_SEQUENCES)
+        if of_sequences:
+            layer = type(self).__name__.removesuffix("Cell")
+            raise ValueError(f"{', '.join(of_sequences)}: not of a single step; use {layer}")
+        if cell.init is None:
+            raise ValueError(f"a cell makes its parameters, and {cell.name} has no init: give one")
+        made = cell.init(
+            rngs.params(), in_features, hidden_features, dtype=param_dtype, **init_options
+        )
         self.in_features, self.hidden_features = in_features, hidden_features
         self.dtype = dtype
-        self.cell = made.cell
-        self.weights = made.layers[0]
+        self.cell = cell
+        self.weights = Held(made)
 
     @property
-    def params(self) -> Any:
+    def params(self) -> Tree:
         """The parameters, as the step takes them."""
-        return self.weights.params
+        return self.weights.record
 
-    def __call__(self, state: Any, x: Array) -> tuple[Any, Array]:
-        """One step.
+    def __call__(self, state: Tree, x: Array) -> tuple[Tree, Array]:
+        """Take one step.
 
         Args:
             state: as `initial_state` gives it, leaves (..., H).
@@ -71,45 +91,14 @@ class StepCell(nnx.Module):
         new = self.cell.step(self._computed(), state, x)
         return new, new.h
 
-    def initial_state(self, *batch: int) -> Any:
-        """The zero state, leaves (*batch, H)."""
+    def initial_state(self, *batch: int) -> Tree:
+        """Give the zero state, leaves (*batch, H); of images, their axes come after the batch's."""
         params = self._computed()
-        like = jnp.zeros((1, *batch, self.in_features), params.input_kernel.dtype)
-        return functional.zero_state(self.cell, params, like)
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        return self.cell.zero(params, jnp.zeros((1, *batch, self.in_features), dtype))
 
-    def _computed(self) -> Any:
-        """The parameters in the dtype of the computation."""
+    def _computed(self) -> Tree:
+        """Give the parameters in the dtype of the computation."""
         if self.dtype is None:
             return self.params
         return jax.tree.map(lambda a: a.astype(self.dtype), self.params)
-
-
-WHOLE_SEQUENCES = {
-    "num_layers", "bidirectional", "merge", "connections", "dropout", "input_dropout",
-    "output_dropout", "variational", "state_dropout", "weight_dropout", "zoneout", "cell_zoneout",
-    "learned_initial", "time_major", "unroll", "remat", "cell_dtype", "implementation",
-}  # fmt: skip
-
-
-class LSTMCell(StepCell):
-    """One step of the LSTM, `lstm_jax.lstm_step`."""
-
-    layer = LSTM
-
-
-class GRUCell(StepCell):
-    """One step of the GRU, `lstm_jax.gru_step`."""
-
-    layer = GRU
-
-
-class RNNCell(StepCell):
-    """One step of the vanilla RNN, `lstm_jax.rnn_step`."""
-
-    layer = RNN
-
-
-class MGUCell(StepCell):
-    """One step of the minimal gated unit, `lstm_jax.mgu_step`."""
-
-    layer = MGU

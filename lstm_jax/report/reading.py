@@ -128,7 +128,7 @@ def check(settings: Settings) -> None:
 
 def recurrence(network: CharLM) -> Recurrence:
     """The bridge from the model to the diagnostics."""
-    layers = [layer.params for layer in network.lstm.layers]
+    layers = network.lstm.params
     embedding, bias = network.embedding[...], network.output_bias[...]
     projection = network.projection[...]
     start = StackState(jax.tree.map(lambda leaf: leaf[0], s) for s in network.initial_state(1))
@@ -144,7 +144,7 @@ def recurrence(network: CharLM) -> Recurrence:
         return tuple(found)
 
     step = stack(*[lstm_step] * len(layers))
-    return Recurrence(step, tuple(layers), start, lambda ids: embedding[ids], nats, gates)
+    return Recurrence(step, layers, start, lambda ids: embedding[ids], nats, gates)
 
 
 def make_streams(vocabulary: Vocabulary, texts: Sequence[str], settings: Settings) -> Streams:

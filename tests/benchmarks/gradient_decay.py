@@ -71,11 +71,11 @@ def main() -> None:
         run = trained_run(model, work)
         fresh = network(run, HIDDEN["adding"])
         graph, state = nnx.split(fresh, nnx.Param)
-        found["at initialisation"][model] = curves(model, fresh.recurrent.layers[0].params, xs)
+        found["at initialisation"][model] = curves(model, fresh.recurrent.params[0], xs)
         with np.load(work / Path(run.name).with_suffix(".npz")) as arrays:
             leaves = [arrays[name] for name in arrays.files]
         trained = nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), leaves))
-        found["after training"][model] = curves(model, trained.recurrent.layers[0].params, xs)
+        found["after training"][model] = curves(model, trained.recurrent.params[0], xs)
         print(model, {when: round(c[model]["truth"][-1], 1) for when, c in found.items()})
     figure = new_figure(2)
     for axes, (when, models) in zip(figure.axes, found.items(), strict=True):

@@ -9,8 +9,7 @@ from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax import functional
-from lstm_jax.engines import choose as implementations
-from lstm_jax.engines import cudnn
+from lstm_jax.engines import choose, cudnn, fused
 from lstm_jax.interop import to_cudnn
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
@@ -27,14 +26,14 @@ def small(**options):
 @pytest.fixture
 def on_gpu(monkeypatch):
     """JAX's platform as it would be; what is computed stays on the CPU."""
-    monkeypatch.setattr(implementations.jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(choose.jax, "default_backend", lambda: "gpu")
 
 
 def test_an_explanation_says_what_is_taken_and_why_not_the_others():
     params, xs = small()
     told = lj.explain(CELL, params, xs)
     assert told.implementation == "fused"
-    assert told.plan == functional.implementations.choose(xs, params.recurrent_kernel)
+    assert told.plan == fused.choose(xs, params.recurrent_kernel)
     assert set(told.obstacles) == {"cudnn"}
     assert "NVIDIA GPU" in str(told)
     assert 'implementation="fused"' in str(told)
@@ -54,7 +53,7 @@ def test_an_explanation_says_what_is_taken_and_why_not_the_others():
 )
 def test_the_best_is_the_fused_path_where_there_is_one(cell, options, expected):
     params, xs = small()
-    assert implementations.best(cell, params, xs, **options) == expected
+    assert choose.best(cell, params, xs, options) == expected
 
 
 def test_a_gru_of_many_rows_takes_the_scan():
@@ -64,7 +63,7 @@ def test_a_gru_of_many_rows_takes_the_scan():
 
 def test_what_cudnn_cannot_do_is_said(on_gpu):
     params, xs = small()
-    state = functional.zero_state(CELL, params, xs)
+    state = CELL.zero(params, xs)
     mask = np.ones((T, B), bool)
     with jax.enable_x64(True):
         wide = jnp.asarray(xs, jnp.float64)
@@ -83,10 +82,10 @@ def test_what_cudnn_cannot_do_is_said(on_gpu):
         ("emit asks for more", CELL, (params, xs), {"emit": None}),
         ("backwards", CELL, (params, xs), {"lengths": np.full(B, 2), "reverse": True}),
     ]:
-        obstacle = implementations.obstacle("cudnn", cell, *given, state, options)
+        obstacle = choose.obstacle("cudnn", cell, *given, state, options)
         assert obstacle is not None, said
         assert said in obstacle
-    assert implementations.obstacle("cudnn", CELL, params, xs, state, {"reverse": True}) is None
+    assert choose.obstacle("cudnn", CELL, params, xs, state, {"reverse": True}) is None
     assert "cudnn can be named" in str(lj.explain(CELL, params, xs))
 
 

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import lstm_jax as lj
-from lstm_jax.cells import GRUParams, GRUState, LSTMParams, LSTMState, RNNParams, RNNState
+from lstm_jax.cells import LSTMParams, LSTMState, RNNParams, RNNState
+from lstm_jax.gated import GRUParams, GRUState
 from lstm_jax.interop import Directions
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from interop.cases import assert_identical, assert_runs_alike, make_cell
 from interop.peers import linen_case, nnx_case
 
-from lstm_jax.cells import LSTMParams, MGUParams
+from lstm_jax.cells import LSTMParams
+from lstm_jax.gated import MGUParams
 from lstm_jax.interop import Directions, from_linen, from_nnx, to_linen, to_nnx
 
 CELLS = ["LSTMCell", "OptimizedLSTMCell", "GRUCell", "SimpleCell"]

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from interop.cases import assert_identical, assert_runs_alike, load, make_cell
 from interop.peers import haiku_case
 
-from lstm_jax.cells import LSTMParams, MGUParams
+from lstm_jax.cells import LSTMParams
+from lstm_jax.gated import MGUParams
 from lstm_jax.interop import from_haiku, to_haiku
 from lstm_jax.interop.haiku import negate_z, shift_forget
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from interop.cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
 from interop.peers import keras_case
 
-from lstm_jax.cells import GRUParams, LSTMNorm, LSTMParams, MGUParams
+from lstm_jax.cells import LSTMNorm, LSTMParams
+from lstm_jax.gated import GRUParams, MGUParams
 from lstm_jax.interop import Directions, from_keras, to_keras
 
 FIXTURES = [

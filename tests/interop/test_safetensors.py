@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from interop.cases import assert_identical, make_cell, make_stack
 from safetensors.numpy import load_file, save_file
 
-from lstm_jax.cells import LSTMNorm, LSTMParams, MGUParams
+from lstm_jax.cells import LSTMNorm, LSTMParams
+from lstm_jax.gated import MGUParams
 from lstm_jax.interop import Directions, load_safetensors, save_safetensors
 
 H = 3

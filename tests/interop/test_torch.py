@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from interop.cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
 from interop.peers import torch_case
 
-from lstm_jax.cells import GRUParams, LSTMParams, MGUParams, RNNParams
+from lstm_jax.cells import LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams, MGUParams
 from lstm_jax.interop import (
     Directions,
     from_torch,

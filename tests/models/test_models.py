@@ -52,9 +52,9 @@ def logits_by_hand(model, ids):
     rows = []
     for one in np.asarray(ids):
         x = embedding[one]
-        for index, layer in enumerate(model.lstm.layers):
+        for index, params in enumerate(model.lstm.params):
             h, c = states[index]
-            p = jax.tree.map(lambda a: np.asarray(a, np.float64), layer.params)
+            p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
             z = x @ p.input_kernel + h @ p.recurrent_kernel + p.bias
             i, f, g, o = np.split(z, 4)
             c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)

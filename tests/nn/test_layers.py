@@ -6,9 +6,8 @@ from flax import nnx
 
 import lstm_jax
 from lstm_jax import initializers
+from lstm_jax.cells import Cell, zero_h
 from lstm_jax.engines.choose import best as best_implementation
-from lstm_jax.functional import Cell
-from lstm_jax.nn import layers
 
 B, T, D, H = 2, 5, 3, 4
 
@@ -57,10 +56,10 @@ def reference(layer, xs, state=None, **controls):
     """Time-major: `scan` of the step, one layer after another."""
     step, state_type, _ = STEPS[type(layer)]
     final_states = []
-    for index, one in enumerate(layer.layers):
+    for index, params in enumerate(layer.params):
         zeros = jnp.zeros((xs.shape[1], layer.hidden_features))
         start = state_type(*(zeros for _ in state_type._fields)) if state is None else state[index]
-        final, xs = lstm_jax.scan(step, one.params, xs, start, **controls)
+        final, xs = lstm_jax.scan(step, params, xs, start, **controls)
         final_states.append(final)
     return tuple(final_states), xs
 
@@ -81,15 +80,12 @@ def swap(array):
     return jnp.swapaxes(array, 0, 1)
 
 
-class Echo(layers.Recurrent):
-    """Layers that hand on what they read: what comes out shows the dropout between them."""
-
-    init = staticmethod(initializers.init_rnn)
-    cell = Cell(lambda params, state, x: lstm_jax.RNNState(x), lstm_jax.RNNState)
+ECHO = Cell(lambda params, state, x: lstm_jax.RNNState(x), initializers.init_rnn, zero_h)
 
 
 def echo(width=64, **options):
-    return Echo(width, width, dropout=0.5, rngs=nnx.Rngs(0), **options)
+    """Layers that hand on what they read: what comes out shows the dropout between them."""
+    return lstm_jax.Recurrent(ECHO, width, width, dropout=0.5, rngs=nnx.Rngs(0), **options)
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -257,7 +253,7 @@ def test_scan_and_fused_agree_in_values_and_gradients(kind):
 
 def test_the_implementation_reaches_the_function():
     xs = jnp.zeros((T, B, D))
-    best = {k: best_implementation(make(k).cell, make(k).params[0], xs) for k in STEPS}
+    best = {k: best_implementation(make(k).cell, make(k).params[0], xs, {}) for k in STEPS}
     assert set(best.values()) == {"fused"}
     with pytest.raises(ValueError, match="no fused path"):
         make(lstm_jax.MGU, implementation="fused")(normal(1, B, T, D))
@@ -323,15 +319,15 @@ def test_a_variational_mask_is_constant_in_time_and_no_other_is(time_major):
 def test_one_param_for_each_array_and_nothing_else(kind):
     layer = kind(D, H, num_layers=2, dropout=0.3, rngs=nnx.Rngs(0))
     params_type = STEPS[kind][2]
-    names = [n for n, array in vars(layer.layers[0].params).items() if array is not None]
+    names = [n for n, array in vars(layer.params[0]).items() if array is not None]
     assert len(names) == {lstm_jax.LSTM: 3, lstm_jax.GRU: 4, lstm_jax.RNN: 3}[kind]
     assert len(jax.tree.leaves(nnx.state(layer, nnx.Param))) == 2 * len(names)
     assert len(jax.tree.leaves(nnx.state(layer))) == 2 * len(names)
-    for one in layer.layers:
-        assert isinstance(one.params, params_type)
+    for one, params in zip(layer.layers, layer.params, strict=True):
+        assert isinstance(params, params_type)
         for name in names:
             assert isinstance(getattr(one, name), nnx.Param)
-            np.testing.assert_array_equal(getattr(one.params, name), getattr(one, name)[...])
+            np.testing.assert_array_equal(getattr(params, name), getattr(one, name)[...])
             assert isinstance(getattr(one.params, name), jax.Array)
 
 
@@ -349,10 +345,10 @@ def test_the_gradient_after_split_and_merge_is_that_of_the_params_of_the_step(ki
     def of_module(state, xs):
         return (nnx.merge(graph, state)(xs)[1] * weights).sum()
 
-    params = tuple(one.params for one in layer.layers)
+    params = layer.params
     expected, dxs = jax.jit(jax.grad(of_dataclasses, argnums=(0, 1)))(params, xs)
     gradient, actual_dxs = jax.jit(jax.grad(of_module, argnums=(0, 1)))(state, xs)
-    actual = tuple(one.params for one in nnx.merge(graph, gradient).layers)
+    actual = nnx.merge(graph, gradient).params
     assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(actual))
     assert_trees_close((actual, actual_dxs), (expected, dxs), rtol=1e-4, atol=1e-5)
 
@@ -361,7 +357,7 @@ def test_the_gradient_after_split_and_merge_is_that_of_the_params_of_the_step(ki
 def test_layers_are_drawn_apart_and_the_same_for_the_same_seed(kind):
     one, same, other = (kind(H, H, num_layers=2, rngs=nnx.Rngs(seed)) for seed in (0, 0, 1))
     assert_trees_close(nnx.state(one), nnx.state(same), rtol=0, atol=0)
-    kernels = [np.asarray(m.layers[i].params.input_kernel) for m in (one, other) for i in (0, 1)]
+    kernels = [np.asarray(m.params[i].input_kernel) for m in (one, other) for i in (0, 1)]
     assert all(not np.allclose(kernels[i], kernels[j]) for i in range(4) for j in range(i))
 
 

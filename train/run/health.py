@@ -8,6 +8,7 @@ of one in 200 steps 0.9%, 1.3% and 1.7% of the time, measured on 2 cores of a sh
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,15 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from jax import Array
 
 from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, perturbed, update_health
-from lstm_jax.functional import zero_state
-from lstm_jax.nn.layers import Recurrent
-from lstm_jax.recurrence import scan
+from lstm_jax.nn.recurrent import Recurrent
+from lstm_jax.stacks import Around
 from lstm_jax.train.run.state import TrainState
 from lstm_jax.train.run.update import make_gradient
 from lstm_jax.train.task import Loss
+from lstm_jax.trees import Tree
 
 
 class Health(NamedTuple):
@@ -76,55 +76,27 @@ def make_health(
     return health
 
 
-def perturb(model: Any, epsilons: tuple[Any, ...]) -> Any:
-    """`model` with epsilons, leaves (T + 1, B, H), added to the states of its layers.
+def perturb(model: nnx.Module, epsilons: tuple[Tree, ...]) -> nnx.Module:
+    """Add epsilons to the states of a model's layers.
 
-    The model is changed in place: give one that `nnx.merge` made. Dropout between layers is off.
+    Args:
+        model: with one `Recurrent`; it is changed in place: give one that `nnx.merge` made.
+        epsilons: a tuple over layers, leaves (T + 1, B, H): the first are added to the states at
+            the start, the others to those after each step.
+
+    Returns:
+        The model.
     """
     name, recurrent = _recurrent(model)
-    setattr(model, name, _Perturbed(recurrent, epsilons))
+    start = jax.tree.map(lambda leaf: leaf[0], epsilons)
+    after = jax.tree.map(lambda leaf: leaf[1:], epsilons)
+    setattr(model, name, partial(recurrent, around=Around(perturbed, after, start)))
     return model
 
 
 def _recurrent(model: Any) -> tuple[str, Recurrent]:
     [found] = [(name, part) for name, part in vars(model).items() if isinstance(part, Recurrent)]
     return found
-
-
-class _Perturbed:
-    """Stands in for a `Recurrent` in a model: the same layers, through the plain scan."""
-
-    def __init__(self, recurrent: Recurrent, epsilons: tuple[Any, ...]):
-        self.recurrent, self.epsilons = recurrent, epsilons
-
-    def __call__(
-        self,
-        xs: Array,
-        state: tuple[Any, ...] | None = None,
-        *,
-        lengths: Array | None = None,
-        mask: Array | None = None,
-        resets: Array | None = None,
-        key: Array | None = None,
-    ) -> tuple[tuple[Any, ...], Array]:
-        recurrent = self.recurrent
-        if key is not None:
-            raise ValueError("there is no dropout here: key must be None")
-        if recurrent.time_major:
-            raise ValueError("the layers of a model in training are batch-major")
-        controls = {"lengths": lengths, "mask": mask, "resets": resets}
-        xs, controls["mask"], controls["resets"] = (
-            None if a is None else jnp.swapaxes(a, 0, 1) for a in (xs, mask, resets)
-        )
-        step, final_states = perturbed(recurrent.cell.step), []
-        for index, (layer, epsilon) in enumerate(zip(recurrent.layers, self.epsilons, strict=True)):
-            params = layer.params
-            start = zero_state(recurrent.cell, params, xs) if state is None else state[index]
-            start = jax.tree.map(lambda s, e: s + e[0], start, epsilon)
-            after = jax.tree.map(lambda e: e[1:], epsilon)
-            final, xs = scan(step, params, (xs, after), start, **controls)
-            final_states.append(final)
-        return tuple(final_states), jnp.swapaxes(xs, 0, 1)
 
 
 def figures(health: Health) -> dict[str, Any]:

@@ -12,16 +12,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.cells import (
-    GRU_GATE_ORDER,
-    LSTM_GATE_ORDER,
-    GRUParams,
-    GRUState,
-    LSTMParams,
-    LSTMState,
-    RNNParams,
-    RNNState,
-)
+from lstm_jax.cells import LSTM_GATE_ORDER, LSTMParams, LSTMState, RNNParams, RNNState
+from lstm_jax.gated import GRU_GATE_ORDER, GRUParams, GRUState
 
 PEEPHOLE_ORDER = ("i", "f", "o")
 ONNX_PEEPHOLE_ORDER = ("i", "o", "f")

@@ -13,16 +13,15 @@ from jax import Array
 
 from lstm_jax.cells import (
     LSTM_GATE_ORDER,
-    GRUParams,
     LSTMActivations,
     LSTMParams,
     LSTMState,
     RNNParams,
     affine,
-    gru_step,
     lstm_step,
     rnn_step,
 )
+from lstm_jax.gated import GRUParams, gru_step
 from lstm_jax.interop.onnx.format import (
     ACTIVATIONS,
     ONNX_PEEPHOLE_ORDER,

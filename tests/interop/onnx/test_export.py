@@ -12,19 +12,16 @@ from problems import assert_close, make_xs
 
 from lstm_jax import CharLM, CharLMConfig
 from lstm_jax.cells import (
-    GRUParams,
-    GRUState,
     LSTMActivations,
     LSTMNorm,
     LSTMParams,
     LSTMState,
-    MGUParams,
     RNNParams,
     RNNState,
-    gru_step,
     lstm_step,
     rnn_step,
 )
+from lstm_jax.gated import GRUParams, GRUState, MGUParams, gru_step
 from lstm_jax.interop.onnx import export_char_lm, export_layers, load
 from lstm_jax.nn.layers import GRU, LSTM, MGU, RNN
 from lstm_jax.recurrence import scan
@@ -417,9 +414,9 @@ def test_a_sampling_loop_runs_on_what_came_out(char_lm):
 def test_the_layers_of_a_character_model_are_read_back(char_lm):
     layers = load(export_char_lm(char_lm))
     assert len(layers) == 2
-    for (loaded,), layer in zip(layers, char_lm.lstm.layers, strict=True):
-        assert np.array_equal(loaded.params.recurrent_kernel, layer.params.recurrent_kernel)
-        assert np.array_equal(loaded.params.bias, layer.params.bias)
+    for (loaded,), params in zip(layers, char_lm.lstm.params, strict=True):
+        assert np.array_equal(loaded.params.recurrent_kernel, params.recurrent_kernel)
+        assert np.array_equal(loaded.params.bias, params.bias)
 
 
 # --- what ONNX cannot hold -----------------------------------------------------------------------

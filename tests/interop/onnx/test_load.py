@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from problems import assert_close
 
-from lstm_jax.cells import GRUParams, LSTMParams, RNNParams
+from lstm_jax.cells import LSTMParams, RNNParams
+from lstm_jax.gated import GRUParams
 from lstm_jax.interop.onnx import Recurrence, load, read_node, run
 
 onnx = pytest.importorskip("onnx")

@@ -112,7 +112,7 @@ def test_the_adjoint_of_a_memory_task_comes_from_its_end():
     optimizer, _ = make_optimizer(config.optimizer, 10)
     health = make_health(task.loss, model, optimizer, 0, clip_norm=1.0)
     [found] = health(make_state(model, optimizer, ()), batch).adjoint
-    params = as_params(model.recurrent.layers[0].params)
+    params = as_params(model.recurrent.params[0])
     xs = np.swapaxes(batch.inputs, 0, 1).astype(np.float64)
     hs, kept = adjoints.forward(params, xs, model.initial_state(2)[0], np.zeros(xs.shape[:2], bool))
     dhs = np.zeros_like(hs)

@@ -1,0 +1,77 @@
+"""Records of arrays as NNX modules: one `nnx.Param` for each array, and the record back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import TypeAlias
+
+import jax
+import numpy as np
+from flax import nnx
+
+from lstm_jax.stacks import Directions
+from lstm_jax.trees import Tree
+
+
+class Held(nnx.Module):
+    """The arrays of one record: of a cell's parameters, or of a state that is learned.
+
+    A record is a dataclass or a NamedTuple; a record inside it is held by a module of its own, what
+    is None is not held, and what is no array is kept as it is.
+    """
+
+    def __init__(self, record: Tree):
+        self.held_type = type(record)
+        given = {name: value for name, value in _fields(record).items() if value is not None}
+        self.held_names = tuple(given)
+        for name, value in given.items():
+            if _is_record(value):
+                value = Held(value)
+            elif isinstance(value, (jax.Array, np.ndarray)):
+                value = nnx.Param(value)
+            setattr(self, name, value)
+
+    @property
+    def record(self) -> Tree:
+        """The record, of the arrays as they are now."""
+        found = {}
+        for name in self.held_names:
+            value = getattr(self, name)
+            if isinstance(value, Held):
+                value = value.record
+            elif isinstance(value, nnx.Variable):
+                value = value[...]
+            found[name] = value
+        return self.held_type(**found)
+
+
+class HeldPair(nnx.Module):
+    """The two directions of a layer."""
+
+    def __init__(self, forward: Tree, backward: Tree):
+        self.forward = Held(forward)
+        self.backward = Held(backward)
+
+    @property
+    def record(self) -> Directions:
+        """Both records."""
+        return Directions(self.forward.record, self.backward.record)
+
+
+Holder: TypeAlias = Held | HeldPair
+
+
+def hold(records: Sequence[Tree]) -> Holder:
+    """Make the module of each direction's record: one, or a pair."""
+    return HeldPair(*records) if len(records) == 2 else Held(records[0])
+
+
+def _is_record(value: object) -> bool:
+    return (is_dataclass(value) and not isinstance(value, type)) or hasattr(value, "_asdict")
+
+
+def _fields(record: Tree) -> dict[str, Tree]:
+    if is_dataclass(record):
+        return {field.name: getattr(record, field.name) for field in fields(record)}
+    return record._asdict()
