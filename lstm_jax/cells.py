@@ -49,7 +49,10 @@ class LSTMState(NamedTuple):
 
 
 class LSTMGates(NamedTuple):
-    """Activations of the input, forget, candidate and output gates, each (..., H)."""
+    """Activations of the input gate i, the forget gate f, the candidate g and the output gate o.
+
+    Each is (..., H).
+    """
 
     i: Array
     f: Array
@@ -120,7 +123,13 @@ class RNNParams:
 
 
 class LSTMActivations(NamedTuple):
-    """The functions of an LSTM: of its gates, of the candidate, and of the c that h reads."""
+    """The functions of an LSTM.
+
+    Attributes:
+        gate: of the input, forget and output gates.
+        candidate: of g.
+        cell: of the c that h reads.
+    """
 
     gate: Activation = jax.nn.sigmoid
     candidate: Activation = jnp.tanh
@@ -311,6 +320,9 @@ def zeros(xs: Array, kernel: Array, features: int, dtype: DTypeLike | None = Non
         features: H.
         dtype: that of `xs` and `kernel` promoted if None.
 
+    Returns:
+        Zeros (..., features).
+
     Raises:
         ValueError: where xs has fewer than two axes.
     """
@@ -331,11 +343,28 @@ def _sharding(xs: Array, kernel: Array) -> NamedSharding | None:
     return NamedSharding(sharding.mesh, PartitionSpec(*sharding.spec[1:-1], *columns))
 
 
-def zero_hc(params: Any, xs: Array) -> LSTMState:
+class Wide(Dense, Protocol):
+    """Parameters that say how wide c is."""
+
+    @property
+    def hidden_features(self) -> int: ...
+
+
+def zero_hc(params: Wide, xs: Array) -> LSTMState:
     """Give the zero state for inputs (T, ..., D): h (..., H or P) and c (..., H).
 
     They have the promoted dtype of inputs and kernels, and c is float32 at least: sums of many
     small terms are no matter for bfloat16.
+
+    Args:
+        params: with `input_kernel`, `recurrent_kernel` and `hidden_features`.
+        xs: the inputs.
+
+    Returns:
+        The state.
+
+    Raises:
+        ValueError: where xs has fewer than two axes.
     """
     kernel = params.recurrent_kernel
     dtype = jnp.result_type(xs, params.input_kernel)
@@ -345,7 +374,18 @@ def zero_hc(params: Any, xs: Array) -> LSTMState:
 
 
 def zero_h(params: Dense, xs: Array) -> RNNState:
-    """Give the zero state for inputs (T, ..., D): h (..., H), in the promoted dtype."""
+    """Give the zero state of h alone, (..., H), for inputs (T, ..., D), in the promoted dtype.
+
+    Args:
+        params: with `input_kernel` and `recurrent_kernel`.
+        xs: the inputs.
+
+    Returns:
+        The state.
+
+    Raises:
+        ValueError: where xs has fewer than two axes.
+    """
     dtype = jnp.result_type(xs, params.input_kernel)
     return RNNState(zeros(xs, params.recurrent_kernel, params.recurrent_kernel.shape[0], dtype))
 

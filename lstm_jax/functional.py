@@ -46,7 +46,14 @@ def _with(function: F, **others: object) -> F:
 def lstm_cell(
     activations: LSTMActivations = cells.TEXTBOOK,
 ) -> Cell[LSTMParams, LSTMState, Array]:
-    """Make the LSTM's record, with other functions than σ and tanh if wanted."""
+    """Make the LSTM's record.
+
+    Args:
+        activations: in place of σ and tanh.
+
+    Returns:
+        The same record for the same functions, so that what is compiled for it is found again.
+    """
     others = {} if activations == cells.TEXTBOOK else {"activations": activations}
     return Cell(
         _with(cells.lstm_step, **others),
@@ -61,7 +68,14 @@ def lstm_cell(
 
 @cache
 def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell[RNNParams, RNNState, Array]:
-    """Make the vanilla RNN's record, with another function than tanh if wanted."""
+    """Make the vanilla RNN's record.
+
+    Args:
+        activation: in place of tanh.
+
+    Returns:
+        The record.
+    """
     others = {} if activation is jnp.tanh else {"activation": activation}
     return Cell(
         _with(cells.rnn_step, **others),
@@ -75,7 +89,14 @@ def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell[RNNParams, RNNStat
 
 @cache
 def gru_cell(reset_after: bool = True) -> Cell[GRUParams, GRUState, Array]:
-    """Make the GRU's record, in either variant; with the reset before, it has no affine form."""
+    """Make the GRU's record.
+
+    Args:
+        reset_after: which variant; with the reset before the product it has no affine form.
+
+    Returns:
+        The record.
+    """
     if not reset_after:
         init = partial(initializers.init_gru, recurrent_bias=False)
         return Cell(partial(gated.gru_step, reset_after=False), init, gated.gru_zero)
@@ -90,7 +111,11 @@ def gru_cell(reset_after: bool = True) -> Cell[GRUParams, GRUState, Array]:
 
 @cache
 def mgu_cell() -> Cell[MGUParams, GRUState, Array]:
-    """Make the minimal gated unit's record."""
+    """Make the minimal gated unit's record.
+
+    Returns:
+        The record.
+    """
     return Cell(gated.mgu_step, initializers.init_mgu, gated.gru_zero)
 
 
@@ -98,7 +123,14 @@ def mgu_cell() -> Cell[MGUParams, GRUState, Array]:
 def conv_lstm_cell(
     window: tuple[int, ...] = (3, 3),
 ) -> Cell[conv.ConvLSTMParams, LSTMState, Array]:
-    """Make the convolutional LSTM's record, for kernels of a size, of one to three axes."""
+    """Make the convolutional LSTM's record.
+
+    Args:
+        window: the kernels' size, one to three axes.
+
+    Returns:
+        The record.
+    """
     return Cell(
         conv.conv_lstm_step,
         partial(conv.init_conv_lstm, window=window),

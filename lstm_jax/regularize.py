@@ -94,6 +94,9 @@ def drop_state(step: Step[P, S, X]) -> Step[tuple[P, Array], S, X]:
 
     For cells that read h in a product alone, `Cell.masks_h`: the LSTM and the RNN, not the GRU.
 
+    Args:
+        step: `(params, state, x) -> new_state`.
+
     Returns:
         `((params, mask), state, x) -> new_state`, mask as h or broadcasting to it, such as
         `dropout(key, jnp.ones_like(state.h), rate)`: one for all time steps.
@@ -141,6 +144,9 @@ def activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
     Args:
         hs: outputs (T, ..., H), after dropout in the paper.
         mask: (T, ...), True where valid.
+
+    Returns:
+        A scalar; 0 where nothing is valid.
     """
     return _mean_square(hs, mask)
 
@@ -151,6 +157,9 @@ def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Arra
     Args:
         hs: outputs (T, ..., H), before dropout in the paper.
         mask: (T, ...), True where valid.
+
+    Returns:
+        A scalar; 0 where no two steps in a row are valid.
     """
     both = None if mask is None else mask[1:] & mask[:-1]
     return _mean_square(hs[1:] - hs[:-1], both)

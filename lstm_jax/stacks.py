@@ -32,7 +32,12 @@ Keep: TypeAlias = Literal["h", "nothing", "everything"]
 
 
 class Directions(NamedTuple):
-    """What belongs to the two directions of a layer: parameters, states or outputs."""
+    """What belongs to the two directions of a layer: parameters, states or outputs.
+
+    Attributes:
+        forward: of the direction of time.
+        backward: of the other.
+    """
 
     forward: Tree
     backward: Tree

@@ -1,0 +1,1 @@
+"""How a recurrence runs: the fast path, NVIDIA's kernels, and the choice among them."""

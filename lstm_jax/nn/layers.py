@@ -91,7 +91,17 @@ class LSTMCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[LSTMCellOptions],
     ):
-        """Make the parameters; options are `StepCell`'s and `lstm_jax.init_lstm`'s."""
+        """Make the parameters.
+
+        Args:
+            in_features, hidden_features: D and H.
+            activations: in place of σ and tanh.
+            rngs: only read here.
+            **options: as in `StepCell`, and of `lstm_jax.init_lstm`.
+
+        Raises:
+            TypeError, ValueError: as `StepCell`.
+        """
         cell = functional.lstm_cell(activations)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
@@ -136,7 +146,17 @@ class GRUCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[GRUCellOptions],
     ):
-        """Make the parameters; options are `StepCell`'s and `lstm_jax.init_gru`'s."""
+        """Make the parameters.
+
+        Args:
+            in_features, hidden_features: D and H.
+            reset_after: which of the two variants.
+            rngs: only read here.
+            **options: as in `StepCell`, and of `lstm_jax.init_gru`.
+
+        Raises:
+            TypeError, ValueError: as `StepCell`.
+        """
         cell = functional.gru_cell(reset_after)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
@@ -181,7 +201,17 @@ class RNNCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[SimpleCellOptions],
     ):
-        """Make the parameters; options are `StepCell`'s and `lstm_jax.init_rnn`'s."""
+        """Make the parameters.
+
+        Args:
+            in_features, hidden_features: D and H.
+            activation: in place of tanh.
+            rngs: only read here.
+            **options: as in `StepCell`, and of `lstm_jax.init_rnn`.
+
+        Raises:
+            TypeError, ValueError: as `StepCell`.
+        """
         cell = functional.rnn_cell(activation)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
@@ -222,7 +252,16 @@ class MGUCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[SimpleCellOptions],
     ):
-        """Make the parameters; options are `StepCell`'s and `lstm_jax.init_mgu`'s."""
+        """Make the parameters.
+
+        Args:
+            in_features, hidden_features: D and H.
+            rngs: only read here.
+            **options: as in `StepCell`, and of `lstm_jax.init_mgu`.
+
+        Raises:
+            TypeError, ValueError: as `StepCell`.
+        """
         super().__init__(functional.mgu_cell(), in_features, hidden_features, rngs=rngs, **options)
 
 
@@ -269,6 +308,16 @@ class ConvLSTMCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[ConvLSTMCellOptions],
     ):
-        """Make the parameters; options are `StepCell`'s and `init_conv_lstm`'s."""
+        """Make the parameters.
+
+        Args:
+            in_features, hidden_features: channels D and H.
+            window: the kernels' size, one to three axes.
+            rngs: only read here.
+            **options: as in `StepCell`, and of `lstm_jax.init_conv_lstm`.
+
+        Raises:
+            TypeError, ValueError: as `StepCell`.
+        """
         cell = functional.conv_lstm_cell(window)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
