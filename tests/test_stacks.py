@@ -260,7 +260,7 @@ def test_a_module_calls_the_function_with_what_it_was_given(connections):
     nnx.update(layer, jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape), a.dtype), state))
     xs, lengths = make_xs((B, T, D), dtype=np.float32), np.array([5, 2, 0])
     finals, ys = layer(xs, lengths=lengths)
-    initial = tuple(one.state for one in layer.initial)
+    initial = tuple(one.record for one in layer.initial)
     expected = lj.run_layers(LSTM, layer.params, xs.swapaxes(0, 1), lengths=lengths,
                              initial=initial, connections=connections)  # fmt: skip
     np.testing.assert_array_equal(ys, expected[1].swapaxes(0, 1))
@@ -281,7 +281,7 @@ def test_learned_states_get_gradients():
     layer = lj.LSTM(D, H, learned_initial=True, rngs=nnx.Rngs(0))
     graph, state = nnx.split(layer)
     gradient = jax.grad(lambda s: nnx.merge(graph, s)(jnp.ones((B, T, D)))[1].sum())(state)
-    learned = nnx.merge(graph, gradient).initial[0].state
+    learned = nnx.merge(graph, gradient).initial[0].record
     assert (jnp.abs(learned.c) > 0).all()
     assert (jnp.abs(learned.h) > 0).all()
 

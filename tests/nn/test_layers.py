@@ -328,7 +328,7 @@ def test_one_param_for_each_array_and_nothing_else(kind):
         for name in names:
             assert isinstance(getattr(one, name), nnx.Param)
             np.testing.assert_array_equal(getattr(params, name), getattr(one, name)[...])
-            assert isinstance(getattr(one.params, name), jax.Array)
+            assert isinstance(getattr(params, name), jax.Array)
 
 
 @every_kind
