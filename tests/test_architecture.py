@@ -29,9 +29,11 @@ lstm_jax.text: - lines script sampling language
 lstm_jax.interop: arrays checks equinox stacks haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format graph node load export -
 lstm_jax: -
-lstm_jax.animation: page -
+lstm_jax.animation: document page -
 lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians gif -
-lstm_jax.report: poems findings reading pictures questions - page
+lstm_jax.report: poems words figures reading measures question
+lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
+lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: -
 lstm_jax.train.data: - download audio memory synthetic text sentiment series shakespeare speech tang
 lstm_jax.train.data: sets windows

@@ -16,12 +16,12 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstm_jax.animation.document import document
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.diagnostics.gates import timescales
 from lstm_jax.files import write_whole
@@ -112,17 +112,13 @@ def gate_animation_html(
             for theme in ("light", "dark")
         },
     }
-    template = (
-        resources.files("lstm_jax.animation").joinpath("page.html").read_text(encoding="utf-8")
-    )
     fields = {
         "title": html.escape(title or "Inside an LSTM"),
         "lang": lang,
         "text": html.escape("".join(characters)),
         "data": _script_json(data),
     }
-    # In one pass, so that a text that looks like a field stays a text.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
+    return document("lstm_jax.animation", "page.html", fields, allowed="script-src 'unsafe-inline'")
 
 
 def save_html(

@@ -7,12 +7,16 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from lstm_jax.diagnostics.linear import check
 from lstm_jax.recurrence import Step, trace
 
 Per = Literal["batch", "sequence", "unit"]
+
+FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
+"""Of an influence: those that are asked for most, by their names."""
 
 
 def adjoints(

@@ -22,7 +22,6 @@ INK, SOFT, FAINT, GRID = "#211f1b", "#6b665c", "#b5afa3", "#e9e5dc"
 # Blue and orange first: told apart by hue and by lightness in every kind of colour blindness.
 COLOURS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
 BOUND = "#d5762c"
-FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
 LAG = "lag (steps before the prediction)"
 NATS_TO_DECADES = float(np.log10(np.e))
 

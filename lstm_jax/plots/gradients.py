@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 
 from lstm_jax.animation.page import colour_map
 from lstm_jax.diagnostics import Roads, influence_lag
+from lstm_jax.diagnostics.adjoints import FRACTIONS
 from lstm_jax.plots.drawing import (
     COLOURS,
     FAINT,
-    FRACTIONS,
     INK,
     LAG,
     SOFT,
@@ -92,6 +92,7 @@ def unit_adjoints(
     timescales: Any = None,
     decades: float = 3,
     quantity: str = "|∂L/∂c|",
+    title: str = "Adjoint of each unit's cell",
     axes: Any = None,
 ) -> Figure:
     """|dL/dc| of every unit, or group of units, against the lag, as a picture.
@@ -101,9 +102,10 @@ def unit_adjoints(
         timescales: of each, (N,), ascending: labels for the rows.
         decades: below the largest value, that the colours span; what is smaller has the last.
         quantity: what the magnitudes are.
+        title: above the picture.
     """
     values = positive(magnitudes) * np.ones(np.shape(magnitudes))
-    axes = begin(axes, "Adjoint of each unit's cell", LAG, "units")
+    axes = begin(axes, title, LAG, "units")
     with np.errstate(invalid="ignore"):
         logs = np.log10(values)
     top = np.nanmax(logs)
