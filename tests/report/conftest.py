@@ -1,5 +1,6 @@
 """Two small models, a diagnosis of one of them, and the report that was written of it."""
 
+import contextlib
 import io
 from pathlib import Path
 from typing import NamedTuple
@@ -29,6 +30,17 @@ class Report(NamedTuple):
     diagnosis: Diagnosis
     folder: Path
     figures: dict
+
+
+@contextlib.contextmanager
+def compiled_fast():
+    """As the fixture `compile_fast` of a module, for what is made once for all of them."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 def make_model(folder, characters, data):
@@ -64,14 +76,13 @@ def made(poet, tmp_path_factory):
         return saved(figure, kind) if kind == "png" else b"<svg/>"
 
     folder = tmp_path_factory.mktemp("reports") / "deep" / "poet"
-    jax.config.update("jax_disable_most_optimizations", True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "QUICK", TINY)
         patch.setattr(pictures, "DPI", 50)
         patch.setattr(pictures, "_saved", only_pixels)
         options = DiagnoseOptions(str(poet), out=folder, quick=True)
-        diagnosis = command.run(options, Console(file=io.StringIO()))
-    jax.config.update("jax_disable_most_optimizations", False)
+        with compiled_fast():
+            diagnosis = command.run(options, Console(file=io.StringIO()))
     return Report(diagnosis, folder, diagnosis.figures())
 
 

@@ -20,6 +20,8 @@ from lstm_jax.text.lines import TextFileError
 
 QUIET = Console(file=io.StringIO())
 
+pytestmark = pytest.mark.usefixtures("compile_fast")
+
 
 def test_texts_come_from_a_file(prose, tmp_path, monkeypatch):
     path = tmp_path / "texts.txt"

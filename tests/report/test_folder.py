@@ -4,20 +4,30 @@ import json
 from pathlib import Path
 
 import pytest
-from report.conftest import PNG
+from report.conftest import PNG, TINY
 
+from lstm_jax.report import diagnose
 from lstm_jax.report.command import write_report
-from lstm_jax.report.folder import check_folder
+from lstm_jax.report.folder import OWN, check_folder, write_folder
+from lstm_jax.report.poems import HELD_OUT
 from lstm_jax.report.reading import ReportError
+from lstm_jax.text.language import load
+
+pytestmark = pytest.mark.usefixtures("compile_fast")
+
+
+@pytest.fixture(scope="module")
+def unasked(poet, compile_fast):
+    """A diagnosis without questions, which takes no time."""
+    return diagnose(load(poet), HELD_OUT, TINY, questions=())
 
 
 @pytest.fixture
-def written(made, tmp_path):
-    """A report of one's own to spoil."""
+def written(tmp_path):
+    """A report of before to spoil."""
     folder = tmp_path / "report"
-    folder.mkdir()
-    for path in made.folder.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
+    files = {**dict.fromkeys(OWN, b"old"), "diagnosis.json": b'{"kind": "diagnosis"}'}
+    write_folder(folder, files)
     return folder
 
 
@@ -29,12 +39,12 @@ def refuse(folder, overwrite, said):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_report_is_replaced_only_when_asked(written, made, tmp_path, undrawn):
+def test_a_report_is_replaced_only_when_asked(written, unasked, tmp_path, undrawn):
     refuse(written, False, "holds a report: --overwrite replaces it")
     with pytest.raises(ReportError, match="holds a report"):
-        write_report(made.diagnosis, written)
-    write_report(made.diagnosis, written, overwrite=True)
-    assert json.loads((written / "diagnosis.json").read_text(encoding="utf-8")) == made.figures
+        write_report(unasked, written)
+    write_report(unasked, written, overwrite=True)
+    assert json.loads((written / "diagnosis.json").read_text(encoding="utf-8")) == unasked.figures()
     assert (written / "roads.png").read_bytes() == PNG
     assert not (written / "roads.svg").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["report"]
@@ -55,13 +65,13 @@ def test_notes_beside_a_report_are_not_lost(written):
     refuse(written, True, r"no part of a report \(notes.txt\)")
 
 
-def test_an_empty_folder_will_do(tmp_path, made, undrawn):
+def test_an_empty_folder_will_do(tmp_path, unasked, undrawn):
     (tmp_path / "out").mkdir()
-    write_report(made.diagnosis, tmp_path / "out")
+    write_report(unasked, tmp_path / "out")
     assert (tmp_path / "out" / "report.html").is_file()
 
 
-def test_a_write_that_fails_leaves_the_old_report(written, made, tmp_path, monkeypatch, undrawn):
+def test_a_write_that_fails_leaves_the_old_report(written, unasked, tmp_path, monkeypatch, undrawn):
     before = {path.name: path.read_bytes() for path in written.iterdir()}
     rename = Path.rename
 
@@ -72,6 +82,6 @@ def test_a_write_that_fails_leaves_the_old_report(written, made, tmp_path, monke
 
     monkeypatch.setattr(Path, "rename", failing)
     with pytest.raises(ReportError, match="No space left"):
-        write_report(made.diagnosis, written, overwrite=True)
+        write_report(unasked, written, overwrite=True)
     assert {path.name: path.read_bytes() for path in written.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == ["report"]

@@ -18,6 +18,8 @@ from lstm_jax.report.poems import HELD_OUT
 from lstm_jax.report.questions import adjoints, gates, roads
 from lstm_jax.text.language import load
 
+pytestmark = pytest.mark.usefixtures("compile_fast")
+
 
 def saying(said):
     """What `diagnose` is doing, noted down."""
