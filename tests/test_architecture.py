@@ -20,7 +20,7 @@ ORDER = """
 lstm_jax: errors files trees padding remat cells initializers conv recurrence regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
-lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov products
+lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov krylov products
 lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - layers steps
 lstm_jax.models: - vocabulary losses char_lm sequence_model classifier forecaster storage
@@ -175,7 +175,7 @@ def test_flax_is_for_what_owns_parameters(name):
 
 @pytest.mark.parametrize("name", [n for n in SOURCES if inside(n, "lstm_jax.diagnostics")])
 def test_diagnostics_take_functions_and_pytrees(name):
-    allowed = ("lstm_jax.cells", "lstm_jax.recurrence", "lstm_jax.diagnostics")
+    allowed = ("lstm_jax.trees", "lstm_jax.cells", "lstm_jax.recurrence", "lstm_jax.diagnostics")
     assert all(any(inside(other, one) for one in allowed) for other in modules_of(name))
     assert name not in users_of("flax")
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 SWEEPS = 8
 PASSES = 3
@@ -33,8 +34,8 @@ class Graded(NamedTuple):
     triangle: Array
 
 
-def identity(size: int, dtype) -> Graded:
-    """The identity, (size, size)."""
+def identity(size: int, dtype: DTypeLike) -> Graded:
+    """Give the identity, (size, size)."""
     return Graded(jnp.zeros(size, dtype), jnp.zeros(size, dtype), jnp.eye(size, dtype=dtype))
 
 

@@ -35,8 +35,9 @@ def plain(value: object) -> Json:
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return plain(dict(zip(value._fields, value, strict=True)))
+    as_dictionary = getattr(value, "_asdict", None)  # of a NamedTuple
+    if as_dictionary is not None:
+        return plain(as_dictionary())
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
     raise TypeError(f"a {type(value).__name__} has no place in a JSON file")

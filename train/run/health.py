@@ -17,7 +17,8 @@ import optax
 from flax import nnx
 from jax import Array
 
-from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, perturbed, update_health
+from lstm_jax.diagnostics.adjoints import perturbed
+from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, update_health
 from lstm_jax.functional import zero_state
 from lstm_jax.nn.layers import Recurrent
 from lstm_jax.recurrence import scan
