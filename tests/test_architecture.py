@@ -29,8 +29,8 @@ lstm_jax.text: - lines script sampling language
 lstm_jax.interop: arrays checks equinox stacks haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format graph node load export -
 lstm_jax: -
-lstm_jax.animation: document page -
-lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians gif -
+lstm_jax.animation: colours document page -
+lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians fonts gif -
 lstm_jax.report: poems words figures reading measures question
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis - pictures folder page command

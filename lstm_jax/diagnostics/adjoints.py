@@ -129,7 +129,7 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
     return jax.tree.map(norm, adjoints)
 
 
-def influence_lag(norms: Array, fraction: float) -> Array:
+def influence_lag(norms: Array | np.ndarray, fraction: float) -> Array:
     """Find the smallest lag from which the influence stays below a fraction of that at first.
 
     At first is at lag 0; for a state that the loss does not feel there, such as the c of a last
