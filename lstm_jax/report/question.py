@@ -51,13 +51,13 @@ class Question(Generic[A]):
 
     Attributes:
         name: of its entry in diagnosis.json.
-        doing: what is said while it is worked on.
-        title: over its section of the page.
         ask: the answer of a model that has read.
         figures: what of the answer goes into diagnosis.json, see `lstm_jax.report.figures.plain`;
             the answer itself if not given.
-        summarize: the answer's lines in the short table.
+        doing: what is said while it is worked on.
+        title: over its section of the page.
         say: the answer in a sentence or two.
+        summarize: the answer's lines in the short table.
         pictures: in the order of the page.
         meaning: what the figures mean.
         how: how they were found.
@@ -65,12 +65,12 @@ class Question(Generic[A]):
     """
 
     name: str
-    doing: str
-    title: str
     ask: Callable[[Reading], A]
     figures: Callable[[A], object] = lambda answer: answer
-    summarize: Callable[[A], Lines]
+    doing: str
+    title: str
     say: Callable[[A], str]
+    summarize: Callable[[A], Lines]
     pictures: Sequence[Picture[A]]
     meaning: str
     how: str

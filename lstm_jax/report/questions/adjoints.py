@@ -208,12 +208,12 @@ def draw_units(found: Influence, answers: Answers) -> Figure:
 
 QUESTION = Question(
     name="adjoints",
-    doing="how far back does the loss feel?",
-    title="How far back does the loss feel?",
     ask=ask,
     figures=figures,
-    summarize=summarize,
+    doing="how far back does the loss feel?",
+    title="How far back does the loss feel?",
     say=say,
+    summarize=summarize,
     pictures=(
         Picture(
             name="adjoints",

@@ -154,12 +154,12 @@ def draw(found: Context, answers: Answers) -> Figure:
 
 QUESTION = Question(
     name="context",
-    doing="how long does it remember?",
-    title="How long does it remember?",
     ask=ask,
     figures=figures,
-    summarize=summarize,
+    doing="how long does it remember?",
+    title="How long does it remember?",
     say=say,
+    summarize=summarize,
     pictures=(
         Picture(
             name="context",

@@ -134,11 +134,11 @@ def draw(found: Gates, answers: Answers) -> Figure:
 
 QUESTION = Question(
     name="gates",
+    ask=ask,
     doing="what do the gates do?",
     title="What do the gates do?",
-    ask=ask,
-    summarize=summarize,
     say=say,
+    summarize=summarize,
     pictures=(
         Picture(
             name="gates",

@@ -126,12 +126,12 @@ def draw(found: Perturbations, answers: Answers) -> Figure:
 
 QUESTION = Question(
     name="jacobians",
-    doing="what do the steps do to a perturbation?",
-    title="What do the steps do to a perturbation, one by one and multiplied?",
     ask=ask,
     figures=figures,
-    summarize=summarize,
+    doing="what do the steps do to a perturbation?",
+    title="What do the steps do to a perturbation, one by one and multiplied?",
     say=say,
+    summarize=summarize,
     pictures=(
         Picture(
             name="jacobians",

@@ -126,11 +126,11 @@ def draw(found: Exponents, answers: Answers) -> Figure:
 
 QUESTION = Question(
     name="lyapunov",
+    ask=ask,
     doing="chaotic, contracting, or on the edge?",
     title="Is it chaotic, contracting, or on the edge?",
-    ask=ask,
-    summarize=summarize,
     say=say,
+    summarize=summarize,
     pictures=(
         Picture(
             name="lyapunov",

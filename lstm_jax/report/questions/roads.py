@@ -129,11 +129,11 @@ def draw(found: RoadNorms, answers: Answers) -> Figure:
 
 QUESTION = Question(
     name="roads",
+    ask=ask,
     doing="which road does the gradient take?",
     title="Which road does the gradient take?",
-    ask=ask,
-    summarize=summarize,
     say=say,
+    summarize=summarize,
     pictures=(
         Picture(
             name="roads",
