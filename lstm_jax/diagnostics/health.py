@@ -64,7 +64,14 @@ def update_health(
 
 
 def global_norm(tree: Tree) -> Array:
-    """Give the 2-norm of all entries of a pytree together, float32 at least."""
+    """Give the 2-norm of all entries of a pytree together.
+
+    Args:
+        tree: any; 0 of none.
+
+    Returns:
+        (), float32 at least.
+    """
     squares = [jnp.square(_wide(leaf)).sum() for leaf in jax.tree.leaves(tree)]
     return jnp.sqrt(sum(squares, jnp.float32(0)))
 

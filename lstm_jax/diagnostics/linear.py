@@ -161,13 +161,29 @@ def check_lags(lags: ArrayLike | Sequence[int] | None, steps: int) -> tuple[int,
 
 
 def dense_jacobians(chain: Chain) -> Array:
-    """Give every J_t as a matrix: (T, n, n), rows new, columns old. Memory is T · n²."""
+    """Give every J_t as a matrix; memory is T · n².
+
+    Args:
+        chain: of T steps.
+
+    Returns:
+        (T, n, n), rows new, columns old.
+    """
     eye = jnp.eye(chain.size, dtype=chain.states.dtype)
     return jax.lax.map(lambda t: chain.push(t, eye).T, jnp.arange(chain.steps))
 
 
 def random_block(key: Array, count: int, chain: Chain) -> Array:
-    """Give random orthonormal rows, (count, n)."""
+    """Give random orthonormal rows, in the dtype of a chain.
+
+    Args:
+        key: of the random numbers.
+        count: at most n.
+        chain: of a state of n numbers.
+
+    Returns:
+        (count, n).
+    """
     gaussian = jax.random.normal(key, (chain.size, count), chain.states.dtype)
     return jnp.linalg.qr(gaussian)[0].T
 

@@ -46,7 +46,11 @@ def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = S
 
 
 def default_style() -> AbstractContextManager[None]:
-    """Give a context in which a user's own matplotlib settings do not hold."""
+    """Keep a user's own matplotlib settings out.
+
+    Returns:
+        A context in which they do not hold.
+    """
     return matplotlib.style.context(["default", {"svg.hashsalt": "lstm_jax"}])
 
 

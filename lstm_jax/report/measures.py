@@ -92,7 +92,16 @@ def prediction_ends(settings: Settings, rows: int) -> np.ndarray:
 
 
 def window(reading: Reading, end: int, row: int) -> tuple[Array, StackState]:
-    """Give the inputs of the `lags` steps of a text before `end`, and the state before them."""
+    """Give what a text read in the `lags` steps before one of its symbols.
+
+    Args:
+        reading: of some texts.
+        end: how much of the text is read at the end of the window.
+        row: of the text.
+
+    Returns:
+        Inputs, (lags, E), and the state before them, without batch axes.
+    """
     first = end - reading.settings.lags
     if first:
         start = jax.tree.map(lambda leaf: leaf[first - 1, row], reading.states)

@@ -140,7 +140,14 @@ def check(settings: Settings) -> None:
 
 
 def reader(network: CharLM) -> Reader:
-    """Give a model as the functions that the diagnostics take."""
+    """Give a model as the functions that the diagnostics take.
+
+    Args:
+        network: of any number of layers.
+
+    Returns:
+        Its functions, and its parameters as they are now.
+    """
     layers = [layer.params for layer in network.lstm.layers]
     embedding, bias = network.embedding[...], network.output_bias[...]
     projection = network.projection[...]

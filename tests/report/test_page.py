@@ -4,6 +4,7 @@ import base64
 import contextlib
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,6 +157,16 @@ def test_a_question_brings_all_that_is_told_of_it(poet, tmp_path):
         "compare with question (not asked).",
     ):
         assert expected in text
+
+
+def test_a_question_is_known_to_its_file_and_to_the_list():
+    room = Path(page.__file__).parent
+    others = [path for path in room.iterdir() if path.suffix in (".py", ".html")]
+    assert len(others) > 10
+    known = {question.name for question in QUESTIONS} | set(PICTURES)
+    for path in others:
+        text = path.read_text(encoding="utf-8")
+        assert not known & set(re.findall(r"""["'{](\w+)["'}]""", text)), path
 
 
 def test_what_was_not_asked_has_no_answer(made):
