@@ -258,23 +258,23 @@ def diagnose(arguments: list[str]) -> int:
     from rich.console import Console
     from rich.table import Table
 
-    from lstm_jax.report import page as report
-    from lstm_jax.report.findings import summary
+    from lstm_jax.report.command import DiagnoseOptions, run
+    from lstm_jax.report.folder import PAGE
 
     options = _parse(
-        report.DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__
+        DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__
     )
     progress = Console(stderr=True, highlight=False, markup=False)
-    results = report.run(options, progress)
+    found = run(options, progress)
     if options.json:
-        print(json.dumps(results, ensure_ascii=False))
+        print(json.dumps(found.figures(), ensure_ascii=False))
         return 0
     table = Table.grid(padding=(0, 2))
-    for label, figure in summary(results):
+    for label, figure in found.summary():
         table.add_row(label, figure)
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
-    console.print(f"the report: {options.folder / report.PAGE}", soft_wrap=True)
+    console.print(f"the report: {options.folder / PAGE}", soft_wrap=True)
     return 0
 
 

@@ -20,7 +20,7 @@ ORDER = """
 lstm_jax: errors files trees padding remat cells gated initializers conv recurrence regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
-lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov products
+lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov krylov products
 lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - held recurrent steps layers
 lstm_jax.models: - vocabulary losses char_lm sequence_model classifier forecaster storage
@@ -29,9 +29,11 @@ lstm_jax.text: - lines script sampling language
 lstm_jax.interop: arrays checks equinox stacks haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format graph node load export -
 lstm_jax: -
-lstm_jax.animation: page -
-lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians gif -
-lstm_jax.report: poems findings reading pictures questions - page
+lstm_jax.animation: colours document page -
+lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians fonts gif -
+lstm_jax.report: poems words figures reading measures question
+lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
+lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: -
 lstm_jax.train.data: - download audio memory synthetic text sentiment series shakespeare speech tang
 lstm_jax.train.data: sets windows
@@ -173,7 +175,7 @@ def test_flax_is_for_what_owns_parameters(name):
 
 @pytest.mark.parametrize("name", [n for n in SOURCES if inside(n, "lstm_jax.diagnostics")])
 def test_diagnostics_take_functions_and_pytrees(name):
-    allowed = ("lstm_jax.cells", "lstm_jax.recurrence", "lstm_jax.diagnostics")
+    allowed = ("lstm_jax.trees", "lstm_jax.cells", "lstm_jax.recurrence", "lstm_jax.diagnostics")
     assert all(any(inside(other, one) for one in allowed) for other in modules_of(name))
     assert name not in users_of("flax")
 

@@ -14,7 +14,8 @@ from problems import make_xs
 
 import lstm_jax as lj
 from lstm_jax import diagnostics
-from lstm_jax.diagnostics.health import adjoint_by_lag, perturbed
+from lstm_jax.diagnostics.adjoints import perturbed
+from lstm_jax.diagnostics.health import adjoint_by_lag
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 T, B, D, H = 6, 3, 2, 4

@@ -16,12 +16,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypedDict, Unpack, cast
 
 import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike
 
+from lstm_jax.animation.colours import KINDS, THEMES, colour_map
+from lstm_jax.animation.document import document
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.diagnostics.gates import timescales
 from lstm_jax.files import write_whole
@@ -30,14 +33,19 @@ from lstm_jax.files import write_whole
 RANGES = {"f": (0, 1), "i": (0, 1), "o": (0, 1), "g": (-1, 1), "c": None, "h": (-1, 1)}
 LEVELS = 65535  # two bytes a value: the readout multiplies values, so one byte would show
 
-# Anchors of the colour maps, (lightness, chroma, hue in degrees) in OKLCh. Lightness is linear in
-# the value, and zero looks like the page behind it: a closed gate is blank, an open one is inked.
-ANCHORS = {
-    ("gate", "light"): [(0.975, 0.008, 95), (0.64, 0.11, 235), (0.30, 0.13, 275)],
-    ("gate", "dark"): [(0.24, 0.015, 265), (0.60, 0.12, 250), (0.96, 0.05, 200)],
-    ("signed", "light"): [(0.38, 0.13, 262), (0.975, 0.008, 95), (0.38, 0.13, 28)],
-    ("signed", "dark"): [(0.86, 0.10, 230), (0.24, 0.015, 265), (0.86, 0.11, 55)],
-}
+Order: TypeAlias = Sequence[int] | np.ndarray | Array
+"""Indices of units, top row first."""
+
+
+class PageOptions(TypedDict, total=False):
+    """What `gate_animation_html` takes besides what it shows; it says what each is."""
+
+    title: str
+    lang: str
+    layer_names: Sequence[str] | None
+    order: Order | Sequence[Order | None] | None
+    max_units: int
+    fps: float
 
 
 @dataclass(frozen=True)
@@ -67,11 +75,11 @@ def gate_animation_html(
     title: str = "",
     lang: str = "",
     layer_names: Sequence[str] | None = None,
-    order: Any = None,
+    order: Order | Sequence[Order | None] | None = None,
     max_units: int = 64,
     fps: float = 4.0,
 ) -> str:
-    """A page that plays what an LSTM did at each character: gates, candidate, cell, hidden state.
+    """Make a page that plays what an LSTM did at each character: gates and states.
 
     Args:
         characters: T texts, what was read at each step; "" is a start that has no character.
@@ -106,23 +114,18 @@ def gate_animation_html(
         "layers": [_layer_data(layer) for layer in layers],
         "maps": {
             theme: {
-                kind: base64.b64encode(colour_map(kind, theme).tobytes()).decode()
-                for kind in ("gate", "signed")
+                kind: base64.b64encode(colour_map(kind, theme).tobytes()).decode() for kind in KINDS
             }
-            for theme in ("light", "dark")
+            for theme in THEMES
         },
     }
-    template = (
-        resources.files("lstm_jax.animation").joinpath("page.html").read_text(encoding="utf-8")
-    )
     fields = {
         "title": html.escape(title or "Inside an LSTM"),
         "lang": lang,
         "text": html.escape("".join(characters)),
         "data": _script_json(data),
     }
-    # In one pass, so that a text that looks like a field stays a text.
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: fields[match[1]], template)
+    return document("lstm_jax.animation", "page.html", fields, allowed="script-src 'unsafe-inline'")
 
 
 def save_html(
@@ -130,9 +133,18 @@ def save_html(
     characters: Sequence[str],
     gates: LSTMGates | Sequence[LSTMGates],
     states: LSTMState | Sequence[LSTMState],
-    **options: Any,
+    **options: Unpack[PageOptions],
 ) -> None:
-    """Write the page of `gate_animation_html`, with its options, whole or not at all."""
+    """Write the page of `gate_animation_html`, whole or not at all.
+
+    Args:
+        path: where it belongs; an older file there is replaced.
+        characters, gates, states, **options: as in `gate_animation_html`.
+
+    Raises:
+        ValueError: as there.
+        OSError: as the operating system says.
+    """
     write_whole(Path(path), gate_animation_html(characters, gates, states, **options))
 
 
@@ -142,10 +154,16 @@ def drawn_layers(
     states: LSTMState | Sequence[LSTMState],
     *,
     layer_names: Sequence[str] | None = None,
-    order: Any = None,
+    order: Order | Sequence[Order | None] | None = None,
     max_units: int = 64,
 ) -> list[DrawnLayer]:
     """Check the arguments of `gate_animation_html` and choose the units that are drawn.
+
+    Args:
+        characters, gates, states, layer_names, order, max_units: as there.
+
+    Returns:
+        One for each layer, bottom first.
 
     Raises:
         ValueError: as there.
@@ -156,9 +174,10 @@ def drawn_layers(
     if isinstance(gates, LSTMGates) != isinstance(states, LSTMState):
         raise ValueError("give gates and states of one layer, or a sequence of each over layers")
     one = isinstance(gates, LSTMGates)
-    gates_of: list[Any] = [gates] if one else list(gates)
-    states_of: list[Any] = [states] if one else list(states)
-    order_of = [order] if one else [None] * len(gates_of) if order is None else list(order)
+    gates_of = [gates] if isinstance(gates, LSTMGates) else list(gates)
+    states_of = [states] if isinstance(states, LSTMState) else list(states)
+    orders = [order] if one else [None] * len(gates_of) if order is None else list(order)
+    order_of = cast("list[Order | None]", orders)
     if layer_names is None:
         layer_names = [f"Layer {index + 1}" for index in range(len(gates_of))]
     counts = [len(gates_of), len(states_of), len(order_of), len(layer_names)]
@@ -173,38 +192,19 @@ def drawn_layers(
     ]
 
 
-def colour_map(kind: str, theme: str) -> np.ndarray:
-    """256 colours, uint8 (256, 3) in sRGB.
-
-    Args:
-        kind: "gate" for [0, 1] or "signed" for a range symmetric about 0.
-        theme: "light" or "dark".
-    """
-    lightness, chroma, hue = np.array(ANCHORS[kind, theme]).T
-    anchors = [lightness, chroma * np.cos(np.radians(hue)), chroma * np.sin(np.radians(hue))]
-    at = np.linspace(0, 1, 256)
-    lab = np.stack([np.interp(at, np.linspace(0, 1, len(a)), a) for a in anchors], axis=-1)
-    # OKLab to linear sRGB (Ottosson 2020), then the transfer curve of sRGB.
-    to_lms = [
-        [1, 0.39633778, 0.21580376],
-        [1, -0.10556135, -0.06385417],
-        [1, -0.08948418, -1.2914855],
-    ]
-    to_rgb = [
-        [4.0767417, -3.3077116, 0.2309699],
-        [-1.268438, 2.6097574, -0.3413194],
-        [-0.0041961, -0.7034186, 1.7076147],
-    ]
-    linear = np.clip((lab @ np.transpose(to_lms)) ** 3 @ np.transpose(to_rgb), 0, 1)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return np.rint(255 * encoded).astype(np.uint8)
-
-
 def position(name: str, values: np.ndarray, cell_limit: float) -> np.ndarray:
-    """Where values lie on their colour map, in [0, 1].
+    """Find where values lie on their colour map.
 
     The cell is drawn by √|c|: a few units count up to ten and more, most stay within one, and on a
     linear scale the many would vanish beside the few.
+
+    Args:
+        name: f, i, o, g, c or h.
+        values: any shape.
+        cell_limit: the largest |c|.
+
+    Returns:
+        In [0, 1], in the shape of the values.
     """
     if name == "c":
         values = np.sign(values) * np.sqrt(np.abs(values) / cell_limit)
@@ -222,7 +222,7 @@ def _check_characters(characters: Sequence[str]) -> None:
 
 
 def _drawn_layer(
-    steps: int, name: str, gates: LSTMGates, state: LSTMState, order: Any, max_units: int
+    steps: int, name: str, gates: LSTMGates, state: LSTMState, order: Order | None, max_units: int
 ) -> DrawnLayer:
     fields = gates._asdict() | state._asdict()
     arrays = {key: _checked(f"{key} of {name!r}", key, fields[key], steps) for key in RANGES}
@@ -254,7 +254,7 @@ def _drawn_layer(
     )
 
 
-def _checked(label: str, key: str, array: Any, steps: int) -> np.ndarray:
+def _checked(label: str, key: str, array: ArrayLike, steps: int) -> np.ndarray:
     array = np.asarray(array).astype(np.float32)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(
@@ -273,7 +273,7 @@ def _checked(label: str, key: str, array: Any, steps: int) -> np.ndarray:
     return array
 
 
-def _layer_data(layer: DrawnLayer) -> dict[str, Any]:
+def _layer_data(layer: DrawnLayer) -> dict[str, object]:
     return {
         "name": layer.name,
         "units": layer.units.tolist(),
@@ -296,7 +296,7 @@ def _packed(array: np.ndarray, low: float, high: float) -> str:
     return base64.b64encode(levels.astype("<u2").tobytes()).decode()
 
 
-def _script_json(data: Any) -> str:
+def _script_json(data: object) -> str:
     """JSON that cannot close the script element it stands in."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)

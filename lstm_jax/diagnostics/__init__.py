@@ -14,6 +14,9 @@ float64 (`jax.enable_x64`), though logarithms keep float32 from under- and overf
     context.py       how long does the trained model remember?
     fixed_points.py  where does it rest?
     health.py        is training healthy?
+
+They stand on linear.py (a recurrence as a chain of linear maps), graded.py (products as
+logarithms and a triangle) and krylov.py (the largest singular values of a map that is applied).
 """
 
 from lstm_jax.diagnostics.adjoints import adjoints, influence_lag, norms_by_lag

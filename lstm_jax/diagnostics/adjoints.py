@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal, TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
+from lstm_jax.cells import P, S, Step, X
 from lstm_jax.diagnostics.linear import check
-from lstm_jax.recurrence import Step, trace
+from lstm_jax.recurrence import trace
+from lstm_jax.trees import Tree
 
 Per = Literal["batch", "sequence", "unit"]
 
+FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
+"""Of an influence: those that are asked for most, by their names."""
+
+
+class Controls(TypedDict, total=False):
+    """Where a recurrence runs and where it begins anew: what `lstm_jax.scan` says of each."""
+
+    initial: Tree
+    lengths: ArrayLike | None
+    mask: ArrayLike | None
+    resets: ArrayLike | None
+    reverse: bool
+
 
 def adjoints(
-    step: Step,
-    params: Any,
-    xs: Any,
-    state: Any,
-    loss: Callable[[Any], Array],
-    **options: Any,
-) -> tuple[Array, Any]:
-    """The loss, and its total derivative with respect to every state, dL/ds_0 ... dL/ds_T.
+    step: Step[P, S, Tree],
+    params: P,
+    xs: Tree,
+    state: S,
+    loss: Callable[[S], Array],
+    **controls: Unpack[Controls],
+) -> tuple[Array, S]:
+    """Find the loss, and its total derivative with respect to every state, dL/ds_0 ... dL/ds_T.
 
     Zeros ε_t are added to the state before the first step and after each: one `jax.grad` with
     respect to all of them is dL/dh_t and dL/dc_t for all t at once. What reaches the loss from
@@ -33,7 +50,7 @@ def adjoints(
         step, params, xs, state: as in `lstm_jax.scan`, batches too.
         loss: of the new states, a pytree as the state with leaves (T, ...), to a scalar; such as
             `lambda states: states.h[-1].sum()`.
-        **options: `lengths`, `mask`, `resets`, `initial`, `reverse` of `lstm_jax.scan`.
+        **controls: `initial`, `lengths`, `mask`, `resets`, `reverse` of `lstm_jax.scan`.
 
     Returns:
         `(loss, adjoints)`; the adjoints are a pytree as the state, leaves (T + 1, ...), in the
@@ -46,13 +63,9 @@ def adjoints(
     """
     steps = check(step, params, xs, state)
 
-    def perturbed_step(params, state, inputs):
-        x, epsilon = inputs
-        return jax.tree.map(jnp.add, step(params, state, x), epsilon)
-
-    def perturbed_loss(first, after):
+    def perturbed_loss(first: S, after: S) -> Array:
         start = jax.tree.map(jnp.add, state, first)
-        _, kept = trace(perturbed_step, params, (xs, after), start, **options)
+        _, kept = trace(perturbed(step), params, (xs, after), start, **controls)
         value = loss(kept.states)
         if jnp.shape(value) != ():
             raise ValueError(f"the loss must be a scalar, got shape {jnp.shape(value)}")
@@ -61,18 +74,40 @@ def adjoints(
     first = jax.tree.map(jnp.zeros_like, state)
     after = jax.tree.map(lambda leaf: jnp.zeros((steps, *leaf.shape), leaf.dtype), first)
     value, (before, later) = jax.value_and_grad(perturbed_loss, (0, 1))(first, after)
-    if options.get("reverse"):
+    if controls.get("reverse"):
         later = jax.tree.map(lambda leaf: leaf[::-1], later)
     return value, jax.tree.map(lambda b, a: jnp.concatenate([b[None], a]), before, later)
 
 
-def norms_by_lag(adjoints: Any, *, per: Per = "batch") -> Any:
-    """‖dL/ds‖ of every leaf, by lag: entry l is of the state l steps before the last.
+def perturbed(step: Step[P, S, X]) -> Step[P, S, tuple[X, S]]:
+    """Make a step over inputs `(x, epsilon)`, which adds epsilon to the new state.
+
+    Zeros change nothing, and the gradient with respect to them is dL/ds_t.
+
+    Args:
+        step: `(params, state, x) -> state`.
+
+    Returns:
+        `(params, state, (x, epsilon)) -> state`, epsilon a pytree as the state.
+    """
+
+    def run(params: P, state: S, inputs: tuple[X, S]) -> S:
+        x, epsilon = inputs
+        return jax.tree.map(jnp.add, step(params, state, x), epsilon)
+
+    return run
+
+
+def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
+    """Give ‖dL/ds‖ of every leaf, by lag: entry l is of the state l steps before the last.
 
     Args:
         adjoints: as `adjoints` returns them, leaves (T + 1, ..., H).
         per: "batch" is one norm over everything, (T + 1,); "sequence" one for each sequence,
             (T + 1, ...); "unit" the absolute values themselves, (T + 1, ..., H).
+
+    Returns:
+        The same structure.
 
     Raises:
         ValueError: for another `per`.
@@ -80,7 +115,7 @@ def norms_by_lag(adjoints: Any, *, per: Per = "batch") -> Any:
     if per not in ("batch", "sequence", "unit"):
         raise ValueError(f'per must be "batch", "sequence" or "unit", got {per!r}')
 
-    def norm(leaf):
+    def norm(leaf: Array) -> Array:
         leaf = leaf[::-1]
         if per == "unit":
             return jnp.abs(leaf)
@@ -93,8 +128,8 @@ def norms_by_lag(adjoints: Any, *, per: Per = "batch") -> Any:
     return jax.tree.map(norm, adjoints)
 
 
-def influence_lag(norms: Array, fraction: float) -> Array:
-    """The smallest lag from which the influence stays below a fraction of what it is at first.
+def influence_lag(norms: Array | np.ndarray, fraction: float) -> Array:
+    """Find the smallest lag from which the influence stays below a fraction of that at first.
 
     At first is at lag 0; for a state that the loss does not feel there, such as the c of a last
     step of which only h is read, at the first lag where it does.

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lstm_jax.cells import P, S, Step
 from lstm_jax.diagnostics.linear import check
-from lstm_jax.recurrence import Step, scan
+from lstm_jax.recurrence import scan
+from lstm_jax.trees import Tree
 
 
 class ContextLoss(NamedTuple):
@@ -25,14 +27,14 @@ class ContextLoss(NamedTuple):
 
 
 def loss_by_context(
-    step: Step,
-    params: Any,
-    xs: Any,
-    state: Any,
-    loss: Callable[[Any, Array], Array],
+    step: Step[P, S, Tree],
+    params: P,
+    xs: Tree,
+    state: S,
+    loss: Callable[[S, Array], Array],
     contexts: Sequence[int],
 ) -> ContextLoss:
-    """The loss of each step when the model has read only the last `context` inputs before it.
+    """Find the loss of each step when only the last `context` inputs before it have been read.
 
     After Khandelwal et al. 2018: for every step from the longest context on, the recurrence
     starts anew from `state`, reads that many inputs, the step's own included, and predicts.
@@ -69,12 +71,15 @@ def loss_by_context(
 
 
 def memory_length(contexts: Array, losses: Array, *, tolerance: float = 0.01) -> Array:
-    """The smallest context whose loss is within a tolerance of that at the longest one.
+    """Find the smallest context whose loss is within a tolerance of that at the longest one.
 
     Args:
         contexts: ascending, (L,).
         losses: mean loss at each, (L,), in nats.
         tolerance: in nats.
+
+    Returns:
+        One of the contexts, ().
     """
     far = losses > losses[-1] + tolerance
     last_far = jnp.max(jnp.where(far, jnp.arange(len(losses)), -1))

@@ -7,19 +7,20 @@ Barak 2013).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Generic, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from lstm_jax.cells import P, S, Step, X
 from lstm_jax.diagnostics.linear import check
-from lstm_jax.recurrence import Step
 
 
-class FixedPoints(NamedTuple):
+class FixedPoints(NamedTuple, Generic[S]):
     """Where the search from N states ended.
 
     Attributes:
@@ -29,7 +30,7 @@ class FixedPoints(NamedTuple):
             circle a direction decays, outside it grows.
     """
 
-    states: Any
+    states: S
     speeds: Array
     eigenvalues: Array
 
@@ -40,8 +41,8 @@ class FixedPoints(NamedTuple):
 
 
 def fixed_points(
-    step: Step, params: Any, x: Any, states: Any, *, iterations: int = 100
-) -> FixedPoints:
+    step: Step[P, S, X], params: P, x: X, states: S, *, iterations: int = 100
+) -> FixedPoints[S]:
     """Look for fixed and slow points from N states, by damped least squares.
 
     Levenberg-Marquardt on F(s) - s with the dense Jacobian: quadratic near a fixed point, stable
@@ -53,6 +54,9 @@ def fixed_points(
         states: where to begin, a pytree as the state with leaves (N, ...), such as states that
             the network visits.
         iterations: at most this many; points that have arrived stay where they are.
+
+    Returns:
+        `FixedPoints`: one for each state, in their order.
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
@@ -76,11 +80,14 @@ def fixed_points(
 
 
 def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
-    """Indices of points further apart than a tolerance, the slowest of each heap first.
+    """Choose points further apart than a tolerance, the slowest of each heap.
 
     Args:
         points: as `fixed_points` returns them.
         tolerance: Euclidean distance between states.
+
+    Returns:
+        Their indices, the slowest first.
     """
     vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(points.states)
     kept: list[int] = []
@@ -91,7 +98,9 @@ def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
     return kept
 
 
-def _levenberg_marquardt(residual, iterations, start):
+def _levenberg_marquardt(
+    residual: Callable[[Array], Array], iterations: int, start: Array
+) -> Array:
     eye = jnp.eye(start.size, dtype=start.dtype)
 
     def improve(_, carry):

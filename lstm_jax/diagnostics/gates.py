@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 SATURATED_BELOW, SATURATED_ABOVE = 0.1, 0.9
 
@@ -27,13 +28,18 @@ class Saturation(NamedTuple):
     right: Array
 
 
-def histogram(gate: Array, *, bins: int = 50, limits: tuple[float, float] = (0.0, 1.0)):
-    """Where a gate's activations lie.
+def histogram(
+    gate: Array, *, bins: int = 50, limits: tuple[float, float] = (0.0, 1.0)
+) -> GateHistogram:
+    """Count where a gate's activations lie.
 
     Args:
         gate: activations, any shape.
         bins: N, of equal width.
         limits: of the bins; (0, 1) for i, f, o, and (-1, 1) for the candidate.
+
+    Returns:
+        Shares by bin, and the edges.
 
     Raises:
         ValueError: for no activations, or fewer than one bin.
@@ -45,36 +51,43 @@ def histogram(gate: Array, *, bins: int = 50, limits: tuple[float, float] = (0.0
 
 
 def saturation(gate: Array) -> Saturation:
-    """How often each unit is below 0.1 or above 0.9 (Karpathy et al. 2015).
+    """Find how often each unit is below 0.1 or above 0.9 (Karpathy et al. 2015).
 
     Args:
         gate: activations of i, f or o, (..., H).
+
+    Returns:
+        Shares of the steps, (H,) each.
     """
     axes = tuple(range(gate.ndim - 1))
     return Saturation((gate < SATURATED_BELOW).mean(axes), (gate > SATURATED_ABOVE).mean(axes))
 
 
-def timescales(forget: Array) -> Array:
-    """τ = -1 / mean ln f of each unit, in steps: after τ steps the cell keeps 1/e. (H,)
+def timescales(forget: ArrayLike) -> Array:
+    """Find τ = -1 / mean ln f of each unit: after τ steps the cell keeps 1/e.
 
     The mean is of the logarithms, since it is the product of the forget gates that keeps or
     forgets. A unit whose gate was 1 at every step has an infinite τ.
 
     Args:
         forget: f_t, (..., H), in [0, 1].
+
+    Returns:
+        In steps, (H,).
     """
-    mean = jnp.log(forget).mean(tuple(range(forget.ndim - 1)))
+    mean = jnp.log(forget).mean(tuple(range(jnp.ndim(forget) - 1)))
     return -1 / jnp.where(mean == 0, -0.0, mean)
 
 
 def memory_horizon(forget: Array, *, fraction: float = 0.01) -> Array:
-    """Steps back from the last until ∏ f falls to a fraction, of each unit: integers (..., H).
-
-    T + 1 where it never does within the sequence.
+    """Count the steps back from the last until ∏ f falls to a fraction, of each unit.
 
     Args:
         forget: f_t, (T, ..., H).
         fraction: what counts as forgotten, in (0, 1).
+
+    Returns:
+        Integers, (..., H): T + 1 where it never does within the sequence.
 
     Raises:
         ValueError: for a fraction outside (0, 1).
@@ -86,5 +99,12 @@ def memory_horizon(forget: Array, *, fraction: float = 0.01) -> Array:
 
 
 def order_by_timescale(forget: Array) -> Array:
-    """Units from the shortest timescale to the longest, (H,) indices."""
+    """Sort units from the shortest timescale to the longest.
+
+    Args:
+        forget: f_t, (..., H), in [0, 1].
+
+    Returns:
+        Indices, (H,).
+    """
     return jnp.argsort(timescales(forget))

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 SWEEPS = 8
 PASSES = 3
@@ -33,15 +34,20 @@ class Graded(NamedTuple):
     triangle: Array
 
 
-def identity(size: int, dtype) -> Graded:
-    """The identity, (size, size)."""
+def identity(size: int, dtype: DTypeLike) -> Graded:
+    """Give the identity, (size, size)."""
     return Graded(jnp.zeros(size, dtype), jnp.zeros(size, dtype), jnp.eye(size, dtype=dtype))
 
 
 def absorb(block: Array, graded: Graded) -> tuple[Array, Graded]:
     """Make the rows of a block orthonormal, and multiply what that takes into `graded`.
 
-    With block (p, n) = Yᵀ and Y = Q R', returns Qᵀ and R' · graded.
+    Args:
+        block: Yᵀ, (p, n), with Y = Q R'.
+        graded: (p, p).
+
+    Returns:
+        Qᵀ, (p, n), and R' · graded.
     """
     q, r = orthonormal(block)
     size, growth = _diagonal(r)
@@ -50,7 +56,15 @@ def absorb(block: Array, graded: Graded) -> tuple[Array, Graded]:
 
 
 def grow(graded: Graded, growth: Array) -> Graded:
-    """e^growth by rows, times `graded`: the sum of logarithms without rounding (Knuth's TwoSum)."""
+    """Multiply the rows by e^growth, the logarithms added without rounding (Knuth's TwoSum).
+
+    Args:
+        graded: (p, p).
+        growth: (p,).
+
+    Returns:
+        The product.
+    """
     total = graded.logs + growth
     part = total - graded.logs
     missed = (graded.logs - (total - part)) + (growth - part)
@@ -58,16 +72,30 @@ def grow(graded: Graded, growth: Array) -> Graded:
 
 
 def level(block: Array, logs: Array) -> tuple[Array, Array]:
-    """Rows of largest entry 1, and what that takes in their logarithms (p,).
+    """Scale rows to a largest entry of 1, and add what that takes to their logarithms.
 
     Between two QR decompositions too, nothing may under- or overflow.
+
+    Args:
+        block: (p, n).
+        logs: (p,).
+
+    Returns:
+        The rows and the logarithms.
     """
     peak = jnp.maximum(jnp.abs(block).max(-1), jnp.finfo(block.dtype).tiny)
     return block / peak[:, None], logs + jnp.log(peak)
 
 
 def orthonormal(block: Array) -> tuple[Array, Array]:
-    """QR of blockᵀ, for a block of rows (p, n): orthonormal rows (p, n), and R (p, p)."""
+    """Decompose blockᵀ = Q R.
+
+    Args:
+        block: rows, (p, n).
+
+    Returns:
+        Qᵀ, orthonormal rows (p, n), and R, (p, p).
+    """
     if block.shape[0] > GRAM_SCHMIDT_UP_TO:
         q, r = jnp.linalg.qr(block.T)
         return q.T, r
@@ -93,10 +121,16 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
 
 
 def orthogonal_rows(rows: Array) -> Array:
-    """Rows (m, n) turned among themselves until they are orthogonal: norms are singular values.
+    """Turn rows among themselves until they are orthogonal: their norms are singular values.
 
     One-sided Jacobi (Hestenes 1958), m/2 pairs at once in the order of a round robin; as accurate
     for small values as for large ones (Demmel & Veselić 1992). Not LAPACK's, see `orthonormal`.
+
+    Args:
+        rows: (m, n).
+
+    Returns:
+        The rows, in any order.
     """
     count, width = rows.shape
     if count % 2:
@@ -129,12 +163,18 @@ def orthogonal_rows(rows: Array) -> Array:
 
 
 def log_singular_values(graded: Graded) -> Array:
-    """ln σ of e^d · R, descending, (p,).
+    """Find ln σ of e^d · R.
 
     Those within a factor ε^0.4 of the largest (1.7e-3 in float32, 5e-7 in float64) come from an
     SVD, to full accuracy. Below, the SVD's rounding errors are larger than the values, and the QR
     iteration in logarithms gives them: to full accuracy where they are apart, and to within the
     spread of a cluster where they are not.
+
+    Args:
+        graded: (p, p).
+
+    Returns:
+        (p,), descending.
     """
     graded = jax.lax.fori_loop(0, SWEEPS, lambda _, g: _flip(g), graded)
     top = graded.logs.max()

@@ -10,14 +10,16 @@ Functions of pytrees and of the loss; `lstm_jax.train.run.health` asks them whil
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.diagnostics.adjoints import norms_by_lag
-from lstm_jax.recurrence import Step
+from lstm_jax.trees import Tree
+
+S = TypeVar("S")
 
 
 class UpdateHealth(NamedTuple):
@@ -35,14 +37,19 @@ class UpdateHealth(NamedTuple):
     update_ratios: dict[str, Array]
 
 
-def update_health(gradients: Any, updates: Any, params: Any, *, clip_norm: float) -> UpdateHealth:
-    """The figures of an update, from three pytrees of one structure.
+def update_health(
+    gradients: Tree, updates: Tree, params: Tree, *, clip_norm: float
+) -> UpdateHealth:
+    """Find the figures of an update, from three pytrees of one structure.
 
     Args:
         gradients: before clipping.
         updates: what is added to the parameters.
         params: before the update; a group that is all zeros has the ratio inf, or nan.
         clip_norm: the limit of the gradient's global norm.
+
+    Returns:
+        `UpdateHealth`.
     """
     norm = global_norm(gradients)
     bad = [(~jnp.isfinite(leaf)).sum(dtype=jnp.int32) for leaf in jax.tree.leaves(gradients)]
@@ -56,32 +63,25 @@ def update_health(gradients: Any, updates: Any, params: Any, *, clip_norm: float
     )
 
 
-def global_norm(tree: Any) -> Array:
-    """The 2-norm of all entries of a pytree together, float32 at least."""
+def global_norm(tree: Tree) -> Array:
+    """Give the 2-norm of all entries of a pytree together.
+
+    Args:
+        tree: any; 0 of none.
+
+    Returns:
+        (), float32 at least.
+    """
     squares = [jnp.square(_wide(leaf)).sum() for leaf in jax.tree.leaves(tree)]
     return jnp.sqrt(sum(squares, jnp.float32(0)))
 
 
-def perturbed(step: Step) -> Step:
-    """`step` over inputs `(x, epsilon)`: epsilon is added to the new state.
-
-    Zeros change nothing, and the gradient with respect to them is dL/ds_t, as in
-    `lstm_jax.diagnostics.adjoints`, but in layers that are run one after the other.
-    """
-
-    def run(params: Any, state: Any, inputs: tuple[Any, Any]) -> Any:
-        x, epsilon = inputs
-        return jax.tree.map(jnp.add, step(params, state, x), epsilon)
-
-    return run
-
-
-def adjoint_by_lag(loss: Callable[[Any], Array], state: Any, steps: int) -> Any:
-    """‖dL/ds_t‖ of every layer's states, by lag: one norm over the batch and the features.
+def adjoint_by_lag(loss: Callable[[S], Array], state: S, steps: int) -> S:
+    """Find ‖dL/ds_t‖ of every layer's states, by lag: one norm over the batch and the features.
 
     Args:
         loss: of what is added to the states, leaves (T + 1, ..., H): the first to the state
-            before any step, the others to those after, by `perturbed`. A scalar.
+            before any step, the others to those after, by `adjoints.perturbed`. A scalar.
         state: arrays of the shapes of the states, leaves (..., H), such as a tuple over layers.
         steps: T.
 
@@ -97,7 +97,7 @@ def _wide(leaf: Array) -> Array:
     return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
 
 
-def _groups(tree: Any) -> dict[str, list[Array]]:
+def _groups(tree: Tree) -> dict[str, list[Array]]:
     """Leaves by the first key of their path."""
     groups: dict[str, list[Array]] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):

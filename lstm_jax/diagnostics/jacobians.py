@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lstm_jax.cells import P, S, Step
 from lstm_jax.diagnostics import graded
-from lstm_jax.diagnostics.linear import dense_jacobians, linearize, random_block
-from lstm_jax.diagnostics.products import DENSE_UP_TO, OVERSAMPLE, top_singular_values
-from lstm_jax.recurrence import Step
+from lstm_jax.diagnostics.krylov import top_singular_values
+from lstm_jax.diagnostics.linear import Index, dense_jacobians, linearize, random_block
+from lstm_jax.diagnostics.products import DENSE_UP_TO, OVERSAMPLE, Apply
+from lstm_jax.trees import Tree
 
 
 class StepNorms(NamedTuple):
@@ -22,13 +24,16 @@ class StepNorms(NamedTuple):
     log_frobenius: Array
 
 
-def step_jacobians(step: Step, params: Any, xs: Any, state: Any) -> Array:
-    """Every J_t as a dense matrix, (T, n, n): rows are the new state, columns the old one.
+def step_jacobians(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Array:
+    """Give every J_t as a dense matrix: rows are the new state, columns the old one.
 
     The state is raveled leaf after leaf: h before c, layer after layer. Memory is T · n².
 
     Args:
         step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
+
+    Returns:
+        (T, n, n).
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
@@ -37,9 +42,9 @@ def step_jacobians(step: Step, params: Any, xs: Any, state: Any) -> Array:
 
 
 def step_norms(
-    step: Step, params: Any, xs: Any, state: Any, *, key: Array | None = None
+    step: Step[P, S, Tree], params: P, xs: Tree, state: S, *, key: Array | None = None
 ) -> StepNorms:
-    """The norms of each step's Jacobian: exact SVDs for small states, matrix-free for large ones.
+    """Find the norms of each step's Jacobian, by exact SVDs where the state is small, else without.
 
     A spectral norm below 1 at every step suffices for gradients to vanish. Norms above 1 are only
     necessary for them to explode: see `log_bound`.
@@ -47,6 +52,9 @@ def step_norms(
     Args:
         step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
         key: of the random starting vectors of the matrix-free road.
+
+    Returns:
+        `StepNorms`.
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
@@ -59,7 +67,7 @@ def step_norms(
     width = 2 * OVERSAMPLE
     start = random_block(jax.random.key(0) if key is None else key, 2 * width, chain)
 
-    def through(apply, t, block):
+    def through(apply: Apply, t: Index, block: Array) -> tuple[Array, graded.Graded]:
         return graded.absorb(apply(t, block), graded.identity(block.shape[0], block.dtype))
 
     def one(t):
@@ -71,12 +79,15 @@ def step_norms(
 
 
 def log_bound(log_norms: Array) -> Array:
-    """ln of the bound ∏ ‖J_t‖ on ‖∂s_T/∂s_{T-lag}‖, by lag: (T + 1,), 0 at lag 0.
+    """Give ln of the bound ∏ ‖J_t‖ on ‖∂s_T/∂s_{T-lag}‖, by lag.
 
     A bound, not the truth: an LSTM can have a bound of 1e46 where the product's norm is 679.
     Compare with `product_spectrum`.
 
     Args:
         log_norms: ln ‖J_t‖ of each step, (T,).
+
+    Returns:
+        (T + 1,), 0 at lag 0.
     """
     return jnp.concatenate([jnp.zeros_like(log_norms[:1]), jnp.cumsum(log_norms[::-1])])

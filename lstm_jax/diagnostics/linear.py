@@ -7,9 +7,9 @@ products with a weight matrix are one matrix product.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,28 +17,34 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
+from jax.typing import ArrayLike
 
-from lstm_jax.recurrence import Step, scan
+from lstm_jax.cells import P, S, Step
+from lstm_jax.recurrence import scan
+from lstm_jax.trees import Tree
+
+Index = int | Array
+"""Of a step, traced or not."""
 
 
 class Chain(NamedTuple):
     """T linear maps of n numbers: `push(t, V)` is V J_{t+1}ᵀ, `pull(t, U)` is U J_{t+1}.
 
     Attributes:
-        push, pull: `(t, block (p, n)) -> (p, n)`, t in [0, T), traced or not.
+        push, pull: `(t, block (p, n)) -> (p, n)`, t in [0, T).
         steps: T.
         size: n.
         states: the states as vectors, (T + 1, n): the first is the one before any step.
     """
 
-    push: Callable[[Any, Array], Array]
-    pull: Callable[[Any, Array], Array]
+    push: Callable[[Index, Array], Array]
+    pull: Callable[[Index, Array], Array]
     steps: int
     size: int
     states: Array
 
 
-def linearize(step: Step, params: Any, xs: Any, state: Any) -> Chain:
+def linearize(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Chain:
     """Run the recurrence once and keep what its Jacobians need: memory grows as T · n, not T · n².
 
     What a step's linearization has in common with all the others, the weights, is kept once.
@@ -49,6 +55,9 @@ def linearize(step: Step, params: Any, xs: Any, state: Any) -> Chain:
         xs: inputs of one sequence, leaves (T, ...).
         state: its first state; for a batch, use `jax.vmap`.
 
+    Returns:
+        The Jacobians, as functions; what they are applied to has the state's dtype.
+
     Raises:
         TypeError, ValueError: see `check`.
     """
@@ -58,7 +67,7 @@ def linearize(step: Step, params: Any, xs: Any, state: Any) -> Chain:
 
     def open_step(vector, x):
         nonlocal structure
-        new, push = jax.linearize(lambda s: _flat(step(params, unravel(s), x)), vector)
+        new, push = jax.linearize(lambda s: flat(step(params, unravel(s), x)), vector)
         leaves, structure = jax.tree.flatten(push)
         return new, leaves
 
@@ -84,10 +93,16 @@ def linearize(step: Step, params: Any, xs: Any, state: Any) -> Chain:
     return Chain(push, pull, steps, vector.size, jnp.concatenate([before, final[None]]))
 
 
-def check(step: Step, params: Any, xs: Any, state: Any) -> int:
-    """T, after a look at what is to be differentiated.
+def check(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> int:
+    """Look at what is to be differentiated, and count its steps.
 
     Values are looked at where they are known: under `jax.jit` only shapes and dtypes are.
+
+    Args:
+        step, params, xs, state: as in `lstm_jax.scan`, batches too.
+
+    Returns:
+        T.
 
     Raises:
         TypeError: a state that is no pytree of floats, or a step that changes its structure,
@@ -105,9 +120,10 @@ def check(step: Step, params: Any, xs: Any, state: Any) -> int:
                 "differentiated must be a pytree of floats"
             )
     sizes = {jnp.shape(leaf)[0] if jnp.ndim(leaf) else None for leaf in jax.tree.leaves(xs)}
-    if len(sizes) != 1 or None in sizes:
+    steps = next(iter(sizes), None)
+    if len(sizes) != 1 or steps is None:
         raise ValueError(f"xs must be leaves with one leading axis T, got {sizes or 'none'}")
-    if sizes == {0}:
+    if not steps:
         raise ValueError("xs has no time steps (T=0): there is nothing to differentiate through")
     for name, tree in (("params", params), ("xs", xs), ("state", state)):
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
@@ -118,11 +134,18 @@ def check(step: Step, params: Any, xs: Any, state: Any) -> int:
                     f"{name}{jax.tree_util.keystr(path)} holds values that are not finite"
                 )
     jax.eval_shape(partial(scan, step, emit=None), params, xs, state)
-    return sizes.pop()
+    return steps
 
 
-def check_lags(lags: Any, steps: int) -> tuple[int, ...]:
-    """Lags as a tuple; a grid of about ten, 1 to T, if None.
+def check_lags(lags: ArrayLike | Sequence[int] | None, steps: int) -> tuple[int, ...]:
+    """Give lags as a tuple; a grid of about ten, 1 to T, if None.
+
+    Args:
+        lags: integers.
+        steps: T.
+
+    Returns:
+        The lags in their order.
 
     Raises:
         ValueError: no lags, or one outside [1, T].
@@ -139,22 +162,39 @@ def check_lags(lags: Any, steps: int) -> tuple[int, ...]:
 
 
 def dense_jacobians(chain: Chain) -> Array:
-    """Every J_t as a matrix: (T, n, n), rows new, columns old. Memory is T · n²."""
+    """Give every J_t as a matrix; memory is T · n².
+
+    Args:
+        chain: of T steps.
+
+    Returns:
+        (T, n, n), rows new, columns old.
+    """
     eye = jnp.eye(chain.size, dtype=chain.states.dtype)
     return jax.lax.map(lambda t: chain.push(t, eye).T, jnp.arange(chain.steps))
 
 
 def random_block(key: Array, count: int, chain: Chain) -> Array:
-    """Random orthonormal rows, (count, n)."""
+    """Give random orthonormal rows, in the dtype of a chain.
+
+    Args:
+        key: of the random numbers.
+        count: at most n.
+        chain: of a state of n numbers.
+
+    Returns:
+        (count, n).
+    """
     gaussian = jax.random.normal(key, (chain.size, count), chain.states.dtype)
     return jnp.linalg.qr(gaussian)[0].T
 
 
-def _flat(state: Any) -> Array:
+def flat(state: Tree) -> Array:
+    """Give a state as one vector, (n,), its leaves raveled in order."""
     return ravel_pytree(state)[0]
 
 
-def _varying(function: Callable, *arguments: Any) -> list[bool]:
+def _varying(function: Callable[..., object], *arguments: Tree) -> list[bool]:
     """Which outputs beyond the first depend on the arguments, by following the jaxpr."""
     jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
     dependent = set(jaxpr.invars)

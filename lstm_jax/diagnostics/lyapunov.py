@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from lstm_jax.cells import P, S, Step
 from lstm_jax.diagnostics import graded
-from lstm_jax.diagnostics.linear import check
-from lstm_jax.recurrence import Step
+from lstm_jax.diagnostics.linear import check, flat
+from lstm_jax.trees import Tree
 
 
 class LyapunovSpectrum(NamedTuple):
@@ -30,17 +31,17 @@ class LyapunovSpectrum(NamedTuple):
 
 
 def lyapunov_spectrum(
-    step: Step,
-    params: Any,
-    xs: Any,
-    state: Any,
+    step: Step[P, S, Tree],
+    params: P,
+    xs: Tree,
+    state: S,
     *,
     k: int | None = None,
     qr_every: int = 1,
     burn_in: int = 0,
     key: Array | None = None,
 ) -> LyapunovSpectrum:
-    """The k largest finite-time Lyapunov exponents, over the full state (Benettin et al. 1980).
+    """Find the k largest finite-time Lyapunov exponents of the full state (Benettin et al. 1980).
 
         Q_0 random, Q_t R_t = QR(J_t Q_{t-1}), λ_i = mean_t ln |R_t,ii|
 
@@ -56,6 +57,9 @@ def lyapunov_spectrum(
         burn_in: steps before the count begins, in which the trajectory settles and Q turns to
             the directions of growth. A multiple of `qr_every`.
         key: of the random directions to begin with.
+
+    Returns:
+        `LyapunovSpectrum`, in the dtype of the state.
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; k, qr_every or burn_in out
@@ -81,7 +85,7 @@ def lyapunov_spectrum(
 
     def advance(carry, x):
         vector, block, logs = carry
-        vector, push = jax.linearize(lambda s: _flat(step(params, unravel(s), x)), vector)
+        vector, push = jax.linearize(lambda s: flat(step(params, unravel(s), x)), vector)
         return (vector, *graded.level(jax.vmap(push)(block), logs)), None
 
     def until_qr(carry, some):
@@ -97,7 +101,3 @@ def lyapunov_spectrum(
     times = qr_every * jnp.arange(1, len(counted) + 1)
     curve = jnp.cumsum(counted, axis=0) / times[:, None]
     return LyapunovSpectrum(jnp.sort(curve[-1], descending=True), curve, times)
-
-
-def _flat(state: Any) -> Array:
-    return ravel_pytree(state)[0]

@@ -8,19 +8,21 @@ pass alone tells what the other carries (Kanuparthi et al. 2019, "h-detach").
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Generic, Literal, NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lstm_jax.diagnostics.adjoints import adjoints
-from lstm_jax.recurrence import StackState, Step
+from lstm_jax.cells import P, S, Step, X
+from lstm_jax.diagnostics.adjoints import Controls, adjoints
+from lstm_jax.recurrence import StackState
+from lstm_jax.trees import Tree
 
 Road = Literal["h", "c"]
 
 
-class Roads(NamedTuple):
+class Roads(NamedTuple, Generic[S]):
     """Adjoints by road, each a pytree as the state with leaves (T + 1, ..., H).
 
     Attributes:
@@ -29,15 +31,20 @@ class Roads(NamedTuple):
         through_hidden: the same with every c detached where it enters a step.
     """
 
-    total: Any
-    through_cell: Any
-    through_hidden: Any
+    total: S
+    through_cell: S
+    through_hidden: S
 
 
-def detach(step: Step, road: Road) -> Step:
-    """The step with the same values, and no gradient from the new state to the old h (or c).
+def detach(step: Step[P, S, X], road: Road) -> Step[P, S, X]:
+    """Make a step of the same values with no gradient from the new state to the old h (or c).
 
-    Works for a state with fields h and c, and for a stack of such.
+    Args:
+        step: of a state with fields h and c, or of a stack of such.
+        road: which one is cut.
+
+    Returns:
+        The step.
 
     Raises:
         ValueError: a road that is neither "h" nor "c".
@@ -46,46 +53,52 @@ def detach(step: Step, road: Road) -> Step:
     if road not in ("h", "c"):
         raise ValueError(f'road must be "h" or "c", got {road!r}')
 
-    def detached(params, state, x):
+    def detached(params: P, state: S, x: X) -> S:
         return step(params, _cut(state, road), x)
 
     return detached
 
 
 def cell_and_hidden(
-    step: Step,
-    params: Any,
-    xs: Any,
-    state: Any,
-    loss: Callable[[Any], Array],
-    **options: Any,
-) -> Roads:
-    """dL/ds_t in all, along the cell alone, and through the hidden state alone.
+    step: Step[P, S, Tree],
+    params: P,
+    xs: Tree,
+    state: S,
+    loss: Callable[[S], Array],
+    **controls: Unpack[Controls],
+) -> Roads[S]:
+    """Follow dL/ds_t back in all, along the cell alone, and through the hidden state alone.
 
     The two do not add up to the total: paths that change roads are in neither.
 
     Args:
-        step, params, xs, state, loss, **options: as in `adjoints`; the state has h and c, or is a
-            stack of such.
+        step, params, xs, state, loss, **controls: as in `adjoints`; the state has h and c, or is
+            a stack of such.
+
+    Returns:
+        `Roads`.
 
     Raises:
         TypeError: for a state without h and c; further what `adjoints` raises.
     """
     variants = (step, detach(step, "h"), detach(step, "c"))
-    return Roads(*(adjoints(one, params, xs, state, loss, **options)[1] for one in variants))
+    return Roads(*(adjoints(one, params, xs, state, loss, **controls)[1] for one in variants))
 
 
 def cell_jacobian(forget: Array) -> Array:
-    """∂c_T/∂c_{T-lag} along the cell alone: diag(∏ f_t), as ln of its diagonal, (T + 1, ..., H).
+    """Give ∂c_T/∂c_{T-lag} along the cell alone: diag(∏ f_t), as ln of its diagonal.
 
     Args:
         forget: f_t of every step, (T, ..., H).
+
+    Returns:
+        By lag, (T + 1, ..., H).
     """
     logs = jnp.cumsum(jnp.log(forget)[::-1], axis=0)
     return jnp.concatenate([jnp.zeros_like(logs[:1]), logs])
 
 
-def _cut(state: Any, road: Road) -> Any:
+def _cut(state: Tree, road: Road) -> Tree:
     if isinstance(state, StackState):
         return StackState(_cut(layer, road) for layer in state)
     if not (hasattr(state, "_replace") and hasattr(state, road)):

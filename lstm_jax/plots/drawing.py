@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 try:
     import matplotlib.style
@@ -22,17 +24,20 @@ INK, SOFT, FAINT, GRID = "#211f1b", "#6b665c", "#b5afa3", "#e9e5dc"
 # Blue and orange first: told apart by hue and by lightness in every kind of colour blindness.
 COLOURS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
 BOUND = "#d5762c"
-FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
 LAG = "lag (steps before the prediction)"
+Place = Literal["best", "upper left", "upper right", "lower left", "lower right", "center right"]
 NATS_TO_DECADES = float(np.log10(np.e))
 
 
 def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = SIZE) -> Figure:
-    """A figure of empty panels, `figure.axes`, for functions that are given `axes`.
+    """Make a figure of empty panels, `figure.axes`, for functions that are given `axes`.
 
     Args:
         columns, rows: of panels.
         size: width and height of one panel, in inches.
+
+    Returns:
+        The figure, which no window shows.
     """
     figure = Figure((columns * size[0], rows * size[1]), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
@@ -40,13 +45,17 @@ def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = S
     return figure
 
 
-def default_style() -> Any:
-    """A context in which a user's own matplotlib settings do not hold."""
+def default_style() -> AbstractContextManager[None]:
+    """Keep a user's own matplotlib settings out.
+
+    Returns:
+        A context in which they do not hold.
+    """
     return matplotlib.style.context(["default", {"svg.hashsalt": "lstm_jax"}])
 
 
-def begin(axes: Any, title: str, x: str, y: str) -> Axes:
-    """Axes with a title, labels and a grid: those given, or those of a new figure."""
+def begin(axes: Axes | None, title: str, x: str, y: str) -> Axes:
+    """Give axes a title, labels and a grid: those given, or those of a new figure."""
     if axes is None:
         axes = new_figure().axes[0]
     axes.set_title(title, loc="left", size=10, weight="bold", color=INK)
@@ -61,17 +70,22 @@ def begin(axes: Any, title: str, x: str, y: str) -> Axes:
     return axes
 
 
-def end(axes: Axes, *, loc: Any = "best", reverse: bool = False) -> Any:
-    """The figure, with a legend where there is something to tell apart."""
+def end(axes: Axes, *, loc: Place = "best", reverse: bool = False) -> Figure:
+    """Give the figure, with a legend where there is something to tell apart."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(
             loc=loc, fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", reverse=reverse
         )
-    return axes.figure
+    return figure_of(axes)
+
+
+def figure_of(axes: Axes) -> Figure:
+    """Give the figure that has these axes."""
+    return cast(Figure, axes.figure)  # or a part of one, which does all that a figure does
 
 
 def log_lags(axes: Axes, longest: int) -> None:
-    """Lags from 1 on, by powers of two: 1, 2, 4, ..."""
+    """Scale an axis for lags from 1 on, by powers of two: 1, 2, 4, ..."""
     axes.set_xscale("log", base=2)
     powers = 2 ** np.arange(int(np.log2(max(longest, 1))) + 1)
     axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))
@@ -80,17 +94,17 @@ def log_lags(axes: Axes, longest: int) -> None:
     axes.set_xlim(0.93, longest * 1.08)
 
 
-def positive(values: Any) -> np.ndarray:
-    """Where there is nothing, a gap: a logarithm of zero has no place on the axis."""
+def positive(values: ArrayLike) -> np.ndarray:
+    """Make gaps of what is not above 0: its logarithm has no place on an axis."""
     values = np.asarray(values, np.float64)
     return np.where(values > 0, values, np.nan)
 
 
-def decades(logs: Any) -> np.ndarray:
-    """Decimal logarithms of natural ones."""
+def decades(logs: ArrayLike) -> np.ndarray:
+    """Give decimal logarithms of natural ones."""
     return np.asarray(logs, np.float64) * NATS_TO_DECADES
 
 
 def once(count: int, label: str) -> Sequence[str | None]:
-    """A label for the first of several lines."""
+    """Give a label for the first of several lines."""
     return [label, *[None] * (count - 1)]

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
 
-from lstm_jax.animation.page import colour_map
+from lstm_jax.animation.colours import colour_map
 from lstm_jax.diagnostics import FixedPoints, LyapunovSpectrum
 from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, once
 
 
-def lyapunov_exponents(exponents: Any, *, axes: Any = None) -> Figure:
-    """Finite-time Lyapunov exponents: mean and standard deviation over trajectories.
+def lyapunov_exponents(exponents: ArrayLike, *, axes: Axes | None = None) -> Figure:
+    """Draw finite-time Lyapunov exponents: mean and standard deviation over trajectories.
 
     Args:
         exponents: in nats a step, (k,) or (N, k) of N trajectories, each of which is a point.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     values = np.atleast_2d(np.asarray(exponents, np.float64))
     axes = begin(axes, "Lyapunov spectrum", "index", "exponent λ (nats per step)")
@@ -38,14 +43,14 @@ def lyapunov_exponents(exponents: Any, *, axes: Any = None) -> Figure:
         axes.plot(index, values[0], "o", color=INK, ms=4, label="one trajectory")
     axes.axhline(0, color=SOFT, lw=0.8, ls=":", label="0: chaos above, contraction below")
     axes.set_xlim(0.5, len(index) + 0.5)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 2.5, 5, 10], integer=True))
     return end(axes)
 
 
 def lyapunov_convergence(
-    spectrum: LyapunovSpectrum, *, spread: Any = None, axes: Any = None
+    spectrum: LyapunovSpectrum, *, spread: ArrayLike | None = None, axes: Axes | None = None
 ) -> Figure:
-    """The estimates of the exponents against the steps that they have seen.
+    """Draw the estimates of the exponents against the steps that they have seen.
 
     Where a curve still moves, the trajectory is too short for it.
 
@@ -53,6 +58,10 @@ def lyapunov_convergence(
         spectrum: of one trajectory, or of a batch, of which the mean is drawn.
         spread: standard deviations, as the curve (R, k); of a batch, they are its own. That of the
             first column is drawn.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     mean, times = np.asarray(spectrum.curve, np.float64), np.asarray(spectrum.times)
     if mean.ndim == 3:
@@ -71,12 +80,16 @@ def lyapunov_convergence(
     return end(axes, reverse=True)
 
 
-def fixed_points(points: FixedPoints, *, slow: float = 1e-4, axes: Any = None) -> Figure:
-    """The eigenvalues of ∂F/∂s at fixed and slow points, and the unit circle.
+def fixed_points(points: FixedPoints, *, slow: float = 1e-4, axes: Axes | None = None) -> Figure:
+    """Draw the eigenvalues of ∂F/∂s at fixed and slow points, and the unit circle.
 
     Args:
         points: as `lstm_jax.diagnostics.fixed_points` gives them.
         slow: points whose speed is larger are drawn faint: they are not yet points of rest.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "Eigenvalues at the points of rest", "real part", "imaginary part")
     axes.add_patch(Circle((0, 0), 1, fill=False, color=SOFT, lw=1))

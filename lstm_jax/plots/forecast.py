@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from lstm_jax.plots.drawing import COLOURS, FAINT, INK, SOFT, begin
+from lstm_jax.plots.drawing import COLOURS, FAINT, INK, SOFT, begin, figure_of
 
 STYLES = (
     {"color": COLOURS[0], "lw": 1.4},
@@ -18,16 +20,16 @@ STYLES = (
 
 
 def forecast_line(
-    times: Any,
-    truth: Any,
-    forecasts: Mapping[str, Any],
+    times: np.ndarray,
+    truth: ArrayLike | None,
+    forecasts: Mapping[str, np.ndarray],
     *,
-    band: tuple[Any, Any] | None = None,
+    band: tuple[ArrayLike, ArrayLike] | None = None,
     title: str = "Forecasts",
     y: str = "",
-    axes: Any = None,
+    axes: Axes | None = None,
 ) -> Figure:
-    """Each value at the time that it is of, and the forecasts of it.
+    """Draw each value at the time that it is of, and the forecasts of it.
 
     Args:
         times: (N,) datetime64 or numbers.
@@ -36,7 +38,10 @@ def forecast_line(
         band: the lower and the upper end of an interval, (N,) each.
         title: of the picture.
         y: the label of the values, with their unit.
-        axes: to draw there.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, title, "time", y)
     if band is not None:
@@ -48,14 +53,19 @@ def forecast_line(
     return _finish(axes, times)
 
 
-def gains(times: Any, gained: Mapping[str, Any], *, y: str = "", axes: Any = None) -> Figure:
-    """By how much the absolute errors so far are smaller than persistence's, summed.
+def gains(
+    times: np.ndarray, gained: Mapping[str, ArrayLike], *, y: str = "", axes: Axes | None = None
+) -> Figure:
+    """Draw by how much the absolute errors so far are smaller than persistence's, summed.
 
     Args:
         times: (N,) datetime64 or numbers.
         gained: name -> (N,), sums from the first time on; a line that rises is doing better.
         y: the unit.
-        axes: to draw there.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     unit = f" ({y})" if y else ""
     axes = begin(axes, "gain on persistence", "time", f"sum of |errors| saved{unit}")
@@ -65,7 +75,7 @@ def gains(times: Any, gained: Mapping[str, Any], *, y: str = "", axes: Any = Non
     return _finish(axes, times)
 
 
-def _finish(axes: Any, times: Any) -> Figure:
+def _finish(axes: Axes, times: np.ndarray) -> Figure:
     if times.dtype.kind == "M":
         locator = AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
@@ -75,4 +85,4 @@ def _finish(axes: Any, times: Any) -> Figure:
         loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=8, frameon=False,
         borderaxespad=0.2,
     )  # fmt: skip
-    return axes.figure
+    return figure_of(axes)

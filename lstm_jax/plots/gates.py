@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from lstm_jax.diagnostics import GateHistogram, Saturation
 from lstm_jax.plots.drawing import COLOURS, FAINT, begin, end
 
 
 def gate_histograms(
-    histograms: Mapping[str, GateHistogram], *, title: str = "Activations", axes: Any = None
+    histograms: Mapping[str, GateHistogram], *, title: str = "Activations", axes: Axes | None = None
 ) -> Figure:
-    """Where activations lie, one outline for each name.
+    """Draw where activations lie, one outline for each name.
 
     Args:
         histograms: name -> as `lstm_jax.diagnostics.histogram` gives it, of bins of one width.
         title: such as the gate's name.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     edges = np.asarray(next(iter(histograms.values())).edges)
     width = edges[1] - edges[0]
@@ -35,30 +40,46 @@ def gate_histograms(
 
 
 def saturation(
-    saturations: Mapping[str, Saturation], *, title: str = "Saturation", axes: Any = None
+    saturations: Mapping[str, Saturation], *, title: str = "Saturation", axes: Axes | None = None
 ) -> Figure:
-    """Each unit by how often its gate is nearly closed and nearly open (Karpathy et al. 2015).
+    """Draw each unit by how often its gate is nearly closed and nearly open (Karpathy et al. 2015).
 
     Units on the diagonal are always one or the other; near the origin they never are.
 
     Args:
         saturations: name -> as `lstm_jax.diagnostics.saturation` gives it.
         title: such as the gate's name.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, title, "share of steps below 0.1", "share of steps above 0.9")
     axes.plot([0, 1], [1, 0], color=FAINT, lw=0.8)
     for order, (name, units) in enumerate(saturations.items()):
-        style = {"marker": "o^s"[order % 3], "color": COLOURS[order % len(COLOURS)], "label": name}
-        axes.scatter(units.left, units.right, s=10, alpha=0.45, linewidths=0, **style)
+        axes.scatter(
+            np.asarray(units.left),
+            np.asarray(units.right),
+            s=10,
+            alpha=0.45,
+            linewidths=0,
+            marker="o^s"[order % 3],
+            color=COLOURS[order % len(COLOURS)],
+            label=name,
+        )
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
     return end(axes, loc="upper right")
 
 
-def timescales(taus: Mapping[str, Any], *, axes: Any = None) -> Figure:
-    """How the units' timescales τ = -1 / mean ln f are spread.
+def timescales(taus: Mapping[str, ArrayLike], *, axes: Axes | None = None) -> Figure:
+    """Draw how the units' timescales τ = -1 / mean ln f are spread.
 
     Args:
         taus: name -> (H,), in steps; infinite ones are counted in the legend.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "Timescales of the units", "τ (steps)", "units")
     arrays = {name: np.asarray(tau, np.float64) for name, tau in taus.items()}

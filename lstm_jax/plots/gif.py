@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
+import matplotlib.style
 import numpy as np
+from matplotlib import ft2font
+from matplotlib.animation import PillowWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
-from lstm_jax.animation.page import DrawnLayer, colour_map, drawn_layers, position
+from lstm_jax.animation.colours import colour_map
+from lstm_jax.animation.page import DrawnLayer, Order, drawn_layers, position
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.files import written_whole
-
-try:
-    import matplotlib.style
-    from matplotlib import font_manager, ft2font
-    from matplotlib.animation import PillowWriter
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.colors import ListedColormap
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-except ImportError as error:
-    raise ImportError(f'plots need matplotlib: pip install "lstm_jax[viz]" ({error})') from None
+from lstm_jax.plots.drawing import FAINT, INK, SOFT
+from lstm_jax.plots.fonts import find_font, own_font
 
 MAX_FRAMES = 300  # a GIF of more takes minutes and many megabytes; the page has no such limit
 DPI = 100
@@ -29,8 +28,11 @@ SIZE = (10.0, 7.4)  # inches
 TEXT_LEFT, TEXT_BOTTOM = 0.035, 0.775  # fractions of the figure
 LEADING = 1.5  # from line to line of the text, in ems
 SIGN = 0.5  # size of what stands for the start or the end of a line
-INK, SOFT, FAINT, ACCENT, PAGE = "#211f1b", "#6b665c", "#b5afa3", "#b93a26", "#f9f7f2"
+ACCENT, PAGE = "#b93a26", "#f9f7f2"
 GATE_COLOURS = {"f": "#1f5fa8", "i": "#b93a26", "o": "#4f7a1f"}
+Move: TypeAlias = Callable[[int], None]
+"""What brings a part of the picture to a step."""
+
 TITLES = {
     "f": ("Forget gate", r"$f_t = \sigma(W_f\,[h_{t-1}, x_t] + b_f)$"),
     "i": ("Input gate", r"$i_t = \sigma(W_i\,[h_{t-1}, x_t] + b_i)$"),
@@ -49,7 +51,7 @@ def save_gif(
     *,
     title: str = "",
     font: str | Path | None = None,
-    order: Any = None,
+    order: Order | None = None,
     max_units: int = 64,
     fps: float = 4.0,
 ) -> None:
@@ -110,77 +112,7 @@ class _OnePalette(PillowWriter):
         super().finish()
 
 
-def find_font(characters: Sequence[str], font: str | Path | None = None) -> str:
-    """The path of a font that has a glyph for every one of these characters.
-
-    Fonts are judged by what they cover, not by their names. Whitespace and control characters are
-    not drawn and need no glyph.
-
-    Args:
-        characters: texts.
-        font: a font file; if None, matplotlib's own DejaVu Sans and then the installed fonts,
-            upright regular ones first.
-
-    Raises:
-        ValueError: the file is no font, or no font has all of the characters.
-    """
-    needed = sorted({c for text in characters for c in text if c.isprintable() and c != " "})
-    if font is not None:
-        try:
-            missing = _missing(ft2font.FT2Font(str(font)), needed)
-        except (OSError, RuntimeError) as error:
-            raise ValueError(f"{font} cannot be read as a font: {error}") from None
-        if missing:
-            raise ValueError(_no_glyphs(f"{font} has", missing))
-        return str(font)
-    regular, others = [], []
-    fewest = needed
-    for path in [_own_font(), *sorted(font_manager.findSystemFonts())]:
-        try:
-            face = ft2font.FT2Font(path)
-            missing = _missing(face, needed)
-        except (OSError, RuntimeError):
-            continue  # a broken file among the installed ones is not this caller's trouble
-        if missing:
-            fewest = min(fewest, missing, key=len)
-        elif path == _own_font():
-            return path
-        else:
-            plain = face.style_name.lower() in {"regular", "book", "roman", "normal"}
-            (regular if plain else others).append(path)
-    if not regular + others:
-        raise ValueError(_no_glyphs("the installed fonts have", fewest))
-    return (regular + others)[0]
-
-
-def _own_font() -> str:
-    """DejaVu Sans, which comes with matplotlib."""
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
-
-
-def _missing(face: ft2font.FT2Font, needed: list[str]) -> list[str]:
-    """The characters that a font would draw as a box, or not at all."""
-    if not face.scalable:
-        return needed  # bitmaps, such as coloured emoji, which matplotlib cannot draw
-    glyphs = face.get_charmap()
-    # Fonts of last resort give one and the same box to whole blocks of characters.
-    stand_ins = [
-        c for c in needed if glyphs.get(ord(c)) and glyphs[ord(c)] == glyphs.get(ord(c) + 1)
-    ]
-    if 2 * len(stand_ins) > len(needed):
-        return needed
-    return [c for c in needed if not glyphs.get(ord(c))]
-
-
-def _no_glyphs(who: str, missing: list[str]) -> str:
-    shown = "".join(missing[:20]) + ("..." if len(missing) > 20 else "")
-    return (
-        f"{who} no glyph for {shown}: pass font=PATH of a font that has, or make the page, which "
-        "draws in the browser's fonts: lstm_jax.animation.page.save_html"
-    )
-
-
-def _draw_text(figure: Figure, characters: Sequence[str], path: str, top: float) -> Any:
+def _draw_text(figure: Figure, characters: Sequence[str], path: str, top: float) -> Move:
     """Write the text below `top`, a fraction of the height; returns what moves its mark.
 
     In the largest size in which it fits; where none does, as many lines as fit are shown, those
@@ -203,7 +135,7 @@ def _draw_text(figure: Figure, characters: Sequence[str], path: str, top: float)
         x = left
         for step in line:
             label, sign = _label(characters[step])
-            font = Path(_own_font() if sign else path)
+            font = Path(own_font() if sign else path)
             points = em * 72 / DPI * (SIGN if sign else 1)
             texts[step] = figure.text(
                 x, 0, label, font=font, size=points, transform=None, parse_math=False
@@ -237,7 +169,7 @@ def _label(character: str) -> tuple[str, bool]:
 def _advance(character: str, path: str, size: float) -> float:
     """The width of a character in pixels."""
     label, own = _label(character)
-    face = ft2font.FT2Font(_own_font() if own else path)
+    face = ft2font.FT2Font(own_font() if own else path)
     face.set_size(size * (SIGN if own else 1), DPI)
     width = sum(face.load_char(ord(c)).linearHoriAdvance for c in label) / 65536
     return width + (0.4 * size if own else 0)
@@ -260,7 +192,7 @@ def _lines(characters: Sequence[str], advances: list[float], room: float) -> lis
     return [*lines, line] if line else lines
 
 
-def _draw_panel(figure: Figure, layer: DrawnLayer, name: str, corner: tuple[float, float]) -> Any:
+def _draw_panel(figure: Figure, layer: DrawnLayer, name: str, corner: tuple[float, float]) -> Move:
     """Draw what one gate or state does; returns what uncovers it up to a step."""
     steps, rows = layer.values[name].shape
     kind = "gate" if name in GATE_COLOURS else "signed"
@@ -316,7 +248,7 @@ def _draw_panel(figure: Figure, layer: DrawnLayer, name: str, corner: tuple[floa
     return move
 
 
-def _draw_means(figure: Figure, layer: DrawnLayer) -> Any:
+def _draw_means(figure: Figure, layer: DrawnLayer) -> Move:
     """Draw the mean gates over the text; returns what moves their mark."""
     axes = figure.add_axes((0.05, 0.065, 0.912, 0.105))
     steps = len(layer.means["f"])

@@ -3,34 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
-from lstm_jax.animation.page import colour_map
+from lstm_jax.animation.colours import colour_map
 from lstm_jax.diagnostics import Roads, influence_lag
+from lstm_jax.diagnostics.adjoints import FRACTIONS
 from lstm_jax.plots.drawing import (
     COLOURS,
     FAINT,
-    FRACTIONS,
     INK,
     LAG,
     SOFT,
     begin,
     decades,
     end,
+    figure_of,
     log_lags,
     positive,
 )
+from lstm_jax.trees import Tree
 
 
 def influence(
-    norms: Any, *, band: Any = None, fractions: Mapping[str, float] = FRACTIONS, axes: Any = None
+    norms: ArrayLike,
+    *,
+    band: tuple[ArrayLike, ArrayLike] | None = None,
+    fractions: Mapping[str, float] = FRACTIONS,
+    axes: Axes | None = None,
 ) -> Figure:
-    """How much of its influence on the loss a past state has left, against its lag.
+    """Draw how much of its influence on the loss a past state has left, against its lag.
 
     A straight line is a power law; an exponential bends down.
 
@@ -38,6 +45,10 @@ def influence(
         norms: ‖dL/ds‖ by lag, (T + 1,), such as `norms_by_lag` gives; drawn relative to lag 0.
         band: a lower and an upper curve around it, each (T + 1,), already relative to lag 0.
         fractions: names and fractions in (0, 1), marked where the influence stays below them.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     norms = np.asarray(norms, np.float64)
     axes = begin(axes, "Influence of past states", LAG, "‖∂L/∂s‖ relative to lag 0")
@@ -62,13 +73,17 @@ def influence(
     return end(axes, loc="lower left")
 
 
-def adjoint_norms(norms: Any, *, axes: Any = None) -> Figure:
-    """‖dL/dh‖ and ‖dL/dc‖ of each layer against the lag.
+def adjoint_norms(norms: Tree, *, axes: Axes | None = None) -> Figure:
+    """Draw ‖dL/dh‖ and ‖dL/dc‖ of each layer against the lag.
 
     A norm that is zero, as that of a c which the loss does not read at lag 0, is left out.
 
     Args:
         norms: a pytree as the state, leaves (T + 1,), as `norms_by_lag` gives it.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "Adjoints of each layer", LAG, "norm of ∂L/∂h or ∂L/∂c")
     leaves = jax.tree_util.tree_leaves_with_path(norms)
@@ -87,23 +102,29 @@ def adjoint_norms(norms: Any, *, axes: Any = None) -> Figure:
 
 
 def unit_adjoints(
-    magnitudes: Any,
+    magnitudes: ArrayLike,
     *,
-    timescales: Any = None,
+    timescales: ArrayLike | None = None,
     decades: float = 3,
     quantity: str = "|∂L/∂c|",
-    axes: Any = None,
+    title: str = "Adjoint of each unit's cell",
+    axes: Axes | None = None,
 ) -> Figure:
-    """|dL/dc| of every unit, or group of units, against the lag, as a picture.
+    """Draw |dL/dc| of every unit, or group of units, against the lag, as a picture.
 
     Args:
         magnitudes: (T + 1, N); rows of the picture are the N, the first at the bottom.
         timescales: of each, (N,), ascending: labels for the rows.
         decades: below the largest value, that the colours span; what is smaller has the last.
         quantity: what the magnitudes are.
+        title: above the picture.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     values = positive(magnitudes) * np.ones(np.shape(magnitudes))
-    axes = begin(axes, "Adjoint of each unit's cell", LAG, "units")
+    axes = begin(axes, title, LAG, "units")
     with np.errstate(invalid="ignore"):
         logs = np.log10(values)
     top = np.nanmax(logs)
@@ -127,16 +148,20 @@ def unit_adjoints(
     bar.set_label(f"log₁₀ {quantity}", color=INK, size=9)
     bar.ax.tick_params(labelsize=8, labelcolor=SOFT)
     bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
-    return axes.figure
+    return figure_of(axes)
 
 
-def roads(norms: Roads, *, axes: Any = None) -> Figure:
-    """What reaches a past state in all, along the cell alone, and through the hidden state alone.
+def roads(norms: Roads[np.ndarray], *, axes: Axes | None = None) -> Figure:
+    """Draw what reaches a past state in all, along the cell alone, and through h alone.
 
     A straight line is an exponential. The two roads do not add up to the whole.
 
     Args:
         norms: `Roads` of the norms by lag, each (T + 1,).
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "Which road does the gradient take?", LAG, "‖∂L/∂s‖")
     names = ("all roads", "along the cell alone (h detached)", "through h alone (c detached)")
@@ -148,14 +173,21 @@ def roads(norms: Roads, *, axes: Any = None) -> Figure:
 
 
 def gradient_decay(
-    curves: Mapping[str, tuple[Any, Any, Any]], *, title: str = "", axes: Any = None
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike, ArrayLike | None]],
+    *,
+    title: str = "",
+    axes: Axes | None = None,
 ) -> Figure:
-    """Several cells' ‖∂s_T/∂s_{T-lag}‖, each beside the bound that its step norms give.
+    """Draw several cells' ‖∂s_T/∂s_{T-lag}‖, each beside the bound that its step norms give.
 
     Args:
         curves: name -> `(lags, log_norm, log_bound)`, each (L,), natural logarithms; the bound
             may be None.
         title: above the picture.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(
         axes, title or "Gradients through time", "lag (steps)", "log₁₀ ‖∂s(T)/∂s(T − lag)‖"

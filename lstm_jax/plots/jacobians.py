@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import ArrayLike
 
-from lstm_jax.animation.page import colour_map
+from lstm_jax.animation.colours import colour_map
 from lstm_jax.diagnostics import ProductSpectrum, StepNorms
 from lstm_jax.plots.drawing import BOUND, COLOURS, INK, LAG, SOFT, begin, decades, end, log_lags
 
 
-def step_norms(norms: StepNorms, *, first: int = 1, axes: Any = None) -> Figure:
-    """The norms of each step's Jacobian over time.
+def step_norms(norms: StepNorms, *, first: int = 1, axes: Axes | None = None) -> Figure:
+    """Draw the norms of each step's Jacobian over time.
 
     Args:
         norms: as `lstm_jax.diagnostics.step_norms` gives them.
         first: the number of the first step.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "Norms of single steps", "step", "norm of J = ∂s(t)/∂s(t − 1)")
     steps = first + np.arange(len(norms.log_spectral))
@@ -38,8 +42,16 @@ def step_norms(norms: StepNorms, *, first: int = 1, axes: Any = None) -> Figure:
     return end(axes)
 
 
-def product_spectrum(spectrum: ProductSpectrum, *, axes: Any = None) -> Figure:
-    """The largest singular values of ∂s_T/∂s_{T-lag} against the lag."""
+def product_spectrum(spectrum: ProductSpectrum, *, axes: Axes | None = None) -> Figure:
+    """Draw the largest singular values of ∂s_T/∂s_{T-lag} against the lag.
+
+    Args:
+        spectrum: as `lstm_jax.diagnostics.product_spectrum` gives it.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
+    """
     axes = begin(axes, "Singular values of the product", LAG, "log₁₀ σ of ∂s(T)/∂s(T − lag)")
     values = decades(spectrum.log_singular_values)
     count = values.shape[1]
@@ -53,12 +65,18 @@ def product_spectrum(spectrum: ProductSpectrum, *, axes: Any = None) -> Figure:
     return end(axes, reverse=True)
 
 
-def product_bound(spectrum: ProductSpectrum, log_bound: Any, *, axes: Any = None) -> Figure:
-    """The spectral norm of ∂s_T/∂s_{T-lag} beside the bound that the step norms give.
+def product_bound(
+    spectrum: ProductSpectrum, log_bound: ArrayLike, *, axes: Axes | None = None
+) -> Figure:
+    """Draw the spectral norm of ∂s_T/∂s_{T-lag} beside the bound that the step norms give.
 
     Args:
         spectrum: the truth.
         log_bound: as `lstm_jax.diagnostics.log_bound` gives it, (T + 1,), by lag.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "The truth and the bound", LAG, "log₁₀ of the norm")
     bound = decades(log_bound)

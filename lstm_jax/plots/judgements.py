@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from lstm_jax.plots.drawing import COLOURS, FAINT, INK, SOFT, begin, end
 
 
 def word_by_word(
     words: Sequence[str],
-    probabilities: Any,
+    probabilities: ArrayLike,
     *,
     labels: tuple[str, str] = ("negative", "positive"),
-    axes: Any = None,
+    axes: Axes | None = None,
 ) -> Figure:
-    """How a judgement moves as a sentence is read.
+    """Draw how a judgement moves as a sentence is read.
 
     Args:
         words: of the sentence, T.
         probabilities: of the second label after each word, (T,).
         labels: below and above a half.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     ps = np.asarray(probabilities, np.float64)
     axes = begin(axes, "The judgement, word by word", "words read", f"probability of {labels[1]}")
@@ -42,15 +47,24 @@ def word_by_word(
 
 
 def frame_by_frame(
-    features: Any, probabilities: Any, *, classes: Sequence[str], seconds: float, axes: Any = None
+    features: ArrayLike,
+    probabilities: ArrayLike,
+    *,
+    classes: Sequence[str],
+    seconds: float,
+    axes: Axes | None = None,
 ) -> Figure:
-    """A sound's features, and over them what is heard in it so far.
+    """Draw a sound's features, and over them what is heard in it so far.
 
     Args:
         features: (T, D), low bands first.
         probabilities: of each class after each step, (T, C).
         classes: names, C; the three that are ever most probable get a line.
         seconds: between steps.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     ps = np.asarray(probabilities, np.float64)
     features = np.asarray(features)
@@ -68,12 +82,16 @@ def frame_by_frame(
     return end(axes, loc="center right")
 
 
-def confusion(counts: Any, *, classes: Sequence[str], axes: Any = None) -> Figure:
-    """What was said and what was heard.
+def confusion(counts: ArrayLike, *, classes: Sequence[str], axes: Axes | None = None) -> Figure:
+    """Draw what was said and what was heard.
 
     Args:
         counts: (C, C), a row for what is true, a column for what was answered.
         classes: names, C.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     counts = np.asarray(counts)
     axes = begin(axes, "Said and heard", "heard", "said")

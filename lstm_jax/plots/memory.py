@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, log_lags, positive
 
 
 def context_loss(
-    contexts: Any,
-    losses: Any,
+    contexts: ArrayLike,
+    losses: ArrayLike,
     *,
     whole: float | None = None,
     memory: int | None = None,
     marks: Mapping[str, int | None] | None = None,
-    axes: Any = None,
+    axes: Axes | None = None,
 ) -> Figure:
-    """The mean loss against how many steps were read before each prediction.
+    """Draw the mean loss against how many steps were read before each prediction.
 
     Args:
         contexts: steps read, (L,).
@@ -28,6 +29,10 @@ def context_loss(
         whole: the loss of the same predictions after reading everything.
         memory: the context from which on more does not help.
         marks: name -> a lag to mark, such as those of `influence_lag`; None is not drawn.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "Loss against context", "context (steps read)", "loss (nats per step)")
     axes.plot(contexts, losses, color=INK, marker="o", ms=4, lw=1.8, label="mean loss")
@@ -48,15 +53,24 @@ def context_loss(
 
 
 def context_gap(
-    contexts: Any, gap: Any, *, errors: Any = None, tolerance: float | None = None, axes: Any = None
+    contexts: ArrayLike,
+    gap: ArrayLike,
+    *,
+    errors: ArrayLike | None = None,
+    tolerance: float | None = None,
+    axes: Axes | None = None,
 ) -> Figure:
-    """What a bounded context costs: the loss above that of the same predictions with more read.
+    """Draw what a bounded context costs: the loss above that after reading everything.
 
     Args:
         contexts: steps read, (L,).
         gap: mean difference of the losses, (L,), in nats; what is not above 0 is left out.
         errors: standard errors of the mean difference, (L,).
         tolerance: a difference that counts as none.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
     """
     axes = begin(axes, "What a bounded context costs", "context (steps read)", "loss above (nats)")
     style = {"color": INK, "marker": "o", "ms": 4, "lw": 1.8, "capsize": 3}

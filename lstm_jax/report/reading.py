@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
-from lstm_jax.cells import LSTMGates, lstm_gates, lstm_step
+from lstm_jax.cells import LSTMGates, LSTMParams, Step, lstm_gates, lstm_step
 from lstm_jax.errors import UserError
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.losses import tied_log_probabilities
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.recurrence import StackState, Step, Trace, stack, trace
+from lstm_jax.recurrence import StackState, stack, trace
+
+S = TypeVar("S")
 
 MAX_UNKNOWN = 0.2  # share of the characters; with more, it is not a text for this model
 
@@ -69,48 +72,58 @@ class Streams(NamedTuple):
     notes: list[str]
 
 
-class Recurrence(NamedTuple):
+class Reader(NamedTuple):
     """A `CharLM` as the functions that `lstm_jax.diagnostics` takes.
 
     Attributes:
         step: `(params, state, x) -> state`, a stack of LSTMs.
-        params: a tuple over layers.
+        params: of every layer.
         start: the state before a text, zeros, without batch axes.
         embed: ids (...) -> inputs (..., E).
         nats: `(h, targets) -> -ln p(target)`, of the top layer's h (..., H) and ids (...).
-        gates: `(params, state, x) ->` a tuple over layers of LSTMGates, for `trace`.
+        gates: `(params, state, x) ->` the gates of every layer, for `trace`.
     """
 
-    step: Step
-    params: Any
+    step: Step[tuple[LSTMParams, ...], StackState, Array]
+    params: tuple[LSTMParams, ...]
     start: StackState
-    embed: Callable[[Any], Array]
-    nats: Callable[[Array, Any], Array]
-    gates: Callable[[Any, Any, Any], tuple[LSTMGates, ...]]
+    embed: Callable[[np.ndarray], Array]
+    nats: Callable[[Array, ArrayLike], Array]
+    gates: Callable[[tuple[LSTMParams, ...], StackState, Array], tuple[LSTMGates, ...]]
 
 
 class Reading(NamedTuple):
     """A model that has read the streams.
 
     Attributes:
-        recurrence: the model.
+        reader: the model.
         streams: what it read.
         xs: inputs, (T, B, E).
-        trace: the states and gates of every layer, leaves (T, B, H).
+        states: after each step, of every layer, leaves (T, B, H).
+        gates: at each step, of every layer, leaves (T, B, H).
         nats: -ln p of every symbol, (T, B).
         settings: what was asked for.
     """
 
-    recurrence: Recurrence
+    reader: Reader
     streams: Streams
     xs: Array
-    trace: Trace
+    states: StackState
+    gates: tuple[LSTMGates, ...]
     nats: np.ndarray
     settings: Settings
+
+    @property
+    def perplexity(self) -> float:
+        """Of all symbols read."""
+        return float(np.exp(self.nats.mean()))
 
 
 def check(settings: Settings) -> None:
     """Refuse settings that do not fit one another.
+
+    Args:
+        settings: how much is to be read.
 
     Raises:
         ReportError: one line.
@@ -126,17 +139,24 @@ def check(settings: Settings) -> None:
             )
 
 
-def recurrence(network: CharLM) -> Recurrence:
-    """The bridge from the model to the diagnostics."""
+def reader(network: CharLM) -> Reader:
+    """Give a model as the functions that the diagnostics take.
+
+    Args:
+        network: of any number of layers.
+
+    Returns:
+        Its functions, and its parameters as they are now.
+    """
     layers = network.lstm.params
     embedding, bias = network.embedding[...], network.output_bias[...]
     projection = network.projection[...]
     start = StackState(jax.tree.map(lambda leaf: leaf[0], s) for s in network.initial_state(1))
 
-    def nats(h, targets):
+    def nats(h: Array, targets: ArrayLike) -> Array:
         return -tied_log_probabilities(h @ projection, embedding, bias, jnp.asarray(targets))
 
-    def gates(params, state, x):
+    def gates(params: tuple[LSTMParams, ...], state: StackState, x: Array) -> tuple[LSTMGates, ...]:
         found = []
         for layer, old in zip(params, state, strict=True):
             found.append(lstm_gates(layer, old, x))
@@ -144,14 +164,22 @@ def recurrence(network: CharLM) -> Recurrence:
         return tuple(found)
 
     step = stack(*[lstm_step] * len(layers))
-    return Recurrence(step, layers, start, lambda ids: embedding[ids], nats, gates)
+    return Reader(step, layers, start, lambda ids: embedding[ids], nats, gates)
 
 
 def make_streams(vocabulary: Vocabulary, texts: Sequence[str], settings: Settings) -> Streams:
-    """Texts as rows of `settings.steps` symbols to predict, the end of a text being one.
+    """Make texts into rows of `settings.steps` symbols to predict, the end of a text being one.
 
     A longer text is cut. Shorter ones are joined, each closed by its end, and the state is
     carried from one to the next.
+
+    Args:
+        vocabulary: the model's.
+        texts: without line breaks.
+        settings: `steps` of a row, and at most `streams` rows.
+
+    Returns:
+        The rows, and notes on how they were made.
 
     Raises:
         ReportError: no row can be filled, or the model does not know the characters.
@@ -194,21 +222,30 @@ def make_streams(vocabulary: Vocabulary, texts: Sequence[str], settings: Setting
 
 
 def encode(vocabulary: Vocabulary, symbols: Sequence[str]) -> np.ndarray:
-    """Ids of characters and, where a symbol is "", of the end: int32 (T,)."""
+    """Give the ids of characters and, where a symbol is "", of the end: int32 (T,)."""
     ids = [vocabulary.encode(s)[0] if s else vocabulary.end_id for s in symbols]
     return np.array(ids, np.int32)
 
 
-def read(recurrence: Recurrence, streams: Streams, settings: Settings) -> Reading:
-    """Read the streams side by side, keeping every state and gate."""
-    step, params, start, embed, nats, gates = recurrence
+def read(reader: Reader, streams: Streams, settings: Settings) -> Reading:
+    """Read the streams side by side, keeping every state and gate.
+
+    Args:
+        reader: the model.
+        streams: B rows of T symbols.
+        settings: kept beside what is found.
+
+    Returns:
+        The reading; float32, as the model is.
+    """
+    step, params, start, embed, nats, gates = reader
     xs = embed(streams.inputs.T)
     begin = repeat(start, len(streams.inputs))
     _, kept = jax.jit(lambda: trace(step, params, xs, begin, gates=gates))()
-    losses = nats(kept.states.h, streams.targets.T)
-    return Reading(recurrence, streams, xs, kept, np.asarray(losses), settings)
+    losses = np.asarray(nats(kept.states.h, streams.targets.T))
+    return Reading(reader, streams, xs, kept.states, kept.gates, losses, settings)
 
 
-def repeat(state: Any, count: int) -> Any:
-    """The state of one sequence for each of `count`."""
+def repeat(state: S, count: int) -> S:
+    """Give the state of one sequence for each of `count`."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)

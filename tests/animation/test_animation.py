@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import lstm_jax
-from lstm_jax.animation.page import colour_map, drawn_layers, gate_animation_html, save_html
+from lstm_jax.animation.colours import colour_map
+from lstm_jax.animation.page import drawn_layers, gate_animation_html, save_html
 
 POEM = ["", *"床前明月光，疑是地上霜。"]
 HOSTILE = ["</script><b>", "<!--", "{{data}}", '"&\u2028', "\n"]
@@ -245,6 +246,14 @@ def gif():
     return gif
 
 
+@pytest.fixture
+def fonts():
+    pytest.importorskip("matplotlib")
+    from lstm_jax.plots import fonts
+
+    return fonts
+
+
 def make_font(path, characters, *, one_glyph=False):
     """A font in which every character is a triangle; with `one_glyph`, the same one for all."""
     builder = pytest.importorskip("fontTools.fontBuilder").FontBuilder(1000)
@@ -301,9 +310,9 @@ def test_a_gif_of_chinese_is_drawn_in_a_font_that_has_it(gif, tmp_path):
     assert len(frames_of(path)) == 3
 
 
-def test_a_gif_without_a_font_for_its_text_is_an_error(gif, tmp_path, monkeypatch):
+def test_a_gif_without_a_font_for_its_text_is_an_error(gif, fonts, tmp_path, monkeypatch):
     font = make_font(tmp_path / "tiny.ttf", "明月")
-    monkeypatch.setattr(gif.font_manager, "findSystemFonts", lambda: [str(font)])
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", lambda: [str(font)])
     path = tmp_path / "gates.gif"
     with pytest.raises(ValueError, match=r"no glyph for 光: pass font=PATH .*save_html") as error:
         gif.save_gif(path, "明月光", *make_trace(3))
@@ -315,27 +324,27 @@ def test_a_gif_without_a_font_for_its_text_is_an_error(gif, tmp_path, monkeypatc
     assert not path.exists()
 
 
-def test_fonts_are_found_by_what_they_cover(gif, tmp_path, monkeypatch):
+def test_fonts_are_found_by_what_they_cover(fonts, tmp_path, monkeypatch):
     (tmp_path / "a-broken.ttf").write_bytes(b"not a font")
     make_font(tmp_path / "b-partial.ttf", "明")
     whole = make_font(tmp_path / "c-whole.ttf", "明月光")
     installed = [str(p) for p in tmp_path.iterdir()]
-    monkeypatch.setattr(gif.font_manager, "findSystemFonts", lambda: installed)
-    assert gif.find_font(["明月", " \n\u3000", "", "光"]) == str(whole)
-    assert Path(gif.find_font(["Ελλάδα, é", "\n"])).name == "DejaVuSans.ttf"
-    assert Path(gif.find_font([""])).name == "DejaVuSans.ttf"
-    assert gif.find_font("明", tmp_path / "b-partial.ttf") == str(tmp_path / "b-partial.ttf")
+    monkeypatch.setattr(fonts.font_manager, "findSystemFonts", lambda: installed)
+    assert fonts.find_font(["明月", " \n\u3000", "", "光"]) == str(whole)
+    assert Path(fonts.find_font(["Ελλάδα, é", "\n"])).name == "DejaVuSans.ttf"
+    assert Path(fonts.find_font([""])).name == "DejaVuSans.ttf"
+    assert fonts.find_font("明", tmp_path / "b-partial.ttf") == str(tmp_path / "b-partial.ttf")
     for path in ("a-broken.ttf", "missing.ttf"):
         with pytest.raises(ValueError, match="cannot be read as a font"):
-            gif.find_font("明", tmp_path / path)
+            fonts.find_font("明", tmp_path / path)
 
 
-def test_fonts_of_last_resort_are_not_taken(gif, tmp_path):
+def test_fonts_of_last_resort_are_not_taken(fonts, tmp_path):
     text = "明月光"
     block = "".join(chr(ord(c) + k) for c in text for k in (0, 1))
     font = make_font(tmp_path / "boxes.ttf", block, one_glyph=True)
     with pytest.raises(ValueError, match="no glyph for"):
-        gif.find_font(text, font)
+        fonts.find_font(text, font)
 
 
 @pytest.mark.parametrize(
@@ -357,10 +366,9 @@ def test_a_gif_that_cannot_be_is_refused(gif, tmp_path, name, text, options, mes
 
 def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    for name in [name for name in sys.modules if name.startswith("lstm_jax.plots.")]:
+    for name in [name for name in sys.modules if f"{name}.".startswith("lstm_jax.plots.")]:
         monkeypatch.delitem(sys.modules, name)
-    for name in ("lstm_jax.plots.gif", "lstm_jax.plots"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("lstm_jax.plots.gif", "lstm_jax.plots.fonts", "lstm_jax.plots"):
         with pytest.raises(ImportError, match=r'pip install "lstm_jax\[viz\]"') as error:
             __import__(name)
         assert "\n" not in str(error.value)

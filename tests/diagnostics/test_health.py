@@ -10,7 +10,8 @@ from problems import CELLS, assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax.diagnostics.adjoints import adjoints as adjoints_of
-from lstm_jax.diagnostics.health import adjoint_by_lag, global_norm, perturbed, update_health
+from lstm_jax.diagnostics.adjoints import perturbed
+from lstm_jax.diagnostics.health import adjoint_by_lag, global_norm, update_health
 
 T, B, D, H = 7, 3, 2, 4
 

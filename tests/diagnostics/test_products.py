@@ -23,8 +23,9 @@ from oracles import jacobians as oracle
 from problems import assert_close, make_xs
 
 import lstm_jax as lj
-from lstm_jax.diagnostics import graded, product_spectrum
-from lstm_jax.diagnostics.products import choose, top_singular_values
+from lstm_jax.diagnostics import graded, product_spectrum, products
+from lstm_jax.diagnostics.krylov import top_singular_values
+from lstm_jax.diagnostics.products import choose
 
 T, LAGS = 100, (7, 100, 1)
 
@@ -212,6 +213,7 @@ def test_the_frobenius_norm_is_unbiased(x64):
 def test_which_road_is_taken():
     assert choose(40, 1, (100,)) == "dense"
     assert choose(200, 8, (100,)) == "by steepness"
+    assert choose(96, 2, (3,)) == "by steepness"
     assert choose(1000, 8, (100,)) == "matrix-free"
     assert choose(1000, 900, (100,)) == "dense"
     # One dense sweep passes all lags; matrix-free, each has its own.
@@ -219,8 +221,10 @@ def test_which_road_is_taken():
 
 
 @pytest.mark.parametrize("steepness", [0.0, 1.0])
-def test_where_it_depends_on_the_spectrum_the_default_looks(steepness, x64):
-    n = 96
+def test_where_it_depends_on_the_spectrum_the_default_looks(steepness, x64, monkeypatch):
+    # The decimals take the cube of n: let a small one be between the roads.
+    monkeypatch.setattr(products, "DENSE_UP_TO", 8)
+    n = 32
     values = np.exp(-steepness * np.arange(n))
     matrix = prescribed(values, seed=7)
     assert choose(n, 2, (3,)) == "by steepness"

@@ -13,8 +13,7 @@ from lstm_jax import diagnostics as dg
 pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
-from lstm_jax import plots
-from lstm_jax.report import pictures
+from lstm_jax import plots, report
 
 RNG = np.random.default_rng(0)
 LAGS = 12
@@ -133,7 +132,7 @@ def test_a_picture_goes_where_it_is_told(name):
 def test_the_pictures_leave_no_global_state():
     rooms = sorted(Path(plots.__file__).parent.glob("*.py"))
     assert len(rooms) > 4
-    for path in (*rooms, Path(pictures.__file__)):
+    for path in (*rooms, *Path(report.__file__).parent.rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         names = [n.name for node in ast.walk(tree) for n in getattr(node, "names", [])]
         names += [getattr(node, "module", "") or "" for node in ast.walk(tree)]

@@ -17,7 +17,8 @@ import numpy as np
 import optax
 from flax import nnx
 
-from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, perturbed, update_health
+from lstm_jax.diagnostics.adjoints import perturbed
+from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, update_health
 from lstm_jax.nn.recurrent import Recurrent
 from lstm_jax.stacks import Around
 from lstm_jax.train.run.state import TrainState
