@@ -11,15 +11,13 @@ To a longer lag belongs a longer timescale: `--steps 500 --model.max-timescale 5
 """
 
 from lstm_jax.models.sequence_model import SequenceModelConfig
-from lstm_jax.train.config import MemoryConfig, OptimizerConfig
+from lstm_jax.train.tasks.memory.config import ADAM, MemoryConfig
 
 config = MemoryConfig(
     problem="adding",
     steps=100,
     model=SequenceModelConfig(hidden_features=32, max_timescale=100.0),
-    optimizer=OptimizerConfig(
-        learning_rate=1e-2, warmup_steps=0, final_fraction=1.0, weight_decay=0.0, b2=0.999
-    ),
+    optimizer=ADAM,
     epochs=40,
     health_every=100,  # more often than is thrifty: how far the gradient reaches is the point
 )

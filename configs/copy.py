@@ -12,21 +12,16 @@ The gradient must be clipped hard, and the steps be many and small of batch: wit
 --optimizer.clip-norm 1 the loss was still that of knowing nothing after 100,000 sequences.
 """
 
+from dataclasses import replace
+
 from lstm_jax.models.sequence_model import SequenceModelConfig
-from lstm_jax.train.config import MemoryConfig, OptimizerConfig
+from lstm_jax.train.tasks.memory.config import ADAM, MemoryConfig
 
 config = MemoryConfig(
     problem="copy",
     steps=100,
     model=SequenceModelConfig(hidden_features=64, max_timescale=150.0),
-    optimizer=OptimizerConfig(
-        learning_rate=1e-2,
-        warmup_steps=0,
-        final_fraction=1.0,
-        weight_decay=0.0,
-        b2=0.999,
-        clip_norm=0.1,
-    ),
+    optimizer=replace(ADAM, clip_norm=0.1),
     batch=20,
     sequences=20_000,
     epochs=10,

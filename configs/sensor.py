@@ -16,7 +16,8 @@ persistence, by 0.3%, and none than the linear model. It took 10 seconds of CPU 
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig
-from lstm_jax.train.config import OptimizerConfig, SeriesConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.series.config import SeriesConfig
 
 config = SeriesConfig(
     data="sensor",

@@ -15,7 +15,8 @@ three seeds got 84.95, 86.38 and 86.49%: so much is chance.
 """
 
 from lstm_jax.models.classifier import SequenceClassifierConfig
-from lstm_jax.train.config import OptimizerConfig, SentimentConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 
 config = SentimentConfig(
     learn="neutral",

@@ -12,7 +12,8 @@ parameters, not equal reading.
 """
 
 from lstm_jax.models.char_lm import CharLMConfig
-from lstm_jax.train.config import OptimizerConfig, TextConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.text.config import TextConfig
 
 config = TextConfig(
     data="shakespeare",

@@ -12,7 +12,8 @@ and 0.031 ± 0.004 off the clean wave; 200 steps are 0.053 ± 0.021 off the clea
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig
-from lstm_jax.train.config import OptimizerConfig, SeriesConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.series.config import SeriesConfig
 
 config = SeriesConfig(
     data="sine",

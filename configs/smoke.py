@@ -7,7 +7,8 @@ a shared x86-64 CPU.
 """
 
 from lstm_jax.models.char_lm import CharLMConfig
-from lstm_jax.train.config import OptimizerConfig, TextConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.text.config import TextConfig
 
 config = TextConfig(
     data="verses",

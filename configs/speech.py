@@ -17,7 +17,8 @@ It takes librosa: `pip install "lstm_jax[speech]"`.
 """
 
 from lstm_jax.models.classifier import SequenceClassifierConfig
-from lstm_jax.train.config import OptimizerConfig, SpeechConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.speech.config import SpeechConfig
 
 config = SpeechConfig(
     batch=64,

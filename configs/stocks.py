@@ -18,7 +18,8 @@ the values. Other stocks: `--target GOOG --inputs AAPL IBM MSFT`. It took 11 sec
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig
-from lstm_jax.train.config import OptimizerConfig, SeriesConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.series.config import SeriesConfig
 
 config = SeriesConfig(
     data="stocks",

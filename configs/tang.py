@@ -9,7 +9,8 @@ steps ran under the schedule of four epochs.
 """
 
 from lstm_jax.models.char_lm import CharLMConfig
-from lstm_jax.train.config import OptimizerConfig, TextConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.text.config import TextConfig
 
 config = TextConfig(
     data="tang",

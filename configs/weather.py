@@ -10,7 +10,8 @@ these. The interval of 90% held 87 to 90% of the values. It took 14 seconds of C
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig
-from lstm_jax.train.config import OptimizerConfig, SeriesConfig
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.tasks.series.config import SeriesConfig
 
 config = SeriesConfig(
     data="weather",

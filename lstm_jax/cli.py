@@ -105,14 +105,14 @@ def train(arguments: list[str]) -> int:
 
     from rich.console import Console
 
-    from lstm_jax.train import config as configs
     from lstm_jax.train import loop
+    from lstm_jax.train.config import check
     from lstm_jax.train.problems import make_task
 
     console = Console(highlight=False, markup=False, emoji=False)
 
     def run():
-        configs.check(parsed.config)
+        check(parsed.config)
         task = make_task(parsed.config)  # before the folder is touched: the data may be missing
         config = loop.prepare(
             folder, parsed.config, resume=parsed.run.resume, overwrite=parsed.run.overwrite
@@ -245,7 +245,7 @@ def predict(arguments: list[str]) -> int:
 
 def data(arguments: list[str]) -> int:
     """Fetch a data set and count its splits."""
-    from lstm_jax.train.data import sets
+    from lstm_jax.train import sets
 
     options = _parse(sets.DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
     figures, said = sets.describe(options.name)

@@ -37,7 +37,7 @@ import jax.numpy as jnp
 
 import lstm_jax
 from lstm_jax import diagnostics, plots
-from lstm_jax.animation.page import gate_animation_html
+from lstm_jax.animation import gate_animation_html
 
 SHORT = bool(os.environ.get("LSTM_JAX_SHORT"))  # set by the tests
 STEPS, D, H = (40, 4, 8) if SHORT else (500, 4, 32)

@@ -1,4 +1,4 @@
-"""Made-up sentences and recordings, small enough to be learned in seconds."""
+"""Made-up data in place of what is downloaded, small enough to be learned in seconds."""
 
 from dataclasses import replace
 
@@ -6,6 +6,8 @@ import numpy as np
 
 from lstm_jax.train.data.sentiment import Sentiment, Text
 from lstm_jax.train.data.speech import Recording, Speech
+from lstm_jax.train.data.synthetic import verses
+from lstm_jax.train.data.tang import Corpus
 
 
 def texts(count, seed):
@@ -41,3 +43,38 @@ def sentiment_data():
 def speech_data():
     """What the loader of speech gives, made up."""
     return Speech(recordings(), "1" * 64)
+
+
+def series_rows(name):
+    """A few rows of a series, in the format of the real files."""
+    random = np.random.default_rng(5)
+    days = np.datetime64("2012-01-01") + np.arange(120)
+    levels = 20 + random.normal(size=(4, 120)).cumsum(1)
+    if name == "weather":
+        names = ("precipitation", "temp_max", "temp_min", "wind")
+        return [
+            {"date": str(day), **dict(zip(names, row, strict=True))}
+            for day, row in zip(days, levels.T, strict=True)
+        ]
+    if name == "sensor":
+        times = np.datetime64("2016-02-15T00:00") + 30 * np.arange(120)
+        return [
+            {"time (UTC)": f"{time}:00Z", "temperature (celsius)": value}
+            for time, value in zip(times, levels[0], strict=True)
+        ]
+    return [
+        {"Ticker": ticker, "Date": str(day), "Adj Close": price}
+        for ticker, prices in zip(("AAPL", "GOOG", "IBM", "MSFT"), np.exp(levels / 9), strict=True)
+        for day, price in zip(days, prices, strict=True)
+    ]
+
+
+def tang_data():
+    """What the loader of poems gives, made up."""
+    poems = verses(6, seed=0)
+    return Corpus("tang", poems[:2], poems[2:4], poems[4:], 6, 6, "2" * 64)
+
+
+def shakespeare_data():
+    """What the loader of Shakespeare gives, made up."""
+    return {"train": (" ".join(verses(2, seed=3)),), "valid": (" ".join(verses(1, seed=4)),)}

@@ -17,10 +17,10 @@ from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.language import LanguageModel, load
-from lstm_jax.train import config as configs
 from lstm_jax.train import evaluate as judges
-from lstm_jax.train.config import MemoryConfig
-from lstm_jax.train.data import sets, synthetic
+from lstm_jax.train import problems, sets
+from lstm_jax.train.data import synthetic
+from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import MemoryTask
 
 FOLDER = Path(__file__).parent.parent / "configs"
@@ -257,7 +257,7 @@ def adder(tmp_path_factory):
     config = MemoryConfig(steps=24, model=SequenceModelConfig(hidden_features=3))
     network = MemoryTask(config).model(nnx.Rngs(0))
     folder = tmp_path_factory.mktemp("adder")
-    MemoryTask(config).save(network, folder, {"data": "adding", "config": configs.to_dict(config)})
+    MemoryTask(config).save(network, folder, {"data": "adding", "config": problems.to_dict(config)})
     return folder
 
 
@@ -357,7 +357,7 @@ def test_training_says_how_to_go_on_and_the_line_is_not_broken(trained):
         + " ".join(TINY)
         + f" --out '{folder}' --resume"
     )
-    config = configs.load(folder / "config.json")
+    config = problems.load(folder / "config.json")
     assert config.model == CharLMConfig(4, 5, 1)
     assert config.max_steps == 2
     assert config.optimizer == smoke.config.optimizer, "what no flag names is the recipe's"

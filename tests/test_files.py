@@ -22,12 +22,17 @@ def test_what_is_written_replaces_what_was_there(tmp_path, content):
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path):
     path = tmp_path / "a.gif"
     path.write_text("before")
-    with pytest.raises(RuntimeError, match="halfway"), written_whole(path) as partial:
-        assert partial.parent == tmp_path
-        assert partial.suffix == ".gif"
-        partial.write_text("half")
-        assert path.read_text() == "before"
-        raise RuntimeError("halfway")
+
+    def write():
+        with written_whole(path) as partial:
+            assert partial.parent == tmp_path
+            assert partial.suffix == ".gif"
+            partial.write_text("half")
+            assert path.read_text() == "before"
+            raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        write()
     assert path.read_text() == "before"
     assert names(tmp_path) == ["a.gif"]
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 from flax import nnx
@@ -17,15 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from lstm_jax.models.storage import DESCRIPTION, WEIGHTS
-from lstm_jax.train import config as configs
-from lstm_jax.train.config import ConfigError, TrainConfig
-from lstm_jax.train.problems import make_task
+from lstm_jax.train import problems
+from lstm_jax.train.config import ConfigError, TrainConfig, check
 from lstm_jax.train.run import checkpoints
 from lstm_jax.train.run.health import make_health
 from lstm_jax.train.run.meter import HEALTH, METRICS, Meter, cut
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
-from lstm_jax.train.task import Task
+from lstm_jax.train.task import M, Task
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
@@ -54,12 +52,12 @@ def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
     """
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude one another")
-    configs.check(config)
+    check(config)
     held = _holds_run(folder)
     if resume:
         if not (folder / CONFIG).is_file():
             raise ConfigError(f"there is no run to resume in {folder} (no {CONFIG})")
-        _check_same_run(configs.load(folder / CONFIG), config, folder)
+        _check_same_run(problems.load(folder / CONFIG), config, folder)
     elif held and not overwrite:
         raise ConfigError(
             f"{folder} already holds a run: give --resume, --overwrite or another --out"
@@ -70,7 +68,7 @@ def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool)
         if held and overwrite:
             _delete_run(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        configs.save(config, folder / CONFIG)
+        problems.save(config, folder / CONFIG)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
     return config
@@ -80,8 +78,8 @@ def train(
     config: TrainConfig,
     folder: Path,
     *,
-    task: Task | None = None,
-    facts: dict[str, Any] | None = None,
+    task: Task[M] | None = None,
+    facts: Mapping[str, object] | None = None,
     console: Console | None = None,
 ) -> Result:
     """Train, or go on with, the run in a prepared folder, until done or told to stop.
@@ -100,7 +98,7 @@ def train(
         DataError, CheckpointError, ConfigError: one line each; a run that diverges is the last.
     """
     console = console or Console()
-    task = task or make_task(config)
+    task = task or problems.make_task(config)
     epoch, batches = 0, task.epoch(0)
     per_epoch = len(batches)
     total_steps = per_epoch * config.epochs
@@ -122,7 +120,10 @@ def train(
     cut(folder, step)
     update = make_update(task.loss, model, optimizer, config.seed)
     clip_norm = config.optimizer.clip_norm
-    health = make_health(task.loss, model, optimizer, config.seed, clip_norm=clip_norm)
+    health = make_health(
+        task.loss, model, optimizer, config.seed,
+        initial_state=task.initial_state, clip_norm=clip_norm,
+    )  # fmt: skip
     validate = task.validator(model)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     console.print(
@@ -174,7 +175,7 @@ def train(
                         "parameters": parameters,
                         "steps": step,
                         **found.figures,
-                        "config": configs.to_dict(config),
+                        "config": problems.to_dict(config),
                         **(facts or {}),
                     }
                     task.save(model, folder, card)
@@ -225,7 +226,7 @@ def _stop_signals() -> Iterator[list[int]]:
 def _holds_run(folder: Path) -> bool:
     # Other programs write a config.json too, and what is in their folder is not ours to delete.
     try:
-        configs.load(folder / CONFIG)
+        problems.load(folder / CONFIG)
     except ConfigError:
         return False
     return True
@@ -241,7 +242,7 @@ def _delete_run(folder: Path) -> None:
 def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:
     # What may change on resume is how long to train and how often to write; the rest is the run.
     free = {"max_steps", "log_every", "health_every", "checkpoint_every", "epochs", "patience"}
-    before, after = _flat(configs.to_dict(old)), _flat(configs.to_dict(new))
+    before, after = _flat(problems.to_dict(old)), _flat(problems.to_dict(new))
     for name in before:
         if name not in free and before[name] != after[name]:
             raise ConfigError(
@@ -250,9 +251,11 @@ def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:
             )
 
 
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat = {}
+def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
     for name, value in values.items():
-        nested = isinstance(value, dict)
-        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
     return flat

@@ -1,42 +1,108 @@
-"""Configuration -> its task."""
+"""The kinds of problems there are, and what is asked of them by their name in config.json."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from lstm_jax.train.config import (
-    MemoryConfig,
-    SentimentConfig,
-    SeriesConfig,
-    SpeechConfig,
-    TextConfig,
-    TrainConfig,
-)
+from lstm_jax.files import write_whole
+from lstm_jax.train.config import ConfigError, TrainConfig, build, read
+from lstm_jax.train.problem import Problem
 from lstm_jax.train.task import Task
-from lstm_jax.train.tasks.memory.task import MemoryTask
-from lstm_jax.train.tasks.sentiment.task import make_sentiment_task
-from lstm_jax.train.tasks.series.task import make_series_task
-from lstm_jax.train.tasks.speech.task import make_speech_task
-from lstm_jax.train.tasks.text.task import make_text_task
+from lstm_jax.train.tasks.memory.problem import MEMORY
+from lstm_jax.train.tasks.sentiment.problem import SENTIMENT
+from lstm_jax.train.tasks.series.problem import SERIES
+from lstm_jax.train.tasks.speech.problem import SPEECH
+from lstm_jax.train.tasks.text.problem import TEXT
 
-TASKS: dict[type[TrainConfig], Callable[[Any], Task]] = {
-    TextConfig: make_text_task,
-    MemoryConfig: MemoryTask,
-    SentimentConfig: make_sentiment_task,
-    SpeechConfig: make_speech_task,
-    SeriesConfig: make_series_task,
+PROBLEMS: dict[str, Problem[Any]] = {
+    problem.name: problem for problem in (TEXT, MEMORY, SENTIMENT, SPEECH, SERIES)
 }
-"""A configuration's class -> what makes its task."""
+"""Every kind of problem by its name."""
 
 
-def make_task(config: TrainConfig) -> Task:
-    """What a configuration asks to learn, its data loaded.
+def problem_of(config: TrainConfig) -> Problem[Any]:
+    """Find the problem that a configuration is of.
+
+    Args:
+        config: of a class that one of `PROBLEMS` names.
+
+    Raises:
+        TypeError: a configuration of no known kind.
+    """
+    for problem in PROBLEMS.values():
+        if problem.config is type(config):
+            return problem
+    raise TypeError(f"there is no problem whose configuration is a {type(config).__name__}")
+
+
+def make_task(config: TrainConfig) -> Task[Any]:
+    """Make what a configuration asks to learn, its data loaded.
+
+    Args:
+        config: checked.
 
     Raises:
         DataError: data that is missing or altered.
         TypeError: a configuration of no known kind.
     """
-    if type(config) not in TASKS:
-        raise TypeError(f"there is no task for a {type(config).__name__}")
-    return TASKS[type(config)](config)
+    return problem_of(config).make_task(config)
+
+
+def to_dict(config: TrainConfig) -> dict[str, object]:
+    """Give a configuration for JSON, with its kind.
+
+    Args:
+        config: of a known kind.
+
+    Raises:
+        TypeError: a configuration of no known kind.
+    """
+    return {"kind": problem_of(config).name, **asdict(config)}
+
+
+def from_dict(values: object) -> TrainConfig:
+    """Give back what `to_dict` was given.
+
+    Args:
+        values: an object of JSON; where it names no kind, it is of a text run, as before there
+            were others.
+
+    Raises:
+        ConfigError: no object, an unknown kind, or a field that does not exist.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"the configuration is {values!r}, not an object")
+    kind = values.get("kind", TEXT.name)
+    if kind not in list(PROBLEMS):
+        known = ", ".join(PROBLEMS)
+        raise ConfigError(f"the configuration is of a kind {kind!r}; known are {known}")
+    return build(PROBLEMS[kind].config, {n: v for n, v in values.items() if n != "kind"})
+
+
+def save(config: TrainConfig, path: Path) -> None:
+    """Write a configuration as JSON, whole or not at all.
+
+    Args:
+        config: of a known kind.
+        path: of the file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    write_whole(path, json.dumps(to_dict(config), indent=2) + "\n")
+
+
+def load(path: Path) -> TrainConfig:
+    """Read a configuration that `save` wrote, or one of before there were kinds.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        ConfigError: not JSON, of an unknown kind, or with a field that does not exist.
+    """
+    return from_dict(read(path))

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-Loss = Callable[[Any, Any, Any, Array | None], tuple[Array, Array, Any]]
+from lstm_jax.train.batch import Batch, Epoch
+from lstm_jax.trees import Tree
+
+M = TypeVar("M", bound=nnx.Module)
+
+Loss: TypeAlias = Callable[[M, Tree, Batch[Array], Array | None], tuple[Array, Array, Tree]]
 """`loss(model, carry, batch, key) -> (total, count, carry)`; the gradient is of total / count."""
 
 
@@ -21,12 +27,16 @@ class Validation(NamedTuple):
     """
 
     loss: float
-    figures: dict[str, float]
+    figures: Mapping[str, float]
     said: str
     solved: bool = False
 
 
-class Task(Protocol):
+Validate: TypeAlias = Callable[[nnx.State, int], Validation]
+"""`validate(params, step)`, of parameters after `step` updates."""
+
+
+class Task(Protocol[M]):
     """Data, model, loss and verdict: one kind of thing to learn.
 
     Attributes:
@@ -43,40 +53,63 @@ class Task(Protocol):
     def unit(self) -> str: ...
 
     @property
-    def facts(self) -> dict[str, Any]: ...
+    def facts(self) -> Mapping[str, object]: ...
 
     @property
-    def identity(self) -> dict[str, str]: ...
+    def identity(self) -> Mapping[str, str]: ...
 
-    def model(self, rngs: nnx.Rngs) -> Any:
-        """A new model."""
+    def model(self, rngs: nnx.Rngs) -> M:
+        """Make a new model, with one `Recurrent` in it."""
         ...
 
-    def carry(self, model: Any) -> Any:
-        """The state before the first batch, carried from batch to batch; () carries none."""
+    def initial_state(self, model: M, rows: int) -> Tree:
+        """Give the state of the model's recurrent layers before they read `rows` sequences.
+
+        A tuple over layers, leaves (B, H); B is more than `rows` where the model reads each
+        sequence more than once. `lstm_jax.train.run.health` asks how the loss hangs on it.
+        """
         ...
 
-    def epoch(self, number: int) -> Sequence[Any]:
-        """The batches of an epoch, as many in each, of one shape or a few.
+    def carry(self, model: M) -> Tree:
+        """Give the state before the first batch, carried from batch to batch; () carries none."""
+        ...
+
+    def epoch(self, number: int) -> Epoch:
+        """Give the batches of an epoch, as many in each, of one shape or a few.
 
         A pure function of the seed and `number`.
         """
         ...
 
     def loss(
-        self, model: Any, carry: Any, batch: Any, key: Array | None
-    ) -> tuple[Array, Array, Any]:
-        """`Loss`, above; a key turns dropout on."""
+        self, model: M, carry: Tree, batch: Batch[Array], key: Array | None
+    ) -> tuple[Array, Array, Tree]:
+        """Judge a batch, as `Loss` says; a key turns dropout on."""
         ...
 
-    def figures(self, loss: float) -> dict[str, float]:
-        """What else to log of a mean training loss."""
+    def figures(self, loss: float) -> Mapping[str, float]:
+        """Say what else to log of a mean training loss."""
         ...
 
-    def validator(self, model: Any) -> Callable[[Any, int], Validation]:
-        """`validate(params, step)`, compiled once, for parameters after `step` updates."""
+    def validator(self, model: M) -> Validate:
+        """Make `validate`, compiled once."""
         ...
 
-    def save(self, model: Any, folder: Path, card: dict[str, Any]) -> None:
+    def save(self, model: M, folder: Path, card: dict[str, object]) -> None:
         """Write `model.safetensors` and `model.json`."""
         ...
+
+
+def summed(losses: Array, weights: Array | None = None) -> tuple[Array, Array]:
+    """Add up the losses of a batch.
+
+    Args:
+        losses: (B,), one for each row, or (B, T).
+        weights: of the same shape, all 1 if None.
+
+    Returns:
+        `(total, count)`, float32 scalars: the weighted sum, and that of the weights.
+    """
+    if weights is None:
+        return losses.sum(), jnp.float32(losses.size)
+    return (weights * losses).sum(), weights.sum()

@@ -18,42 +18,48 @@ from flax import nnx
 
 from lstm_jax.configs import adding, smoke, tang
 from lstm_jax.models.char_lm import CharLM
-from lstm_jax.train.config import TextConfig, TrainConfig
-from lstm_jax.train.data.text import Window, pack
+from lstm_jax.train.batch import Batch
+from lstm_jax.train.config import TrainConfig
+from lstm_jax.train.data.text import pack
 from lstm_jax.train.problems import make_task
 from lstm_jax.train.run.health import make_health
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
+from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import window_loss
 
 CONFIGS = {"tang": tang.config, "smoke": smoke.config, "adding": adding.config}
 VOCABULARIES = {"tang": 7038, "smoke": 24}
 
 
-def window(config: TextConfig, vocabulary: int) -> Window:
+def window(config: TextConfig, vocabulary: int) -> Batch[np.ndarray]:
     """One window of random texts, about as long as poems are."""
     rng = np.random.default_rng(0)
     texts = [rng.integers(2, vocabulary, n).astype(np.int32) for n in rng.integers(20, 90, 200)]
-    return pack(texts, rows=config.rows, length=config.window, end_id=0)[0]
+    return pack(texts, rows=config.rows, length=config.window, end_id=0).windows()[0]
 
 
-def parts(name: str, config: TrainConfig) -> tuple[Any, Any, Any, Any]:
-    """Loss, model, carry and batch of a recipe."""
+def parts(name: str, config: TrainConfig) -> tuple[Any, Any, Any, Any, Any]:
+    """Loss, model, initial state, carry and batch of a recipe."""
     if not isinstance(config, TextConfig):
         task = make_task(config)
         model = task.model(nnx.Rngs(0))
-        return task.loss, model, task.carry(model), task.epoch(0)[0]
+        return task.loss, model, task.initial_state, task.carry(model), task.epoch(0)[0]
     model = CharLM(VOCABULARIES[name], config.model, rngs=nnx.Rngs(0))
-    return window_loss, model, model.initial_state(config.rows), window(config, VOCABULARIES[name])
+    carry, batch = model.initial_state(config.rows), window(config, VOCABULARIES[name])
+    return window_loss, model, CharLM.initial_state, carry, batch
 
 
 def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, float]:
     """Seconds of the fastest update, and of the fastest look at its health."""
-    loss, model, carry, batch = parts(name, config)
+    loss, model, initial_state, carry, batch = parts(name, config)
     optimizer, _ = make_optimizer(config.optimizer, 1000)
     state = make_state(model, optimizer, carry)
     update = make_update(loss, model, optimizer, 0)
-    health = make_health(loss, model, optimizer, 0, clip_norm=config.optimizer.clip_norm)
+    health = make_health(
+        loss, model, optimizer, 0,
+        initial_state=initial_state, clip_norm=config.optimizer.clip_norm,
+    )  # fmt: skip
     times: tuple[list[float], list[float]] = ([], [])
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 6:

@@ -80,7 +80,7 @@ class Run(NamedTuple):
 
 def network(run: Run, hidden: int) -> SequenceModel:
     """The model that a run names, initialised by its seed."""
-    problem = memory.problem(run.task)
+    problem = memory.puzzle(run.task)
     timescale = TIMESCALE[run.task] * run.steps
     config = SequenceModelConfig(
         cell=run.model.split()[0],
@@ -93,7 +93,7 @@ def network(run: Run, hidden: int) -> SequenceModel:
 
 def train(run: Run) -> tuple[dict, nnx.State]:
     """Train until solved or at the limit; the figures, and the parameters."""
-    problem, size = memory.problem(run.task), BATCH[run.task]
+    problem, size = memory.puzzle(run.task), BATCH[run.task]
     graph, params = nnx.split(network(run, HIDDEN[run.task]), nnx.Param)
     optimizer = optax.chain(optax.clip_by_global_norm(CLIP_NORM[run.task]), optax.adam(run.rate))
     opt_state = optimizer.init(params)
@@ -187,7 +187,7 @@ def wanted(task: str) -> list[tuple[str, int, int]]:
 def table(results: list[dict]) -> str:
     """Sequences until solved, by task, model and T, in Markdown."""
     lines = []
-    for task in memory.PROBLEMS:
+    for task in memory.PUZZLES:
         times = sorted(LIMITS[task])
         lines += [
             f"### {task}",
@@ -235,7 +235,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="T=100 adding, the chrono LSTM")
     parser.add_argument("--table", action="store_true", help="only write the table")
-    parser.add_argument("--task", nargs="+", choices=memory.PROBLEMS, default=memory.PROBLEMS)
+    parser.add_argument("--task", nargs="+", choices=memory.PUZZLES, default=memory.PUZZLES)
     parser.add_argument("--work", type=Path, default=Path("runs/long_memory"))
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)

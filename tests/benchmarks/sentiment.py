@@ -26,9 +26,10 @@ from lstm_jax.configs import sentiment as recipe
 from lstm_jax.models import storage as model_files
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train import evaluate as judges
-from lstm_jax.train import loop, predict
+from lstm_jax.train import loop
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import Text, words_of
+from lstm_jax.train.tasks.classify.predict import after_each
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
@@ -102,7 +103,7 @@ def picture(folder: Path, path: Path) -> None:
         figure = plots.new_figure(len(EXAMPLES), size=(5.6, 3.6))
         for axes, sentence in zip(figure.axes, EXAMPLES, strict=True):
             words = words_of(sentence)
-            found = predict.after_each(stored, vocabulary.encode(words))
+            found = after_each(stored, vocabulary.encode(words))
             plots.word_by_word(words, found[:, 1], axes=axes)
         figure.savefig(path, dpi=110)
 

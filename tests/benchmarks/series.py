@@ -25,6 +25,7 @@ from lstm_jax.configs import sensor, sine, stocks, weather
 from lstm_jax.models import storage as model_files
 from lstm_jax.train import loop
 from lstm_jax.train.forecasts import verdict as series_verdict
+from lstm_jax.train.forecasts.picture import draw
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = range(5)
@@ -57,7 +58,7 @@ def run(name: str, seed: int) -> dict:
         stored = model_files.load(folder)
     found = series_verdict.forecast(stored, config, "test")
     if seed == 0 and name in PICTURES:
-        series_verdict.draw(found, RESULTS / f"{PICTURES[name]}.png")
+        draw(found, RESULTS / f"{PICTURES[name]}.png")
     return {
         "seed": seed,
         "cpu_seconds": round(time.process_time() - began, 1),

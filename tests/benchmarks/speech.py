@@ -23,10 +23,12 @@ from lstm_jax.configs import speech as recipe
 from lstm_jax.models import storage as model_files
 from lstm_jax.models.storage import Stored
 from lstm_jax.train import evaluate as judges
-from lstm_jax.train import loop, predict
+from lstm_jax.train import loop
 from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.speech import DIGITS, Recording
-from lstm_jax.train.tasks.classify import log_probabilities, make_reader
+from lstm_jax.train.tasks.classify.judge import log_probabilities, make_reader
+from lstm_jax.train.tasks.classify.predict import after_each
+from lstm_jax.train.tasks.speech.predict import features_of
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
@@ -51,7 +53,7 @@ def run(folder: Path, **changed) -> dict:
 
 def heard(stored: Stored, recordings: tuple[Recording, ...]) -> np.ndarray:
     """How often each digit was heard as each: (10, 10), a row for what was said."""
-    features = [predict.features_of(stored, one.samples) for one in recordings]
+    features = [features_of(stored, one.samples) for one in recordings]
     params = nnx.state(stored.network, nnx.Param)
     answers = log_probabilities(make_reader(stored.network), params, features).argmax(-1)
     counts = np.zeros((len(DIGITS), len(DIGITS)), int)
@@ -83,9 +85,9 @@ def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
     stored = model_files.load(seeds[0])
     [seven] = [
         one for one in data.splits()["test"]
-        if (one.digit, one.speaker, one.index) == (7, "jackson", 0)
+        if (one.digit, one.speaker, one.take) == (7, "jackson", 0)
     ]  # fmt: skip
-    features = predict.features_of(stored, seven.samples)
+    features = features_of(stored, seven.samples)
     new = [
         heard(model_files.load(folder), data.splits(name)["test"])
         for name, folder in speakers.items()
@@ -94,7 +96,7 @@ def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
         figure = plots.new_figure(2, size=(5.2, 4.2))
         plots.frame_by_frame(
             features,
-            predict.after_each(stored, features),
+            after_each(stored, features),
             classes=DIGITS,
             seconds=audio.STEP / audio.RATE,
             axes=figure.axes[0],

@@ -42,8 +42,8 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
     from flax import nnx
 
     from lstm_jax.models.char_lm import CharLM, CharLMConfig
+    from lstm_jax.train.batch import Batch
     from lstm_jax.train.config import OptimizerConfig
-    from lstm_jax.train.data.text import Window
     from lstm_jax.train.run.state import make_optimizer, make_state
     from lstm_jax.train.run.update import make_update
     from lstm_jax.train.tasks.text.task import window_loss
@@ -54,7 +54,7 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
     state = make_state(model, optimizer, model.initial_state(case["rows"]))
     update = make_update(window_loss, model, optimizer, 0)
     resets = np.random.default_rng(1).random(inputs.shape) < 1 / 60
-    batch = Window(inputs, targets, resets, np.ones(inputs.shape, np.float32))
+    batch = Batch(inputs, targets, resets, np.ones(inputs.shape, np.float32))
 
     def step():
         nonlocal state

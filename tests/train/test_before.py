@@ -17,8 +17,7 @@ from rich.console import Console
 
 import lstm_jax
 from lstm_jax.models import storage
-from lstm_jax.train import config as configs
-from lstm_jax.train import loop
+from lstm_jax.train import loop, problems
 from lstm_jax.train.data import sentiment, speech
 
 BEFORE = Path(__file__).parents[1] / "before"
@@ -53,7 +52,7 @@ def test_a_model_says_what_it_said(kind):
 def test_a_run_goes_on_as_it_would_have(kind, tmp_path):
     folder = tmp_path / kind
     shutil.copytree(BEFORE / kind, folder)
-    config = replace(configs.load(folder / "config.json"), max_steps=None)
+    config = replace(problems.load(folder / "config.json"), max_steps=None)
     config = loop.prepare(folder, config, resume=True, overwrite=False)
     assert loop.train(config, folder, console=Console(file=io.StringIO())).finished
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]

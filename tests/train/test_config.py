@@ -23,19 +23,13 @@ from lstm_jax.models.char_lm import CharLMConfig
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
-from lstm_jax.train.config import (
-    ConfigError,
-    MemoryConfig,
-    OptimizerConfig,
-    SentimentConfig,
-    SeriesConfig,
-    SpeechConfig,
-    TextConfig,
-    check,
-    load,
-    save,
-    to_dict,
-)
+from lstm_jax.train.config import ConfigError, OptimizerConfig, check
+from lstm_jax.train.problems import load, save, to_dict
+from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.train.tasks.sentiment.config import SentimentConfig
+from lstm_jax.train.tasks.series.config import SeriesConfig
+from lstm_jax.train.tasks.speech.config import SpeechConfig
+from lstm_jax.train.tasks.text.config import TextConfig
 
 INF, NAN = math.inf, math.nan
 BAD = {

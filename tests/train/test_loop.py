@@ -25,14 +25,15 @@ from rich.console import Console
 import lstm_jax
 from lstm_jax.models.char_lm import CharLMConfig
 from lstm_jax.train import loop
-from lstm_jax.train.config import ConfigError, OptimizerConfig, TextConfig
-from lstm_jax.train.config import load as load_config
+from lstm_jax.train.config import ConfigError, OptimizerConfig
 from lstm_jax.train.data import synthetic
+from lstm_jax.train.problems import load as load_config
 from lstm_jax.train.problems import make_task
 from lstm_jax.train.run import checkpoints
 from lstm_jax.train.run.checkpoints import CheckpointError
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.tasks.text import task as text_tasks
+from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.score import Score, score_texts
 from lstm_jax.train.tasks.text.task import load_texts
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 
 from lstm_jax.errors import UserError
+from lstm_jax.train.data.scaler import Scaler
 
 RATE = 8000  # Hz
 STEP = 160  # samples: 20 ms
@@ -17,6 +18,7 @@ WINDOW = 256  # samples: 32 ms
 BANDS = 40
 SHORTEST = 0.05  # seconds
 LONGEST = 5.0
+LEAST_DEVIATION = 1e-3  # of a band that is silent
 
 
 class AudioError(UserError, ValueError):
@@ -72,22 +74,15 @@ def log_mel(samples: np.ndarray) -> np.ndarray:
     return (found - found.mean()).astype(np.float32)
 
 
-class Scaler:
-    """Features to mean 0 and variance 1, band by band."""
+def fit_scaler(features: Sequence[np.ndarray]) -> Scaler:
+    """Fit a scaler to features, band by band, in float32.
 
-    def __init__(self, mean: Sequence[float], scale: Sequence[float]):
-        self.mean = np.asarray(mean, np.float32)
-        self.scale = np.asarray(scale, np.float32)
-
-    @classmethod
-    def of(cls, features: Sequence[np.ndarray]) -> Scaler:
-        """Fitted to some features (T, D)."""
-        steps = np.concatenate(features)
-        return cls(steps.mean(0), np.maximum(steps.std(0), 1e-3))
-
-    def __call__(self, features: np.ndarray) -> np.ndarray:
-        """(T, D), scaled."""
-        return (features - self.mean) / self.scale
+    Args:
+        features: arrays (T, D); T may differ.
+    """
+    steps = np.concatenate(features)
+    mean, scale = steps.mean(0), np.maximum(steps.std(0), LEAST_DEVIATION)
+    return Scaler(mean.astype(np.float32), scale.astype(np.float32))
 
 
 @cache
@@ -96,7 +91,7 @@ def _filters() -> np.ndarray:
     return librosa.filters.mel(sr=RATE, n_fft=WINDOW, n_mels=BANDS)
 
 
-def _libraries() -> tuple[Any, Any]:
+def _libraries() -> tuple[ModuleType, ModuleType]:
     try:
         import librosa
         import soundfile

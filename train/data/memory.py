@@ -12,51 +12,49 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lstm_jax.train.batch import Batch
+
 COPY_SYMBOLS = 8
 COPY_LENGTH = 10
 ORDER_SYMBOLS = 8  # E, B, four distractors, X, Y
-PROBLEMS = ("adding", "copy", "order")
+PUZZLES = ("adding", "copy", "order")
 LEAST_STEPS = {"adding": 24, "copy": 1, "order": 20}  # the smallest T that has room for each
 
 
-class Sequences(NamedTuple):
-    """A batch of sequences, right-padded to one length L.
+class Puzzle(NamedTuple):
+    """What one of `PUZZLES` is.
 
-    `inputs` (B, L, D) float32 and `lengths` (B,) int32. `targets`: (B, L) int32 classes for copy,
-    (B,) int32 for order, (B,) float32 for adding.
+    `generate(rng, count, steps)` gives a batch: `inputs` (B, L, D) float32, right-padded to one
+    length L, `lengths` (B,) int32, and `targets`: where `every_step` has one (B, L) int32 classes,
+    else (B,), float32 for adding and int32 classes for order. D is `in_features`.
     """
 
-    inputs: np.ndarray
-    lengths: np.ndarray
-    targets: np.ndarray
-
-
-class Problem(NamedTuple):
-    """A task's sizes: D `in_features`, `out_features`, whether `every_step` has a target."""
-
-    generate: Callable[[np.random.Generator, int, int], Sequences]
+    generate: Callable[[np.random.Generator, int, int], Batch[np.ndarray]]
     in_features: int
     out_features: int
     every_step: bool
 
 
-def problem(name: str) -> Problem:
-    """A task by its name.
+def puzzle(name: str) -> Puzzle:
+    """Find a puzzle by its name.
+
+    Args:
+        name: one of `PUZZLES`.
 
     Raises:
-        ValueError: for a name that is none of `PROBLEMS`.
+        ValueError: for another name.
     """
     known = {
-        "adding": Problem(adding, 2, 1, False),
-        "copy": Problem(copy, COPY_SYMBOLS + 2, COPY_SYMBOLS + 1, True),
-        "order": Problem(order, ORDER_SYMBOLS, 4, False),
+        "adding": Puzzle(adding, 2, 1, False),
+        "copy": Puzzle(copy, COPY_SYMBOLS + 2, COPY_SYMBOLS + 1, True),
+        "order": Puzzle(order, ORDER_SYMBOLS, 4, False),
     }
     if name not in known:
         raise ValueError(f"there is no problem {name!r}; the problems are {', '.join(known)}")
     return known[name]
 
 
-def adding(rng: np.random.Generator, count: int, steps: int) -> Sequences:
+def adding(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
     """Two of many numbers are marked; the target is 0.5 + (X1 + X2) / 4 at the end.
 
     Pairs (value in [-1, 1], marker): the marker is 1 at one of the first ten pairs and at one of
@@ -80,10 +78,10 @@ def adding(rng: np.random.Generator, count: int, steps: int) -> Sequences:
     inputs = np.stack([values, markers], -1)
     inputs[np.arange(width) >= lengths[:, None]] = 0
     targets = 0.5 + (marked[0] + marked[1]) / 4
-    return Sequences(inputs.astype(np.float32), lengths, targets.astype(np.float32))
+    return Batch(inputs.astype(np.float32), targets.astype(np.float32), lengths=lengths)
 
 
-def copy(rng: np.random.Generator, count: int, steps: int) -> Sequences:
+def copy(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
     """Ten symbols, T - 1 blanks, a go sign, ten blanks in which to give the ten symbols again.
 
     The length is T + 20; the target is blank (class 0) but for the last ten steps. Who knows
@@ -98,10 +96,10 @@ def copy(rng: np.random.Generator, count: int, steps: int) -> Sequences:
     targets = np.zeros((count, width), np.int32)
     targets[:, -COPY_LENGTH:] = symbols
     lengths = np.full(count, width, np.int32)
-    return Sequences(_one_hot(read, COPY_SYMBOLS + 2), lengths, targets)
+    return Batch(_one_hot(read, COPY_SYMBOLS + 2), targets, lengths=lengths)
 
 
-def order(rng: np.random.Generator, count: int, steps: int) -> Sequences:
+def order(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
     """X or Y at two far places among distractors: which of XX, XY, YX, YY was it?
 
     E first, B last, a distractor of four elsewhere, but X or Y at one place in [T/10, T/5] and
@@ -122,7 +120,8 @@ def order(rng: np.random.Generator, count: int, steps: int) -> Sequences:
     read[rows, lengths - 1] = 1
     inputs = _one_hot(read, ORDER_SYMBOLS)
     inputs[np.arange(width) >= lengths[:, None]] = 0
-    return Sequences(inputs, lengths, (2 * kinds[:, 0] + kinds[:, 1]).astype(np.int32))
+    targets = 2 * kinds[:, 0] + kinds[:, 1]
+    return Batch(inputs, targets.astype(np.int32), lengths=lengths)
 
 
 def trivial_loss(steps: int) -> float:

@@ -116,6 +116,38 @@ def load() -> Sentiment:
     return Sentiment(kept, valid, test, phrases, dropped, sha256)
 
 
+def describe() -> tuple[dict[str, object], str]:
+    """For `lstm-jax data`: sentences of each split, and phrases of the training trees.
+
+    Returns:
+        Figures for JSON, and some lines for a person.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach.
+    """
+    found = load()
+    splits = {
+        name: {
+            "sentences": len(texts),
+            "positive": sum(text.label == 1 for text in texts),
+            "words": sum(len(text.words) for text in texts),
+        }
+        for name, texts in found.splits.items()
+    }
+    neutral = sum(text.label is None for text in found.phrases)
+    facts = {"phrases": len(found.phrases), "neutral": neutral, "dropped": found.dropped}
+    said = [
+        f"{name:6} {counts['sentences']:6,} sentences, {counts['positive']:,} of them positive, "
+        f"{counts['words']:,} words"
+        for name, counts in splits.items()
+    ]
+    said.append(
+        f"{len(found.phrases):,} different phrases in the training trees, {neutral:,} of them "
+        f"neutral; dropped are {found.dropped} texts that valid or test has as a sentence"
+    )
+    return {**facts, "sha256": found.sha256, "splits": splits}, "\n".join(said)
+
+
 def read_sentences(path: Path) -> tuple[Text, ...]:
     """The lines "LABEL WORDS" of a file of SST-2.
 

@@ -17,7 +17,7 @@ import hashlib
 import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -183,8 +183,18 @@ def package_folder(package: str) -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-def describe(name: str) -> tuple[dict[str, Any], str]:
-    """For `lstm-jax data`: what a series holds, and its columns' ranges."""
+def describe(name: str) -> tuple[dict[str, object], str]:
+    """For `lstm-jax data`: what a series holds, and its columns' ranges.
+
+    Args:
+        name: "sine", or one of `LOADERS`.
+
+    Returns:
+        Figures for JSON, and some lines for a person.
+
+    Raises:
+        DataError: a package that is missing or another than the pinned one.
+    """
     series = load(name)
     first, last = series.times[0], series.times[-1]
     ranges = {

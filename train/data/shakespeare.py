@@ -25,3 +25,17 @@ def load() -> dict[str, tuple[str, ...]]:
     """
     text = fetch(SOURCE)[FILE].read_text(encoding="utf-8")
     return {"train": (text[:TRAINED],), "valid": (text[TRAINED:],)}
+
+
+def describe() -> tuple[dict[str, object], str]:
+    """For `lstm-jax data`: characters of each split.
+
+    Returns:
+        Figures for JSON, and some lines for a person.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach.
+    """
+    splits = {name: sum(map(len, texts)) for name, texts in load().items()}
+    said = [f"{name:6} {count:10,} characters" for name, count in splits.items()]
+    return {"sha256": SOURCE.sha256, "characters": splits}, "\n".join(said)

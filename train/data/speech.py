@@ -19,7 +19,7 @@ from lstm_jax.train.data.download import DataError, Source, fetch
 COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 REPOSITORY = "free-spoken-digit-dataset"
 DIGITS = tuple("0123456789")
-TEST, VALID = range(5), range(5, 10)  # indices; those that follow are for training
+TEST, VALID = range(5), range(5, 10)  # takes; those that follow are for training
 
 
 class Recording(NamedTuple):
@@ -28,12 +28,12 @@ class Recording(NamedTuple):
     samples: np.ndarray
     digit: int
     speaker: str
-    index: int
+    take: int
 
 
 @dataclass(frozen=True)
 class Speech:
-    """All recordings, by digit, speaker and index, and a digest over the pinned files."""
+    """All recordings, by digit, speaker and take, and a digest over the pinned files."""
 
     recordings: tuple[Recording, ...]
     sha256: str
@@ -58,7 +58,7 @@ class Speech:
             raise DataError(f"there is no speaker {left_out!r}; the speakers are {names}")
         parts: dict[str, list[Recording]] = {"train": [], "valid": [], "test": []}
         for one in self.recordings:
-            name = "test" if one.index in TEST else "valid" if one.index in VALID else "train"
+            name = "test" if one.take in TEST else "valid" if one.take in VALID else "train"
             if left_out is not None and one.speaker == left_out:
                 parts["test"].append(one)
             elif left_out is None or name != "test":
@@ -76,12 +76,39 @@ def load() -> Speech:
     found = source()
     recordings = []
     for name, path in fetch(found).items():
-        digit, speaker, index = path.stem.split("_")
+        digit, speaker, take = path.stem.split("_")
         samples, _ = audio.read(path)
-        recordings.append(Recording(samples, int(digit), speaker, int(index)))
+        recordings.append(Recording(samples, int(digit), speaker, int(take)))
         assert name.endswith(path.name)
-    recordings.sort(key=lambda one: (one.digit, one.speaker, one.index))
+    recordings.sort(key=lambda one: (one.digit, one.speaker, one.take))
     return Speech(tuple(recordings), found.sha256)
+
+
+def describe() -> tuple[dict[str, object], str]:
+    """For `lstm-jax data`: recordings and seconds of each split, and who speaks.
+
+    Returns:
+        Figures for JSON, and some lines for a person.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach.
+        AudioError: librosa is not installed.
+    """
+    found = load()
+    splits = {
+        name: {
+            "recordings": len(recordings),
+            "seconds": round(sum(len(one.samples) for one in recordings) / audio.RATE, 1),
+        }
+        for name, recordings in found.splits().items()
+    }
+    said = [
+        f"{name:6} {counts['recordings']:6,} recordings, {counts['seconds']:7,.1f} seconds"
+        for name, counts in splits.items()
+    ]
+    said.append(f"speakers: {', '.join(found.speakers)}")
+    facts = {"speakers": list(found.speakers), "sha256": found.sha256}
+    return {**facts, "splits": splits}, "\n".join(said)
 
 
 @cache

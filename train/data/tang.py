@@ -102,6 +102,36 @@ def load() -> Corpus:
     )
 
 
+def describe() -> tuple[dict[str, object], str]:
+    """For `lstm-jax data`: poems and characters of each split.
+
+    Returns:
+        Figures for JSON, and some lines for a person.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach.
+    """
+    corpus = load()
+    splits = {
+        name: {"texts": len(texts), "characters": sum(map(len, texts))}
+        for name, texts in corpus.splits.items()
+    }
+    for counts in splits.values():
+        counts["symbols"] = counts["texts"] + counts["characters"]
+    facts = {"name": corpus.name, "raw": corpus.raw, "clusters": corpus.clusters}
+    poems = sum(counts["texts"] for counts in splits.values())
+    said = [
+        f"{corpus.raw:,} poems in the files, {poems:,} after cleaning, in {corpus.clusters:,} "
+        "clusters"
+    ]
+    said += [
+        f"{name:6} {counts['texts']:7,} poems {counts['characters']:10,} characters "
+        f"{counts['symbols']:10,} symbols with the ends"
+        for name, counts in splits.items()
+    ]
+    return {**facts, "sha256": corpus.sha256, "splits": splits}, "\n".join(said)
+
+
 def clean(paragraphs: Iterable[str]) -> str | None:
     """Return the poem as one string of Han and punctuation, or None if it is to be dropped.
 

@@ -5,27 +5,25 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
-
-class Window(NamedTuple):
-    """One step's batch; all of shape (B, T).
-
-    `inputs` and `targets` are ids, `resets` is True where a text begins, `weights` is 1 for a
-    symbol that counts and 0 for padding.
-    """
-
-    inputs: np.ndarray
-    targets: np.ndarray
-    resets: np.ndarray
-    weights: np.ndarray
+from lstm_jax.train.batch import Batch, Epoch
 
 
 @dataclass(frozen=True)
-class Windows:
-    """`len(windows)` windows of one pass over some texts; row b of each continues row b before."""
+class Packed:
+    """One pass over some texts, laid into rows and cut into windows.
+
+    Row b of each window goes on where row b of the one before ends.
+
+    Attributes:
+        inputs: ids, (B, N T).
+        targets: ids, (B, N T), -1 for padding.
+        length: T, of a window.
+        end_id: the id of END.
+        symbols: targets that are no padding.
+    """
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -33,16 +31,20 @@ class Windows:
     end_id: int
     symbols: int
 
-    def __len__(self) -> int:
-        return self.inputs.shape[1] // self.length
+    def windows(self) -> Epoch:
+        """Give the N windows.
 
-    def __getitem__(self, index: int) -> Window:
-        if not 0 <= index < len(self):
-            raise IndexError(f"window {index} of {len(self)}")
+        Returns:
+            Batches of arrays (B, T): `inputs` and `targets` are ids, `resets` is True where a text
+            begins, `weights` is 1 for a symbol that counts and 0 for padding.
+        """
+        return Epoch(self.inputs.shape[1] // self.length, self._window)
+
+    def _window(self, index: int) -> Batch[np.ndarray]:
         part = slice(index * self.length, (index + 1) * self.length)
         inputs, targets = self.inputs[:, part], self.targets[:, part]
         padding = targets < 0
-        return Window(
+        return Batch(
             inputs,
             np.where(padding, self.end_id, targets),
             inputs == self.end_id,
@@ -57,7 +59,7 @@ def pack(
     length: int,
     end_id: int,
     order: np.ndarray | None = None,
-) -> Windows:
+) -> Packed:
     """Lay whole texts into rows of nearly equal length and cut the rows into windows.
 
     A text of ids c_1 .. c_n is read as END, c_1 .. c_n and predicted as c_1 .. c_n, END: every
@@ -98,12 +100,12 @@ def pack(
             line = np.concatenate([piece for text in ordered for piece in (text, end)])
             targets[row, : len(line)] = line
             inputs[row, 1 : len(line)] = line[:-1]
-    return Windows(inputs, targets, length, end_id, int((targets >= 0).sum()))
+    return Packed(inputs, targets, length, end_id, int((targets >= 0).sum()))
 
 
 def stripes(
     texts: Sequence[np.ndarray], *, rows: int, length: int, end_id: int, offset: int = 0
-) -> Windows:
+) -> Packed:
     """Cut running texts, joined, into `rows` stripes of equal length, and those into windows.
 
     For texts too long and too few to be rows of their own. The ends are not predicted, every
@@ -129,7 +131,7 @@ def stripes(
     targets = np.pad(targets.reshape(rows, size), ((0, 0), (0, -size % length)), constant_values=-1)
     inputs = np.full_like(targets, end_id)
     inputs[:, 1:] = np.where(targets[:, :-1] < 0, end_id, targets[:, :-1])
-    return Windows(inputs, targets, length, end_id, symbols.size)
+    return Packed(inputs, targets, length, end_id, symbols.size)
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:

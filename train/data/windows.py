@@ -9,37 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import ArrayLike
 
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.data.series import Series
-
-
-@dataclass(frozen=True)
-class Scaler:
-    """x -> (x - mean) / scale; both have the shape of a row."""
-
-    mean: np.ndarray
-    scale: np.ndarray
-
-    def __call__(self, values: np.ndarray) -> np.ndarray:
-        return ((values - self.mean) / self.scale).astype(np.float32)
-
-    def inverse(self, values: Any) -> np.ndarray:
-        """What was scaled, float64."""
-        return np.asarray(values, np.float64) * self.scale + self.mean
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
-
-    @staticmethod
-    def from_dict(values: dict[str, Any]) -> Scaler:
-        """What `to_dict` gave."""
-        return Scaler(np.array(values["mean"]), np.array(values["scale"]))
 
 
 def fit_scaler(values: np.ndarray, names: Sequence[str], *, centred: bool = True) -> Scaler:
@@ -119,7 +97,7 @@ class Prepared:
         first = at[0] - self.window + 1
         return views[first : first + len(at)].swapaxes(1, 2)
 
-    def restore(self, scaled: Any, at: np.ndarray) -> np.ndarray:
+    def restore(self, scaled: ArrayLike, at: np.ndarray) -> np.ndarray:
         """Forecasts in the target's unit, (N, H, ...), of scaled ones made at rows `at` (N,)."""
         values = self.target_scaler.inverse(scaled)
         last = self.target[at].reshape(-1, *[1] * (values.ndim - 1))

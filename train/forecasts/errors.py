@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 
 def errors(truth: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
@@ -29,7 +29,7 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     return float(((low <= truth) & (truth <= high)).mean())
 
 
-def pinball(truth: Any, forecasts: Any, quantiles: Sequence[float]) -> Array:
+def pinball(truth: ArrayLike, forecasts: ArrayLike, quantiles: Sequence[float]) -> Array:
     """The loss whose least value is at the quantiles, (..., Q), of forecasts (..., Q).
 
     max(q e, (q - 1) e) for the error e = truth - forecast (Koenker & Bassett 1978); truth (...).

@@ -1,25 +1,28 @@
-"""A forecaster beside the forecasts that cost nothing: the tables, and the picture."""
+"""A forecaster beside the forecasts that cost nothing, in tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple, NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.config import SeriesConfig
-from lstm_jax.train.data.windows import Prepared, Scaler
+from lstm_jax.train.data.scaler import Scaler
+from lstm_jax.train.data.windows import Prepared
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts.errors import coverage, errors, pinball, skill
+from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.task import load, make_predict, make_roll, middle, prepare_for
 
 MODEL, ROLLED, NAIVE = "lstm", "lstm, rolled", "persistence"
-SHOWN = 150  # rows of a picture, where nothing is rolled
 
-Named = dict[str, np.ndarray]
+Named: TypeAlias = dict[str, np.ndarray]
+"""The name of a model or a baseline -> its forecasts."""
+
+Table: TypeAlias = dict[str, dict[str, float]]
+"""The name of a model or a baseline -> its errors, and its skill."""
 
 
 class Forecasts(NamedTuple):
@@ -39,8 +42,35 @@ class Forecasts(NamedTuple):
     rolled: np.ndarray | None
 
 
+class Interval(TypedDict):
+    """Of the outermost quantiles: what share of the values they should hold, and did."""
+
+    nominal: float
+    coverage: float
+    mean_width: float
+    pinball: float
+
+
+class Measured(TypedDict):
+    """What is said of forecasts, for JSON; `first` and `last` are times of what was forecast."""
+
+    on: str
+    target: str
+    unit: str
+    forecasts: int
+    first: str
+    last: str
+    tables: dict[str, Table]
+    interval: NotRequired[Interval]
+
+
 def forecast(stored: Stored, config: SeriesConfig, split: str) -> Forecasts:
-    """What a trained model says of a split, and what the baselines do.
+    """Ask a trained model of a split, and the baselines.
+
+    Args:
+        stored: the model.
+        config: of its run.
+        split: "train", "valid" or "test".
 
     Raises:
         DataError: data that is missing or altered.
@@ -68,17 +98,21 @@ def forecast(stored: Stored, config: SeriesConfig, split: str) -> Forecasts:
     return Forecasts(config, ready, split, series.unit, at, named, quantiles, rolled_at, rolled)
 
 
-def measure(found: Forecasts) -> dict[str, Any]:
-    """Tables of errors and the interval's figures, for JSON."""
+def measure(found: Forecasts) -> Measured:
+    """Hold forecasts against what came.
+
+    Args:
+        found: what `forecast` gives.
+    """
     config, times = found.config, found.ready.times
-    figures: dict[str, Any] = {
+    figures: Measured = {
         "on": f"{config.data} {found.split}",
         "target": config.target,
         "unit": found.unit,
         "forecasts": len(found.at),
         "first": str(times[found.at[0] + 1]),
         "last": str(times[found.at[-1] + config.horizon]),
-        "tables": {title: _beside(*compared) for title, *compared in compare(found)},
+        "tables": {title: _beside(truth, named) for title, truth, named in compare(found)},
     }
     if found.quantiles is not None:
         q, truth = config.quantiles, future(found.ready.target, found.at, config.horizon)
@@ -93,10 +127,16 @@ def measure(found: Forecasts) -> dict[str, Any]:
 
 
 def compare(found: Forecasts) -> Iterator[tuple[str, np.ndarray, Named]]:
-    """A table's title, what came, and what was forecast of it: the first step, the last, and all.
+    """Pair forecasts with what came: of the first step, the last, and all.
 
     A roll as long as the horizon stands beside all of its steps, another by itself. Of noisy data
     whose clean values are known, also against those.
+
+    Args:
+        found: what `forecast` gives.
+
+    Yields:
+        A table's title, what came, (N,) or (N, H), and what was forecast of it.
     """
     ready, horizon, roll = found.ready, found.config.horizon, found.config.roll
     truths = {"": ready.target}
@@ -119,12 +159,16 @@ def compare(found: Forecasts) -> Iterator[tuple[str, np.ndarray, Named]]:
 
 
 def future(target: np.ndarray, at: np.ndarray, steps: int) -> np.ndarray:
-    """The values that come after rows `at` (N,): (N, steps)."""
+    """Take the values that come after rows `at` (N,): (N, steps)."""
     return target[at[:, None] + np.arange(1, steps + 1)]
 
 
-def say(figures: dict[str, Any]) -> str:
-    """The figures for a terminal; errors in percent of prices only."""
+def say(figures: Measured) -> str:
+    """Put the figures in tables for a terminal; errors in percent of prices only.
+
+    Args:
+        figures: what `measure` gives.
+    """
     unit = figures["unit"]
     ending = f" {unit}" if unit else ""
     lines = [
@@ -148,68 +192,7 @@ def say(figures: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def draw(found: Forecasts, path: Path) -> None:
-    """The picture, as a PNG: one that follows its own forecasts, or what is gained on persistence.
-
-    Raises:
-        ModelError: matplotlib is missing.
-    """
-    try:
-        from lstm_jax.plots.drawing import default_style, new_figure
-    except ImportError as error:
-        raise ModelError(str(error)) from None
-    rolls = found.rolled is not None and found.config.horizon == 1
-    with default_style():
-        figure = new_figure(1, 2, size=(8.4, 3.0))
-        (_draw_roll if rolls else _draw_gains)(found, *figure.axes)
-        figure.savefig(path, dpi=100)
-
-
-def _draw_roll(found: Forecasts, above: Any, below: Any) -> None:
-    """The first forecast that reads itself, beside those one step ahead, and the errors of both."""
-    from lstm_jax.plots.forecast import forecast_line
-
-    config, ready = found.config, found.ready
-    rows = found.at[: config.roll] + 1
-    times, truth = ready.times[rows], ready.target[rows]
-    ahead, rolled = found.named[MODEL][: config.roll, 0], found.rolled[0]
-    lines = {"one step ahead": ahead, "reading its own forecasts": rolled}
-    forecast_line(times, truth, lines, title=config.data, y=config.target, axes=above)
-    clean = truth if ready.clean is None else ready.clean[rows]
-    wrong = {name: values - clean for name, values in lines.items()}
-    title = "error against the clean wave" if config.noise else "error"
-    forecast_line(times, None, wrong, title=title, axes=below)
-
-
-def _draw_gains(found: Forecasts, above: Any, below: Any) -> None:
-    """The last step of the horizon beside persistence, and what is gained on that in the split."""
-    from lstm_jax.plots.forecast import forecast_line, gains
-
-    config, ready, step = found.config, found.ready, found.config.horizon
-    rows = found.at + step
-    truth, shown = ready.target[rows], slice(-SHOWN, None)
-    last = {name: values[:, -1] for name, values in found.named.items()}
-    lines = {f"LSTM, {step} ahead": last[MODEL], NAIVE: last[NAIVE], "truth": truth}
-    if found.quantiles is not None:
-        lines |= {"low": found.quantiles[:, -1, 0], "high": found.quantiles[:, -1, -1]}
-    label = f"{config.target} ({found.unit})"
-    if config.predict == "return":
-        # A line of prices would follow the truth a day late, whatever it knows: show changes.
-        lines = {name: 100 * np.log(v / ready.target[found.at]) for name, v in lines.items()}
-        label = f"{config.target}: change (%)"
-    lines = {name: values[shown] for name, values in lines.items()}
-    band = (lines.pop("low"), lines.pop("high")) if found.quantiles is not None else None
-    forecast_line(
-        ready.times[rows[shown]], lines.pop("truth"), lines,
-        band=band, title=config.data, y=label, axes=above,
-    )  # fmt: skip
-    naive = np.abs(last[NAIVE] - truth)
-    gained = {name: naive - np.abs(last[name] - truth) for name in (MODEL, "linear")}
-    named = {f"{n}, skill {g.mean() / naive.mean():+.3f}": g.cumsum() for n, g in gained.items()}
-    gains(ready.times[rows], named, y=found.unit, axes=below)
-
-
-def _beside(truth: np.ndarray, named: Named) -> dict[str, dict[str, float]]:
+def _beside(truth: np.ndarray, named: Named) -> Table:
     found = {name: errors(truth, values) for name, values in named.items()}
     naive = found[NAIVE]["mae"]
     return {name: {**each, "skill": skill(each["mae"], naive)} for name, each in found.items()}

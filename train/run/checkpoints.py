@@ -16,25 +16,30 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from lstm_jax.errors import UserError
+from lstm_jax.trees import Tree
 
 FORMAT = 1
 ARRAYS, METADATA = "arrays", "metadata.json"
 MANIFEST, DIGEST = "manifest.json", "manifest.sha256"
 
 
+T = TypeVar("T")
+
+
 class CheckpointError(UserError, RuntimeError):
     """A checkpoint cannot be written, or cannot be trusted; the message is one line."""
 
 
-def save(folder: Path, tree: Any, *, metadata: dict) -> None:
+def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
     """Write `tree`, a pytree of jax arrays, and the JSON dict `metadata` as one checkpoint.
 
     A checkpoint already at `folder` is replaced, with whatever else lies inside it, and stays
@@ -100,7 +105,7 @@ def save(folder: Path, tree: Any, *, metadata: dict) -> None:
         ) from error
 
 
-def load(folder: Path, like: Any) -> tuple[Any, dict]:
+def load(folder: Path, like: T) -> tuple[T, dict]:
     """Read the checkpoint at `folder` and return (tree, metadata).
 
     `like` is a pytree of arrays or `jax.ShapeDtypeStruct`s that gives the structure, shapes,
@@ -194,7 +199,7 @@ def _found(folder: Path) -> Path:
 # What a tree looks like
 
 
-def _describe(tree: Any) -> list[tuple[str, tuple[int, ...], str]]:
+def _describe(tree: Tree) -> list[tuple[str, tuple[int, ...], str]]:
     described = []
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
         name = jax.tree_util.keystr(path, simple=True, separator="/") or "."
@@ -336,7 +341,7 @@ def _orbax():
         logger.setLevel(level)
 
 
-def _numbered(leaves: list) -> dict[str, Any]:
+def _numbered(leaves: list) -> dict[str, Tree]:
     return {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}
 
 

@@ -9,21 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+from jax import Array
 
 from lstm_jax.diagnostics.adjoints import perturbed
 from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, update_health
 from lstm_jax.nn.recurrent import Recurrent
 from lstm_jax.stacks import Around
+from lstm_jax.train.batch import A, Batch
 from lstm_jax.train.run.state import TrainState
 from lstm_jax.train.run.update import make_gradient
-from lstm_jax.train.task import Loss
+from lstm_jax.train.task import Loss, M
 from lstm_jax.trees import Tree
 
 
@@ -34,32 +36,37 @@ class Health(NamedTuple):
     """
 
     update: UpdateHealth
-    adjoint: tuple[Any, ...]
+    adjoint: tuple[Tree, ...]
+
+
+Look: TypeAlias = Callable[[TrainState, Batch[A]], Health]
+"""`health(state, batch)` of the update that is about to be made of them."""
 
 
 def make_health(
-    loss: Loss,
-    model: Any,
+    loss: Loss[M],
+    model: M,
     optimizer: optax.GradientTransformation,
     seed: int,
     *,
+    initial_state: Callable[[M, int], Tree],
     clip_norm: float,
-) -> Callable[[TrainState, Any], Health]:
-    """`health(state, batch)` of the update that is about to be made of them, jitted.
+) -> Look:
+    """Make a `Look`, jitted.
 
     The figures of the update are those of the very same update, dropout and all. The adjoint is of
     the batch's mean loss without dropout, through the plain scan.
 
     Args:
-        loss, model, optimizer, seed: as for `make_update`; the model has one `Recurrent`, and a
-            batch has `inputs` (B, T, ...).
+        loss, model, optimizer, seed: as for `make_update`; the model has one `Recurrent`.
+        initial_state: as a `Task` has it.
         clip_norm: the limit of the gradient's global norm.
     """
     graph = nnx.graphdef(model)
     gradient = make_gradient(loss, model, seed)
 
     @jax.jit
-    def health(state: TrainState, batch: Any) -> Health:
+    def health(state: TrainState, batch: Batch[Array]) -> Health:
         gradients, _ = gradient(state, batch)
         updates, _ = optimizer.update(gradients, state.opt_state, state.params)
         looked = update_health(gradients, updates, state.params, clip_norm=clip_norm)
@@ -67,17 +74,17 @@ def make_health(
             return Health(looked, ())
         rows, steps = batch.inputs.shape[:2]
 
-        def mean_loss(epsilons):
+        def mean_loss(epsilons: Tree) -> Array:
             model = perturb(nnx.merge(graph, state.params), epsilons)
             total, count, _ = loss(model, state.carry, batch, None)
             return total / jnp.maximum(count, 1)
 
-        return Health(looked, adjoint_by_lag(mean_loss, model.initial_state(rows), steps))
+        return Health(looked, adjoint_by_lag(mean_loss, initial_state(model, rows), steps))
 
     return health
 
 
-def perturb(model: nnx.Module, epsilons: tuple[Tree, ...]) -> nnx.Module:
+def perturb(model: M, epsilons: tuple[Tree, ...]) -> M:
     """Add epsilons to the states of a model's layers.
 
     Args:
@@ -95,13 +102,20 @@ def perturb(model: nnx.Module, epsilons: tuple[Tree, ...]) -> nnx.Module:
     return model
 
 
-def _recurrent(model: Any) -> tuple[str, Recurrent]:
+def _recurrent(model: nnx.Module) -> tuple[str, Recurrent]:
     [found] = [(name, part) for name, part in vars(model).items() if isinstance(part, Recurrent)]
     return found
 
 
-def figures(health: Health) -> dict[str, Any]:
-    """Fetch, and give what a line of health.jsonl holds, to five digits."""
+def figures(health: Health) -> dict[str, object]:
+    """Fetch a look at a step's health for a line of health.jsonl, to five digits.
+
+    Args:
+        health: what a `Look` gives.
+
+    Returns:
+        The figures of the update, and under "adjoint" those of each layer, by name and lag.
+    """
     update, adjoint = jax.device_get(health)
     return {
         "grad_norm": _short(update.grad_norm),

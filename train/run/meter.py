@@ -6,15 +6,15 @@ import json
 import math
 import time
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import optax
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from lstm_jax.train.run.health import Health, figures
 from lstm_jax.train.run.update import StepMetrics
-from lstm_jax.train.task import Task
+from lstm_jax.train.task import M, Task
 
 METRICS = "metrics.jsonl"
 HEALTH = "health.jsonl"
@@ -26,7 +26,7 @@ class Meter:
     def __init__(
         self,
         folder: Path,
-        task: Task,
+        task: Task[M],
         schedule: optax.Schedule,
         *,
         clip_norm: float,
@@ -66,7 +66,7 @@ class Meter:
             loss=loss,
             **self.task.figures(loss),
             grad_norm=self.norms / self.steps,
-            learning_rate=float(self.schedule(self.step - 1)),
+            learning_rate=float(np.asarray(self.schedule(self.step - 1))),
             **{f"{self.task.unit}_per_second": speed},
         )
         self.total = self.count = self.norms = 0.0
@@ -74,7 +74,12 @@ class Meter:
         self.restart()
 
     def write(self, step: int, **values: float) -> None:
-        """Append a line to metrics.jsonl."""
+        """Append a line to metrics.jsonl.
+
+        Args:
+            step: after which it was measured.
+            **values: by name.
+        """
         _append(self.folder / METRICS, {"step": step, **values})
 
     def _fetch(self, leave: int) -> None:
@@ -124,6 +129,6 @@ def cut(folder: Path, step: int) -> None:
         path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
-def _append(path: Path, values: dict[str, Any]) -> None:
+def _append(path: Path, values: dict[str, object]) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(values) + "\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.trees import Tree
 
 
 class TrainState(NamedTuple):
@@ -21,15 +22,19 @@ class TrainState(NamedTuple):
     """
 
     step: Array
-    params: Any  # an nnx.State
+    params: nnx.State
     opt_state: optax.OptState
-    carry: Any
+    carry: Tree
 
 
 def make_optimizer(
     config: OptimizerConfig, total_steps: int
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
     """Clip by global norm, then AdamW (Loshchilov & Hutter 2019) under warm-up and cosine.
+
+    Args:
+        config: the settings.
+        total_steps: of the run, at whose end the cosine ends.
 
     Returns:
         The transformation, and its schedule: step -> learning rate.
@@ -55,8 +60,16 @@ def make_optimizer(
     return optimizer, schedule
 
 
-def make_state(model: Any, optimizer: optax.GradientTransformation, carry: Any) -> TrainState:
-    """The state before the first step, of an NNX model."""
+def make_state(
+    model: nnx.Module, optimizer: optax.GradientTransformation, carry: Tree
+) -> TrainState:
+    """Make the state before the first step.
+
+    Args:
+        model: whose parameters are trained; they are copied.
+        optimizer: what `make_optimizer` gives.
+        carry: what goes into the first batch.
+    """
     params = nnx.state(model, nnx.Param)
     state = TrainState(jnp.int32(0), params, optimizer.init(params), carry)
     # Donated buffers must be distinct, and a fresh zero state shares one array among its leaves.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,33 +12,53 @@ import optax
 from flax import nnx
 from jax import Array
 
+from lstm_jax.train.batch import A, Batch
 from lstm_jax.train.run.state import TrainState
-from lstm_jax.train.task import Loss
+from lstm_jax.train.task import Loss, M
+from lstm_jax.trees import Tree
 
 
-class StepMetrics(NamedTuple):
-    """`total`: the loss summed over the batch's `count`. `grad_norm`: before clipping."""
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class StepMetrics:
+    """What a step says of itself, scalars.
+
+    `total`: the loss summed over the batch's `count`. `grad_norm`: before clipping.
+    """
 
     total: Array
     count: Array
     grad_norm: Array
 
 
-Gradient = Callable[[TrainState, Any], tuple[Any, tuple[Array, Array, Any]]]
+Gradient: TypeAlias = Callable[
+    [TrainState, Batch[Array]], tuple[nnx.State, tuple[Array, Array, Tree]]
+]
+"""`gradient(state, batch) -> (gradients, (total, count, carry))`, of the batch's mean loss."""
+
+Update: TypeAlias = Callable[[TrainState, Batch[A]], tuple[TrainState, StepMetrics]]
+"""`update(state, batch) -> (state, metrics)`."""
 
 
-def make_gradient(loss: Loss, model: Any, seed: int) -> Gradient:
-    """`gradient(state, batch) -> (gradients, (total, count, carry))`, of the batch's mean loss.
+def make_gradient(loss: Loss[M], model: M, seed: int) -> Gradient:
+    """Make a `Gradient`.
 
     The carried state is data to it. Dropout masks are a function of seed and step.
+
+    Args:
+        loss: of the task.
+        model: whose structure the parameters have.
+        seed: of the dropout masks.
     """
     graph = nnx.graphdef(model)
     base_key = jax.random.key(seed)
 
-    def gradient(state: TrainState, batch: Any) -> tuple[Any, tuple[Array, Array, Any]]:
+    def gradient(
+        state: TrainState, batch: Batch[Array]
+    ) -> tuple[nnx.State, tuple[Array, Array, Tree]]:
         key = jax.random.fold_in(base_key, state.step)
 
-        def mean_loss(params):
+        def mean_loss(params: nnx.State) -> tuple[Array, tuple[Array, Array, Tree]]:
             total, count, carry = loss(nnx.merge(graph, params), state.carry, batch, key)
             return total / jnp.maximum(count, 1), (total, count, carry)
 
@@ -47,16 +68,21 @@ def make_gradient(loss: Loss, model: Any, seed: int) -> Gradient:
 
 
 def make_update(
-    loss: Loss, model: Any, optimizer: optax.GradientTransformation, seed: int
-) -> Callable[[TrainState, Any], tuple[TrainState, StepMetrics]]:
-    """`update(state, batch) -> (state, metrics)`, jitted, its state donated."""
+    loss: Loss[M], model: M, optimizer: optax.GradientTransformation, seed: int
+) -> Update:
+    """Make an `Update`, jitted, its state donated.
+
+    Args:
+        loss, model, seed: as for `make_gradient`.
+        optimizer: what `make_optimizer` gives.
+    """
     gradient = make_gradient(loss, model, seed)
 
     @jax.jit(donate_argnames="state")
-    def update(state: TrainState, batch: Any) -> tuple[TrainState, StepMetrics]:
+    def update(state: TrainState, batch: Batch[Array]) -> tuple[TrainState, StepMetrics]:
         gradients, (total, count, carry) = gradient(state, batch)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
+        params = cast(nnx.State, optax.apply_updates(state.params, updates))
         metrics = StepMetrics(total, count, optax.tree.norm(gradients))
         return TrainState(state.step + 1, params, opt_state, carry), metrics
 

@@ -5,10 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from lstm_jax.train.config import SentimentConfig
-from lstm_jax.train.data import sentiment, sets
+from lstm_jax.train import sets
+from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.sentiment import Text, phrases_of, read_sentences, subtrees, words_of
+from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 from lstm_jax.train.tasks.sentiment.task import learned, make_sentiment_task
 
 TREES = [

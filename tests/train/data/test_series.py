@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from lstm_jax.train.data import series, sets, windows
+from lstm_jax.train import sets
+from lstm_jax.train.data import series, windows
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.data.series import Series
-from lstm_jax.train.data.windows import Scaler, prepare
+from lstm_jax.train.data.windows import prepare
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts import errors as forecasts
 

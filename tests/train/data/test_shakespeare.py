@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from lstm_jax.cli import main
-from lstm_jax.train.config import TextConfig
-from lstm_jax.train.data import sets, shakespeare
+from lstm_jax.train import sets
+from lstm_jax.train.data import shakespeare
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import load_texts, make_text_task
 
 pytestmark = pytest.mark.usefixtures("compile_fast")

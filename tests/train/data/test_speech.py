@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from lstm_jax.train.config import SpeechConfig
-from lstm_jax.train.data import audio, sets, speech
-from lstm_jax.train.data.audio import AudioError, Scaler, log_mel
+from lstm_jax.train import sets
+from lstm_jax.train.data import audio, speech
+from lstm_jax.train.data.audio import AudioError, fit_scaler, log_mel
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.speech import Recording, Speech
 from lstm_jax.train.tasks.speech import task as speech_tasks
+from lstm_jax.train.tasks.speech.config import SpeechConfig
 from lstm_jax.train.tasks.speech.task import make_speech_task, mask
 
 
@@ -99,7 +100,7 @@ def test_the_librarys_own_mel_spectrogram_is_the_same():
 def test_the_splits_go_by_take():
     data = Speech(recordings(), "")
     splits = data.splits()
-    takes = {name: sorted({one.index for one in part}) for name, part in splits.items()}
+    takes = {name: sorted({one.take for one in part}) for name, part in splits.items()}
     assert takes == {"test": list(range(5)), "valid": list(range(5, 10)), "train": [10]}
     assert sum(map(len, splits.values())) == len(data.recordings)
 
@@ -108,14 +109,14 @@ def test_a_speaker_who_is_left_out_is_only_judged():
     splits = Speech(recordings(), "").splits("bob")
     assert {one.speaker for one in splits["train"] + splits["valid"]} == {"ada"}
     assert [one.speaker for one in splits["test"]] == ["bob"] * 22
-    assert {one.index for one in splits["train"] + splits["valid"]} == {5, 6, 7, 8, 9, 10}
+    assert {one.take for one in splits["train"] + splits["valid"]} == {5, 6, 7, 8, 9, 10}
     with pytest.raises(DataError, match=r"there is no speaker 'eve'; the speakers are ada, bob"):
         Speech(recordings(), "").splits("eve")
 
 
 def test_the_scaler_makes_mean_0_and_variance_1():
     features = [np.random.default_rng(n).normal(3, 5, (7, 2)) for n in range(3)]
-    scaled = np.concatenate([Scaler.of(features)(one) for one in features])
+    scaled = np.concatenate([fit_scaler(features)(one) for one in features])
     np.testing.assert_allclose(scaled.mean(0), 0, atol=1e-6)
     np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-6)
 
@@ -123,7 +124,7 @@ def test_the_scaler_makes_mean_0_and_variance_1():
 def test_nothing_that_is_fitted_comes_from_what_is_judged():
     data = Speech(recordings(), "")
     changed = [
-        one if one.index >= 10 else one._replace(samples=tone(3000, 0.2)) for one in data.recordings
+        one if one.take >= 10 else one._replace(samples=tone(3000, 0.2)) for one in data.recordings
     ]
     one, other = (
         make_speech_task(SpeechConfig(), given) for given in (data, Speech(tuple(changed), ""))
@@ -154,7 +155,7 @@ def test_the_files_are_read(tmp_path, monkeypatch):
     (tmp_path / "fsdd" / "recordings").mkdir(parents=True)
     files = {}
     for one in recordings(takes=1):
-        name = f"recordings/{one.digit}_{one.speaker}_{one.index}.wav"
+        name = f"recordings/{one.digit}_{one.speaker}_{one.take}.wav"
         soundfile.write(tmp_path / "fsdd" / name, one.samples, audio.RATE, "FLOAT")
         files[name] = hashlib.sha256((tmp_path / "fsdd" / name).read_bytes()).hexdigest()
     pinned = speech.source()

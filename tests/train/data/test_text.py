@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_jax.train.data.text import Window, epoch_offset, epoch_order, pack, stripes
+from lstm_jax.train.batch import Batch
+from lstm_jax.train.data.text import epoch_offset, epoch_order, pack, stripes
 
 END = 0
 
@@ -22,14 +23,15 @@ def make_texts(sizes):
     ]
 
 
-def joined(windows):
+def joined(packed):
     """All windows side by side: what a row reads from the first window to the last."""
-    return Window(*(np.concatenate(part, 1) for part in zip(*windows, strict=True)))
+    inputs, targets, resets, weights, _ = zip(*packed.windows(), strict=True)
+    return Batch(*(np.concatenate(part, 1) for part in (inputs, targets, resets, weights)))
 
 
-def read_back(windows):
+def read_back(packed):
     """The texts in each row, as what a model is asked to predict between one reset and the next."""
-    whole = joined(windows)
+    whole = joined(packed)
     rows = []
     for targets, resets, weights in zip(whole.targets, whole.resets, whole.weights, strict=True):
         texts = []
@@ -46,17 +48,17 @@ def read_back(windows):
 def test_every_symbol_is_predicted_once_and_no_text_is_split(sizes, rows, length, seed):
     texts = make_texts(sizes)
     order = epoch_order(seed, 0, len(texts))
-    windows = pack(texts, rows=rows, length=length, end_id=END, order=order)
-    found = [tuple(text) for row in read_back(windows) for text in row]
+    packed = pack(texts, rows=rows, length=length, end_id=END, order=order)
+    found = [tuple(text) for row in read_back(packed) for text in row]
     assert sorted(found) == sorted((*text.tolist(), END) for text in texts)
-    assert windows.symbols == sum(sizes) + len(sizes) == sum(map(len, found))
-    assert windows.symbols == sum(window.weights.sum() for window in windows)
+    assert packed.symbols == sum(sizes) + len(sizes) == sum(map(len, found))
+    assert packed.symbols == sum(window.weights.sum() for window in packed.windows())
 
 
 @given(lengths, rows_of_any, windows_of_any)
 def test_inputs_are_the_targets_a_step_later_with_end_first(sizes, rows, length):
-    windows = pack(make_texts(sizes), rows=rows, length=length, end_id=END)
-    whole = joined(windows)
+    packed = pack(make_texts(sizes), rows=rows, length=length, end_id=END)
+    whole = joined(packed)
     assert (whole.inputs[:, 0] == END).all()
     counts = whole.weights[:, 1:] == 1
     np.testing.assert_array_equal(whole.inputs[:, 1:][counts], whole.targets[:, :-1][counts])
@@ -66,8 +68,8 @@ def test_inputs_are_the_targets_a_step_later_with_end_first(sizes, rows, length)
 
 @given(lengths, rows_of_any, windows_of_any)
 def test_padding_is_at_the_end_of_rows_and_weighs_nothing(sizes, rows, length):
-    windows = pack(make_texts(sizes), rows=rows, length=length, end_id=END)
-    whole = joined(windows)
+    packed = pack(make_texts(sizes), rows=rows, length=length, end_id=END)
+    whole = joined(packed)
     assert set(np.unique(whole.weights)) <= {0, 1}
     assert (np.diff(whole.weights, axis=1) <= 0).all()
     assert (whole.targets >= 0).all()  # padding too is an id that can be looked up
@@ -78,35 +80,33 @@ def test_padding_is_at_the_end_of_rows_and_weighs_nothing(sizes, rows, length):
 @given(lengths, rows_of_any, windows_of_any, st.integers(0, 99), st.integers(0, 99))
 def test_every_epoch_has_as_many_windows(sizes, rows, length, one, other):
     texts = make_texts(sizes)
-    counts = {
-        len(pack(texts, rows=rows, length=length, end_id=END, order=epoch_order(s, e, len(texts))))
-        for s, e in ((one, 0), (one, 1), (other, 0))
-    }
-    assert len(counts) == 1
+    orders = [epoch_order(s, e, len(texts)) for s, e in ((one, 0), (one, 1), (other, 0))]
+    packed = [pack(texts, rows=rows, length=length, end_id=END, order=order) for order in orders]
+    assert len({len(each.windows()) for each in packed}) == 1
 
 
 @given(lengths, rows_of_any, st.integers(0, 99))
 def test_rows_are_equal_to_within_the_longest_text(sizes, rows, seed):
     texts = make_texts(sizes)
-    windows = pack(texts, rows=rows, length=8, end_id=END, order=epoch_order(seed, 3, len(texts)))
-    filled = joined(windows).weights.sum(1)
+    packed = pack(texts, rows=rows, length=8, end_id=END, order=epoch_order(seed, 3, len(texts)))
+    filled = joined(packed).weights.sum(1)
     assert filled.max() - filled.min() <= max(sizes) + 1
 
 
 def test_many_texts_leave_little_padding():
     rng = np.random.default_rng(0)
     sizes = rng.integers(20, 120, 500)
-    windows = pack(make_texts(sizes), rows=16, length=32, end_id=END)
-    filled = joined(windows).weights.sum(1)
+    packed = pack(make_texts(sizes), rows=16, length=32, end_id=END)
+    filled = joined(packed).weights.sum(1)
     assert filled.max() - filled.min() <= sizes.min() + 1
-    assert windows.symbols / windows.inputs.size > 0.97
+    assert packed.symbols / packed.inputs.size > 0.97
 
 
 def test_a_small_case_by_hand():
     texts = [np.array(t, np.int32) for t in ([5, 6], [7, 8, 9], [4])]
-    windows = pack(texts, rows=2, length=3, end_id=END)
-    assert len(windows) == 2
-    first, second = windows
+    packed = pack(texts, rows=2, length=3, end_id=END)
+    assert len(packed.windows()) == 2
+    first, second = packed.windows()
     np.testing.assert_array_equal(first.inputs, [[END, 7, 8], [END, 5, 6]])
     np.testing.assert_array_equal(first.targets, [[7, 8, 9], [5, 6, END]])
     np.testing.assert_array_equal(first.resets, [[True, False, False], [True, False, False]])
@@ -114,26 +114,26 @@ def test_a_small_case_by_hand():
     np.testing.assert_array_equal(second.targets[:, :2], [[END, END], [4, END]])
     np.testing.assert_array_equal(second.resets[:, :2], [[False, True], [True, False]])
     np.testing.assert_array_equal(second.weights, [[1, 0, 0], [1, 1, 0]])
-    assert [part.dtype for part in first] == [np.int32, np.int32, np.bool_, np.float32]
+    assert [part.dtype for part in first[:4]] == [np.int32, np.int32, np.bool_, np.float32]
 
 
 def test_the_order_is_that_of_the_texts_in_a_row():
     texts = make_texts([3, 3, 3])
-    windows = pack(texts, rows=1, length=4, end_id=END, order=np.array([2, 0, 1]))
-    firsts = [text[0] for text in read_back(windows)[0]]
+    packed = pack(texts, rows=1, length=4, end_id=END, order=np.array([2, 0, 1]))
+    firsts = [text[0] for text in read_back(packed)[0]]
     assert firsts == [texts[i][0] for i in (2, 0, 1)]
 
 
 def test_more_rows_than_texts_leaves_rows_empty():
-    windows = pack(make_texts([2]), rows=3, length=4, end_id=END)
-    np.testing.assert_array_equal(windows[0].weights.sum(1), [3, 0, 0])
+    packed = pack(make_texts([2]), rows=3, length=4, end_id=END)
+    np.testing.assert_array_equal(packed.windows()[0].weights.sum(1), [3, 0, 0])
 
 
 def test_windows_are_counted_and_out_of_reach_is_an_index_error():
-    windows = pack(make_texts([7]), rows=1, length=4, end_id=END)
+    windows = pack(make_texts([7]), rows=1, length=4, end_id=END).windows()
     assert len(windows) == len(list(windows)) == 2
     for index in (-1, 2):
-        with pytest.raises(IndexError, match=f"window {index} of 2"):
+        with pytest.raises(IndexError, match=f"batch {index} of 2"):
             windows[index]
 
 
@@ -174,11 +174,11 @@ def test_stripes_are_the_ring_of_symbols_cut_anywhere(sizes, rows, length, seed)
     texts = make_texts([1, *sizes])
     symbols = np.concatenate(texts)
     offset = epoch_offset(seed, 1, symbols.size)
-    windows = stripes(texts, rows=rows, length=length, end_id=END, offset=offset)
-    whole = joined(windows)
+    packed = stripes(texts, rows=rows, length=length, end_id=END, offset=offset)
+    whole = joined(packed)
     found = whole.targets[whole.weights == 1]  # row by row
     np.testing.assert_array_equal(found, np.roll(symbols, -offset))
-    assert windows.symbols == symbols.size == whole.weights.sum()
+    assert packed.symbols == symbols.size == whole.weights.sum()
     assert (whole.inputs[:, 0] == END).all()
     inside = whole.weights[:, 1:] == 1
     np.testing.assert_array_equal(whole.inputs[:, 1:][inside], whole.targets[:, :-1][inside])

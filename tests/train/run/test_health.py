@@ -17,12 +17,13 @@ from rich.progress import Progress
 
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
-from lstm_jax.train.config import MemoryConfig, OptimizerConfig
+from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data.text import pack
 from lstm_jax.train.run import meter
 from lstm_jax.train.run.health import figures, make_health, perturb
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.run.update import StepMetrics, make_update
+from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import MemoryTask
 from lstm_jax.train.tasks.text.task import window_loss
 
@@ -37,11 +38,14 @@ def text():
     model = CharLM(V, config, rngs=nnx.Rngs(0))
     rng = np.random.default_rng(1)
     texts = [rng.integers(2, V, size).astype(np.int32) for size in (9, 2, 3, 4, 8)]
-    windows = pack(texts, rows=ROWS, length=LENGTH, end_id=0)
+    windows = pack(texts, rows=ROWS, length=LENGTH, end_id=0).windows()
     optimizer, _ = make_optimizer(OPTIMIZER, 10)
     update = make_update(window_loss, model, optimizer, 0)
     state, _ = update(make_state(model, optimizer, model.initial_state(ROWS)), windows[0])
-    health = make_health(window_loss, model, optimizer, 0, clip_norm=OPTIMIZER.clip_norm)
+    health = make_health(
+        window_loss, model, optimizer, 0,
+        initial_state=CharLM.initial_state, clip_norm=OPTIMIZER.clip_norm,
+    )  # fmt: skip
     return SimpleNamespace(window=windows[1], state=state, update=update, health=health)
 
 
@@ -71,7 +75,7 @@ def test_the_adjoint_of_a_language_model_is_the_chain_rule_by_hand(text):
     params = nnx.to_pure_dict(jax.tree.map(lambda a: np.asarray(a, np.float64), text.state.params))
     layers = [params["lstm"]["layers"][i] for i in range(2)]
     # Forwards, without dropout, time-major.
-    inputs, targets, resets, weights = (np.asarray(a).T for a in text.window)
+    inputs, targets, resets, weights = (np.asarray(a).T for a in text.window[:4])
     assert resets[1:].any()
     assert not resets.all(axis=1).any()
     xs, kept = params["embedding"][inputs], []
@@ -110,7 +114,9 @@ def test_the_adjoint_of_a_memory_task_comes_from_its_end():
     task = MemoryTask(config)
     model, batch = task.model(nnx.Rngs(0)), task.epoch(0)[0]
     optimizer, _ = make_optimizer(config.optimizer, 10)
-    health = make_health(task.loss, model, optimizer, 0, clip_norm=1.0)
+    health = make_health(
+        task.loss, model, optimizer, 0, initial_state=task.initial_state, clip_norm=1.0
+    )
     [found] = health(make_state(model, optimizer, ()), batch).adjoint
     params = as_params(model.recurrent.params[0])
     xs = np.swapaxes(batch.inputs, 0, 1).astype(np.float64)

@@ -57,7 +57,7 @@ def nats_of_window(params, carry, inputs, targets, resets, weights):
 
 
 def mean_of_window(params, carry, window):
-    nats, carry = nats_of_window(params, carry, *window)
+    nats, carry = nats_of_window(params, carry, *window[:4])
     return nats / window.weights.sum(), (nats, carry)
 
 
@@ -154,12 +154,13 @@ def fresh_model(**changes):
 def problem():
     model = fresh_model()
     texts = make_texts([7, 3, 11, 0, 5, 6, 2, 1])
-    windows = pack(texts, rows=ROWS, length=LENGTH, end_id=0)
+    packed = pack(texts, rows=ROWS, length=LENGTH, end_id=0)
     optimizer, _ = make_optimizer(OPTIMIZER, TOTAL)
     return SimpleNamespace(
         model=model,
         texts=texts,
-        windows=windows,
+        packed=packed,
+        windows=packed.windows(),
         optimizer=optimizer,
         update=make_update(window_loss, model, optimizer, seed=0),
         record=make_update(window_loss, model, recorder, seed=0),
@@ -205,7 +206,7 @@ def test_the_state_is_carried_over_windows_and_reset_where_a_text_begins(problem
     never = np.zeros(shape, bool)
     alone, _ = jax.jit(nats_of_window)(params, carry, inputs, targets, never, weights)
     assert total == pytest.approx(float(alone), rel=3e-6)
-    assert problem.windows.symbols == sum(len(text) + 1 for text in problem.texts)
+    assert problem.packed.symbols == sum(len(text) + 1 for text in problem.texts)
 
 
 def test_the_gradient_stops_where_the_window_begins(problem):
@@ -231,7 +232,7 @@ def at(tree, path):
 
 def test_dropout_masks_are_new_at_every_step_and_the_same_when_it_is_repeated():
     model = fresh_model(num_layers=1, output_dropout=0.5)
-    window = pack(make_texts([9, 9]), rows=ROWS, length=LENGTH, end_id=0)[0]
+    window = pack(make_texts([9, 9]), rows=ROWS, length=LENGTH, end_id=0).windows()[0]
 
     update = make_update(window_loss, model, recorder, seed=0)
 
@@ -297,9 +298,10 @@ def compilations():
 def test_nothing_is_compiled_after_the_first_window(problem):
     def epoch(state, number):
         order = epoch_order(0, number, len(problem.texts))
-        for window in pack(problem.texts, rows=ROWS, length=LENGTH, end_id=0, order=order):
+        packed = pack(problem.texts, rows=ROWS, length=LENGTH, end_id=0, order=order)
+        for window in packed.windows():
             state, _ = problem.update(state, window)
-        score = evaluate(problem.scorer, state.params, empty, problem.windows)
+        score = evaluate(problem.scorer, state.params, empty, problem.packed)
         return state, score.nats_per_symbol
 
     empty = problem.model.initial_state(ROWS)

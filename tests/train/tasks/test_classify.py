@@ -15,19 +15,18 @@ from lstm_jax import cli
 from lstm_jax.models import storage as model_files
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.models.storage import ModelError
-from lstm_jax.train import loop, predict
-from lstm_jax.train.config import OptimizerConfig, SentimentConfig, SpeechConfig
+from lstm_jax.train import loop
+from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data import audio, sentiment, speech
 from lstm_jax.train.run import checkpoints
-from lstm_jax.train.tasks.classify import (
-    Examples,
-    collate,
-    log_probabilities,
-    plan,
-    score,
-    widths_of,
-)
+from lstm_jax.train.tasks.classify.examples import Examples, collate, plan, widths_of
+from lstm_jax.train.tasks.classify.judge import judge, log_probabilities
+from lstm_jax.train.tasks.classify.predict import after_each
+from lstm_jax.train.tasks.classify.predict import load as load_classifier
+from lstm_jax.train.tasks.sentiment.config import SentimentConfig
+from lstm_jax.train.tasks.sentiment.predict import bar
 from lstm_jax.train.tasks.sentiment.task import make_sentiment_task, rows_of
+from lstm_jax.train.tasks.speech.config import SpeechConfig
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 OPTIMIZER = OptimizerConfig(learning_rate=3e-2, warmup_steps=0, final_fraction=1.0, weight_decay=0)
@@ -155,8 +154,8 @@ def test_a_score_is_over_all_sequences():
         return p[batch[:, 0]]
 
     examples = Examples([np.array([i]) for i in range(3)], np.eye(2, dtype=np.float32)[[0, 1, 0]])
-    found = score(read, None, examples)
-    assert (found.count, found.wrong) == (3, 2)  # of equals the first is taken
+    found = judge(read, None, examples)
+    assert (found.sequences, found.wrong) == (3, 2)  # of equals the first is taken
     assert found.accuracy == pytest.approx(1 / 3)
     assert found.nats == pytest.approx(-np.log([0.75, 0.5, 0.2]).mean(), rel=1e-6)
 
@@ -223,8 +222,8 @@ def test_a_sentence_is_judged_word_by_word(trained, call):
 
 def test_each_row_of_the_bars_is_that_beginning_alone(trained):
     stored = model_files.load(trained["sentiment"][0])
-    whole = predict.after_each(stored, np.array([2, 3, 4, 5, 6]))
-    part = predict.after_each(stored, np.array([2, 3, 4]))
+    whole = after_each(stored, np.array([2, 3, 4, 5, 6]))
+    part = after_each(stored, np.array([2, 3, 4]))
     np.testing.assert_allclose(whole[:3], part, rtol=1e-5)
     np.testing.assert_allclose(whole.sum(1), 1, rtol=1e-5)
 
@@ -234,8 +233,8 @@ def test_each_row_of_the_bars_is_that_beginning_alone(trained):
     [(0.5, " " * 20 + "|" + " " * 20), (1.0, " " * 20 + "|" + "+" * 20), (0.25, "-" * 10 + "|")],
 )
 def test_bars(p, drawn):
-    assert drawn.strip() in predict.bar(p)
-    assert len(predict.bar(p)) == 41
+    assert drawn.strip() in bar(p)
+    assert len(bar(p)) == 41
 
 
 def test_a_digit_is_recognised(trained, call, tmp_path):
@@ -275,9 +274,9 @@ def test_a_mistake_is_one_line(arguments, said, trained, call):
 
 def test_a_model_that_learned_something_else_is_refused(trained, tmp_path):
     with pytest.raises(ModelError, match="learned from 'speech', not from sentiment"):
-        predict.load(str(trained["speech"][0]), "sentiment")
+        load_classifier(str(trained["speech"][0]), "sentiment")
     with pytest.raises(ModelError, match="`lstm-jax train sentiment` trains one"):
-        predict.load(str(tmp_path), "sentiment")
+        load_classifier(str(tmp_path), "sentiment")
 
 
 def test_help_says_what_can_be_predicted(call):

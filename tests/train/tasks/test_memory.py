@@ -14,13 +14,15 @@ from rich.console import Console
 from lstm_jax.models import storage as model_files
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train import loop
-from lstm_jax.train.config import ConfigError, MemoryConfig, OptimizerConfig, TextConfig
-from lstm_jax.train.data.memory import Sequences
+from lstm_jax.train.batch import Batch
+from lstm_jax.train.config import ConfigError, OptimizerConfig
 from lstm_jax.train.problems import make_task
 from lstm_jax.train.run import checkpoints
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.tasks.memory import task as memory_tasks
+from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import HELD_OUT, MemoryTask, held_out, judge, verdict
+from lstm_jax.train.tasks.text.config import TextConfig
 
 CONFIG = MemoryConfig(
     problem="adding",
@@ -57,7 +59,8 @@ class Says:
 
 def batch_of(targets):
     targets = np.asarray(targets)
-    return Sequences(np.zeros((len(targets), 1, 1)), np.ones(len(targets), np.int32), targets)
+    lengths = np.ones(len(targets), np.int32)
+    return Batch(np.zeros((len(targets), 1, 1)), targets, lengths=lengths)
 
 
 def test_adding_is_right_within_four_hundredths():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,10 +16,12 @@ from jax import Array
 
 from lstm_jax.models import storage as model_files
 from lstm_jax.models.sequence_model import SequenceModel
-from lstm_jax.train.config import MemoryConfig
+from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import memory
-from lstm_jax.train.data.memory import COPY_LENGTH, Sequences
-from lstm_jax.train.task import Validation
+from lstm_jax.train.data.memory import COPY_LENGTH
+from lstm_jax.train.task import Validate, Validation, summed
+from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.trees import Tree
 
 ADDING_TOLERANCE = 0.04
 ORDER_TOLERANCE = 0.3
@@ -28,15 +30,29 @@ AT_ONCE = 256
 TRAINING = 0
 HELD_OUT = {"valid": 1, "test": 2}  # streams of random numbers beside the training's
 
+JudgeBatch: TypeAlias = Callable[[nnx.State, Batch[np.ndarray]], tuple[Array, Array]]
+"""`judge_batch(params, batch) -> (summed loss, sequences that are wrong)`."""
 
-def judge(name: str, model: SequenceModel, batch: Sequences) -> tuple[Array, Array]:
-    """Each sequence's loss and whether it was processed correctly, (B,) float32 and booleans.
+
+def judge(name: str, model: SequenceModel, batch: Batch[Array]) -> tuple[Array, Array]:
+    """Judge each sequence by the papers' rules.
 
     Losses are means over the steps that have a target: the squared error for adding, nats for
     the others. Correct is an error below 0.04 (adding), every output probability within 0.3 of
-    its target (order), all ten symbols right (copy): the papers' rules.
+    its target (order), all ten symbols right (copy).
+
+    Args:
+        name: of the puzzle, one of `memory.PUZZLES`.
+        model: of the puzzle's sizes.
+        batch: what the puzzle generates.
+
+    Returns:
+        Losses (B,) float32, and whether a sequence was processed correctly, (B,) booleans.
+
+    Raises:
+        ValueError: for another name.
     """
-    if memory.problem(name).every_step:
+    if memory.puzzle(name).every_step:
         _, ys = model(batch.inputs, lengths=batch.lengths)
         losses = optax.softmax_cross_entropy_with_integer_labels(ys, batch.targets).mean(-1)
         right = ys.argmax(-1) == batch.targets
@@ -50,54 +66,64 @@ def judge(name: str, model: SequenceModel, batch: Sequences) -> tuple[Array, Arr
     return losses, (jnp.abs(error) < ORDER_TOLERANCE).all(-1)
 
 
-@dataclass(frozen=True)
-class Epoch(Sequence[Sequences]):
-    """Batches of new sequences: each a pure function of the seed and of the step it is for."""
+def held_out(config: MemoryConfig, split: str) -> list[Batch[np.ndarray]]:
+    """Generate the sequences of a verdict, others than training's.
 
-    config: MemoryConfig
-    number: int
+    Args:
+        config: of the run.
+        split: one of `HELD_OUT`, each with its own.
 
-    def __len__(self) -> int:
-        return self.config.sequences // self.config.batch
-
-    def __getitem__(self, index: int) -> Sequences:
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of {len(self)}")
-        config, step = self.config, self.number * len(self) + index + 1
-        generator = np.random.default_rng([config.seed, TRAINING, step])
-        return memory.problem(config.problem).generate(generator, config.batch, config.steps)
-
-
-def held_out(config: MemoryConfig, split: str) -> list[Sequences]:
-    """The sequences of a verdict, in batches: those of `HELD_OUT` differ, and from training's."""
+    Returns:
+        `TESTED` sequences in batches.
+    """
     generator = np.random.default_rng([config.seed, HELD_OUT[split]])
-    generate = memory.problem(config.problem).generate
+    generate = memory.puzzle(config.problem).generate
     return [generate(generator, AT_ONCE, config.steps) for _ in range(TESTED // AT_ONCE)]
 
 
-def make_judge(problem: str, model: SequenceModel) -> Callable[[Any, Sequences], Any]:
-    """`judge_batch(params, batch) -> (summed loss, sequences that are wrong)`, jitted."""
+def make_judge(name: str, model: SequenceModel) -> JudgeBatch:
+    """Make a `JudgeBatch`, jitted.
+
+    Args:
+        name: of the puzzle.
+        model: whose structure the parameters have.
+    """
     graph = nnx.graphdef(model)
 
     @jax.jit
-    def judge_batch(params, batch):
-        losses, right = judge(problem, nnx.merge(graph, params), batch)
+    def judge_batch(params: nnx.State, batch: Batch[Array]) -> tuple[Array, Array]:
+        losses, right = judge(name, nnx.merge(graph, params), batch)
         return losses.sum(), (~right).sum()
 
     return judge_batch
 
 
 def verdict(
-    judge_batch: Callable[[Any, Sequences], Any], params: Any, batches: Iterable[Sequences]
+    judge_batch: JudgeBatch, params: nnx.State, batches: Iterable[Batch[np.ndarray]]
 ) -> tuple[float, int]:
-    """Mean loss of all sequences, and how many are wrong."""
+    """Judge all sequences.
+
+    Args:
+        judge_batch: what `make_judge` gives.
+        params: of the model.
+        batches: what `held_out` gives.
+
+    Returns:
+        The mean loss, and how many are wrong.
+    """
     found = [(judge_batch(params, batch), len(batch.inputs)) for batch in batches]
     total = sum(float(loss) for (loss, _), _ in found)
     return total / sum(count for _, count in found), sum(int(wrong) for (_, wrong), _ in found)
 
 
 def say(config: MemoryConfig, loss: float, wrong: int) -> str:
-    """A verdict in words; of copy's loss, also what share it is of knowing nothing."""
+    """Put a verdict in words; of copy's loss, also what share it is of knowing nothing.
+
+    Args:
+        config: of the run.
+        loss: the mean of all sequences.
+        wrong: how many.
+    """
     share = loss / memory.trivial_loss(config.steps)
     more = f", {share:.3f} of the trivial one" if config.problem == "copy" else ""
     return f"{wrong:,} of {TESTED:,} held-out sequences wrong, loss {loss:.3g}{more}"
@@ -116,35 +142,45 @@ class MemoryTask:
         return f"{self.config.problem}, T = {self.config.steps:,}"
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, str]:
         return {"data": self.config.problem}
 
     @property
-    def identity(self) -> dict[str, str]:
+    def identity(self) -> Mapping[str, str]:
         return {}  # the configuration says it all
 
     def model(self, rngs: nnx.Rngs) -> SequenceModel:
-        problem = memory.problem(self.config.problem)
-        sizes = problem.in_features, problem.out_features
+        puzzle = memory.puzzle(self.config.problem)
+        sizes = puzzle.in_features, puzzle.out_features
         return SequenceModel(*sizes, self.config.model, rngs=rngs)
 
-    def carry(self, model: SequenceModel) -> Any:
+    def initial_state(self, model: SequenceModel, rows: int) -> Tree:
+        return model.initial_state(rows)
+
+    def carry(self, model: SequenceModel) -> Tree:
         return ()
 
     def epoch(self, number: int) -> Epoch:
-        return Epoch(self.config, number)
+        config, size = self.config, self.config.sequences // self.config.batch
+
+        def make(index: int) -> Batch[np.ndarray]:
+            step = number * size + index + 1
+            generator = np.random.default_rng([config.seed, TRAINING, step])
+            return memory.puzzle(config.problem).generate(generator, config.batch, config.steps)
+
+        return Epoch(size, make)
 
     def loss(
-        self, model: SequenceModel, carry: Any, batch: Sequences, key: Array | None
-    ) -> tuple[Array, Array, Any]:
+        self, model: SequenceModel, carry: Tree, batch: Batch[Array], key: Array | None
+    ) -> tuple[Array, Array, Tree]:
         del key
         losses, _ = judge(self.config.problem, model, batch)
-        return losses.sum(), jnp.float32(losses.size), carry
+        return *summed(losses), carry
 
-    def figures(self, loss: float) -> dict[str, float]:
+    def figures(self, loss: float) -> Mapping[str, float]:
         return {}
 
-    def validator(self, model: SequenceModel) -> Callable[[nnx.State, int], Validation]:
+    def validator(self, model: SequenceModel) -> Validate:
         config = self.config
         judge_batch, batches = make_judge(config.problem, model), held_out(config, "valid")
 
@@ -158,7 +194,7 @@ class MemoryTask:
 
         return validate
 
-    def save(self, model: SequenceModel, folder: Path, card: dict[str, Any]) -> None:
-        problem = memory.problem(self.config.problem)
-        sizes = {"in_features": problem.in_features, "out_features": problem.out_features}
+    def save(self, model: SequenceModel, folder: Path, card: dict[str, object]) -> None:
+        puzzle = memory.puzzle(self.config.problem)
+        sizes = {"in_features": puzzle.in_features, "out_features": puzzle.out_features}
         model_files.save(folder, model, card, **sizes)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.train.config import SentimentConfig
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import LABELS, Sentiment, Text
-from lstm_jax.train.tasks.classify import ClassifierTask, Examples
+from lstm_jax.train.tasks.classify.examples import Examples
+from lstm_jax.train.tasks.classify.task import ClassifierTask
+from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 
 MOST_ROWS = 128
 
@@ -23,11 +23,13 @@ def make_sentiment_task(config: SentimentConfig, data: Sentiment | None = None) 
     Args:
         config: of the run.
         data: what `sentiment.load()` gives, if it is at hand.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach.
     """
     data = data or sentiment.load()
     texts = learned(data, config.learn)
     vocabulary = Vocabulary.from_texts((text.words for text in texts), min_count=1)
-    facts: dict[str, Any] = {"data": "sentiment", "data_sha256": data.sha256}
     sentences = f"{len(data.train):,} sentences"
     phrases = len(texts) - len(data.train)
     what = f"{sentences} and {phrases:,} phrases of theirs" if phrases else sentences
@@ -35,7 +37,7 @@ def make_sentiment_task(config: SentimentConfig, data: Sentiment | None = None) 
         config,
         description=f"sentiment: {what}, {len(vocabulary):,} words",
         unit="sentences",
-        facts=facts,
+        facts={"data": "sentiment", "data_sha256": data.sha256},
         identity={"vocabulary": vocabulary.digest, "data": data.sha256},
         train=examples(texts, vocabulary),
         valid=examples(data.valid, vocabulary),
@@ -47,7 +49,12 @@ def make_sentiment_task(config: SentimentConfig, data: Sentiment | None = None) 
 
 
 def learned(data: Sentiment, what: str) -> tuple[Text, ...]:
-    """The training texts; sentences come twice where phrases are learned, once as a phrase."""
+    """Choose the training texts; sentences come twice where phrases are learned, once as a phrase.
+
+    Args:
+        data: of all splits.
+        what: as `SentimentConfig.learn` has it.
+    """
     phrases = {
         "sentences": (),
         "phrases": tuple(text for text in data.phrases if text.label is not None),
@@ -57,7 +64,12 @@ def learned(data: Sentiment, what: str) -> tuple[Text, ...]:
 
 
 def examples(texts: Sequence[Text], vocabulary: Vocabulary) -> Examples:
-    """Ids, and probabilities of the labels: of one that is neutral, a half each."""
+    """Encode texts, and their labels as probabilities: of one that is neutral, a half each.
+
+    Args:
+        texts: N of them.
+        vocabulary: of the training texts.
+    """
     known = np.eye(len(LABELS), dtype=np.float32)
     neutral = np.full(len(LABELS), 1 / len(LABELS), np.float32)
     targets = [neutral if text.label is None else known[text.label] for text in texts]
@@ -65,5 +77,5 @@ def examples(texts: Sequence[Text], vocabulary: Vocabulary) -> Examples:
 
 
 def rows_of(words: int, width: int) -> int:
-    """Rows of a batch of some width, so that it holds about so many words."""
+    """Give the rows of a batch of some width, so that it holds about so many words."""
     return max(1, min(MOST_ROWS, words // width))

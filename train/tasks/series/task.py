@@ -2,67 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TypedDict
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
+from jax.typing import ArrayLike
 
 from lstm_jax.models import storage as model_files
 from lstm_jax.models.forecaster import Forecaster
-from lstm_jax.train.config import SeriesConfig
+from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import series
+from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.data.series import Series
-from lstm_jax.train.data.windows import Prepared, Scaler, Windows, prepare
+from lstm_jax.train.data.windows import Prepared, Windows, prepare
 from lstm_jax.train.forecasts.errors import errors, pinball
-from lstm_jax.train.task import Validation
+from lstm_jax.train.task import Validate, Validation, summed
+from lstm_jax.train.tasks.series.config import SeriesConfig
+from lstm_jax.trees import Tree
 
 AT_ONCE = 512
 
 
-class Batch(NamedTuple):
-    """`inputs` (B, W, D) and `targets` (B, H), float32, scaled."""
+def loss_of(outputs: ArrayLike, targets: ArrayLike, quantiles: Sequence[float]) -> Array:
+    """Judge forecasts by the pinball loss of quantiles, else by the squared error.
 
-    inputs: np.ndarray
-    targets: np.ndarray
+    Args:
+        outputs: (B, H, Q), of Q quantiles, or one.
+        targets: (B, H).
+        quantiles: Q of them; none for the mean.
 
-
-@dataclass(frozen=True)
-class Epoch(Sequence[Batch]):
-    """Windows in an order (N,), in batches; those left over at the end are left out."""
-
-    windows: Windows
-    order: np.ndarray
-    batch: int
-
-    def __len__(self) -> int:
-        return len(self.order) // self.batch
-
-    def __getitem__(self, index: int) -> Batch:
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of {len(self)}")
-        chosen = self.order[index * self.batch : (index + 1) * self.batch]
-        return Batch(self.windows.inputs[chosen], self.windows.targets[chosen])
-
-
-def loss_of(outputs: Array, targets: Any, quantiles: Sequence[float]) -> Array:
-    """Each window's loss, (B,), of outputs (B, H, Q): pinball of quantiles, else squared error."""
+    Returns:
+        The loss of each window, (B,).
+    """
+    outputs = jnp.asarray(outputs)
     if quantiles:
         return pinball(targets, outputs, quantiles).mean((1, 2))
     return jnp.square(outputs[..., 0] - targets).mean(1)
 
 
 def make_predict(model: Forecaster) -> Callable[[nnx.State, np.ndarray], np.ndarray]:
-    """`predict(params, inputs (N, W, D)) -> scaled outputs (N, H, Q)`, compiled once."""
+    """Make `predict(params, inputs (N, W, D)) -> scaled outputs (N, H, Q)`, compiled once.
+
+    Args:
+        model: whose structure the parameters have.
+    """
     graph = nnx.graphdef(model)
 
     @jax.jit
-    def outputs(params, inputs):
+    def outputs(params: nnx.State, inputs: Array) -> Array:
         return nnx.merge(graph, params)(inputs)
 
     def predict(params: nnx.State, inputs: np.ndarray) -> np.ndarray:
@@ -75,6 +68,15 @@ def make_predict(model: Forecaster) -> Callable[[nnx.State, np.ndarray], np.ndar
         return np.concatenate(found)
 
     return predict
+
+
+class Sizes(TypedDict):
+    """Of a `Forecaster`: columns and rows read, steps foretold, and outputs for each."""
+
+    in_features: int
+    window: int
+    horizon: int
+    outputs: int
 
 
 @dataclass(frozen=True)
@@ -93,35 +95,44 @@ class SeriesTask:
         return f"{self.config.data}: {rows:,} rows, {windows:,} training windows"
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Mapping[str, str]:
         return {"data": self.config.data, "data_sha256": self.series.sha256}
 
     @property
-    def identity(self) -> dict[str, str]:
+    def identity(self) -> Mapping[str, str]:
         return {"series": self.series.sha256}
 
     def model(self, rngs: nnx.Rngs) -> Forecaster:
         return Forecaster(**self._sizes, config=self.config.model, rngs=rngs)
 
-    def carry(self, model: Forecaster) -> Any:
+    def initial_state(self, model: Forecaster, rows: int) -> Tree:
+        return model.initial_state(rows)
+
+    def carry(self, model: Forecaster) -> Tree:
         return ()
 
     def epoch(self, number: int) -> Epoch:
         windows = self.prepared.windows("train")
-        count = len(windows.at)
-        order = np.random.default_rng([self.config.seed, number]).permutation(count)
-        return Epoch(windows, order, min(self.config.batch, count))
+        total = len(windows.at)
+        size = min(self.config.batch, total)
+        order = np.random.default_rng([self.config.seed, number]).permutation(total)
+
+        def make(index: int) -> Batch[np.ndarray]:
+            chosen = order[index * size : (index + 1) * size]
+            return Batch(windows.inputs[chosen], windows.targets[chosen])
+
+        return Epoch(total // size, make)  # those left over at the end are left out
 
     def loss(
-        self, model: Forecaster, carry: Any, batch: Batch, key: Array | None
-    ) -> tuple[Array, Array, Any]:
+        self, model: Forecaster, carry: Tree, batch: Batch[Array], key: Array | None
+    ) -> tuple[Array, Array, Tree]:
         losses = loss_of(model(batch.inputs, key=key), batch.targets, self.config.quantiles)
-        return losses.sum(), jnp.float32(losses.size), carry
+        return *summed(losses), carry
 
-    def figures(self, loss: float) -> dict[str, float]:
+    def figures(self, loss: float) -> Mapping[str, float]:
         return {}
 
-    def validator(self, model: Forecaster) -> Callable[[nnx.State, int], Validation]:
+    def validator(self, model: Forecaster) -> Validate:
         predict, windows = make_predict(model), self.prepared.windows("valid")
 
         def validate(params: nnx.State, step: int) -> Validation:
@@ -140,7 +151,7 @@ class SeriesTask:
 
         return validate
 
-    def save(self, model: Forecaster, folder: Path, card: dict[str, Any]) -> None:
+    def save(self, model: Forecaster, folder: Path, card: dict[str, object]) -> None:
         ready = self.prepared
         own = {
             "columns": list(self.series.columns),
@@ -153,7 +164,7 @@ class SeriesTask:
         model_files.save(folder, model, card, **self._sizes, **own)
 
     @property
-    def _sizes(self) -> dict[str, int]:
+    def _sizes(self) -> Sizes:
         return {
             "in_features": self.prepared.features.shape[1],
             "window": self.config.window,
@@ -167,12 +178,15 @@ class SeriesTask:
 
 
 def middle(config: SeriesConfig) -> int:
-    """Which output is the point forecast: the median, or the only one."""
+    """Say which output is the point forecast: the median, or the only one."""
     return len(config.quantiles) // 2
 
 
 def make_series_task(config: SeriesConfig) -> SeriesTask:
     """Load, split and scale.
+
+    Args:
+        config: of the run.
 
     Raises:
         DataError: data that is missing, an unknown column, a series too short or constant.
@@ -182,7 +196,10 @@ def make_series_task(config: SeriesConfig) -> SeriesTask:
 
 
 def load(config: SeriesConfig) -> Series:
-    """The columns that a configuration reads, the target's first.
+    """Load the columns that a configuration reads, the target's first.
+
+    Args:
+        config: of the run.
 
     Raises:
         DataError: data that is missing, or an unknown column.
@@ -194,7 +211,16 @@ def load(config: SeriesConfig) -> Series:
 def prepare_for(
     config: SeriesConfig, loaded: Series, fitted: tuple[Scaler, Scaler] | None = None
 ) -> Prepared:
-    """A series made ready as a configuration wants it, by scalers that were fitted if given."""
+    """Make a series ready as a configuration wants it.
+
+    Args:
+        config: of the run.
+        loaded: what `load` gives.
+        fitted: the scalers of columns and of targets; they are fitted if None.
+
+    Raises:
+        DataError: a series too short or constant.
+    """
     return prepare(
         loaded,
         predict=config.predict,
@@ -212,10 +238,16 @@ def prepare_for(
 def make_roll(
     model: Forecaster, prepared: Prepared, steps: int, output: int
 ) -> Callable[[nnx.State, np.ndarray], np.ndarray]:
-    """`roll(params, at (N,)) -> (N, steps)`, in the target's unit: each forecast is read in turn.
+    """Make `roll(params, at (N,)) -> (N, steps)`, in the target's unit: forecasts are read in turn.
 
     Of the model's forecasts only the next step's is taken; the window then moves on by one row, in
     which it stands as if it had been seen. The calendar of that row is known.
+
+    Args:
+        model: whose structure the parameters have.
+        prepared: the series, its first column the only one beside the calendar.
+        steps: to roll on.
+        output: which of the model's outputs is read.
     """
     graph = nnx.graphdef(model)
     mean, scale = prepared.scaler.mean[0], prepared.scaler.scale[0]

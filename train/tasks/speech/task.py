@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 from rich.console import Console
 from rich.progress import track
 
-from lstm_jax.train.config import SpeechConfig
 from lstm_jax.train.data import audio, speech
-from lstm_jax.train.data.audio import Scaler
+from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.data.speech import DIGITS, Recording, Speech
-from lstm_jax.train.tasks.classify import ClassifierTask, Examples
+from lstm_jax.train.tasks.classify.examples import Examples
+from lstm_jax.train.tasks.classify.task import ClassifierTask
+from lstm_jax.train.tasks.speech.config import SpeechConfig
 
 MASKED_BANDS = 8  # at most, of a mask
 MASKED_SHARE = 0.2  # of the time, at most
@@ -26,18 +26,21 @@ def make_speech_task(config: SpeechConfig, data: Speech | None = None) -> Classi
     Args:
         config: of the run.
         data: what `speech.load()` gives, if it is at hand.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach, or nobody is of the name left out.
+        AudioError: librosa is not installed.
     """
     data = data or speech.load()
     splits = data.splits(config.left_out)
     train, valid = (features(splits[name], name) for name in ("train", "valid"))
-    scaler = Scaler.of(train)
+    scaler = audio.fit_scaler(train)
     without = f", without {config.left_out}" if config.left_out else ""
-    facts: dict[str, Any] = {"data": "speech", "data_sha256": data.sha256}
     return ClassifierTask(
         config,
         description=f"speech: {len(train):,} recordings{without}",
         unit="recordings",
-        facts=facts,
+        facts={"data": "speech", "data_sha256": data.sha256},
         identity={"data": data.sha256},
         train=examples(splits["train"], train, scaler),
         valid=examples(splits["valid"], valid, scaler),
@@ -45,8 +48,7 @@ def make_speech_task(config: SpeechConfig, data: Speech | None = None) -> Classi
         own={
             "classes": DIGITS,
             "in_features": audio.BANDS,
-            "mean": scaler.mean.tolist(),
-            "scale": scaler.scale.tolist(),
+            **scaler.to_dict(),
         },
         rows_of=lambda width: config.batch,
         augment=partial(mask, config.masks) if config.masks else None,
@@ -54,7 +56,15 @@ def make_speech_task(config: SpeechConfig, data: Speech | None = None) -> Classi
 
 
 def features(recordings: Sequence[Recording], name: str = "") -> list[np.ndarray]:
-    """Log-mel energies of recordings, with a progress bar where there is a terminal."""
+    """Compute log-mel energies, with a progress bar where there is a terminal.
+
+    Args:
+        recordings: N of them.
+        name: of the split, for the bar.
+
+    Returns:
+        Arrays (T, `audio.BANDS`), float32.
+    """
     errors = Console(stderr=True)
     hidden = not errors.is_terminal
     shown = track(recordings, f"Features {name}", console=errors, transient=True, disable=hidden)
@@ -64,16 +74,27 @@ def features(recordings: Sequence[Recording], name: str = "") -> list[np.ndarray
 def examples(
     recordings: Sequence[Recording], found: Sequence[np.ndarray], scaler: Scaler
 ) -> Examples:
-    """Scaled features, and the digits."""
+    """Put scaled features and digits together.
+
+    Args:
+        recordings: N of them.
+        found: what `features` gives of them.
+        scaler: of the training recordings.
+    """
     digits = [recording.digit for recording in recordings]
     return Examples([scaler(one) for one in found], np.eye(len(DIGITS), dtype=np.float32)[digits])
 
 
 def mask(count: int, rng: np.random.Generator, sequence: np.ndarray) -> np.ndarray:
-    """`sequence` (T, D) with bands and stretches of time at zero, which is their mean.
+    """Hide bands and stretches of time behind zeros, which are their mean (Park et al. 2019).
 
-    `count` of each: up to `MASKED_BANDS` bands, and up to `MASKED_SHARE` of the time, as in
-    SpecAugment (Park et al. 2019).
+    Args:
+        count: of each: up to `MASKED_BANDS` bands, and up to `MASKED_SHARE` of the time.
+        rng: decides which.
+        sequence: (T, D).
+
+    Returns:
+        A copy.
     """
     steps, bands = sequence.shape
     masked = sequence.copy()

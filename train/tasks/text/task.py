@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from flax import nnx
@@ -16,11 +15,13 @@ from jax import Array
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.language import LanguageModel
-from lstm_jax.train.config import TextConfig
+from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import shakespeare, synthetic, tang
-from lstm_jax.train.data.text import Window, Windows, epoch_offset, epoch_order, pack, stripes
-from lstm_jax.train.task import Validation
+from lstm_jax.train.data.text import Packed, epoch_offset, epoch_order, pack, stripes
+from lstm_jax.train.task import Validate, Validation
+from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.score import evaluate, make_scorer
+from lstm_jax.trees import Tree
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,37 @@ class Texts:
     `running`: a text goes on where a row of the batch ends; else each is whole in its row.
     """
 
-    splits: dict[str, tuple[str, ...]]
-    facts: dict[str, Any]
+    splits: Mapping[str, tuple[str, ...]]
+    facts: Mapping[str, str]
     running: bool = False
 
 
 def window_loss(
-    model: CharLM, carry: Any, window: Window, key: Array | None
-) -> tuple[Array, Array, Any]:
-    """Nats over the window's symbols, their number, and the state at its end.
+    model: CharLM, carry: Tree, batch: Batch[Array], key: Array | None
+) -> tuple[Array, Array, Tree]:
+    """Sum the nats over a window's symbols.
 
     The carried state is data: the gradient ends where the window begins (truncated
     backpropagation through time, Williams & Peng 1990).
+
+    Args:
+        model: of V symbols.
+        carry: the state before the window, a tuple over layers, leaves (B, H).
+        batch: a window of `Packed`, arrays (B, T).
+        key: turns dropout on.
+
+    Returns:
+        `(nats, symbols, carry)`: the sum, the number of symbols, and the state at the end.
+
+    Raises:
+        ValueError: a batch without weights.
     """
+    if batch.weights is None:
+        raise ValueError("a window of texts needs weights, 0 where it is only padded")
     carry, nats = model.loss(
-        window.inputs, window.targets, window.weights, carry, resets=window.resets, key=key
+        batch.inputs, batch.targets, batch.weights, carry, resets=batch.resets, key=key
     )
-    return nats, window.weights.sum(), carry
+    return nats, batch.weights.sum(), carry
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ class TextTask:
     """Encoded texts, ready to be packed into windows; a `Task`."""
 
     config: TextConfig
-    facts: dict[str, Any]
+    facts: Mapping[str, str]
     vocabulary: Vocabulary
     train: list[np.ndarray]
     valid: list[np.ndarray]
@@ -69,28 +84,31 @@ class TextTask:
         return f"{self.config.data}: {texts:,} texts, vocabulary {symbols:,}"
 
     @property
-    def identity(self) -> dict[str, str]:
+    def identity(self) -> Mapping[str, str]:
         return {"vocabulary": self.vocabulary.digest}
 
     def model(self, rngs: nnx.Rngs) -> CharLM:
         return CharLM(len(self.vocabulary), self.config.model, rngs=rngs)
 
-    def carry(self, model: CharLM) -> Any:
-        return model.initial_state(self.config.rows)
+    def initial_state(self, model: CharLM, rows: int) -> Tree:
+        return model.initial_state(rows)
 
-    def epoch(self, number: int) -> Windows:
-        return self._windows(self.train, number)
+    def carry(self, model: CharLM) -> Tree:
+        return self.initial_state(model, self.config.rows)
 
-    def figures(self, loss: float) -> dict[str, float]:
+    def epoch(self, number: int) -> Epoch:
+        return self._packed(self.train, number).windows()
+
+    def figures(self, loss: float) -> Mapping[str, float]:
         return {"perplexity": math.exp(min(loss, 50))}
 
-    def validator(self, model: CharLM) -> Callable[[nnx.State, int], Validation]:
+    def validator(self, model: CharLM) -> Validate:
         scorer, empty = make_scorer(model), self.carry(model)
-        windows = self._windows(self.valid, None)
+        packed = self._packed(self.valid, None)
 
         def validate(params: nnx.State, step: int) -> Validation:
             del step
-            score = evaluate(scorer, params, empty, windows)
+            score = evaluate(scorer, params, empty, packed)
             return Validation(
                 score.nats_per_symbol,
                 {"valid_perplexity": score.perplexity},
@@ -100,10 +118,10 @@ class TextTask:
 
         return validate
 
-    def save(self, model: CharLM, folder: Path, card: dict[str, Any]) -> None:
+    def save(self, model: CharLM, folder: Path, card: dict[str, object]) -> None:
         LanguageModel(model, self.vocabulary, card).save(folder)
 
-    def _windows(self, texts: list[np.ndarray], epoch: int | None) -> Windows:
+    def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
         """The texts in the order of an epoch; as they are if it is None."""
         config, end_id = self.config, self.vocabulary.end_id
         shape = {"rows": config.rows, "length": config.window, "end_id": end_id}
@@ -116,7 +134,14 @@ class TextTask:
 
 
 def make_text_task(config: TextConfig) -> TextTask:
-    """Load, count characters in the training texts alone, and encode."""
+    """Load, count characters in the training texts alone, and encode.
+
+    Args:
+        config: of the run.
+
+    Raises:
+        DataError: data that is missing or altered.
+    """
     texts = load_texts(config.data)
     vocabulary = Vocabulary.from_texts(texts.splits["train"], min_count=config.min_count)
     train, valid = (
@@ -126,8 +151,16 @@ def make_text_task(config: TextConfig) -> TextTask:
 
 
 def load_texts(name: str) -> Texts:
-    """The texts of a task, split; the names are those of `TextConfig.data`."""
-    return {"tang": _tang, "verses": _verses, "shakespeare": _shakespeare}[name]()
+    """Load texts and split them.
+
+    Args:
+        name: one of `LOADERS`.
+
+    Raises:
+        KeyError: for another name.
+        DataError: data that is missing or altered.
+    """
+    return LOADERS[name]()
 
 
 def _tang() -> Texts:
@@ -148,3 +181,11 @@ def _verses() -> Texts:
 def _shakespeare() -> Texts:
     facts = {"data": "shakespeare", "data_sha256": shakespeare.SOURCE.sha256}
     return Texts(shakespeare.load(), facts, running=True)
+
+
+LOADERS: Mapping[str, Callable[[], Texts]] = {
+    "tang": _tang,
+    "shakespeare": _shakespeare,
+    "verses": _verses,
+}
+"""`TextConfig.data` -> what loads it."""

@@ -1,0 +1,204 @@
+"""Every recipe trains, made small, with every choice that its configuration allows."""
+
+import importlib
+import io
+import json
+import math
+import pkgutil
+import types
+from dataclasses import fields, is_dataclass, replace
+from typing import Literal, Union, get_args, get_origin, get_type_hints
+
+import jax
+import jax.numpy as jnp
+import made_up
+import pytest
+from rich.console import Console
+
+from lstm_jax import configs
+from lstm_jax.train import loop
+from lstm_jax.train.config import ConfigError, check
+from lstm_jax.train.data import sentiment, series, shakespeare, speech, synthetic, tang
+from lstm_jax.train.data.download import DataError
+from lstm_jax.train.tasks.classify import task as classify_tasks
+from lstm_jax.train.tasks.memory import task as memory_tasks
+from lstm_jax.train.tasks.text import task as text_tasks
+
+pytestmark = pytest.mark.usefixtures("compile_fast")
+RECIPES = {
+    name: importlib.import_module(f"lstm_jax.configs.{name}").config
+    for name in sorted(module.name for module in pkgutil.iter_modules(configs.__path__))
+}
+SERIES = ("sensor", "sine", "stocks", "weather")
+STEPS = 2
+# What makes a run small. A kind of problem that has other sizes adds them.
+SMALL = {
+    "epochs": 1, "log_every": 1, "health_every": 1, "checkpoint_every": 0, "max_steps": STEPS,
+    "rows": 2, "batch": 8, "sequences": 16, "words": 256, "steps": 24,
+    "window": 6, "horizon": 2, "roll": 0, "season": 5,
+    "embedding_features": 3, "hidden_features": 3,
+}  # fmt: skip
+# What a field that may be None is set to where it is.
+GIVEN = {"max_steps": 1, "patience": 1, "stop_wrong": 3, "max_timescale": 50.0, "left_out": "ada"}
+
+
+def made_small(config):
+    """A configuration with small sizes, and with its choices as they are."""
+    changed = {name: value for name, value in SMALL.items() if hasattr(config, name)}
+    for field in fields(config):
+        if is_dataclass(getattr(config, field.name)):
+            changed[field.name] = made_small(getattr(config, field.name))
+    if hasattr(config, "linear"):
+        changed["linear"] = min(config.linear, SMALL["window"])
+    return replace(config, **changed)
+
+
+def choices(config):
+    """`(name, configuration)` with one field changed: each switch, each name, each None or not."""
+    hints = get_type_hints(type(config))
+    for field in fields(config):
+        value, hint = getattr(config, field.name), hints[field.name]
+        if is_dataclass(value):
+            for name, inner in choices(value):
+                yield f"{field.name}.{name}", replace(config, **{field.name: inner})
+            continue
+        others = set()
+        if hint is bool:
+            others = {not value}
+        elif get_origin(hint) is Literal:
+            others = {*get_args(hint)} - {value}
+        elif get_origin(hint) in (Union, types.UnionType) and type(None) in get_args(hint):
+            others = {GIVEN[field.name]} if value is None else {None}
+        for other in sorted(others, key=str):
+            yield f"{field.name}={other}", replace(config, **{field.name: other})
+
+
+def all_choices():
+    for recipe, full in RECIPES.items():
+        yield from (((recipe, name), config) for name, config in choices(made_small(full)))
+    # A timescale is for one cell alone: the others are a choice of a recipe without it.
+    plain = made_small(RECIPES["adding"])
+    plain = replace(plain, model=replace(plain.model, max_timescale=None))
+    for name, config in choices(plain):
+        if "cell" in name:
+            yield ("adding", f"model.max_timescale=None {name}"), config
+
+
+CASES = dict(all_choices())
+COLUMNS = (DataError, "has no column")
+RETURNS = (DataError, "are not above 0: it has no returns")
+TIMESCALE = (ConfigError, "^--model.max-timescale must be None for the")
+ODD = (ConfigError, "^--model.odd must be False unless changes are predicted")
+REFUSED = {
+    **{
+        (recipe, f"model.cell={cell}"): TIMESCALE
+        for recipe in ("adding", "copy", "order") for cell in ("gru", "rnn")
+    },
+    **{case: COLUMNS for case in CASES if case[1].startswith("data=") and case[0] in SERIES},
+    ("sensor", "predict=level"): ODD,
+    ("sensor", "read=level"): ODD,
+    ("sine", "model.odd=True"): ODD,
+    ("weather", "model.odd=True"): ODD,
+    ("sensor", "predict=return"): RETURNS,  # the made-up one freezes
+    ("sine", "predict=return"): RETURNS,
+    ("weather", "predict=return"): RETURNS,
+}  # fmt: skip
+ALLOWED = {case: config for case, config in CASES.items() if case not in REFUSED}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def generated():
+    """Made-up data, of each kind once, and short verdicts."""
+    verses = synthetic.verses
+    loaded = {
+        tang: made_up.tang_data(), shakespeare: made_up.shakespeare_data(),
+        sentiment: made_up.sentiment_data(), speech: made_up.speech_data(),
+    }  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        for module, data in loaded.items():
+            patch.setattr(module, "load", lambda data=data: data)
+        patch.setattr(synthetic, "verses", lambda count, *, seed: verses(2, seed=seed))
+        patch.setattr(series, "rows_of", made_up.series_rows)
+        patch.setattr(series, "SINE_STEPS", 120)
+        patch.setattr(memory_tasks, "AT_ONCE", 4)
+        patch.setattr(memory_tasks, "TESTED", 4)
+        yield
+
+
+def traced(make):
+    """Programs that are traced as ever, and then not compiled: they give zeros of their shapes."""
+
+    def made(*args, **options):
+        program = make(*args, **options)
+
+        def call(*args):
+            shapes = jax.eval_shape(program, *args)
+            return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+
+        return call
+
+    return made
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """To compile takes most of a short run's time, and little can go wrong there."""
+    for module, name in (
+        (loop, "make_update"), (loop, "make_health"), (text_tasks, "make_scorer"),
+        (memory_tasks, "make_judge"), (classify_tasks, "make_reader"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, traced(getattr(module, name)))
+
+
+def run(config, folder):
+    """Train; the steps of which health.jsonl has a line."""
+    loop.prepare(folder, config, resume=False, overwrite=False)
+    result = loop.train(config, folder, console=Console(file=io.StringIO()))
+    lines = [json.loads(line) for line in (folder / "health.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, result.step + 1))
+    return result, lines
+
+
+def expect_steps(config, folder):
+    result, lines = run(config, folder)
+    assert result.step >= 1
+    assert math.isfinite(result.best_valid_loss or 0.0)
+    both_ways = getattr(config.model, "bidirectional", False)
+    for line in lines:
+        assert len(line["adjoint"]) == (0 if both_ways else config.model.num_layers)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_trains(recipe, tmp_path):
+    check(RECIPES[recipe])
+    expect_steps(made_small(RECIPES[recipe]), tmp_path / "run")
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("case", ALLOWED, ids=" ".join)
+def test_a_recipe_trains_with_every_choice(case, tmp_path):
+    expect_steps(ALLOWED[case], tmp_path / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ALLOWED, ids=" ".join)
+def test_a_recipe_trains_with_every_choice_compiled(case, tmp_path):
+    expect_steps(ALLOWED[case], tmp_path / "run")
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=" ".join)
+def test_a_choice_that_cannot_be_is_refused_in_one_line(case, tmp_path):
+    kind, said = REFUSED[case]
+    with pytest.raises(kind, match=said) as caught:
+        run(CASES[case], tmp_path / "run")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_listener_that_reads_one_way_has_lags(tmp_path):
+    """Its model has no state of its own to begin with: the task says how its layers begin."""
+    config = made_small(RECIPES["speech"])
+    config = replace(config, model=replace(config.model, bidirectional=False))
+    _, lines = run(config, tmp_path / "run")
+    for line in lines:
+        assert len(line["adjoint"]) == config.model.num_layers
+        assert all(sum(layer["h"]) > 0 for layer in line["adjoint"])

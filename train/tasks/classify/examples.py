@@ -1,0 +1,91 @@
+"""Sequences with their classes, and batches of nearly one length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lstm_jax.padding import pad
+from lstm_jax.train.batch import Batch
+
+
+class Examples(NamedTuple):
+    """`inputs`, N arrays of ids (T,) or vectors (T, D), and `targets` (N, C), float32."""
+
+    inputs: Sequence[np.ndarray]
+    targets: np.ndarray
+
+
+def widths_of(longest: int, *, halfway: bool = False) -> tuple[int, ...]:
+    """Give the widths that batches are padded to, up to the first that holds every sequence.
+
+    Few shapes are compiled: powers of two from 4 on.
+
+    Args:
+        longest: steps of the longest sequence.
+        halfway: also the widths between them, 6, 12, 24.
+    """
+    widths = [4]
+    while widths[-1] < longest:
+        power = 1 << (widths[-1].bit_length() - 1)
+        widths.append(widths[-1] + (power // 2 if halfway else power))
+    return tuple(widths)
+
+
+def plan(
+    lengths: np.ndarray,
+    widths: Sequence[int],
+    rows_of: Callable[[int], int],
+    rng: np.random.Generator,
+) -> list[tuple[int, int, np.ndarray]]:
+    """Plan one pass over sequences, in a random order.
+
+    Each width has its own batches, so their number is the same for every order.
+
+    Args:
+        lengths: (N,), of the sequences.
+        widths: what `widths_of` gives.
+        rows_of: width -> rows of a batch.
+        rng: decides the order.
+
+    Returns:
+        `(width, rows, indices)` of each batch; of indices there are `rows` or fewer.
+    """
+    bucket = np.searchsorted(widths, lengths)
+    batches = []
+    for index, width in enumerate(widths):
+        rows, members = rows_of(width), rng.permutation(np.flatnonzero(bucket == index))
+        parts = (members[i : i + rows] for i in range(0, len(members), rows))
+        batches += [(width, rows, part) for part in parts]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def collate(
+    examples: Examples,
+    indices: np.ndarray,
+    width: int,
+    rows: int,
+    augment: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Batch[np.ndarray]:
+    """Make the batch of some examples, filled up to `rows` with ones of no weight.
+
+    Args:
+        examples: N of them.
+        indices: which.
+        width: T.
+        rows: B.
+        augment: maps a sequence to the one to read instead, no longer.
+
+    Returns:
+        `inputs` (B, T) ids or (B, T, D), `targets` (B, C) that sum to 1, `weights` (B,), 0 for a
+        row that only fills the batch, and `lengths` (B,).
+    """
+    chosen = [examples.inputs[i] for i in indices]
+    chosen = chosen if augment is None else [augment(sequence) for sequence in chosen]
+    missing = rows - len(indices)
+    inputs, lengths = pad([*chosen, *[chosen[0][:1]] * missing], to=width)
+    targets = examples.targets[np.concatenate([indices, np.repeat(indices[:1], missing)])]
+    weights = (np.arange(rows) < len(indices)).astype(np.float32)
+    return Batch(inputs, targets, weights=weights, lengths=lengths)

@@ -1,0 +1,119 @@
+"""Sequences to tell apart: cross-entropy, and the share that is right.
+
+What is read, words or sound, is the business of `tasks/sentiment` and `tasks/speech`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias, TypedDict
+
+import numpy as np
+import optax
+from flax import nnx
+from jax import Array
+
+from lstm_jax.models import storage as model_files
+from lstm_jax.models.classifier import SequenceClassifier
+from lstm_jax.train.batch import Batch, Epoch
+from lstm_jax.train.task import Validate, Validation, summed
+from lstm_jax.train.tasks.classify.config import ClassifierConfig
+from lstm_jax.train.tasks.classify.examples import Examples, collate, plan, widths_of
+from lstm_jax.train.tasks.classify.judge import judge, make_reader
+from lstm_jax.trees import Tree
+
+Augment: TypeAlias = Callable[[np.random.Generator, np.ndarray], np.ndarray]
+"""`augment(rng, sequence)` gives the sequence to read instead, no longer."""
+
+
+class Reads(TypedDict, total=False):
+    """What a classifier reads: ids below `vocabulary_size`, or vectors of `in_features`."""
+
+    vocabulary_size: int
+    in_features: int
+
+
+@dataclass(frozen=True)
+class ClassifierTask:
+    """Examples, and the model that is to tell their classes apart; a `Task`.
+
+    `reads` is what the model reads; `own` is what its files hold
+    besides, such as the names of the classes; `rows_of` gives the rows of a batch of some width,
+    and `halfway` is as in `widths_of`.
+    """
+
+    config: ClassifierConfig
+    description: str
+    unit: str
+    facts: Mapping[str, str]
+    identity: Mapping[str, str]
+    train: Examples
+    valid: Examples
+    reads: Reads
+    own: Mapping[str, object]
+    rows_of: Callable[[int], int]
+    halfway: bool = False
+    augment: Augment | None = None
+    lengths: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        lengths = np.array([len(sequence) for sequence in self.train.inputs])
+        object.__setattr__(self, "lengths", lengths)
+
+    def model(self, rngs: nnx.Rngs) -> SequenceClassifier:
+        classes = self.train.targets.shape[1]
+        return SequenceClassifier(classes, self.config.model, **self.reads, rngs=rngs)
+
+    def initial_state(self, model: SequenceClassifier, rows: int) -> Tree:
+        return model.lstm.initial_state(rows)
+
+    def carry(self, model: SequenceClassifier) -> Tree:
+        return ()
+
+    def epoch(self, number: int) -> Epoch:
+        # A pass is cut into parts of one size; the few batches that remain wait for another pass.
+        config, parts = self.config, self.config.validations
+        turn, part = divmod(number, parts)
+        widths = widths_of(int(self.lengths.max()), halfway=self.halfway)
+        rng = np.random.default_rng([config.seed, turn])
+        batches = plan(self.lengths, widths, self.rows_of, rng)
+        size = max(len(batches) // parts, 1)
+        start = part * size % len(batches)
+
+        def make(index: int) -> Batch[np.ndarray]:
+            width, rows, indices = batches[start + index]
+            augment = self.augment
+            if augment is not None:
+                augment = partial(augment, np.random.default_rng([config.seed, number, index]))
+            return collate(self.train, indices, width, rows, augment)
+
+        return Epoch(len(batches[start : start + size]), make)
+
+    def loss(
+        self, model: SequenceClassifier, carry: Tree, batch: Batch[Array], key: Array | None
+    ) -> tuple[Array, Array, Tree]:
+        logits = model(batch.inputs, batch.lengths, key=key)
+        losses = optax.softmax_cross_entropy(logits, batch.targets)
+        return *summed(losses, batch.weights), carry
+
+    def figures(self, loss: float) -> Mapping[str, float]:
+        return {}
+
+    def validator(self, model: SequenceClassifier) -> Validate:
+        read = make_reader(model)
+
+        def validate(params: nnx.State, step: int) -> Validation:
+            del step
+            found = judge(read, params, self.valid)
+            figures = {"valid_accuracy": found.accuracy, "valid_nats": found.nats}
+            # What is asked for is a right answer: the model that is kept errs the least.
+            wrong = found.wrong / found.sequences if np.isfinite(found.nats) else np.nan
+            return Validation(wrong, figures, f"validation {found.say(self.unit)}")
+
+        return validate
+
+    def save(self, model: SequenceClassifier, folder: Path, card: dict[str, object]) -> None:
+        model_files.save(folder, model, card, **self.own)

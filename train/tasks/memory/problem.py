@@ -1,0 +1,14 @@
+"""Sequences that are generated, and take a long memory."""
+
+from lstm_jax.train.problem import Problem
+from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.train.tasks.memory.evaluate import sequences_wrong
+from lstm_jax.train.tasks.memory.task import MemoryTask
+
+MEMORY = Problem(
+    name="memory",
+    config=MemoryConfig,
+    make_task=MemoryTask,
+    network="SequenceModel",
+    evaluate=sequences_wrong,
+)

@@ -1,0 +1,18 @@
+"""Sentences and what they think of a film."""
+
+from lstm_jax.train.data import sentiment
+from lstm_jax.train.problem import Prediction, Problem
+from lstm_jax.train.tasks.sentiment.config import SentimentConfig
+from lstm_jax.train.tasks.sentiment.evaluate import sentences_right
+from lstm_jax.train.tasks.sentiment.predict import SentimentOptions, judge_sentence
+from lstm_jax.train.tasks.sentiment.task import make_sentiment_task
+
+SENTIMENT = Problem(
+    name="sentiment",
+    config=SentimentConfig,
+    make_task=make_sentiment_task,
+    network="SequenceClassifier",
+    evaluate=sentences_right,
+    predict=Prediction(SentimentOptions, judge_sentence),
+    data={"sentiment": sentiment.describe},
+)

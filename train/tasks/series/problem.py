@@ -1,0 +1,19 @@
+"""Series to forecast."""
+
+from functools import partial
+
+from lstm_jax.train.data import series
+from lstm_jax.train.problem import Problem
+from lstm_jax.train.tasks.series.config import SeriesConfig
+from lstm_jax.train.tasks.series.evaluate import forecasts
+from lstm_jax.train.tasks.series.task import make_series_task
+
+SERIES = Problem(
+    name="series",
+    config=SeriesConfig,
+    make_task=make_series_task,
+    network="Forecaster",
+    evaluate=forecasts,
+    draws=True,
+    data={name: partial(series.describe, name) for name in ("sine", *series.LOADERS)},
+)

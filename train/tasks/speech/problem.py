@@ -1,0 +1,18 @@
+"""Spoken digits."""
+
+from lstm_jax.train.data import speech
+from lstm_jax.train.problem import Prediction, Problem
+from lstm_jax.train.tasks.speech.config import SpeechConfig
+from lstm_jax.train.tasks.speech.evaluate import recordings_right
+from lstm_jax.train.tasks.speech.predict import SpeechOptions, recognise
+from lstm_jax.train.tasks.speech.task import make_speech_task
+
+SPEECH = Problem(
+    name="speech",
+    config=SpeechConfig,
+    make_task=make_speech_task,
+    network="SequenceClassifier",
+    evaluate=recordings_right,
+    predict=Prediction(SpeechOptions, recognise),
+    data={"speech": speech.describe},
+)

@@ -1,0 +1,81 @@
+"""What a language model is worth: its perplexity on texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import track
+
+from lstm_jax.models.storage import ModelError, Stored
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text.language import LanguageModel
+from lstm_jax.text.lines import read_lines
+from lstm_jax.train.problem import Scope, Told
+from lstm_jax.train.tasks.text.config import TextConfig
+from lstm_jax.train.tasks.text.score import score_texts
+from lstm_jax.train.tasks.text.task import LOADERS, load_texts
+
+
+def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
+    """Measure a language model on the texts of its card's data, or of a file.
+
+    Args:
+        stored: the model.
+        config: is not asked: a released model need not have one.
+        scope: the split, or the file; and the rows.
+
+    Raises:
+        ModelError: a card that names no data of this package, or a split that the data has not.
+        DataError: data that is missing or altered.
+        UserError: a file that holds no text.
+    """
+    del config
+    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    model = LanguageModel(stored.network, vocabulary, stored.card)
+    texts, what = texts_of(model.card.get("data"), scope)
+    errors = Console(stderr=True)
+
+    def progress(indices: Iterable[int]) -> Iterable[int]:
+        hidden = not errors.is_terminal
+        return track(indices, what, console=errors, transient=True, disable=hidden)
+
+    score = score_texts(model, texts, rows=scope.rows, progress=progress)
+    figures: dict[str, object] = {
+        "on": what,
+        "texts": len(texts),
+        "symbols": score.symbols,
+        "unknown": score.unknown,
+        "nats_per_symbol": score.nats_per_symbol,
+        "perplexity": score.perplexity,
+    }
+    said = (
+        f"{what}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats a "
+        f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
+    )
+    unknown = f", {score.unknown:,} of them unknown characters" if score.unknown else ""
+    return figures, said + unknown
+
+
+def texts_of(data: object, scope: Scope) -> tuple[tuple[str, ...], str]:
+    """Find the texts to judge by, and what to call them.
+
+    Args:
+        data: the name of the model's data, as its card has it.
+        scope: the split, or the file.
+
+    Raises:
+        ModelError: a name that is none, or a split that the data has not.
+        DataError: data that is missing or altered.
+        UserError: a file that holds no text.
+    """
+    if scope.file is not None:
+        return tuple(read_lines(scope.file)), str(scope.file)
+    if not isinstance(data, str) or data not in LOADERS:
+        raise ModelError(
+            f"the model's card names no data of this package, got {data!r}: give texts with --file"
+        )
+    splits = load_texts(data).splits
+    if scope.split not in splits:
+        raise ModelError(f"{data} has no {scope.split} split; --split is {' or '.join(splits)}")
+    return splits[scope.split], f"{data} {scope.split}"
