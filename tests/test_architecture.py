@@ -25,7 +25,7 @@ lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - layers steps
 lstm_jax.models: - vocabulary losses char_lm sequence_model classifier forecaster storage
 lstm_jax.pretrained: -
-lstm_jax.text: - lines script sampling language
+lstm_jax.text: - lines script verse sampling language
 lstm_jax.interop: arrays checks equinox stacks haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format graph node load export -
 lstm_jax: -
@@ -49,7 +49,7 @@ lstm_jax.train: problems predict evaluate loop
 lstm_jax.train.release: - form export
 lstm_jax.configs: - adding copy order sensor sentiment shakespeare sine smoke speech stocks tang
 lstm_jax.configs: weather
-lstm_jax: cli
+lstm_jax: arguments cli
 """
 
 

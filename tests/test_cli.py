@@ -374,15 +374,6 @@ def test_what_is_said_last_goes_on(trained, call, tmp_path):
     assert card["command"].startswith("lstm-jax train smoke --model.embedding-features 4 ")
 
 
-def test_a_limit_that_was_not_reached_is_kept():
-    given = ["--max-steps", "9", "--overwrite", "--out", "a b", "--resume", "--max_steps=9"]
-    assert cli._to_go_on(given, reached=True) == ["--out", "a b"]
-    assert cli._to_go_on(given, reached=False) == [
-        "--max-steps", "9", "--out", "a b", "--max_steps=9"
-    ]  # fmt: skip
-    assert cli._to_go_on([], reached=True) == []
-
-
 def test_a_folder_that_holds_a_run(trained, refused):
     folder, before = trained[0], digest(trained[0])
     said = refused("train", "smoke", *TINY, "--out", folder)
