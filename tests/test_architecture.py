@@ -23,9 +23,9 @@ lstm_jax: functional stacks
 lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov products
 lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - layers steps
-lstm_jax.models: - vocabulary losses char_lm sequence_model classifier forecaster storage
+lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage -
 lstm_jax.pretrained: -
-lstm_jax.text: - lines script verse sampling language
+lstm_jax.text: lines script verse filters sampling language -
 lstm_jax.interop: arrays checks equinox stacks haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format graph node load export -
 lstm_jax: -

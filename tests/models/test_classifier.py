@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_said():
     ],
 )
 def test_it_comes_back_from_its_files(model, own, tmp_path):
-    model_files.save(tmp_path, model, {"data": "toy"}, classes=["no", "yes"], **own)
+    model_files.save(tmp_path, model, {"data": "toy"}, {"classes": ["no", "yes"], **own})
     stored = model_files.load(tmp_path, "SequenceClassifier")
     xs = np.array([[2, 3, 1]], np.int32) if "vocabulary" in own else vectors()
     found, expected = (nnx.state(network, nnx.Param) for network in (stored.network, model))

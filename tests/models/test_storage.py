@@ -23,7 +23,7 @@ CONFIGS = {
 
 def save(folder, cell="lstm"):
     network = SequenceModel(2, 5, CONFIGS[cell], rngs=nnx.Rngs(0))
-    model_files.save(folder, network, {"data": "made up"}, in_features=2, out_features=5)
+    model_files.save(folder, network, {"data": "made up"}, {"in_features": 2, "out_features": 5})
     return network
 
 

@@ -252,4 +252,4 @@ class ClassifierTask:
         return validate
 
     def save(self, model: SequenceClassifier, folder: Path, card: dict[str, Any]) -> None:
-        model_files.save(folder, model, card, **self.own)
+        model_files.save(folder, model, card, self.own)

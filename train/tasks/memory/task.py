@@ -161,4 +161,4 @@ class MemoryTask:
     def save(self, model: SequenceModel, folder: Path, card: dict[str, Any]) -> None:
         problem = memory.problem(self.config.problem)
         sizes = {"in_features": problem.in_features, "out_features": problem.out_features}
-        model_files.save(folder, model, card, **sizes)
+        model_files.save(folder, model, card, sizes)
