@@ -23,6 +23,7 @@ from lstm_jax.train.config import MemoryConfig
 from lstm_jax.train.data import sets, synthetic
 from lstm_jax.train.tasks.memory.task import MemoryTask
 
+pytestmark = pytest.mark.usefixtures("compile_fast")
 FOLDER = Path(__file__).parent.parent / "configs"
 RECIPES = ", ".join(sorted(p.stem for p in FOLDER.glob("*.py") if p.stem != "__init__"))
 HAN = "，。看著山水雲乾坤風馬車門見長東飛鳥語學"

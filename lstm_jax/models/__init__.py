@@ -8,7 +8,7 @@
 `lstm_jax.models.storage` saves and loads any of them.
 """
 
-from lstm_jax.models.base import Json, Model
+from lstm_jax.models.base import Model
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
@@ -22,7 +22,6 @@ __all__ = [
     "CharLMConfig",
     "Forecaster",
     "ForecasterConfig",
-    "Json",
     "Model",
     "ModelError",
     "SequenceClassifier",

@@ -143,17 +143,13 @@ class CharLM(Model[CharLMConfig]):
         """Give the logits of the next character after each one.
 
         Args:
-            ids: integers, (B, T).
-            state: a tuple over layers, leaves (B, H); zeros if None.
-            lengths: (B,) valid steps of each row; all if None.
-            resets: (B, T) booleans, True where a new text begins, from zeros.
-            key: turns dropout on.
+            ids, state, lengths, resets, key: see `features`.
 
         Returns:
             `(final_state, logits)`: logits (B, T, V).
 
         Raises:
-            ValueError: ids that are not integers (B, T), or other shapes that do not fit.
+            ValueError: shapes that do not fit.
         """
         state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         return state, logits_of(features, self.embedding[...], self.output_bias[...])
@@ -171,18 +167,14 @@ class CharLM(Model[CharLMConfig]):
         """Give ln p(targets[b, t] | ids[b, :t + 1]), never holding (B, T, V).
 
         Args:
-            ids: integers, (B, T).
+            ids, state, lengths, resets, key: see `features`.
             targets: integers, (B, T): what came next.
-            state: a tuple over layers, leaves (B, H); zeros if None.
-            lengths: (B,) valid steps of each row; all if None.
-            resets: (B, T) booleans, True where a new text begins, from zeros.
-            key: turns dropout on.
 
         Returns:
             `(final_state, log_probabilities)`: natural logarithms (B, T).
 
         Raises:
-            ValueError: ids that are not integers (B, T), or other shapes that do not fit.
+            ValueError: shapes that do not fit.
         """
         state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         tied = (self.embedding[...], self.output_bias[...])
@@ -202,19 +194,15 @@ class CharLM(Model[CharLMConfig]):
         """Give Σ weights · -ln p(targets), with the gradient made for training.
 
         Args:
-            ids: integers, (B, T).
+            ids, state, lengths, resets, key: see `features`.
             targets: integers, (B, T): what came next.
             weights: (B, T); no gradient flows to them.
-            state: a tuple over layers, leaves (B, H); zeros if None.
-            lengths: (B,) valid steps of each row; all if None.
-            resets: (B, T) booleans, True where a new text begins, from zeros.
-            key: turns dropout on.
 
         Returns:
             `(final_state, total)`: a scalar, in nats.
 
         Raises:
-            ValueError: ids that are not integers (B, T), or other shapes that do not fit.
+            ValueError: shapes that do not fit.
         """
         state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         tied = (self.embedding[...], self.output_bias[...])

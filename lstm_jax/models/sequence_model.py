@@ -129,12 +129,7 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
         """Read out each row's last valid step.
 
         Args:
-            xs: inputs, (B, T, D).
-            state: a tuple over layers, leaves (B, H); zeros if None.
-            lengths: (B,) valid steps of each row; all if None.
-            mask: (B, T) booleans, True where valid; all if None.
-            resets: (B, T) booleans, True where a new sequence begins.
-            key: for noise, of which the layers of this model have none.
+            xs, state, lengths, mask, resets, key: as in the call.
 
         Returns:
             `(final_state, y)`: y (B, O).

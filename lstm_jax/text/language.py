@@ -133,8 +133,8 @@ class LanguageModel:
         top_k = top_k and min(top_k, len(self.vocabulary))  # int32 holds it
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
-        start = self.network.initial_state(len(prompts))
-        decoding = prefill(next_logits, params, start, ids, lengths)
+        state = self.network.initial_state(len(prompts))
+        decoding = prefill(next_logits, params, state, ids, lengths)
         for start in range(0, max_length, chunk):
             decoding, new = decode(
                 next_logits,
@@ -189,8 +189,8 @@ class LanguageModel:
         ids, lengths = _prompt_ids(self.vocabulary, [text])
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
-        start = self.network.initial_state(1)
-        decoding = prefill(next_logits, params, start, ids, lengths)
+        state = self.network.initial_state(1)
+        decoding = prefill(next_logits, params, state, ids, lengths)
         weights = filter_logits(decoding.logits[0], temperature=temperature)
         probabilities = np.asarray(jax.nn.softmax(weights))
         names = ["", "\ufffd", *self.vocabulary.characters]

@@ -13,9 +13,8 @@ function every time and let what changes go through `params`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -26,11 +25,25 @@ from jax.typing import ArrayLike
 from lstm_jax.text.filters import draw, filter_logits, validate
 from lstm_jax.trees import Tree
 
-Params = TypeVar("Params")
+Params = TypeVar("Params", contravariant=True)
 State = TypeVar("State")
 
-NextLogits: TypeAlias = Callable[[Params, State, Array], tuple[State, Array]]
-"""`(params, state, ids (B,)) -> (state, logits (B, V))`: a language model, one symbol further."""
+
+class NextLogits(Protocol[Params, State]):
+    """Be a recurrent language model, as a pure function: read one symbol, say what comes next."""
+
+    def __call__(self, params: Params, state: State, ids: Array, /) -> tuple[State, Array]:
+        """Read one symbol of each row.
+
+        Args:
+            params: whatever the model takes.
+            state: leaves (B, ...).
+            ids: (B,) int32.
+
+        Returns:
+            `(new_state, logits)`: logits (B, V), floating.
+        """
+        ...
 
 
 class Decoding(NamedTuple, Generic[State]):

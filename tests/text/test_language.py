@@ -14,6 +14,7 @@ import lstm_jax
 from lstm_jax import LanguageModel, ModelError, Vocabulary
 from lstm_jax.models.storage import DESCRIPTION, WEIGHTS, released
 
+pytestmark = pytest.mark.usefixtures("compile_fast")
 ALPHABET = tuple("abcdefghij")
 
 
