@@ -68,19 +68,17 @@ def _dispatch(arguments: list[str]) -> None:
 
         print(version("lstm_jax"))
         return
-    helped = [
+    refusal = "there is no command {name!r}; the commands are {names}"
+    name, rest = choose(arguments, COMMANDS, usage=_usage(), refusal=refusal)
+    COMMANDS[name](rest)
+
+
+def _usage() -> str:
+    lines = [f"usage: {PROGRAM} COMMAND [OPTIONS]", ""]
+    lines += [
         f"  {name:10} {(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items()
     ]
-    name, rest = choose(
-        arguments,
-        COMMANDS,
-        usage="\n".join(
-            [f"usage: {PROGRAM} COMMAND [OPTIONS]", "", *helped, "",
-             f"{PROGRAM} COMMAND --help tells a command's options."]
-        ),
-        refusal="there is no command {name!r}; the commands are {names}",
-    )  # fmt: skip
-    COMMANDS[name](rest)
+    return "\n".join([*lines, "", f"{PROGRAM} COMMAND --help tells a command's options."])
 
 
 @dataclass(frozen=True)

@@ -466,7 +466,7 @@ def test_greedy_texts_do_not_depend_on_the_seed(model, call):
 
 
 def test_sample_prints_texts_with_a_line_between(model, call):
-    arguments = ["a", "--model", model, "--num", 2, "--seed", 3, "--max-length", 20]
+    arguments = ["a", "--model", model, "--num", 3, "--seed", 3, "--max-length", 20]
     code, out, err = call("sample", *arguments)
     assert (code, err) == (0, "")
     assert out == "\n\n".join(sampled(call, *arguments)["texts"]) + "\n"

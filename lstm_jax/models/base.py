@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import Field, fields
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeAlias, TypeVar
 
@@ -38,7 +37,7 @@ class Model(nnx.Module, Generic[Config]):
     config: Config
 
     @classmethod
-    def build(cls, config: Config, description: Mapping[str, Any]) -> Self:
+    def build(cls, config: Config, description: Json) -> Self:
         """Make a model with any parameters, to be replaced by those in its file.
 
         Args:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.cells import LSTMState
-from lstm_jax.models.base import Model, check_rates, lecun, split
+from lstm_jax.models.base import Json, Model, check_rates, lecun, split
 from lstm_jax.models.losses import logits_of, tied_cross_entropy, tied_log_probabilities
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
@@ -77,7 +76,7 @@ class CharLM(Model[CharLMConfig]):
         self.output_bias = nnx.Param(jnp.zeros(vocabulary_size))
 
     @classmethod
-    def build(cls, config: CharLMConfig, description: Mapping[str, Any]) -> Self:
+    def build(cls, config: CharLMConfig, description: Json) -> Self:
         """Make a model of the description's `vocabulary`; see `Model.build`."""
         return cls(len(Vocabulary(tuple(description["vocabulary"]))), config, rngs=nnx.Rngs(0))
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from lstm_jax.models.base import ReadoutModel, check_rates, lecun, split
+from lstm_jax.models.base import Json, ReadoutModel, check_rates, lecun, split
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
@@ -103,7 +102,7 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         self.set_readout(lecun(rngs, width, classes))
 
     @classmethod
-    def build(cls, config: SequenceClassifierConfig, description: Mapping[str, Any]) -> Self:
+    def build(cls, config: SequenceClassifierConfig, description: Json) -> Self:
         """Make a model of the description's `classes`, which reads its `vocabulary`, or vectors of
         its `in_features`; see `Model.build`."""
         words = description.get("vocabulary")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
 from lstm_jax.cells import LSTMState
-from lstm_jax.models.base import ReadoutModel, check_rates, split
+from lstm_jax.models.base import Json, ReadoutModel, check_rates, split
 from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
 
@@ -88,7 +87,7 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
             self.window_kernel = nnx.Param(jnp.zeros((config.linear * in_features, says)))
 
     @classmethod
-    def build(cls, config: ForecasterConfig, description: Mapping[str, Any]) -> Self:
+    def build(cls, config: ForecasterConfig, description: Json) -> Self:
         """Make a model of the description's `in_features`, `window`, `horizon` and `outputs`; see
         `Model.build`."""
         return cls(

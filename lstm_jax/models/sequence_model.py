@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from flax import nnx
 from jax import Array
 
-from lstm_jax.models.base import ReadoutModel, lecun
+from lstm_jax.models.base import Json, ReadoutModel, lecun
 from lstm_jax.nn.layers import GRU, LSTM, RNN
 from lstm_jax.trees import Tree
 
@@ -69,7 +68,7 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
         self.set_readout(lecun(rngs, config.hidden_features, out_features))
 
     @classmethod
-    def build(cls, config: SequenceModelConfig, description: Mapping[str, Any]) -> Self:
+    def build(cls, config: SequenceModelConfig, description: Json) -> Self:
         """Make a model of the description's `in_features` and `out_features`; see `Model.build`."""
         sizes = description["in_features"], description["out_features"]
         return cls(*sizes, config, rngs=nnx.Rngs(0))
