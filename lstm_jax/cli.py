@@ -1,41 +1,60 @@
 """`lstm-jax train | sample | evaluate | predict | diagnose | data`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
-them, so that `--help` answers at once.
+them, so that `--help` answers at once. A new command is a function with `@command`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import importlib
-import io
 import json
 import pkgutil
-import re
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, make_dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
 
 import tyro
 
+from lstm_jax.arguments import UsageError, choose, parse, parse_both, to_go_on
 from lstm_jax.errors import UserError
+from lstm_jax.text import verse
 
 PROGRAM = "lstm-jax"
 
+Command = Callable[[list[str]], None]
+COMMANDS: dict[str, Command] = {}
+"""What `@command` has gathered, by name, in the order of this file."""
 
-class UsageError(UserError):
-    """A mistake on the command line."""
+
+def command(run: Command) -> Command:
+    """Make a function a command: its name, and its docstring for the help.
+
+    Args:
+        run: takes the words after its name and prints; a `UserError` ends it with one line.
+
+    Returns:
+        The function as it is.
+    """
+    COMMANDS[run.__name__] = run
+    return run
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0, or 2 after one line about what was wrong."""
+    """Run a command and exit: with 0, or with 2 after one line about what was wrong.
+
+    Args:
+        argv: the words after the program's name; the process' own if None.
+
+    Raises:
+        SystemExit: always.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        sys.exit(_dispatch(arguments))
+        _dispatch(arguments)
+        sys.exit(0)
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         sys.exit(2)
@@ -43,19 +62,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(130)
 
 
-def _dispatch(arguments: list[str]) -> int:
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(_usage())
-        return 0
-    if arguments[0] == "--version":
+def _dispatch(arguments: list[str]) -> None:
+    if arguments[:1] == ["--version"]:
         from importlib.metadata import version
 
         print(version("lstm_jax"))
-        return 0
-    name, *rest = arguments
-    if name not in COMMANDS:
-        raise UsageError(f"there is no command {name!r}; the commands are {', '.join(COMMANDS)}")
-    return COMMANDS[name](rest)
+        return
+    refusal = "there is no command {name!r}; the commands are {names}"
+    name, rest = choose(arguments, COMMANDS, usage=_usage(), refusal=refusal)
+    COMMANDS[name](rest)
 
 
 def _usage() -> str:
@@ -78,30 +93,27 @@ class RunOptions:
     """Delete the run in the folder and start anew."""
 
 
-def train(arguments: list[str]) -> int:
+@command
+def train(arguments: list[str]) -> None:
     """Train a recipe of lstm_jax.configs."""
-    names = sorted(module.name for module in pkgutil.iter_modules(_recipes().__path__))
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: {PROGRAM} train RECIPE [OPTIONS]\n\nrecipes: {', '.join(names)}\n")
-        print(f"{PROGRAM} train RECIPE --help tells every field that can be set.")
-        return 0
-    recipe, *rest = arguments
-    if recipe not in names:
-        raise UsageError(f"there is no recipe {recipe!r}; the recipes are {', '.join(names)}")
+    recipes = importlib.import_module("lstm_jax.configs")
+    names = sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
+    recipe, rest = choose(
+        arguments,
+        names,
+        usage=f"usage: {PROGRAM} train RECIPE [OPTIONS]\n\nrecipes: {', '.join(names)}\n\n"
+        f"{PROGRAM} train RECIPE --help tells every field that can be set.",
+        refusal="there is no recipe {name!r}; the recipes are {names}",
+    )
     module = importlib.import_module(f"lstm_jax.configs.{recipe}")
-
-    flat = tyro.conf.arg(name="")
-    kinds = {"run": RunOptions, "config": type(module.config)}
-    Arguments = make_dataclass("Arguments", [(n, Annotated[k, flat]) for n, k in kinds.items()])
-    parsed = _parse(
-        Arguments,
+    options, config = parse_both(
+        RunOptions(),
+        module.config,
         rest,
         f"{PROGRAM} train {recipe}",
-        default=Arguments(RunOptions(), module.config),
         description=module.__doc__,
     )
-    folder = parsed.run.out or Path("runs") / recipe
-    command = shlex.join([PROGRAM, "train", recipe, *rest])
+    folder = options.out or Path("runs") / recipe
 
     from rich.console import Console
 
@@ -110,31 +122,18 @@ def train(arguments: list[str]) -> int:
     from lstm_jax.train.problems import make_task
 
     console = Console(highlight=False, markup=False, emoji=False)
-
-    def run():
-        check(parsed.config)
-        task = make_task(parsed.config)  # before the folder is touched: the data may be missing
-        config = loop.prepare(
-            folder, parsed.config, resume=parsed.run.resume, overwrite=parsed.run.overwrite
-        )
-        return loop.train(config, folder, task=task, facts={"command": command}, console=console)
-
-    result = run()
+    check(config)
+    task = make_task(config)  # before the folder is touched: the data may be missing
+    config = loop.prepare(folder, config, resume=options.resume, overwrite=options.overwrite)
+    facts = {"command": shlex.join([PROGRAM, "train", *arguments])}
+    result = loop.train(config, folder, task=task, facts=facts, console=console)
     if result.finished:
         said = f"done after {result.step:,} steps: {folder}"
     else:
-        again = _to_go_on(rest, reached=result.step == parsed.config.max_steps)
-        go_on = shlex.join([PROGRAM, "train", recipe, *again, "--resume"])
+        again = to_go_on(rest, reached=result.step == config.max_steps)
+        go_on = shlex.join([PROGRAM, "train", recipe, *again])
         said = f"stopped after step {result.step:,}, saved; go on with {go_on}"
     console.print(said, soft_wrap=True)
-    return 0
-
-
-def _to_go_on(arguments: list[str], *, reached: bool) -> list[str]:
-    """The arguments of a run without those that started it, and without a limit it reached."""
-    dropped = "resume|overwrite" + (r"|max[-_]steps(=|\0)[^\0]*" if reached else "")
-    text = re.sub(rf"\0--({dropped})(?=\0|$)", "", "\0".join(["", *arguments]))
-    return text.split("\0")[1:]
 
 
 @dataclass(frozen=True)
@@ -163,97 +162,77 @@ class SampleOptions:
     """Print JSON."""
 
 
-def sample(arguments: list[str]) -> int:
+@command
+def sample(arguments: list[str]) -> None:
     """Continue a text with a trained model."""
-    options = _parse(SampleOptions, arguments, f"{PROGRAM} sample", description=sample.__doc__)
+    options = parse(SampleOptions, arguments, f"{PROGRAM} sample", description=sample.__doc__)
     if options.num < 1:
         raise UsageError(f"--num must be at least 1, got {options.num}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    live = sys.stdout.isatty() and not options.json
 
-    from lstm_jax.text.language import load
+    from lstm_jax.text.language import CHUNK, load
     from lstm_jax.text.script import to_simplified, to_traditional
 
     model = load(options.model)
     prompt = to_traditional(options.prompt) if model.card.get("data") == "tang" else options.prompt
-    show = to_simplified if options.simplified else str
-    live = sys.stdout.isatty() and not options.json
+    prompts = [prompt] * options.num
     pieces = model.stream(
-        [prompt] * options.num,
+        prompts,
         seed=seed,
         temperature=options.temperature,
         top_k=options.top_k,
         top_p=options.top_p,
         max_length=options.max_length,
-        **({"chunk": 1} if live else {}),
+        chunk=1 if live else CHUNK,
     )
-    texts = [prompt] * options.num
-    shown = 0
-    while (parts := next(pieces, None)) is not None:
-        texts = [text + part for text, part in zip(texts, parts, strict=True)]
-        if live:
-            # The first text is shown as it grows, the others, of the same batch, when it is whole.
-            # OpenCC goes by phrases, so what is to be converted waits for the end of its line.
-            ready = _lines_end(texts[0]) if options.simplified else len(texts[0])
-            _write(_verses(show(texts[0][shown:ready])))
-            shown = ready
+    show = to_simplified if options.simplified else str
+    grown = _grow(prompts, pieces)
     if live:
-        _write(_verses(show(texts[0][shown:])))
-    texts = [show(text) for text in texts]
+        _write_growing(grown, show, by_line=options.simplified)
+        return
+    *_, last = grown
+    texts = [show(text) for text in last]
     if options.json:
         print(json.dumps({"seed": seed, "texts": texts}, ensure_ascii=False))
-        return 0
-    if live:
-        _write("" if texts[0].endswith(tuple(FULL_STOPS)) else "\n")
-    rest = texts[1:] if live else texts
-    if live and rest:
-        _write("\n")
-    _write("\n".join(_verses(text).rstrip("\n") + "\n" for text in rest))
-    return 0
+    else:
+        _write("\n".join(map(verse.paragraph, texts)))
 
 
-def evaluate(arguments: list[str]) -> int:
+@command
+def evaluate(arguments: list[str]) -> None:
     """Measure a model on data that it did not learn from."""
     from lstm_jax.train import evaluate as judges
 
-    options = _parse(
+    options = parse(
         judges.EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
     )
     figures, said = judges.evaluate(options)
-    print(json.dumps(figures, ensure_ascii=False) if options.json else said)
-    return 0
+    _print(figures, said, as_json=options.json)
 
 
-def predict(arguments: list[str]) -> int:
+@command
+def predict(arguments: list[str]) -> None:
     """Ask a trained model about a sentence or a recording."""
     from lstm_jax.train.predict import PREDICTORS
 
-    if not arguments or arguments[0] in ("-h", "--help"):
-        print(f"usage: {PROGRAM} predict WHAT [OPTIONS]\n\nwhat: {', '.join(PREDICTORS)}\n")
-        print(f"{PROGRAM} predict WHAT --help tells what it takes.")
-        return 0
-    what, *rest = arguments
-    if what not in PREDICTORS:
-        raise UsageError(f"there is no {what!r} to predict; there are {', '.join(PREDICTORS)}")
+    what, rest = choose(
+        arguments,
+        PREDICTORS,
+        usage=f"usage: {PROGRAM} predict WHAT [OPTIONS]\n\nwhat: {', '.join(PREDICTORS)}\n\n"
+        f"{PROGRAM} predict WHAT --help tells what it takes.",
+        refusal="there is no {name!r} to predict; there are {names}",
+    )
     kind, answer = PREDICTORS[what]
-    options = _parse(kind, rest, f"{PROGRAM} predict {what}", description=answer.__doc__)
+    options = parse(kind, rest, f"{PROGRAM} predict {what}", description=answer.__doc__)
     figures, said, notes = answer(options)
     for note in notes:
         print(note, file=sys.stderr)
-    print(json.dumps(figures, ensure_ascii=False) if options.json else said)
-    return 0
+    _print(figures, said, as_json=options.json)
 
 
-def data(arguments: list[str]) -> int:
-    """Fetch a data set and count its splits."""
-    from lstm_jax.train import sets
-
-    options = _parse(sets.DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
-    figures, said = sets.describe(options.name)
-    print(json.dumps(figures, ensure_ascii=False) if options.json else said)
-    return 0
-
-
-def diagnose(arguments: list[str]) -> int:
+@command
+def diagnose(arguments: list[str]) -> None:
     """Ask a model about its gradients, gates and memory, and write a report."""
     from rich.console import Console
     from rich.table import Table
@@ -261,78 +240,60 @@ def diagnose(arguments: list[str]) -> int:
     from lstm_jax.report.command import DiagnoseOptions, run
     from lstm_jax.report.folder import PAGE
 
-    options = _parse(
-        DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__
-    )
-    progress = Console(stderr=True, highlight=False, markup=False)
-    found = run(options, progress)
+    options = parse(DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__)
+    found = run(options, Console(stderr=True, highlight=False, markup=False))
     if options.json:
         print(json.dumps(found.figures(), ensure_ascii=False))
-        return 0
+        return
     table = Table.grid(padding=(0, 2))
     for label, figure in found.summary():
         table.add_row(label, figure)
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
     console.print(f"the report: {options.folder / PAGE}", soft_wrap=True)
-    return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "train": train,
-    "sample": sample,
-    "evaluate": evaluate,
-    "predict": predict,
-    "diagnose": diagnose,
-    "data": data,
-}
+@command
+def data(arguments: list[str]) -> None:
+    """Fetch a data set and count its splits."""
+    from lstm_jax.train import sets
 
-FULL_STOPS = "。！？"
+    options = parse(sets.DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
+    figures, said = sets.describe(options.name)
+    _print(figures, said, as_json=options.json)
 
 
-def _lines_end(text: str) -> int:
-    """Where the last line ends that is whole, just after its punctuation; 0 if none is."""
-    return max(map(text.rfind, f"{FULL_STOPS}，；：、")) + 1
+def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:
+    print(json.dumps(figures, ensure_ascii=False) if as_json else said)
 
 
-def _verses(text: str) -> str:
-    """A line break after each full stop of Chinese punctuation."""
-    return re.sub(f"([{FULL_STOPS}])", r"\1\n", text)
+def _grow(texts: list[str], pieces: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Give the texts after each of the pieces that are put to their ends."""
+    for parts in pieces:
+        texts = [text + part for text, part in zip(texts, parts, strict=True)]
+        yield texts
+
+
+def _write_growing(
+    grown: Iterable[list[str]], show: Callable[[str], str], *, by_line: bool
+) -> None:
+    """Write the first text as it grows, and the others, of the same batch, when all are whole.
+
+    `show` gives a text, or a part of one, as it is to be read. Where it goes by phrases, as
+    OpenCC does, a part must be made of whole lines: `by_line`.
+    """
+    shown, texts = 0, [""]
+    for texts in grown:
+        ready = verse.end_of_lines(texts[0]) if by_line else len(texts[0])
+        _write(verse.break_lines(show(texts[0][shown:ready])))
+        shown = ready
+    first, *others = texts
+    _write(verse.break_lines(show(first[shown:])))
+    _write("" if first.endswith(tuple(verse.FULL_STOPS)) else "\n")
+    for text in others:
+        _write("\n" + verse.paragraph(show(text)))
 
 
 def _write(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def _recipes() -> Any:
-    return importlib.import_module("lstm_jax.configs")
-
-
-def _parse(kind: Any, arguments: list[str], program: str, **options: Any) -> Any:
-    """tyro's parser, with its box of an error folded into one line."""
-    stderr = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(stderr):
-            return tyro.cli(
-                kind,
-                prog=program,
-                args=arguments,
-                config=(tyro.conf.FlagCreatePairsOff,),
-                **options,
-            )
-    except SystemExit as exit:
-        if not exit.code:
-            raise
-    raise UsageError(_first_paragraph(stderr.getvalue()) + f" (see {program} --help)")
-
-
-def _first_paragraph(box: str) -> str:
-    words = []
-    for line in box.splitlines()[1:]:
-        text = re.sub(r"[│╭╮╰╯]", "", line).strip()
-        if not set(text) <= set("─-"):  # rules are of ASCII where the terminal's encoding is
-            words.append(text)
-        elif words:
-            break
-    return " ".join(words)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 def pad(
-    sequences: Sequence[Any], *, to: int | None = None, value: Any = 0, left: bool = False
+    sequences: Sequence[ArrayLike],
+    *,
+    to: int | None = None,
+    value: ArrayLike = 0,
+    left: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A ragged list as one batch and its lengths; `unpad` is the inverse.
+    """Make one batch of a ragged list, and tell the lengths; `unpad` is the inverse.
 
     Args:
         sequences: arrays (T_b, ...), alike but for T_b.
@@ -43,8 +47,16 @@ def pad(
     return batch, lengths
 
 
-def unpad(batch: Any, lengths: Any, *, left: bool = False) -> list[np.ndarray]:
-    """The rows of a batch (B, T, ...) without their padding.
+def unpad(batch: ArrayLike, lengths: ArrayLike, *, left: bool = False) -> list[np.ndarray]:
+    """Take the padding from the rows of a batch.
+
+    Args:
+        batch: (B, T, ...).
+        lengths: (B,) valid steps per row.
+        left: the padding is at the front.
+
+    Returns:
+        B arrays (T_b, ...).
 
     Raises:
         ValueError: lengths that are not B numbers in [0, T].
@@ -58,21 +70,33 @@ def unpad(batch: Any, lengths: Any, *, left: bool = False) -> list[np.ndarray]:
     return [row[steps - n :] if left else row[:n] for row, n in zip(batch, lengths, strict=True)]
 
 
-def mask_of(lengths: Any, steps: int, *, left: bool = False) -> np.ndarray:
-    """(B, T) booleans, True where valid, of a batch padded at its end, or at its front."""
+def mask_of(lengths: ArrayLike, steps: int, *, left: bool = False) -> np.ndarray:
+    """Mark what is valid of a padded batch.
+
+    Args:
+        lengths: (B,) valid steps per row.
+        steps: T.
+        left: the padding is at the front.
+
+    Returns:
+        (B, T) booleans, True where valid.
+    """
     times, lengths = np.arange(steps), np.asarray(lengths)[:, None]
     return times >= steps - lengths if left else times < lengths
 
 
 def bucket(
-    lengths: Any, batch_size: int, *, rng: np.random.Generator | None = None
+    lengths: ArrayLike, batch_size: int, *, rng: np.random.Generator | None = None
 ) -> Iterator[np.ndarray]:
-    """Indices of batches whose sequences are of nearly one length, so that little is padding.
+    """Give batches of sequences of nearly one length, so that little is padding.
 
     Args:
         lengths: of all sequences, (N,).
         batch_size: sequences in a batch; the last one may have fewer.
         rng: shuffles sequences of one length, and the batches; in order of length without.
+
+    Yields:
+        Indices of the sequences of a batch, (B,).
 
     Raises:
         ValueError: a batch size below 1.

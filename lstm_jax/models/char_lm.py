@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.cells import LSTMState
+from lstm_jax.models.base import Json, Model, check_rates, lecun, split
 from lstm_jax.models.losses import logits_of, tied_cross_entropy, tied_log_probabilities
+from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
-from lstm_jax.regularize import check_rate, dropout
+from lstm_jax.regularize import dropout
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,28 @@ class CharLMConfig:
     """One dropout mask over all the steps of a window."""
 
 
-class CharLM(nnx.Module):
-    """Character language model: embedding, stacked LSTM, projection, softmax tied to the embedding.
+class CharLM(Model[CharLMConfig]):
+    """Predict characters: embedding, stacked LSTM, projection, softmax tied to the embedding.
 
         e_t = E[id_t]      h_t = LSTM(e_t)      logits_t = (h_t P) Eᵀ + b
 
     Dropout is active when a key is passed, and only then.
     """
 
+    config_type = CharLMConfig
+
     def __init__(self, vocabulary_size: int, config: CharLMConfig, *, rngs: nnx.Rngs):
-        for name in ("embedding_dropout", "layer_dropout", "output_dropout"):
-            check_rate(name, getattr(config, name))
+        """Make the model.
+
+        Args:
+            vocabulary_size: V, END and UNKNOWN included.
+            config: the architecture.
+            rngs: only read here.
+
+        Raises:
+            ValueError: a rate outside [0, 1), or fewer than one layer.
+        """
+        check_rates(config)
         self.config = config
         width = config.embedding_features
         scale = jax.nn.initializers.normal(width**-0.5)
@@ -58,31 +72,57 @@ class CharLM(nnx.Module):
             variational=config.variational,
             rngs=rngs,
         )
-        lecun = jax.nn.initializers.lecun_normal()
-        self.projection = nnx.Param(lecun(rngs.params(), (config.hidden_features, width)))
+        self.projection = nnx.Param(lecun(rngs, config.hidden_features, width))
         self.output_bias = nnx.Param(jnp.zeros(vocabulary_size))
+
+    @classmethod
+    def build(cls, config: CharLMConfig, description: Json) -> Self:
+        """Make a model of the description's `vocabulary`; see `Model.build`."""
+        return cls(len(Vocabulary(tuple(description["vocabulary"]))), config, rngs=nnx.Rngs(0))
 
     @property
     def vocabulary_size(self) -> int:
+        """Give V, END and UNKNOWN included."""
         return self.output_bias.shape[0]
 
-    def initial_state(self, batch_size: int) -> tuple[Any, ...]:
-        """The state before a text, zeros: a tuple over layers, leaves (B, H)."""
+    def initial_state(self, batch_size: int) -> tuple[LSTMState, ...]:
+        """Give the state before a text, zeros.
+
+        Args:
+            batch_size: B.
+
+        Returns:
+            A tuple over layers, leaves (B, H).
+        """
         return self.lstm.initial_state(batch_size)
 
     def features(
         self,
         ids: Array,
-        state: tuple[Any, ...] | None = None,
+        state: tuple[LSTMState, ...] | None = None,
         *,
         lengths: Array | None = None,
         resets: Array | None = None,
         key: Array | None = None,
-    ) -> tuple[tuple[Any, ...], Array]:
-        """What the softmax reads, (B, T, E), from ids (B, T); other arguments as in `LSTM`."""
+    ) -> tuple[tuple[LSTMState, ...], Array]:
+        """Give what the softmax reads.
+
+        Args:
+            ids: integers, (B, T).
+            state: a tuple over layers, leaves (B, H); zeros if None.
+            lengths: (B,) valid steps of each row; all if None.
+            resets: (B, T) booleans, True where a new text begins, from zeros.
+            key: turns dropout on.
+
+        Returns:
+            `(final_state, features)`: features (B, T, E).
+
+        Raises:
+            ValueError: ids that are not integers (B, T), or other shapes that do not fit.
+        """
         if not jnp.issubdtype(ids.dtype, jnp.integer) or ids.ndim != 2:
             raise ValueError(f"ids must be integers (B, T), got {ids.dtype}{ids.shape}")
-        keys = (None,) * 3 if key is None else jax.random.split(key, 3)
+        keys = split(key, 3)
         shared = (1,) if self.config.variational else ()
         xs = self.embedding[...][ids]
         xs = dropout(keys[0], xs, self.config.embedding_dropout, shared_axes=shared)
@@ -93,30 +133,49 @@ class CharLM(nnx.Module):
     def __call__(
         self,
         ids: Array,
-        state: tuple[Any, ...] | None = None,
-        **options: Any,
-    ) -> tuple[tuple[Any, ...], Array]:
-        """Logits of the next character, (B, T, V), after each of ids (B, T).
+        state: tuple[LSTMState, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        key: Array | None = None,
+    ) -> tuple[tuple[LSTMState, ...], Array]:
+        """Give the logits of the next character after each one.
+
+        Args:
+            ids, state, lengths, resets, key: see `features`.
 
         Returns:
-            `(final_state, logits)`; arguments as in `features`.
+            `(final_state, logits)`: logits (B, T, V).
+
+        Raises:
+            ValueError: shapes that do not fit.
         """
-        state, features = self.features(ids, state, **options)
+        state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         return state, logits_of(features, self.embedding[...], self.output_bias[...])
 
     def log_probabilities(
         self,
         ids: Array,
         targets: Array,
-        state: tuple[Any, ...] | None = None,
-        **options: Any,
-    ) -> tuple[tuple[Any, ...], Array]:
-        """ln p(targets[b, t] | ids[b, :t + 1]), (B, T), never holding (B, T, V).
+        state: tuple[LSTMState, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        key: Array | None = None,
+    ) -> tuple[tuple[LSTMState, ...], Array]:
+        """Give ln p(targets[b, t] | ids[b, :t + 1]), never holding (B, T, V).
+
+        Args:
+            ids, state, lengths, resets, key: see `features`.
+            targets: integers, (B, T): what came next.
 
         Returns:
-            `(final_state, log_probabilities)`; arguments as in `features`.
+            `(final_state, log_probabilities)`: natural logarithms (B, T).
+
+        Raises:
+            ValueError: shapes that do not fit.
         """
-        state, features = self.features(ids, state, **options)
+        state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         tied = (self.embedding[...], self.output_bias[...])
         return state, tied_log_probabilities(features, *tied, targets)
 
@@ -125,19 +184,38 @@ class CharLM(nnx.Module):
         ids: Array,
         targets: Array,
         weights: Array,
-        state: tuple[Any, ...] | None = None,
-        **options: Any,
-    ) -> tuple[tuple[Any, ...], Array]:
-        """Σ weights · -ln p(targets), in nats, with the gradient made for training.
+        state: tuple[LSTMState, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        resets: Array | None = None,
+        key: Array | None = None,
+    ) -> tuple[tuple[LSTMState, ...], Array]:
+        """Give Σ weights · -ln p(targets), with the gradient made for training.
+
+        Args:
+            ids, state, lengths, resets, key: see `features`.
+            targets: integers, (B, T): what came next.
+            weights: (B, T); no gradient flows to them.
 
         Returns:
-            `(final_state, total)`; arguments as in `features`, weights (B, T).
+            `(final_state, total)`: a scalar, in nats.
+
+        Raises:
+            ValueError: shapes that do not fit.
         """
-        state, features = self.features(ids, state, **options)
+        state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         tied = (self.embedding[...], self.output_bias[...])
         return state, tied_cross_entropy(features, *tied, targets, weights)
 
-    def step(self, state: tuple[Any, ...], ids: Array) -> tuple[tuple[Any, ...], Array]:
-        """One character of each row: ids (B,) -> `(state, logits (B, V))`."""
+    def step(self, state: tuple[LSTMState, ...], ids: Array) -> tuple[tuple[LSTMState, ...], Array]:
+        """Read one character of each row.
+
+        Args:
+            state: a tuple over layers, leaves (B, H).
+            ids: integers, (B,).
+
+        Returns:
+            `(new_state, logits)`: logits (B, V) of what comes next.
+        """
         state, logits = self(ids[:, None], state)
         return state, logits[:, 0]

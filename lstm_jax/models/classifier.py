@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Self, get_args
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.models.base import Json, ReadoutModel, check_rates, lecun, split
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
-from lstm_jax.regularize import check_rate, dropout
+from lstm_jax.regularize import dropout
+from lstm_jax.trees import Tree
 
 Pooling = Literal["max", "mean", "last", "attention"]
 
@@ -42,17 +44,16 @@ class SequenceClassifierConfig:
     """Dropout rate on what the readout sees."""
 
 
-RATES = ("word_dropout", "input_dropout", "layer_dropout", "output_dropout")
-
-
-class SequenceClassifier(nnx.Module):
-    """LSTM layers over a whole sequence, pooled over time, and a linear readout.
+class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
+    """Judge a whole sequence: LSTM layers, pooled over time, and a linear readout.
 
         x_t = E[id_t], or given      h_t = LSTM(x)_t      logits = pool(h_1 ... h_T) W + b
 
     Attention is a mean weighted by softmax_t(v · tanh(h_t A)), as in Yang et al. (2016). Dropout
     is active when a key is passed, and only then.
     """
+
+    config_type = SequenceClassifierConfig
 
     def __init__(
         self,
@@ -80,8 +81,7 @@ class SequenceClassifier(nnx.Module):
         if config.pooling not in get_args(Pooling):
             names = ", ".join(get_args(Pooling))
             raise ValueError(f"pooling must be one of {names}, got {config.pooling!r}")
-        for name in RATES:
-            check_rate(name, getattr(config, name))
+        check_rates(config)
         self.config = config
         self.reads_ids = vocabulary_size is not None
         if vocabulary_size is not None:
@@ -96,27 +96,54 @@ class SequenceClassifier(nnx.Module):
             rngs=rngs,
         )
         width = self.lstm.out_features
-        lecun = jax.nn.initializers.lecun_normal()
         if config.pooling == "attention":
-            self.attention_kernel = nnx.Param(lecun(rngs.params(), (width, width)))
-            self.attention_vector = nnx.Param(lecun(rngs.params(), (width, 1)))
-        self.output_kernel = nnx.Param(lecun(rngs.params(), (width, classes)))
-        self.output_bias = nnx.Param(jnp.zeros(classes))
+            self.attention_kernel = nnx.Param(lecun(rngs, width, width))
+            self.attention_vector = nnx.Param(lecun(rngs, width, 1))
+        self.set_readout(lecun(rngs, width, classes))
 
-    def __call__(self, xs: Array, lengths: Array | None = None, *, key: Array | None = None):
-        """Logits (B, C) of whole sequences.
+    @classmethod
+    def build(cls, config: SequenceClassifierConfig, description: Json) -> Self:
+        """Make a model of the description's `classes`, which reads its `vocabulary`, or vectors of
+        its `in_features`; see `Model.build`."""
+        words = description.get("vocabulary")
+        return cls(
+            len(description["classes"]),
+            config,
+            vocabulary_size=None if words is None else len(Vocabulary(tuple(words))),
+            in_features=description.get("in_features"),
+            rngs=nnx.Rngs(0),
+        )
+
+    def initial_state(self, batch_size: int) -> tuple[Tree, ...]:
+        """Give the state before a sequence, zeros, from which every one is read.
+
+        Args:
+            batch_size: B.
+
+        Returns:
+            A tuple over layers of `LSTMState`, leaves (B, H); `Directions` of two where
+            bidirectional.
+        """
+        return self.lstm.initial_state(batch_size)
+
+    def __call__(
+        self, xs: Array, lengths: Array | None = None, *, key: Array | None = None
+    ) -> Array:
+        """Judge whole sequences.
 
         Args:
             xs: ids (B, T), or vectors (B, T, D).
             lengths: (B,) valid steps per row, all if None; an empty row is judged by b alone.
             key: turns dropout on.
 
+        Returns:
+            Logits (B, C).
+
         Raises:
             ValueError: ids where vectors are read, or the other way round, or other shapes.
         """
         xs = jnp.asarray(xs)
-        keys = (None,) * 4 if key is None else tuple(jax.random.split(key, 4))
-        word_key, input_key, layer_key, output_key = keys
+        word_key, input_key, layer_key, output_key = split(key, 4)
         words = self.reads_ids
         if jnp.issubdtype(xs.dtype, jnp.integer) != words or xs.ndim != (2 if words else 3):
             reads = "integer ids (B, T)" if words else "vectors (B, T, D)"
@@ -131,10 +158,18 @@ class SequenceClassifier(nnx.Module):
         _, hs = self.lstm(xs, lengths=lengths, key=layer_key)
         pooled = self.pool(hs, lengths)
         pooled = dropout(output_key, pooled, self.config.output_dropout)
-        return pooled @ self.output_kernel[...] + self.output_bias[...]
+        return self.readout(pooled)
 
     def pool(self, hs: Array, lengths: Array | None = None) -> Array:
-        """What the readout sees, (B, H'), of hs (B, T, H'), zeros of an empty row."""
+        """Make one vector of a row's hidden states, as `config.pooling` says.
+
+        Args:
+            hs: (B, T, H'), of both directions where bidirectional.
+            lengths: (B,) valid steps per row; all if None.
+
+        Returns:
+            What the readout sees, (B, H'); zeros of an empty row.
+        """
         steps = hs.shape[1]
         if lengths is None:
             lengths = jnp.full(len(hs), steps, jnp.int32)
@@ -152,7 +187,7 @@ class SequenceClassifier(nnx.Module):
         return self._ends(hs, lengths)
 
     def _ends(self, hs: Array, lengths: Array) -> Array:
-        """Each direction's last step: the backward one's is the first in time."""
+        """Take each direction's last step: the backward one's is the first in time."""
         last = jnp.maximum(lengths - 1, 0)[:, None, None]
         ends = jnp.take_along_axis(hs, last, 1)[:, 0]
         if self.config.bidirectional:

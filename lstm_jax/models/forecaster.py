@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Self
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.cells import LSTMState
+from lstm_jax.models.base import Json, ReadoutModel, check_rates, split
 from lstm_jax.nn.layers import LSTM
-from lstm_jax.regularize import check_rate, dropout
+from lstm_jax.regularize import dropout
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class ForecasterConfig:
     """Of the window upside down, say the same upside down: for changes without a drift."""
 
 
-class Forecaster(nnx.Module):
-    """LSTM layers over a window, and a linear readout of every step of the horizon.
+class Forecaster(ReadoutModel[ForecasterConfig]):
+    """Read a window with LSTM layers, and foretell every step of the horizon by a linear readout.
 
         h = LSTM(x_1 ... x_T)      ŷ_1 ... ŷ_horizon = h W + b + [x_{T-linear+1} ... x_T] V
 
@@ -42,6 +43,8 @@ class Forecaster(nnx.Module):
     the upper quantile of the one with the lower of the other. Dropout is active when a key is
     passed. A new one says 0 of everything: it is made better than that, not first as good.
     """
+
+    config_type = ForecasterConfig
 
     def __init__(
         self,
@@ -53,8 +56,21 @@ class Forecaster(nnx.Module):
         *,
         rngs: nnx.Rngs,
     ):
-        for name in ("layer_dropout", "output_dropout"):
-            check_rate(name, getattr(config, name))
+        """Make the model.
+
+        Args:
+            in_features: D, what is known of each step.
+            window: T, steps read.
+            horizon: steps foretold.
+            outputs: numbers said of each: 1, or as many as there are quantiles.
+            config: the architecture.
+            rngs: only read here.
+
+        Raises:
+            ValueError: a rate outside [0, 1), fewer than one layer, or more rows to map linearly
+                than the window has.
+        """
+        check_rates(config)
         self.config, self.horizon, self.outputs = config, horizon, outputs
         self.lstm = LSTM(
             in_features,
@@ -66,17 +82,47 @@ class Forecaster(nnx.Module):
         if config.linear > window:
             raise ValueError(f"linear must be at most the window, {window}, got {config.linear}")
         says = horizon * outputs
-        self.output_kernel = nnx.Param(jnp.zeros((config.hidden_features, says)))
-        self.output_bias = nnx.Param(jnp.zeros(says))
+        self.set_readout(jnp.zeros((config.hidden_features, says)))
         if config.linear:
             self.window_kernel = nnx.Param(jnp.zeros((config.linear * in_features, says)))
 
-    def initial_state(self, batch_size: int) -> tuple[Any, ...]:
-        """Zeros: a tuple over layers, leaves (B, H), or (2B, H) if odd."""
+    @classmethod
+    def build(cls, config: ForecasterConfig, description: Json) -> Self:
+        """Make a model of the description's `in_features`, `window`, `horizon` and `outputs`; see
+        `Model.build`."""
+        return cls(
+            description["in_features"],
+            description["window"],
+            description["horizon"],
+            description["outputs"],
+            config,
+            rngs=nnx.Rngs(0),
+        )
+
+    def initial_state(self, batch_size: int) -> tuple[LSTMState, ...]:
+        """Give the state before a window, zeros.
+
+        Args:
+            batch_size: B.
+
+        Returns:
+            A tuple over layers, leaves (B, H), or (2B, H) if odd.
+        """
         return self.lstm.initial_state((2 if self.config.odd else 1) * batch_size)
 
     def __call__(self, xs: Array, *, key: Array | None = None) -> Array:
-        """What comes after each window, (B, horizon, outputs), from xs (B, T, D)."""
+        """Foretell what comes after each window.
+
+        Args:
+            xs: windows, (B, T, D).
+            key: turns dropout on.
+
+        Returns:
+            (B, horizon, outputs), the outputs of a step in ascending order.
+
+        Raises:
+            ValueError: other shapes.
+        """
         xs = jnp.asarray(xs)
         if not self.config.odd:
             return self._read(xs, key)
@@ -84,10 +130,10 @@ class Forecaster(nnx.Module):
         return (ys - mirrored[..., ::-1]) / 2
 
     def _read(self, xs: Array, key: Array | None) -> Array:
-        keys = (None, None) if key is None else jax.random.split(key)
+        keys = split(key, 2)
         final, _ = self.lstm(xs, key=keys[0])
         h = dropout(keys[1], final[-1].h, self.config.output_dropout)
-        ys = h @ self.output_kernel[...] + self.output_bias[...]
+        ys = self.readout(h)
         if self.config.linear:
             end = xs[:, -self.config.linear :]
             ys += end.reshape(len(xs), -1) @ self.window_kernel[...]

@@ -10,7 +10,16 @@ CHUNK = 1280
 
 
 def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
-    """Tied-softmax logits (..., V) from features (..., E), embedding (V, E) and bias (V,)."""
+    """Give the logits of a softmax that is tied to the embedding (Press & Wolf 2017).
+
+    Args:
+        features: (..., E).
+        embedding: (V, E).
+        bias: (V,).
+
+    Returns:
+        features Eᵀ + bias, (..., V).
+    """
     # Both contracted over their last axis as they lie: a transposed table would be copied first,
     # and a sampler's loop would copy it at every step.
     return jnp.einsum("...e,ve->...v", features, embedding) + bias
@@ -19,7 +28,7 @@ def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
 def tied_log_probabilities(
     features: Array, embedding: Array, bias: Array, targets: Array, *, chunk: int = CHUNK
 ) -> Array:
-    """ln softmax(features Eᵀ + bias)[targets], in chunks that never hold (N, V) at once.
+    """Give ln softmax(features Eᵀ + bias)[targets], in chunks that never hold (N, V) at once.
 
     Args:
         features: (..., E).
@@ -49,7 +58,7 @@ def tied_cross_entropy(
     *,
     chunk: int = CHUNK,
 ) -> Array:
-    """Σ weights · -ln softmax(features Eᵀ + bias)[targets], a scalar in nats.
+    """Sum weights · -ln softmax(features Eᵀ + bias)[targets].
 
     The gradient of a cross-entropy is known as soon as its logits are, so the forward pass of a
     differentiated call leaves the gradients behind and no logits are computed twice or kept:
@@ -59,8 +68,12 @@ def tied_cross_entropy(
         features, embedding, bias, targets, chunk: as in `tied_log_probabilities`.
         weights: (...), of the shape of `targets`; no gradient flows to them.
 
+    Returns:
+        The sum, a scalar in nats.
+
     Raises:
-        ValueError: where the leading axes of features, targets and weights differ.
+        ValueError: where the leading axes of features, targets and weights differ, or for a chunk
+            below 1.
     """
     if weights.shape != targets.shape:
         raise ValueError(f"weights {weights.shape} must have the shape of targets {targets.shape}")
@@ -110,7 +123,7 @@ _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 
 def _wide(*arrays: Array) -> jnp.dtype:
-    """The dtype to accumulate in: the promoted one, float32 at least."""
+    """Choose the dtype to accumulate in: the promoted one, float32 at least."""
     return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Self
 
-import jax
-import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.models.base import Json, ReadoutModel, lecun
 from lstm_jax.nn.layers import GRU, LSTM, RNN
+from lstm_jax.trees import Tree
 
 
 @dataclass(frozen=True)
@@ -29,55 +29,114 @@ class SequenceModelConfig:
     """Longest dependency, in steps, for the LSTM's chrono initialisation; none is without it."""
 
 
-class SequenceModel(nnx.Module):
-    """Recurrent layers over vectors, and a linear readout: y_t = h_t W + b."""
+class SequenceModel(ReadoutModel[SequenceModelConfig]):
+    """Read vectors with recurrent layers, and say y_t = h_t W + b."""
+
+    config_type = SequenceModelConfig
 
     def __init__(
         self, in_features: int, out_features: int, config: SequenceModelConfig, *, rngs: nnx.Rngs
     ):
+        """Make the model.
+
+        Args:
+            in_features: D.
+            out_features: O.
+            config: the architecture.
+            rngs: only read here.
+
+        Raises:
+            ValueError: another cell, a timescale for one that takes none, or fewer than one layer.
+        """
         self.config = config
         cells = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
         if config.cell not in cells:
             raise ValueError(f"cell must be one of {', '.join(cells)}, got {config.cell!r}")
         if config.max_timescale is not None and config.cell != "lstm":
             raise ValueError(f"max_timescale is for the lstm, not for the {config.cell}")
-        options = {"forget_bias": config.forget_bias, "max_timescale": config.max_timescale}
-        self.recurrent = cells[config.cell](
-            in_features,
-            config.hidden_features,
-            num_layers=config.num_layers,
-            rngs=rngs,
-            **(options if config.cell == "lstm" else {}),
-        )
-        lecun = jax.nn.initializers.lecun_normal()
-        shape = (config.hidden_features, out_features)
-        self.output_kernel = nnx.Param(lecun(rngs.params(), shape))
-        self.output_bias = nnx.Param(jnp.zeros(out_features))
+        sizes = (in_features, config.hidden_features)
+        if config.cell == "lstm":
+            self.recurrent = LSTM(
+                *sizes,
+                num_layers=config.num_layers,
+                forget_bias=config.forget_bias,
+                max_timescale=config.max_timescale,
+                rngs=rngs,
+            )
+        else:
+            self.recurrent = cells[config.cell](*sizes, num_layers=config.num_layers, rngs=rngs)
+        self.set_readout(lecun(rngs, config.hidden_features, out_features))
 
-    def initial_state(self, batch_size: int) -> tuple[Any, ...]:
-        """The state before a sequence, zeros: a tuple over layers, leaves (B, H)."""
+    @classmethod
+    def build(cls, config: SequenceModelConfig, description: Json) -> Self:
+        """Make a model of the description's `in_features` and `out_features`; see `Model.build`."""
+        sizes = description["in_features"], description["out_features"]
+        return cls(*sizes, config, rngs=nnx.Rngs(0))
+
+    def initial_state(self, batch_size: int) -> tuple[Tree, ...]:
+        """Give the state before a sequence, zeros.
+
+        Args:
+            batch_size: B.
+
+        Returns:
+            A tuple over layers of the cell's states, leaves (B, H).
+        """
         return self.recurrent.initial_state(batch_size)
 
     def __call__(
-        self, xs: Array, state: tuple[Any, ...] | None = None, **options: Any
-    ) -> tuple[tuple[Any, ...], Array]:
-        """`(final_state, ys)`: y_t of every step, (B, T, O), from xs (B, T, D).
+        self,
+        xs: Array,
+        state: tuple[Tree, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        mask: Array | None = None,
+        resets: Array | None = None,
+        key: Array | None = None,
+    ) -> tuple[tuple[Tree, ...], Array]:
+        """Read out every step.
 
         Args:
             xs: inputs, (B, T, D).
-            state: a tuple over layers; zeros if None.
-            **options: `lengths`, `mask`, `resets`, `key`, as in `LSTM`.
+            state: a tuple over layers, leaves (B, H); zeros if None.
+            lengths: (B,) valid steps of each row; all if None.
+            mask: (B, T) booleans, True where valid; all if None.
+            resets: (B, T) booleans, True where a new sequence begins.
+            key: for noise, of which the layers of this model have none.
+
+        Returns:
+            `(final_state, ys)`: ys (B, T, O).
+
+        Raises:
+            ValueError: shapes that do not fit.
         """
-        final_state, hs = self.recurrent(xs, state, **options)
+        final_state, hs = self.recurrent(
+            xs, state, lengths=lengths, mask=mask, resets=resets, key=key
+        )
         return final_state, self.readout(hs)
 
     def last(
-        self, xs: Array, state: tuple[Any, ...] | None = None, **options: Any
-    ) -> tuple[tuple[Any, ...], Array]:
-        """`(final_state, y)`: y of each row's last valid step, (B, O); arguments as in the call."""
-        final_state, _ = self.recurrent(xs, state, **options)
-        return final_state, self.readout(final_state[-1].h)
+        self,
+        xs: Array,
+        state: tuple[Tree, ...] | None = None,
+        *,
+        lengths: Array | None = None,
+        mask: Array | None = None,
+        resets: Array | None = None,
+        key: Array | None = None,
+    ) -> tuple[tuple[Tree, ...], Array]:
+        """Read out each row's last valid step.
 
-    def readout(self, h: Array) -> Array:
-        """y = h W + b, (..., O) from (..., H)."""
-        return h @ self.output_kernel[...] + self.output_bias[...]
+        Args:
+            xs, state, lengths, mask, resets, key: as in the call.
+
+        Returns:
+            `(final_state, y)`: y (B, O).
+
+        Raises:
+            ValueError: shapes that do not fit.
+        """
+        final_state, _ = self.recurrent(
+            xs, state, lengths=lengths, mask=mask, resets=resets, key=key
+        )
+        return final_state, self.readout(final_state[-1].h)

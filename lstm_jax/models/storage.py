@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from importlib import resources
 from pathlib import Path
@@ -19,16 +20,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_whole
-from lstm_jax.models.char_lm import CharLM, CharLMConfig
-from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
-from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
-from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
-from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.models.base import Json, Model
+from lstm_jax.models.char_lm import CharLM
+from lstm_jax.models.classifier import SequenceClassifier
+from lstm_jax.models.forecaster import Forecaster
+from lstm_jax.models.sequence_model import SequenceModel
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -41,52 +44,35 @@ class ModelError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Stored:
-    """A `network` with the `description` beside its weights, what `model.json` holds."""
+    """Hold a model as it was read.
+
+    Attributes:
+        network: of a class in `KINDS`, which the description names.
+        description: what `model.json` holds.
+    """
 
     network: Any
-    description: dict[str, Any]
+    description: Json
 
     @property
-    def card(self) -> dict[str, Any]:
-        """Figures and facts."""
+    def card(self) -> Json:
+        """Give figures and facts."""
         return self.description["card"]
 
 
-def _char_lm(config: CharLMConfig, description: dict[str, Any]) -> CharLM:
-    size = len(Vocabulary(tuple(description["vocabulary"])))
-    return CharLM(size, config, rngs=nnx.Rngs(0))
-
-
-def _sequence_model(config: SequenceModelConfig, description: dict[str, Any]) -> SequenceModel:
-    sizes = description["in_features"], description["out_features"]
-    return SequenceModel(*sizes, config, rngs=nnx.Rngs(0))
-
-
-def _classifier(
-    config: SequenceClassifierConfig, description: dict[str, Any]
-) -> SequenceClassifier:
-    classes, words = len(description["classes"]), description.get("vocabulary")
-    size = None if words is None else len(Vocabulary(tuple(words)))
-    reads = {"vocabulary_size": size, "in_features": description.get("in_features")}
-    return SequenceClassifier(classes, config, **reads, rngs=nnx.Rngs(0))
-
-
-def _forecaster(config: ForecasterConfig, description: dict[str, Any]) -> Forecaster:
-    sizes = (description[name] for name in ("in_features", "window", "horizon", "outputs"))
-    return Forecaster(*sizes, config, rngs=nnx.Rngs(0))
-
-
-KINDS = {
-    "CharLM": (CharLMConfig, _char_lm),
-    "SequenceModel": (SequenceModelConfig, _sequence_model),
-    "SequenceClassifier": (SequenceClassifierConfig, _classifier),
-    "Forecaster": (ForecasterConfig, _forecaster),
+KINDS: dict[str, type[Model[Any]]] = {
+    model.__name__: model for model in (CharLM, SequenceModel, SequenceClassifier, Forecaster)
 }
-"""Class name -> its configuration's class, and what builds it from that and the description."""
+"""Class name, the "kind" of a description, -> the class."""
 
 
 def save(
-    folder: Path, network: Any, card: dict[str, Any], *, dtype: Any = np.float32, **own: Any
+    folder: Path,
+    network: Model[Any],
+    card: Json,
+    own: Mapping[str, object],
+    *,
+    dtype: DTypeLike = np.float32,
 ) -> None:
     """Write a model's two files, each whole or not at all.
 
@@ -94,10 +80,9 @@ def save(
         folder: made if it does not exist.
         network: of a class in `KINDS`.
         card: figures and facts, for JSON.
+        own: what else is to stand in the description: what the class's `build` reads of it, and
+            what the model's users must know, such as how its inputs are scaled.
         dtype: of the stored weights, float32 or float16; they are read back as float32.
-        **own: what else its kind is built from: `vocabulary`; `in_features`, `out_features`; of a
-            classifier `classes` with `vocabulary` or `in_features`; of a forecaster `in_features`,
-            `window`, `horizon`, `outputs`.
 
     Raises:
         ValueError: for another dtype, which `load` could not read.
@@ -128,7 +113,10 @@ def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
 
     Args:
         name_or_folder: "tang", or a folder with the two files.
-        kind: refuse every other.
+        kind: refuse every other, by the name of its class.
+
+    Returns:
+        The model, its weights float32, and its description.
 
     Raises:
         ModelError: no such model, files that are missing or altered, or another kind.
@@ -159,8 +147,14 @@ def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
         raise ModelError(f"{folder / DESCRIPTION} cannot be used: {error!r}") from None
 
 
-def describe(name_or_folder: str | Path) -> dict[str, Any]:
-    """What `model.json` holds, its "kind" among it, without reading the weights.
+def describe(name_or_folder: str | Path) -> Json:
+    """Read what `model.json` holds, its "kind" among it, without reading the weights.
+
+    Args:
+        name_or_folder: as in `load`.
+
+    Returns:
+        The description.
 
     Raises:
         ModelError: no such model, or a description that this version does not read.
@@ -182,13 +176,23 @@ def describe(name_or_folder: str | Path) -> dict[str, Any]:
 
 
 def released() -> list[str]:
-    """Names of the models that come with the package."""
+    """List the models that come with the package.
+
+    Returns:
+        Their names, sorted.
+    """
     root = resources.files("lstm_jax.pretrained")
     return sorted(item.name for item in root.iterdir() if (item / DESCRIPTION).is_file())
 
 
 def find(name_or_folder: str | Path) -> Path:
-    """The folder of a model: a released one's by its name, else the one that is named.
+    """Find the folder of a model.
+
+    Args:
+        name_or_folder: a released model's name, or the folder itself.
+
+    Returns:
+        The folder; it holds a description.
 
     Raises:
         ModelError: there is none.
@@ -212,14 +216,13 @@ def find(name_or_folder: str | Path) -> Path:
     raise ModelError(f"there is no model {name!r}: neither a folder nor a released one ({names})")
 
 
-def _network(description: dict[str, Any], tensors: dict[str, np.ndarray], folder: Path) -> Any:
-    config_type, build = KINDS[description["kind"]]
-    config = description["config"]
-    unknown = set(config) - {f.name for f in fields(config_type)}
+def _network(description: Json, tensors: Mapping[str, np.ndarray], folder: Path) -> Model[Any]:
+    kind, config = KINDS[description["kind"]], description["config"]
+    unknown = set(config) - {f.name for f in fields(kind.config_type)}
     if unknown:
         names = ", ".join(sorted(unknown))
         raise ModelError(f"{folder / DESCRIPTION} has configuration fields unknown here: {names}")
-    abstract = nnx.eval_shape(lambda: build(config_type(**config), description))
+    abstract = nnx.eval_shape(lambda: kind.build(kind.config_type(**config), description))
     graph, state = nnx.split(abstract)
     wanted = _flatten(state)
     for name, leaf in wanted.items():
@@ -230,6 +233,6 @@ def _network(description: dict[str, Any], tensors: dict[str, np.ndarray], folder
     return nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), values))
 
 
-def _flatten(state: nnx.State) -> dict[str, Any]:
+def _flatten(state: nnx.State) -> dict[str, Array]:
     leaves = jax.tree_util.tree_leaves_with_path(nnx.to_pure_dict(state))
     return {".".join(str(key.key) for key in path): leaf for path, leaf in leaves}

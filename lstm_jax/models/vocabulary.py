@@ -15,11 +15,17 @@ UNKNOWN = "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """An ordered set of characters behind two symbols: END, id 0, and UNKNOWN, id 1.
+    """Hold an ordered set of characters behind two symbols: END, id 0, and UNKNOWN, id 1.
 
     Of texts that are sequences of words, the words stand in for the characters. END closes a text,
     and as an input it opens the next one: a model reads it before the first character and writes it
     after the last.
+
+    Args:
+        characters: the others, from id 2 on.
+
+    Raises:
+        ValueError: two characters are the same.
     """
 
     characters: tuple[str, ...]
@@ -36,7 +42,15 @@ class Vocabulary:
 
     @classmethod
     def from_texts(cls, texts: Iterable[Sequence[str]], *, min_count: int = 2) -> Vocabulary:
-        """The characters seen at least `min_count` times, most frequent first."""
+        """Take the characters of texts.
+
+        Args:
+            texts: strings, or sequences of words.
+            min_count: characters seen less often are left to UNKNOWN.
+
+        Returns:
+            The vocabulary, the most frequent character first; of equals, the first in Unicode.
+        """
         counts = Counter()
         for text in texts:
             counts.update(text)
@@ -48,16 +62,33 @@ class Vocabulary:
 
     @property
     def digest(self) -> str:
-        """sha256 of the characters in their order."""
+        """Give the sha256 of the characters in their order, in hexadecimal."""
         return hashlib.sha256("".join(self.characters).encode()).hexdigest()
 
     def encode(self, text: Sequence[str]) -> np.ndarray:
-        """Ids of the characters, int32 (len(text),); those not in the vocabulary are UNKNOWN."""
+        """Turn a text into ids.
+
+        Args:
+            text: characters, or words.
+
+        Returns:
+            int32 (len(text),); what is not in the vocabulary is UNKNOWN.
+        """
         get = self._ids.get
         return np.array([get(character, self.unknown_id) for character in text], np.int32)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """The text of the ids up to the first END; UNKNOWN is written as U+FFFD."""
+        """Turn ids into a text.
+
+        Args:
+            ids: (N,) integers in [0, V).
+
+        Returns:
+            The text up to the first END; UNKNOWN is written as U+FFFD.
+
+        Raises:
+            IndexError: an id beyond the vocabulary.
+        """
         out = []
         for index in np.asarray(ids).tolist():
             if index == self.end_id:
@@ -66,5 +97,12 @@ class Vocabulary:
         return "".join(out)
 
     def unknown(self, text: str) -> str:
-        """The characters of `text` that are not in the vocabulary, each once, in order."""
+        """Find the characters of a text that are not in the vocabulary.
+
+        Args:
+            text: any.
+
+        Returns:
+            Those characters, each once, in order.
+        """
         return "".join(dict.fromkeys(c for c in text if c not in self._ids))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_jax.report.figures import Json, plain
+from lstm_jax.report.figures import JsonValue, plain
 from lstm_jax.report.question import Answered, Answers, Lines, Question
 from lstm_jax.report.questions import QUESTIONS
 from lstm_jax.report.reading import Reading, Settings, check, make_streams, read, reader
@@ -59,7 +59,7 @@ class Diagnosis:
             lines += one.question.summarize(one.answer)
         return lines
 
-    def figures(self) -> Json:
+    def figures(self) -> JsonValue:
         """Give everything in what JSON holds, as diagnosis.json keeps it.
 
         Natural logarithms are named ln_..., and None stands where a figure does not exist or a

@@ -9,10 +9,10 @@ from typing import TypeAlias
 import jax
 import numpy as np
 
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 
 
-def plain(value: object) -> Json:
+def plain(value: object) -> JsonValue:
     """Give the same in what JSON holds: numbers to six digits, None for those that do not exist.
 
     Args:

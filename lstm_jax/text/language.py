@@ -6,30 +6,43 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import Array
+from jax.typing import DTypeLike
 
+from lstm_jax.cells import LSTMState
 from lstm_jax.models import storage as model_files
+from lstm_jax.models.base import Json
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import ModelError
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.text import sampling
+from lstm_jax.text.filters import filter_logits, validate
+from lstm_jax.text.sampling import NextLogits, decode, prefill
 
 MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
 CHUNK = 16  # characters decoded between looks at whether every text has ended
 
+State: TypeAlias = tuple[LSTMState, ...]
+
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """A `CharLM`, its `Vocabulary`, and the `card`: figures and facts, a dictionary for JSON."""
+    """Hold a `CharLM` with what makes it a writer.
+
+    Attributes:
+        network: the model of ids.
+        vocabulary: characters <-> ids.
+        card: figures and facts, for JSON.
+    """
 
     network: CharLM
     vocabulary: Vocabulary
-    card: dict[str, Any]
+    card: Json
 
     def generate(
         self,
@@ -49,10 +62,10 @@ class LanguageModel:
         Args:
             prompts: one text or several; "" begins a new text.
             num: continuations of each prompt.
-            seed: the same seed gives the same texts.
-            temperature: 0 is greedy.
-            top_k: draw from the k most probable characters.
-            top_p: draw from the smallest set that holds this probability.
+            seed: an integer in [0, 2**32); the same seed gives the same texts.
+            temperature: divides the logits; 0 is greedy.
+            top_k: draw from the k most probable characters; from all if None.
+            top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
             max_length: of the continuation, in characters.
 
         Returns:
@@ -89,7 +102,23 @@ class LanguageModel:
     ) -> Iterator[list[str]]:
         """Yield the continuations as they grow: `chunk` characters of every prompt at a time.
 
-        Arguments as in `generate`, which joins what this yields; the chunk does not change it.
+        `generate` joins what this yields; the chunk does not change it.
+
+        Args:
+            prompts: one text or several; "" begins a new text.
+            seed: an integer in [0, 2**32); the same seed gives the same texts.
+            temperature: divides the logits; 0 is greedy.
+            top_k: draw from the k most probable characters; from all if None.
+            top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
+            max_length: of the continuation, in characters.
+            chunk: characters decoded between looks at whether every text has ended.
+
+        Yields:
+            For each prompt the next piece of its continuation, "" once it has ended.
+
+        Raises:
+            ModelError: at the first piece, characters the model does not know, or a setting out
+                of range.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
@@ -98,20 +127,17 @@ class LanguageModel:
             raise ModelError(f"seed must be an integer in [0, 2**32), got {seed!r}")
         ids, lengths = _prompt_ids(self.vocabulary, prompts)
         try:
-            sampling.validate(
-                temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length
-            )
+            validate(temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length)
         except ValueError as error:
             raise ModelError(str(error)) from None
         top_k = top_k and min(top_k, len(self.vocabulary))  # int32 holds it
         graph, params = nnx.split(self.network)
-        step = _stepper(graph, self.vocabulary.unknown_id)
-        decoding = sampling.prefill(
-            step, params, self.network.initial_state(len(prompts)), ids, lengths
-        )
+        next_logits = _next_logits(graph, self.vocabulary.unknown_id)
+        state = self.network.initial_state(len(prompts))
+        decoding = prefill(next_logits, params, state, ids, lengths)
         for start in range(0, max_length, chunk):
-            decoding, new = sampling.decode(
-                step,
+            decoding, new = decode(
+                next_logits,
                 params,
                 decoding,
                 key=jax.random.key(seed),
@@ -128,9 +154,13 @@ class LanguageModel:
                 return
 
     def score(self, text: str) -> np.ndarray:
-        """ln p of each character given those before it, and of the end: float32 (len(text) + 1,).
+        """Give ln p of each character given those before it, and of the end.
 
-        Characters that the model does not know count as UNKNOWN, as in its perplexity.
+        Args:
+            text: characters that the model does not know count as UNKNOWN, as in its perplexity.
+
+        Returns:
+            Natural logarithms, float32 (len(text) + 1,).
         """
         ids = self.vocabulary.encode(text)
         size = _bucket(len(ids) + 1)
@@ -142,9 +172,14 @@ class LanguageModel:
         return np.asarray(_log_probabilities(graph, params, inputs, targets))[0, : len(ids) + 1]
 
     def next_characters(self, text: str, *, temperature: float = 1.0) -> dict[str, float]:
-        """The distribution of what follows `text`: character -> probability, most probable first.
+        """Give the distribution of what follows a text.
 
-        The end of the text is the key "".
+        Args:
+            text: what was read so far; "" is the beginning.
+            temperature: divides the logits.
+
+        Returns:
+            Character -> probability, most probable first; the end of the text is the key "".
 
         Raises:
             ModelError: characters the model does not know, or a temperature that is not positive.
@@ -153,15 +188,16 @@ class LanguageModel:
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
         ids, lengths = _prompt_ids(self.vocabulary, [text])
         graph, params = nnx.split(self.network)
-        step = _stepper(graph, self.vocabulary.unknown_id)
-        decoding = sampling.prefill(step, params, self.network.initial_state(1), ids, lengths)
-        weights = sampling.filter_logits(decoding.logits[0], temperature=temperature)
+        next_logits = _next_logits(graph, self.vocabulary.unknown_id)
+        state = self.network.initial_state(1)
+        decoding = prefill(next_logits, params, state, ids, lengths)
+        weights = filter_logits(decoding.logits[0], temperature=temperature)
         probabilities = np.asarray(jax.nn.softmax(weights))
         names = ["", "\ufffd", *self.vocabulary.characters]
         order = np.argsort(-probabilities, kind="stable")
         return {names[i]: float(probabilities[i]) for i in order if probabilities[i] > 0}
 
-    def save(self, folder: Path, *, dtype: Any = np.float32) -> None:
+    def save(self, folder: Path, *, dtype: DTypeLike = np.float32) -> None:
         """Write `model.safetensors` and `model.json`, each whole or not at all.
 
         Args:
@@ -172,13 +208,19 @@ class LanguageModel:
             ValueError: for another dtype, which `load` could not read.
         """
         vocabulary = "".join(self.vocabulary.characters)
-        model_files.save(folder, self.network, self.card, dtype=dtype, vocabulary=vocabulary)
+        model_files.save(folder, self.network, self.card, {"vocabulary": vocabulary}, dtype=dtype)
 
 
 def load(name_or_folder: str | Path = "tang") -> LanguageModel:
     """Load a released model by its name, or the model in a run's folder.
 
     Nothing in the files is executed: they are JSON and safetensors, verified by their hash.
+
+    Args:
+        name_or_folder: "tang", or a folder with the two files.
+
+    Returns:
+        The model with its vocabulary and its card.
 
     Raises:
         ModelError: no such model, or files that are missing, altered, or of another kind.
@@ -211,14 +253,14 @@ def _bucket(length: int) -> int:
 
 
 @functools.lru_cache(maxsize=32)
-def _stepper(graph: Any, unknown_id: int) -> sampling.Step:
-    """The network as the sampler's step. Cached: the sampler compiles once per function."""
+def _next_logits(graph: nnx.GraphDef[CharLM], unknown_id: int) -> NextLogits[nnx.State, State]:
+    """Give the network as the sampler reads it. Cached: it is compiled once per function."""
 
-    def step(params, state, ids):
+    def next_logits(params: nnx.State, state: State, ids: Array) -> tuple[State, Array]:
         state, logits = nnx.merge(graph, params).step(state, ids)
         return state, logits.at[..., unknown_id].set(-jnp.inf)  # never written, only read
 
-    return step
+    return next_logits
 
 
 @jax.jit(static_argnames="graph")

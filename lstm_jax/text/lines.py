@@ -1,16 +1,24 @@
 """Texts that a user keeps in a file."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from lstm_jax.errors import UserError
 
 
 class TextFileError(UserError, ValueError):
-    """A file that holds no texts; the message is for the user, in one line."""
+    """A file that holds no texts, or cannot be read."""
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """The lines of a UTF-8 file that are not blank, without the blanks around them.
+    """Read the lines of a UTF-8 file that are not blank, without the blanks around them.
+
+    Args:
+        path: one text a line; a byte order mark is no part of the first.
+
+    Returns:
+        The texts, at least one.
 
     Raises:
         TextFileError: it cannot be read, or holds none.

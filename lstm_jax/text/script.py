@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
 
 
 def to_simplified(text: str) -> str:
-    """The text in simplified script."""
+    """Write a text in simplified script.
+
+    Args:
+        text: in traditional script, or in simplified, which stays as it is.
+
+    Returns:
+        The text converted phrase by phrase.
+    """
     return _converter("t2s").convert(text)
 
 
 def to_traditional(text: str) -> str:
-    """A simplified text in traditional script; one that is traditional already stays as it is.
+    """Write a simplified text in traditional script; one that is traditional already stays so.
 
     A text counts as traditional where simplifying it changes it. Characters that both scripts
     share (後 and 后, 雲 and 云) are told apart by OpenCC from the words around them.
+
+    Args:
+        text: in either script.
+
+    Returns:
+        The text in traditional script.
     """
     if to_simplified(text) != text:
         return text
@@ -23,7 +39,7 @@ def to_traditional(text: str) -> str:
 
 
 @cache
-def _converter(name: str) -> Any:
+def _converter(name: str) -> OpenCC:
     from opencc import OpenCC
 
     return OpenCC(name)

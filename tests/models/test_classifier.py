@@ -72,6 +72,17 @@ def test_pooling_is_what_it_says(bidirectional):
     np.testing.assert_array_equal(pool("last")[1], ends)
 
 
+@pytest.mark.parametrize("options", [{}, {"bidirectional": False, "num_layers": 2}], ids=str)
+def test_every_sequence_is_read_from_the_initial_state(options):
+    model = make(**options)
+    start = model.initial_state(3)
+    assert len(start) == model.config.num_layers
+    assert {leaf.shape for leaf in jax.tree.leaves(start)} == {(3, 4)}
+    xs = jnp.asarray(vectors())
+    _, hs = model.lstm(xs, start)
+    np.testing.assert_allclose(model(xs), model.readout(model.pool(hs)), rtol=1e-5, atol=1e-6)
+
+
 def test_attention_is_a_mean_with_weights():
     model, hs = make("attention"), vectors(2) @ np.ones((3, 8), np.float32)
     scores = np.tanh(hs @ model.attention_kernel[...]) @ model.attention_vector[...]
@@ -122,7 +133,7 @@ def test_what_does_not_fit_is_said():
     ],
 )
 def test_it_comes_back_from_its_files(model, own, tmp_path):
-    model_files.save(tmp_path, model, {"data": "toy"}, classes=["no", "yes"], **own)
+    model_files.save(tmp_path, model, {"data": "toy"}, {"classes": ["no", "yes"], **own})
     stored = model_files.load(tmp_path, "SequenceClassifier")
     xs = np.array([[2, 3, 1]], np.int32) if "vocabulary" in own else vectors()
     found, expected = (nnx.state(network, nnx.Param) for network in (stored.network, model))

@@ -81,7 +81,7 @@ def test_what_cannot_be_is_refused():
 
 def test_a_stored_one_comes_back(tmp_path):
     model = make(odd=True, linear=2)
-    model_files.save(tmp_path, model, {"steps": 1}, **SIZES, scaler={"mean": [1.0]})
+    model_files.save(tmp_path, model, {"steps": 1}, {**SIZES, "scaler": {"mean": [1.0]}})
     stored = model_files.load(tmp_path, "Forecaster")
     assert stored.network.config == model.config
     assert stored.description["scaler"] == {"mean": [1.0]}

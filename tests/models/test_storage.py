@@ -10,6 +10,7 @@ from flax import nnx
 import lstm_jax
 from lstm_jax import ModelError
 from lstm_jax.models import storage as model_files
+from lstm_jax.models.base import Model
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.models.storage import DESCRIPTION, WEIGHTS
@@ -23,7 +24,7 @@ CONFIGS = {
 
 def save(folder, cell="lstm"):
     network = SequenceModel(2, 5, CONFIGS[cell], rngs=nnx.Rngs(0))
-    model_files.save(folder, network, {"data": "made up"}, in_features=2, out_features=5)
+    model_files.save(folder, network, {"data": "made up"}, {"in_features": 2, "out_features": 5})
     return network
 
 
@@ -46,6 +47,17 @@ def test_one_load_reads_every_kind(tmp_path):
     kinds = {name: model_files.describe(name)["kind"] for name in ("tang", tmp_path)}
     assert kinds == {"tang": "CharLM", tmp_path: "SequenceModel"}
     assert isinstance(model_files.load("tang").network, CharLM)
+
+
+def test_a_kind_is_the_name_of_a_class_that_says_how_it_is_built():
+    assert list(model_files.KINDS) == [
+        "CharLM", "SequenceModel", "SequenceClassifier", "Forecaster"
+    ]  # fmt: skip
+    for name, kind in model_files.KINDS.items():
+        assert kind.__name__ == name
+        assert kind.config_type.__name__ == f"{name}Config"
+        for method in ("build", "initial_state"):
+            assert getattr(kind, method) is not getattr(Model, method)
 
 
 def test_another_kind_than_wanted_is_one_line(tmp_path):

@@ -1,4 +1,4 @@
-"""The filters of lstm_jax.text.sampling, read aloud: one row, loops, float64."""
+"""The filters of lstm_jax.text.filters, read aloud: one row, loops, float64."""
 
 import math
 

@@ -14,6 +14,7 @@ import lstm_jax
 from lstm_jax import LanguageModel, ModelError, Vocabulary
 from lstm_jax.models.storage import DESCRIPTION, WEIGHTS, released
 
+pytestmark = pytest.mark.usefixtures("compile_fast")
 ALPHABET = tuple("abcdefghij")
 
 
@@ -42,10 +43,16 @@ def one_line(error):
     return message
 
 
+@jax.jit(static_argnames="graph")
+def call(graph, params, ids):
+    return jax.nn.log_softmax(nnx.merge(graph, params)(ids)[1])
+
+
 def log_probabilities(model, text):
     """ln p of whatever follows each prefix of the text, (len(text) + 1, V), from `__call__`."""
-    ids = np.concatenate([[model.vocabulary.end_id], model.vocabulary.encode(text)])
-    return np.array(jax.nn.log_softmax(model.network(jnp.asarray(ids)[None])[1][0]))
+    ids = np.full((1, 160), model.vocabulary.end_id)  # one program, whatever the text
+    ids[0, 1 : len(text) + 1] = model.vocabulary.encode(text)
+    return np.array(call(*nnx.split(model.network), ids)[0, : len(text) + 1])
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from itertools import combinations
 
 from opencc import OpenCC
 
+from lstm_jax.text.verse import MARKS, lines
 from lstm_jax.train.data.download import Source, fetch
 
 COMMIT = "99ebbef7e1345c0985c44b9fd96a3f9e776f117b"
@@ -27,7 +28,6 @@ BASE_URL = (
 )
 
 HAN = "\u4e00-\u9fff\u3400-\u4dbf\U00020000-\U0003134f\uf900-\ufaff\U0002f800-\U0002fa1f"
-PUNCTUATION = "，。？！；：、"
 
 MIN_LINES = 2
 MIN_HAN = 10
@@ -40,8 +40,7 @@ LINK_SHARE = 0.5
 _INNER_NOTE = re.compile(r"（[^（）]*）")
 _LACUNA = re.compile(r"〖[^〖〗]*〗")
 _WRAPPERS = re.compile(r"[「」『』《》〈〉\[\]［］·\s]")
-_POEM = re.compile(f"[{HAN}{PUNCTUATION}]+")
-_MARKS = re.compile(f"[{PUNCTUATION}]+")
+_POEM = re.compile(f"[{HAN}{MARKS}]+")
 
 
 @dataclass(frozen=True)
@@ -153,11 +152,6 @@ def clean(paragraphs: Iterable[str]) -> str | None:
     return text
 
 
-def lines(poem: str) -> list[str]:
-    """Return the runs of `poem` between punctuation."""
-    return [line for line in _MARKS.split(poem) if line]
-
-
 def fold(texts: Sequence[str]) -> list[str]:
     """Return `texts` in simplified script; none of them may hold a newline."""
     if not texts:
@@ -172,7 +166,7 @@ def deduplicate(poems: Iterable[str]) -> dict[str, str]:
     Of poems with the same key the first stays.
     """
     poems = list(poems)
-    keys = fold([_MARKS.sub("", poem) for poem in poems])
+    keys = fold(["".join(lines(poem)) for poem in poems])
     kept: dict[str, str] = {}
     for key, poem in zip(keys, poems, strict=True):
         kept.setdefault(key, poem)

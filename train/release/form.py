@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lstm_jax.text.language import LanguageModel
+from lstm_jax.text.verse import lines
 from lstm_jax.train.data import tang
 
 SAMPLES = 200
@@ -17,7 +18,7 @@ SAMPLES = 200
 
 def keeps_form(poem: str) -> bool:
     """Whether the first four lines, runs between punctuation, all have five or all have seven."""
-    first = tang.lines(poem)[:4]
+    first = lines(poem)[:4]
     return len(first) == 4 and {len(line) for line in first} in ({5}, {7})
 
 

@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from lstm_jax.train.data import tang
-from lstm_jax.train.data.tang import clean, cluster, deduplicate, fold, lines, split
+from lstm_jax.train.data.tang import clean, cluster, deduplicate, fold, split
 
 # Numbers written out: lines of five that nobody ever sang.
 ONE = "一一一一一，二二二二二。"
@@ -71,10 +71,6 @@ def test_clean_drops(text):
 
 def test_clean_takes_a_line_of_fifteen():
     assert clean(["一" * 15 + "，二。"]) == "一" * 15 + "，二。"
-
-
-def test_lines_are_runs_between_punctuation():
-    assert lines("一一，二！？三、。") == ["一一", "二", "三"]
 
 
 def test_fold_is_simplified_and_keeps_the_order():

@@ -116,4 +116,4 @@ class ClassifierTask:
         return validate
 
     def save(self, model: SequenceClassifier, folder: Path, card: dict[str, object]) -> None:
-        model_files.save(folder, model, card, **self.own)
+        model_files.save(folder, model, card, self.own)

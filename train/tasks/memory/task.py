@@ -197,4 +197,4 @@ class MemoryTask:
     def save(self, model: SequenceModel, folder: Path, card: dict[str, object]) -> None:
         puzzle = memory.puzzle(self.config.problem)
         sizes = {"in_features": puzzle.in_features, "out_features": puzzle.out_features}
-        model_files.save(folder, model, card, **sizes)
+        model_files.save(folder, model, card, sizes)

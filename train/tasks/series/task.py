@@ -161,7 +161,7 @@ class SeriesTask:
             "scaler": ready.scaler.to_dict(),
             "target_scaler": ready.target_scaler.to_dict(),
         }
-        model_files.save(folder, model, card, **self._sizes, **own)
+        model_files.save(folder, model, card, self._sizes | own)
 
     @property
     def _sizes(self) -> Sizes:

@@ -1,3 +1,5 @@
+"""The character model is its formula, its loss the full softmax, and its state the text's."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,7 @@ from flax import nnx
 import lstm_jax
 from lstm_jax.models.losses import logits_of
 
+pytestmark = pytest.mark.usefixtures("compile_fast")
 B, T, V, E, H = 2, 6, 11, 4, 5
 CONFIG = lstm_jax.CharLMConfig(embedding_features=E, hidden_features=H, num_layers=2)
 DROPOUT = lstm_jax.CharLMConfig(E, H, 2, 0.3, 0.3, 0.3)

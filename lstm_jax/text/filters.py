@@ -1,0 +1,168 @@
+"""From logits to a symbol: temperature, top-k and nucleus, and the draw itself."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from typing import TypeGuard
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+BLOCK = 128  # symbols; about the root of a large vocabulary
+
+
+def validate(
+    *,
+    temperature: object = 1.0,
+    top_k: object = None,
+    top_p: object = None,
+    max_length: object = 1,
+) -> None:
+    """Refuse settings that make no sense.
+
+    JAX arrays, traced ones included, are passed over: to look at them would wait for the device,
+    or fail.
+
+    Args:
+        temperature: wanted finite, 0 or more.
+        top_k: wanted an int, 1 or more, or None.
+        top_p: wanted in (0, 1], or None.
+        max_length: wanted an int, 1 or more.
+
+    Raises:
+        ValueError: in one line, for one that is not as wanted.
+    """
+
+    def is_int(value: object) -> TypeGuard[int]:
+        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+    def is_real(value: object) -> TypeGuard[float]:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+
+    def given(value: object) -> bool:
+        return value is not None and not isinstance(value, Array)
+
+    if not isinstance(temperature, Array) and not (is_real(temperature) and temperature >= 0):
+        raise ValueError(
+            f"temperature must be a finite number, 0 (greedy) or more, got {temperature!r}"
+        )
+    if given(top_k) and not (is_int(top_k) and top_k >= 1):
+        raise ValueError(f"top_k must be an int, 1 or more, or None for no limit, got {top_k!r}")
+    if given(top_p) and not (is_real(top_p) and 0 < top_p <= 1):
+        raise ValueError(f"top_p must be a number in (0, 1], or None for no limit, got {top_p!r}")
+    if not (is_int(max_length) and max_length >= 1):
+        raise ValueError(f"max_length must be an int, 1 or more, got {max_length!r}")
+
+
+def filter_logits(
+    logits: ArrayLike,
+    *,
+    temperature: ArrayLike,
+    top_k: ArrayLike | None = None,
+    top_p: ArrayLike | None = None,
+) -> Array:
+    """Give the log-weights of the distribution to draw from; what is excluded has -inf.
+
+    Temperature, then top-k, then nucleus (Holtzman et al. 2020, "The Curious Case of Neural Text
+    Degeneration"), over what top-k left:
+
+        w_v = (logits_v - max(logits)) / temperature
+        top-k     keeps the k largest, exactly: of equal logits the lower ids stay
+        nucleus   keeps the smallest set, largest first, whose probability reaches p: the symbol
+                  that crosses p stays, so at least one always does
+
+    All three settings may be traced; only None or not is static, and without top_k and top_p
+    nothing is sorted. They are not checked here: see `validate`.
+
+    Args:
+        logits: (..., V), floating. -inf excludes a symbol; at least one must be finite, none +inf
+            or NaN.
+        temperature: scalar or (...); 0 is greedy: the argmax alone, the lowest id of equals.
+        top_k: None, or an integer scalar or (...), >= 1; more than V keeps all.
+        top_p: None, or scalar or (...) in (0, 1]; 1 keeps all.
+
+    Returns:
+        (..., V) log-weights, not normalized, the largest of them 0, in float32 or wider.
+    """
+    logits = jnp.asarray(logits)
+    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    dtype = logits.dtype
+    symbols = jnp.arange(logits.shape[-1])
+    temperature = jnp.asarray(temperature, dtype)[..., None]
+    greedy = temperature < jnp.finfo(dtype).tiny  # a subnormal would be flushed: 0 / 0
+    divisor = jnp.where(greedy, 1, temperature)
+    top = jnp.max(logits, axis=-1, keepdims=True)
+    best = jnp.argmax(logits, axis=-1)[..., None]
+    weights = (logits - top) / divisor  # the largest is exactly 0 however small the divisor
+
+    if top_k is not None or top_p is not None:
+        # Temperature does not change the order: sort and compare the logits as they came, which
+        # are equal bit for bit, and whose differences the division cannot have rounded away.
+        ranked = _sort_descending(logits)
+        count = jnp.full((1,), symbols.size)
+        if top_k is not None:
+            count = jnp.minimum(count, jnp.asarray(top_k)[..., None])
+        if top_p is not None:
+            top_p = jnp.asarray(top_p, dtype)[..., None]
+            mass = jnp.where(symbols < count, jnp.exp((ranked - top) / divisor), 0)
+            before = jnp.cumsum(mass, axis=-1) - mass
+            inside = before < top_p * jnp.sum(mass, axis=-1, keepdims=True)
+            # Counted, so that rounding in the running sum cannot leave a hole in the set. At
+            # p = 1 the tail must stay although the rounded sum may have reached 1 before it.
+            nucleus = jnp.sum(inside, axis=-1, keepdims=True)
+            count = jnp.where(top_p < 1, jnp.minimum(count, nucleus), count)
+        count = jnp.maximum(count, 1)
+        last = jnp.min(ranked, axis=-1, keepdims=True, where=symbols < count, initial=jnp.inf)
+        above, equal = logits > last, logits == last
+        room = count - jnp.sum(above, axis=-1, keepdims=True)
+        weights = jnp.where(
+            above | (equal & (jnp.cumsum(equal, axis=-1) <= room)), weights, -jnp.inf
+        )
+
+    return jnp.where(greedy, jnp.where(symbols == best, 0.0, -jnp.inf).astype(dtype), weights)
+
+
+def draw(mass: Array, uniform: Array) -> Array:
+    """Find the first symbol with whom the running sum of the mass passes `uniform` of it all.
+
+    In blocks, for one running sum over all symbols is slow: first the block is found, then the
+    symbol.
+
+    Args:
+        mass: (V,), 0 or more, not all 0; it need not sum to 1.
+        uniform: a scalar, uniform in [0, 1).
+
+    Returns:
+        The symbol, a scalar integer; with the probability of its share of the mass.
+    """
+    blocks = jnp.pad(mass, (0, -mass.size % BLOCK)).reshape(-1, BLOCK)
+    sums = blocks.sum(1)
+    ends = jnp.cumsum(sums)
+    goal = uniform * ends[-1]
+    block = jnp.sum(ends <= goal)
+    # Rounding may lead beyond what has mass, in the last block and inside any: then the last that
+    # has some is meant.
+    block = jnp.minimum(block, _last(sums > 0))
+    before = jnp.where(block > 0, ends[block - 1], 0)
+    inside = blocks[block]
+    place = jnp.sum(jnp.cumsum(inside) <= goal - before)
+    return block * BLOCK + jnp.minimum(place, _last(inside > 0))
+
+
+def _sort_descending(x: Array) -> Array:
+    # As integers of the same order: XLA's float comparison makes this six times slower on a CPU.
+    integer = jnp.int32 if x.dtype == jnp.float32 else jnp.int64
+
+    def flip(bits: Array) -> Array:
+        return jnp.where(bits < 0, bits ^ jnp.iinfo(integer).max, bits)
+
+    ascending = jnp.sort(~flip(jax.lax.bitcast_convert_type(x, integer)), axis=-1)
+    return jax.lax.bitcast_convert_type(flip(~ascending), x.dtype)
+
+
+def _last(flags: Array) -> Array:
+    """Give the index of the last flag that is set."""
+    return flags.size - 1 - jnp.argmax(flags[::-1])
