@@ -72,6 +72,9 @@ def to_cudnn(layers: tuple[Layer, ...]) -> np.ndarray:
     Args:
         layers: a tuple, bottom first, of `LSTMParams` or `Directions` of them, in float32.
 
+    Returns:
+        NumPy's, float32.
+
     Raises:
         ValueError: another cell or dtype, layers that differ in width or directions, and options
             that this layout has no place for: peepholes, layer normalisation, coupled gates,

@@ -36,6 +36,9 @@ def from_equinox(arrays: Mapping[str, ArrayLike | None]) -> LSTMParams | GRUPara
     Args:
         arrays: by the names above. A stack is one call for each layer.
 
+    Returns:
+        `LSTMParams` or `GRUParams`, in the arrays' dtypes.
+
     Raises:
         ValueError: names that are missing or not expected, or shapes that do not fit.
     """

@@ -46,6 +46,9 @@ def from_haiku(
             looked at. None where there is no other.
         reset_after: False for `hk.GRU`, which has no other variant, and for `gru(...)` after it.
 
+    Returns:
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
+
     Raises:
         ValueError: names that are missing or not expected, shapes that do not fit, several cores
             without a `name`, or a GRU with `reset_after=True`.
@@ -88,6 +91,9 @@ def to_haiku(
         params: of one core. A stack is one call for each.
         name: the core's module path; Haiku's own for the first such core if None.
         reset_after: False for a GRU: `hk.GRU` is `gru(..., reset_after=False)`.
+
+    Returns:
+        NumPy arrays, module path -> name -> array.
 
     Raises:
         ValueError: options that Haiku has no place for: peepholes, layer normalisation, coupled

@@ -69,6 +69,9 @@ def to_keras(layers: tuple[Layer, ...], *, reset_after: bool = True) -> list[lis
         layers: a tuple, bottom first, of parameters or `Directions`.
         reset_after: of the GRUs among them; with False they have no `recurrent_bias`.
 
+    Returns:
+        NumPy arrays in the order of `get_weights()`.
+
     Raises:
         ValueError: options that Keras has no place for: peepholes, layer normalisation, coupled
             gates, projections, and a `recurrent_bias` with `reset_after=False`.

@@ -38,6 +38,9 @@ def from_linen(arrays: Mapping[str, Mapping[str, ArrayLike]]) -> Params:
     Args:
         arrays: `variables["params"]` of the cell. A stack is one call for each layer.
 
+    Returns:
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
+
     Raises:
         ValueError: names that are missing or not expected, or shapes that do not fit.
     """
@@ -52,6 +55,9 @@ def to_linen(params: Params) -> dict[str, dict[str, np.ndarray]]:
 
     Args:
         params: of one cell. A stack is one call for each layer.
+
+    Returns:
+        NumPy arrays, dense layer -> {"kernel", "bias"} -> array, as above.
 
     Raises:
         ValueError: options that Flax has no place for: peepholes, layer normalisation, coupled

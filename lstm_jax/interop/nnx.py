@@ -34,6 +34,9 @@ def from_nnx(arrays: Mapping[str, Mapping[str, ArrayLike]]) -> Params:
     Args:
         arrays: `nnx.to_pure_dict(nnx.state(cell, nnx.Param))`. A stack is one call for each layer.
 
+    Returns:
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
+
     Raises:
         ValueError: names that are missing or not expected, or shapes that do not fit.
     """

@@ -99,6 +99,10 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
     Inputs: `ids` (B, T) int64; `h_k`, `c_k` (1, B, H) for every layer k, zeros before a text.
     Outputs: `logits` (B, T, V); `final_h_k`, `final_c_k` (1, B, H). B and T are symbolic.
 
+    Args:
+        model: the network, as it is without a key.
+        name: of the graph.
+
     Returns:
         An `onnx.ModelProto` that the checker has passed.
 

@@ -78,6 +78,9 @@ def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
     Args:
         model: an `onnx.ModelProto`, or the path of one; the weights are stored in it.
 
+    Returns:
+        Bottom first, for each layer one `Recurrence`, or forward and backward.
+
     Raises:
         ImportError: where onnx is not installed.
         TypeError: for a model that is neither.
