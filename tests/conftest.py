@@ -1,13 +1,46 @@
-import jax
-import pytest
+"""What every test runs under, and the fixtures of many.
+
+Most of the suite's time goes into compiling small programs that run once. So XLA's backend does not
+optimise them, and what was compiled once is found again, by the commands that a test starts too.
+Both are settings of the environment, for those commands, and where they are set they stay:
+
+    JAX_DISABLE_MOST_OPTIMIZATIONS=0 pytest     # programs as users get them
+    JAX_COMPILATION_CACHE_DIR=... pytest        # keep what was compiled for the next run
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+
+def compile_cheaply():
+    """Set JAX's environment, before JAX is imported."""
+    os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    # A worker of xdist inherits the folder of its parent and yet takes its own: JAX writes entries
+    # in place, and another worker might read half of one.
+    kept, ours = (os.environ.get(n) for n in ("JAX_COMPILATION_CACHE_DIR", "LSTM_JAX_TEST_CACHE"))
+    if kept == ours:
+        folder = tempfile.mkdtemp(prefix="lstm-jax-tests-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["LSTM_JAX_TEST_CACHE"] = folder
+
+
+compile_cheaply()
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def compile_fast():
-    """For modules whose programs run once and are small: to compile them well takes longer."""
+    """For modules that compile cheaply even where the rest is compiled as users get it."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
+    default = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
+    jax.config.update("jax_disable_most_optimizations", default)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ def put(mesh, tree, *spec):
     return jax.tree.map(one, tree)
 
 
-def compare(name, function, operands, sharded):
-    expected, actual = jax.jit(function)(*operands), jax.jit(function)(*sharded)
+def compare(name, function, expected, sharded):
+    actual = jax.jit(function)(*sharded)
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5, err_msg=name)
     print("same:", name)
@@ -58,33 +58,40 @@ def main():
     layer = lj.LSTM(D, H, num_layers=2, bidirectional=True, time_major=True, rngs=nnx.Rngs(0))
     graph, state = nnx.split(layer)
     by_hand(lj.init_lstm(jax.random.key(0), D, H), xs)
+
+    def layered(state, xs, lengths):
+        return nnx.merge(graph, state)(xs, lengths=lengths)
+
+    def gradient_of(cell, implementation):
+        def loss(params, xs, lengths, resets):
+            final, hs = cells[cell][0](params, xs, lengths=lengths, resets=resets, remat=2,
+                                       implementation=implementation)  # fmt: skip
+            return (hs**2).sum() + final.h.sum()
+
+        return jax.value_and_grad(loss, (0, 1))
+
+    # On one device, once for every mesh.
+    params = {cell: cells[cell][1](jax.random.key(0), D, H) for cell in cells}
+    alone = {
+        (cell, how): jax.jit(gradient_of(cell, how))(params[cell], xs, lengths, resets)
+        for cell, how in (("lstm", "scan"), ("lstm", "fused"), ("gru", "scan"))
+    }
+    layers_alone = jax.jit(layered)(state, xs, lengths)
     for kind in (AxisType.Auto, AxisType.Explicit):
         mesh = jax.make_mesh((4, 2), ("batch", "hidden"), axis_types=(kind, kind))
         for cell, implementation, columns in product(cells, ("scan", "fused"), (None, "hidden")):
             explicit_columns = kind == AxisType.Explicit and columns
             if implementation == "fused" and (cell == "gru" or explicit_columns):
                 continue
-            run, init = cells[cell]
-            params = init(jax.random.key(0), D, H)
-
-            def loss(params, xs, lengths, resets, run=run, implementation=implementation):
-                final, hs = run(params, xs, lengths=lengths, resets=resets, remat=2,
-                                implementation=implementation)  # fmt: skip
-                return (hs**2).sum() + final.h.sum()
-
             with jax.set_mesh(mesh):
-                sharded = (put(mesh, params, columns), put(mesh, xs, "batch", None),
+                sharded = (put(mesh, params[cell], columns), put(mesh, xs, "batch", None),
                            put(mesh, lengths, "batch"), put(mesh, resets, "batch"))  # fmt: skip
                 name = f"{kind} {cell} {implementation} {columns}"
-                gradient = jax.value_and_grad(loss, (0, 1))
-                compare(name, gradient, (params, xs, lengths, resets), sharded)
+                gradient = gradient_of(cell, implementation)
+                compare(name, gradient, alone[cell, implementation], sharded)
         with jax.set_mesh(mesh):
-
-            def layered(state, xs, lengths):
-                return nnx.merge(graph, state)(xs, lengths=lengths)
-
             sharded = put(mesh, state), put(mesh, xs, "batch", None), put(mesh, lengths, "batch")
-            compare(f"{kind} layers", layered, (state, xs, lengths), sharded)
+            compare(f"{kind} layers", layered, layers_alone, sharded)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ lstm_jax.nn: - held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage -
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling language -
-lstm_jax.interop: arrays checks equinox stacks haiku keras linen safetensors torch cudnn nnx -
-lstm_jax.interop.onnx: format graph node load export -
+lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
+lstm_jax.interop.onnx: format attributes graph node load export -
 lstm_jax: -
 lstm_jax.animation: colours document page -
 lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians fonts gif -

@@ -42,14 +42,16 @@ def as_mapping(params):
     }
 
 
-def noisy(params, seed=3):
-    """All arrays random, those too that begin as zeros or ones."""
+def noisy(init, seed=3, **options):
+    """What `init` makes with all arrays random, those too that begin as zeros or ones."""
     rng = RNG(seed)
-    return jax.tree.map(lambda a: a + 0.4 * rng.normal(size=a.shape), params)
+    like = jax.eval_shape(partial(init, in_features=D, hidden_features=H, dtype=np.float64,
+                                  **options), jax.random.key(0))  # fmt: skip
+    return jax.tree.map(lambda a: rng.normal(scale=0.7, size=a.shape), like)
 
 
 def make_lstm(options):
-    params = noisy(lj.init_lstm(jax.random.key(0), D, H, dtype=np.float64, **options))
+    params = noisy(lj.init_lstm, **options)
     rng = RNG(1)
     widths = params.recurrent_kernel.shape[0], params.hidden_features
     return params, lj.LSTMState(*(rng.normal(size=(B, width)) for width in widths))
@@ -139,7 +141,7 @@ def test_activations_to_choose(x64):
         lj.lstm(params, x[None], state, activations=hard, implementation="fused")[0].h,
         expected[0], 1e-13,
     )  # fmt: skip
-    rnn = noisy(lj.init_rnn(jax.random.key(0), D, H, dtype=np.float64))
+    rnn = noisy(lj.init_rnn)
     h = lj.rnn(rnn, x[None], lj.RNNState(state.h), activation=jax.nn.relu)[0].h
     z = x @ rnn.input_kernel + state.h @ rnn.recurrent_kernel + rnn.bias
     assert_close(h, np.maximum(np.asarray(z), 0), 1e-13)
@@ -148,14 +150,13 @@ def test_activations_to_choose(x64):
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("cell", ["gru before", "mgu"])
 def test_the_other_gated_cells_are_the_loops(cell, bias, x64):
-    key = jax.random.key(0)
     if cell == "mgu":
-        params = lj.init_mgu(key, D, H, bias=bias, dtype=np.float64)
+        params = noisy(lj.init_mgu, bias=bias)
         step, textbook = lj.mgu_step, oracle.mgu_step
     else:
-        params = lj.init_gru(key, D, H, bias=bias, recurrent_bias=False, dtype=np.float64)
+        params = noisy(lj.init_gru, bias=bias, recurrent_bias=False)
         step, textbook = partial(lj.gru_step, reset_after=False), oracle.gru_before_step
-    params, state, x = noisy(params), lj.GRUState(RNG(1).normal(size=(B, H))), make_xs((B, D))
+    state, x = lj.GRUState(RNG(1).normal(size=(B, H))), make_xs((B, D))
     actual = jax.jit(step)(params, state, x)
     assert_close(actual.h, by_rows(textbook, params, state, x)[0], 1e-13)
     leaves, tree = jax.tree.flatten((params, state, x))
@@ -166,7 +167,7 @@ def test_the_other_gated_cells_are_the_loops(cell, bias, x64):
     def loop(*leaves):
         return (by_rows(textbook, *jax.tree.unflatten(tree, leaves))[0] ** 3).sum()
 
-    gradient = jax.grad(ours, tuple(range(len(leaves))))(*leaves)
+    gradient = jax.jit(jax.grad(ours, tuple(range(len(leaves)))))(*leaves)
     for a, expected in zip(gradient, finite_differences(loop, leaves), strict=True):
         assert_close(a, expected, 1e-8)
 
@@ -216,23 +217,27 @@ def test_the_program_of_the_plain_lstm_is_the_textbooks():
 
 def test_presets_draw_as_their_owners_do():
     key, wide = jax.random.key(0), 64
-    torch = lj.init_lstm(key, 32, wide, preset="torch")
+
+    def drawn(init, preset):
+        return jax.tree.map(np.asarray, init(key, 32, wide, preset=preset))
+
+    torch = drawn(lj.init_lstm, "torch")
     for kernel in (torch.input_kernel, torch.recurrent_kernel):
-        assert 0.98 * wide**-0.5 < jnp.abs(kernel).max() <= wide**-0.5
+        assert 0.98 * wide**-0.5 < np.abs(kernel).max() <= wide**-0.5
         assert abs(float(kernel.std()) - wide**-0.5 / 3**0.5) < 0.003
     # Two uniform biases are added: the variance of the sum is twice that of one.
     assert abs(float(torch.bias.std()) - (2 / 3) ** 0.5 * wide**-0.5) < 0.01
-    keras = lj.init_lstm(key, 32, wide, preset="keras")
+    keras = drawn(lj.init_lstm, "keras")
     singular = np.linalg.svd(keras.recurrent_kernel, compute_uv=False)
     np.testing.assert_allclose(singular, 1, rtol=1e-5)  # of the whole matrix
-    assert jnp.abs(keras.input_kernel).max() <= (6 / (32 + 4 * wide)) ** 0.5
+    assert np.abs(keras.input_kernel).max() <= (6 / (32 + 4 * wide)) ** 0.5
     assert keras.bias.sum() == wide
-    flax = lj.init_lstm(key, 32, wide, preset="flax")
-    for block in np.split(np.asarray(flax.recurrent_kernel), 4, axis=1):
+    flax = drawn(lj.init_lstm, "flax")
+    for block in np.split(flax.recurrent_kernel, 4, axis=1):
         np.testing.assert_allclose(np.linalg.svd(block, compute_uv=False), 1, rtol=1e-5)
     assert not flax.bias.any()
-    inside = lj.init_gru(key, 32, wide, preset="torch").recurrent_bias
-    assert 0 < jnp.abs(inside).max() <= 2 * wide**-0.5
+    inside = drawn(lj.init_gru, "torch").recurrent_bias
+    assert 0 < np.abs(inside).max() <= 2 * wide**-0.5
 
 
 def test_fresh_options_are_what_they_say():

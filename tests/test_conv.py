@@ -1,7 +1,5 @@
 """The convolutional LSTM against loops over pixels, and the LSTM that a window of one makes it."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -67,11 +65,9 @@ def test_a_window_of_one_is_an_lstm_of_every_pixel(x64):
         final, hs = lj.scan(step, params, xs, start, lengths=lengths, remat=2)
         return (hs**2).sum() + final.c.sum(), hs
 
-    run = jax.jit(partial(jax.value_and_grad(loss, (1, 2), has_aux=True), conv_lstm_step))
-    (_, hs), (gradient, dxs) = run(params, xs)
-    (_, expected), (wanted, dxs_wanted) = jax.value_and_grad(loss, (1, 2), has_aux=True)(
-        lj.lstm_step, plain, xs
-    )
+    run = jax.jit(jax.value_and_grad(loss, (1, 2), has_aux=True), static_argnums=0)
+    (_, hs), (gradient, dxs) = run(conv_lstm_step, params, xs)
+    (_, expected), (wanted, dxs_wanted) = run(lj.lstm_step, plain, xs)
     assert_close(hs, np.asarray(expected), 1e-12)
     assert_close(dxs, np.asarray(dxs_wanted), 1e-12)
     assert_close(gradient.recurrent_kernel[0, 0], np.asarray(wanted.recurrent_kernel), 1e-11)

@@ -105,8 +105,8 @@ def test_options_compose(count, bidirectional, connections, merge, name, remat):
         layers = make_layers(count, merge, bidirectional, skip=connections == "skip")
         xs = make_xs((T, B, D))
         options = {"merge": merge, "connections": connections, **CONTROLS[name]}
-        actual = lj.run_layers(LSTM, layers, xs, remat=remat, **options)
-        assert_same(actual, loops(layers, xs, **options))
+        run = jax.jit(partial(lj.run_layers, LSTM, remat=remat, **options))
+        assert_same(run(layers, xs), loops(layers, xs, **options))
 
 
 @pytest.mark.parametrize("implementation", ["scan", "fused"])
@@ -160,13 +160,12 @@ def test_derivatives_are_finite_differences_of_the_loops(connections, merge, nam
 @pytest.mark.parametrize("connections", [None, "skip"])
 def test_the_last_output_is_that_of_the_last_valid_step(name, connections, x64):
     layers, xs = make_layers(skip=connections == "skip"), make_xs((T, B, D))
-    finals, ys = lj.run_layers(LSTM, layers, xs, outputs="last", connections=connections,
-                               **CONTROLS[name])  # fmt: skip
+    run = partial(lj.run_layers, LSTM, connections=connections, **CONTROLS[name])
+    finals, ys = jax.jit(partial(run, outputs="last"))(layers, xs)
     expected, _ = loops(layers, xs, connections=connections, **CONTROLS[name])
     wanted = [np.concatenate([leaves[0] for leaves in one], -1) for one in expected]
     assert_close(ys, np.concatenate(wanted, -1) if connections else wanted[-1], 1e-12)
-    nothing = lj.run_layers(LSTM, layers, xs, outputs="none", connections=connections,
-                            **CONTROLS[name])  # fmt: skip
+    nothing = jax.jit(partial(run, outputs="none"))(layers, xs)
     assert nothing[1] is None
     jax.tree.map(np.testing.assert_array_equal, nothing[0], finals)
 
@@ -174,9 +173,9 @@ def test_the_last_output_is_that_of_the_last_valid_step(name, connections, x64):
 @pytest.mark.parametrize("name", ["plain", "lengths", "holes"])
 def test_last_with_residuals(name, x64):
     layers, xs = make_layers(bidirectional=False), make_xs((T, B, D))
-    run = partial(lj.run_layers, LSTM, layers, xs, connections="residual", **CONTROLS[name])
-    everything = np.asarray(run()[1])
-    found = np.asarray(run(outputs="last")[1])
+    run = partial(lj.run_layers, LSTM, connections="residual", **CONTROLS[name])
+    everything = np.asarray(jax.jit(run)(layers, xs)[1])
+    found = np.asarray(jax.jit(partial(run, outputs="last"))(layers, xs)[1])
     valid = CONTROLS[name].get("mask", np.ones((T, B), bool))
     if "lengths" in CONTROLS[name]:
         valid = np.arange(T)[:, None] < CONTROLS[name]["lengths"]
@@ -190,7 +189,7 @@ def test_last_with_residuals(name, x64):
 def test_traces_are_the_states_and_gates_of_every_layer(name, x64):
     layers, xs = make_layers(), make_xs((T, B, D))
     finals, traces = jax.jit(partial(lj.trace_layers, LSTM, **CONTROLS[name]))(layers, xs)
-    expected = lj.run_layers(LSTM, layers, xs, **CONTROLS[name])
+    expected = jax.jit(partial(lj.run_layers, LSTM, **CONTROLS[name]))(layers, xs)
     for a, b in zip(jax.tree.leaves(finals), jax.tree.leaves(expected[0]), strict=True):
         assert_close(a, np.asarray(b), 1e-13)
     top = np.concatenate([traces[-1].forward.states.h, traces[-1].backward.states.h], -1)
@@ -206,14 +205,14 @@ def test_an_initial_state_is_where_sequences_and_segments_begin(implementation, 
         for i in range(2)
     )
     resets = CONTROLS["resets"]["resets"]
-    options = {"initial": initial, "implementation": implementation}
-    whole = lj.run_layers(LSTM, layers[:1], xs, resets=resets, **options | {"initial": initial[:1]})
+    run = jax.jit(partial(lj.run_layers, LSTM, layers[:1], initial=initial[:1],
+                          implementation=implementation))  # fmt: skip
+    whole = run(xs, resets=resets)
     # Each segment alone: the outputs are those of sequences of their own.
     for b in range(B):
         starts = [0, *np.flatnonzero(resets[1:, b]) + 1, T]
         for first, last in pairwise(starts):
-            alone = lj.run_layers(LSTM, layers[:1], xs[first:last, b : b + 1],
-                                  **options | {"initial": initial[:1]})  # fmt: skip
+            alone = run(xs[first:last, b : b + 1])
             assert_close(whole[1][first:last, b], np.asarray(alone[1][:, 0]), 1e-12)
 
 
@@ -309,7 +308,7 @@ def test_modules_of_every_kind_are_their_steps_scanned(name):
         jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), final, expected)
     np.testing.assert_allclose(ys.swapaxes(0, 1), below, rtol=1e-5, atol=1e-6)
     assert layer.out_features == ys.shape[-1]
-    gradient = jax.grad(lambda xs: layer(xs)[1].sum())(xs)
+    gradient = jax.jit(jax.grad(lambda xs: layer(xs)[1].sum()))(xs)
     assert np.isfinite(gradient).all()
 
 

@@ -10,20 +10,20 @@ from __future__ import annotations
 
 from itertools import product
 from math import prod
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstm_jax.cells import LSTMParams
-from lstm_jax.interop.arrays import as_numpy
-from lstm_jax.interop.stacks import Layer, each_direction
+from lstm_jax.interop.checks import as_numpy
+from lstm_jax.interop.parameters import Layer, each_direction
 from lstm_jax.interop.torch import from_torch, name_arrays
 
 KINDS = ("weight_ih", "weight_hh"), ("bias_ih", "bias_hh")
 
 
 def from_cudnn(
-    weights: Any,
+    weights: ArrayLike,
     *,
     input_size: int,
     hidden_size: int,
@@ -71,6 +71,9 @@ def to_cudnn(layers: tuple[Layer, ...]) -> np.ndarray:
 
     Args:
         layers: a tuple, bottom first, of `LSTMParams` or `Directions` of them, in float32.
+
+    Returns:
+        NumPy's, float32.
 
     Raises:
         ValueError: another cell or dtype, layers that differ in width or directions, and options

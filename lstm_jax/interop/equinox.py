@@ -11,56 +11,57 @@ One cell is a dictionary of its arrays, `{name: getattr(cell, name) for name in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstm_jax.cells import LSTMParams
 from lstm_jax.gated import GRUParams
-from lstm_jax.interop.arrays import as_numpy, or_zeros, owned, to_jax, to_numpy
-from lstm_jax.interop.checks import cell_of, check_holds, check_mapping, check_names, check_shape
+from lstm_jax.interop.arrays import bias_or_zeros, owned, part_biases
+from lstm_jax.interop.checks import cell_of, check_mapping, check_shape, take
+from lstm_jax.interop.parameters import check_holds, to_jax, to_numpy
 
-NAMES = ("weight_ih", "weight_hh", "bias", "bias_n")
+CELLS = (LSTMParams, GRUParams)
+LETTERS = {
+    "weight_ih": "(G·H, D)",
+    "weight_hh": "(G·H, H)",
+    "bias": "(G·H,)",
+    "bias_n": "(H,)",
+}
 HINT = "bias, and a GRU's bias_n, may be None or not there"
 
 
-def from_equinox(arrays: Mapping[str, Any]) -> LSTMParams | GRUParams:
+def from_equinox(arrays: Mapping[str, ArrayLike | None]) -> LSTMParams | GRUParams:
     """The parameters of one cell, of the kind that its shapes say.
 
     Args:
         arrays: by the names above. A stack is one call for each layer.
 
+    Returns:
+        `LSTMParams` or `GRUParams`, in the arrays' dtypes.
+
     Raises:
         ValueError: names that are missing or not expected, or shapes that do not fit.
     """
     check_mapping("Equinox", arrays)
-    given = {name: array for name, array in arrays.items() if array is not None}
+    present = {name: array for name, array in arrays.items() if array is not None}
     kernels = ("weight_ih", "weight_hh")
     # Of the biases none is a must, so that each is only expected where it is.
-    check_names("Equinox", given, [n for n in NAMES if n in given or n in kernels], HINT)
-    given = {name: as_numpy(name, array) for name, array in given.items()}
+    given = take("Equinox", present, [n for n in LETTERS if n in present or n in kernels], HINT)
     recurrent = given["weight_hh"]
-    cell = cell_of("weight_hh", recurrent, transposed=True)
-    if cell not in (LSTMParams, GRUParams):
+    cell, sizes = cell_of("weight_hh", recurrent, transposed=True)
+    if cell not in CELLS:
         raise ValueError(
             f"weight_hh has shape {recurrent.shape}; Equinox holds LSTMCell, (4H, H), and GRUCell, "
             "(3H, H)"
         )
     if "bias_n" in given and cell is LSTMParams:
         raise ValueError("Equinox: unexpected 'bias_n', which only a GRUCell has")
-    rows, hidden = recurrent.shape
-    features = given["weight_ih"].shape[-1] if given["weight_ih"].ndim else 0
-    shapes = {
-        "weight_ih": ("(G·H, D)", (rows, features)),
-        "bias": ("(G·H,)", (rows,)),
-        "bias_n": ("(H,)", (hidden,)),
-    }
-    for name, (letters, shape) in shapes.items():
-        if name in given:
-            check_shape(name, given[name], shape, letters)
-    names = ("bias",) if cell is LSTMParams else ("bias", "bias_n")
-    biases = (given.get(name) for name in names)
-    return to_jax(cell, given["weight_ih"].T, recurrent.T, *biases)
+    for name, array in given.items():
+        check_shape(name, array, LETTERS[name], sizes)
+    fields = {"bias": "bias", "bias_n": "recurrent_bias"}
+    biases = {fields[name]: array for name, array in given.items() if name in fields}
+    return to_jax(cell, given["weight_ih"].T, recurrent.T, **biases)
 
 
 def to_equinox(params: LSTMParams | GRUParams) -> dict[str, np.ndarray]:
@@ -80,13 +81,11 @@ def to_equinox(params: LSTMParams | GRUParams) -> dict[str, np.ndarray]:
         ValueError: a vanilla RNN, and options that Equinox has no place for: peepholes, layer
             normalisation, coupled gates, projections.
     """
-    check_holds("Equinox", "params", params, (LSTMParams, GRUParams))
+    check_holds("Equinox", "params", params, CELLS)
     own = to_numpy(params)
-    kernel, recurrent = own.input_kernel, own.recurrent_kernel
-    arrays = {"weight_ih": kernel.T, "weight_hh": recurrent.T}
-    candidate = getattr(own, "recurrent_bias", None)
-    if own.bias is not None or candidate is not None:
-        arrays["bias"] = or_zeros(own.bias, kernel.shape[1], kernel)
+    arrays = {"weight_ih": own["input_kernel"].T, "weight_hh": own["recurrent_kernel"].T}
+    if {"bias", "recurrent_bias"} & own.keys():
+        arrays["bias"] = bias_or_zeros(own)
         if isinstance(params, GRUParams):
-            arrays["bias_n"] = or_zeros(candidate, recurrent.shape[0], kernel)
+            arrays["bias_n"] = part_biases(own)[1][-params.recurrent_kernel.shape[0] :]
     return {name: owned(array) for name, array in arrays.items()}

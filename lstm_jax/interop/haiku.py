@@ -15,36 +15,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstm_jax.cells import LSTMParams, RNNParams
 from lstm_jax.gated import GRUParams
-from lstm_jax.interop.arrays import (
-    as_numpy,
-    or_zeros,
-    owned,
-    reorder,
-    sum_biases,
-    to_jax,
-    to_numpy,
-)
-from lstm_jax.interop.checks import (
-    GATES,
-    cell_of,
-    check_holds,
-    check_mapping,
-    check_names,
-    check_shape,
-)
-from lstm_jax.interop.stacks import Params
+from lstm_jax.interop.arrays import bias_or_zeros, owned, reorder, sum_biases
+from lstm_jax.interop.checks import cell_of, check_mapping, check_names, check_shape, take
+from lstm_jax.interop.parameters import GATES, Params, check_holds, to_jax, to_numpy
 
 DEFAULT_NAMES = {LSTMParams: "lstm", GRUParams: "gru", RNNParams: "vanilla_rnn"}
+# In our letters: Haiku's a of a GRU is n.
+ORDER = {LSTMParams: "igfo", GRUParams: "zrn", RNNParams: "h"}
+
+Module = Mapping[str, ArrayLike]
 
 
 def from_haiku(
-    arrays: Mapping[str, Mapping[str, Any]], name: str | None = None, *, reset_after: bool = True
+    arrays: Mapping[str, Module], name: str | None = None, *, reset_after: bool = True
 ) -> Params:
     """The parameters of one core, of the kind that its modules' names say.
 
@@ -57,6 +46,9 @@ def from_haiku(
         name: the core's module path, such as "my_model/~/lstm_1"; modules outside it are not
             looked at. None where there is no other.
         reset_after: False for `hk.GRU`, which has no other variant, and for `gru(...)` after it.
+
+    Returns:
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
 
     Raises:
         ValueError: names that are missing or not expected, shapes that do not fit, several cores
@@ -101,31 +93,35 @@ def to_haiku(
         name: the core's module path; Haiku's own for the first such core if None.
         reset_after: False for a GRU: `hk.GRU` is `gru(..., reset_after=False)`.
 
+    Returns:
+        NumPy arrays, module path -> name -> array.
+
     Raises:
         ValueError: options that Haiku has no place for: peepholes, layer normalisation, coupled
             gates, projections, and a GRU with `reset_after=True` or a `recurrent_bias`.
     """
-    check_holds("Haiku", "params", params, tuple(GATES))
-    name = DEFAULT_NAMES[type(params)] if name is None else name
-    params = to_numpy(params)
-    kernel, recurrent = params.input_kernel, params.recurrent_kernel
-    bias = or_zeros(params.bias, kernel.shape[1], kernel)
-    if isinstance(params, LSTMParams):
-        bias = shift_forget(bias, -1)
-        w = reorder(np.concatenate([kernel, recurrent]), "ifgo", "igfo")
-        arrays = {f"{name}/linear": {"w": w, "b": reorder(bias, "ifgo", "igfo")}}
-    elif isinstance(params, GRUParams):
+    check_holds("Haiku", "params", params)
+    cell = type(params)
+    name = DEFAULT_NAMES[cell] if name is None else name
+    own = to_numpy(params)
+    kernel, recurrent, bias = own["input_kernel"], own["recurrent_kernel"], bias_or_zeros(own)
+    if cell is LSTMParams:
+        parts = {"w": np.concatenate([kernel, recurrent]), "b": shift_forget(bias, -1)}
+        arrays = {f"{name}/linear": parts}
+    elif cell is GRUParams:
         _check_reset_after(reset_after)
-        if params.recurrent_bias is not None:
+        if "recurrent_bias" in own:
             raise ValueError("Haiku has no place for params.recurrent_bias; it must be None")
-        parts = {"w_i": kernel, "w_h": recurrent, "b": bias}
-        arrays = {name: {k: reorder(negate_z(a), "rzn", "zrn") for k, a in parts.items()}}
+        arrays = {name: {"w_i": negate_z(kernel), "w_h": negate_z(recurrent), "b": negate_z(bias)}}
     else:
         arrays = {
             f"{name}/linear": {"w": kernel, "b": bias},
             f"{name}/linear_1": {"w": recurrent, "b": np.zeros_like(bias)},
         }
-    return {path: {k: owned(a) for k, a in own.items()} for path, own in arrays.items()}
+    return {
+        path: {k: owned(reorder(a, GATES[cell], ORDER[cell])) for k, a in parts.items()}
+        for path, parts in arrays.items()
+    }
 
 
 def shift_forget(bias: np.ndarray, by: int) -> np.ndarray:
@@ -147,48 +143,46 @@ def _check_reset_after(reset_after: bool) -> None:
         )
 
 
-def _take(path: str, arrays: Mapping[str, Any], names: tuple[str, ...]) -> list[np.ndarray]:
-    check_mapping(f"Haiku {path}", arrays)
-    check_names(f"Haiku {path}", arrays, names)
-    return [as_numpy(f"{path} {name}", arrays[name]) for name in names]
+def _take(path: str, module: Module, names: tuple[str, ...]) -> list[np.ndarray]:
+    return list(take(f"Haiku {path}", module, names, prefix=f"{path} ").values())
 
 
-def _import_lstm(name: str, own: Mapping[str, Mapping[str, Any]]) -> LSTMParams:
+def _import_lstm(name: str, own: Mapping[str, Module]) -> LSTMParams:
     check_names(f"Haiku {name}", own, ("/linear",))
     w, b = _take(f"{name}/linear", own["/linear"], ("w", "b"))
     hidden = b.shape[0] // 4 if b.ndim else 0
     features = w.shape[0] - hidden if w.ndim else 0
-    check_shape(f"{name}/linear b", b, (4 * hidden,), "(4H,)")
+    check_shape(f"{name}/linear b", b, "(4H,)", {"4H": 4 * hidden})
     if features < 1 or w.shape != (features + hidden, 4 * hidden):
         raise ValueError(
             f"{name}/linear w must be (D + H, 4H), beside a b of {b.shape} with more than "
             f"{hidden} rows and {4 * hidden} columns, got shape {w.shape}"
         )
-    w, b = (reorder(array, "igfo", "ifgo") for array in (w, b))
+    w, b = (reorder(array, ORDER[LSTMParams], GATES[LSTMParams]) for array in (w, b))
     return to_jax(LSTMParams, w[:features], w[features:], shift_forget(b, 1))
 
 
-def _import_gru(name: str, own: Mapping[str, Mapping[str, Any]]) -> GRUParams:
+def _import_gru(name: str, own: Mapping[str, Module]) -> GRUParams:
     check_names(f"Haiku {name}", own, ("",))
     kernel, recurrent, bias = _take(name, own[""], ("w_i", "w_h", "b"))
-    if cell_of(f"{name} w_h", recurrent) is not GRUParams:
+    cell, sizes = cell_of(f"{name} w_h", recurrent)
+    if cell is not GRUParams:
         raise ValueError(f"{name} w_h must be (H, 3H), got shape {recurrent.shape}")
-    columns, features = recurrent.shape[1], kernel.shape[0] if kernel.ndim else 0
-    check_shape(f"{name} w_i", kernel, (features, columns), "(D, 3H)")
-    check_shape(f"{name} b", bias, (columns,), "(3H,)")
-    ours = (negate_z(reorder(a, "zrn", "rzn")) for a in (kernel, recurrent, bias))
-    return to_jax(GRUParams, *ours)
+    check_shape(f"{name} w_i", kernel, "(D, 3H)", sizes)
+    check_shape(f"{name} b", bias, "(3H,)", sizes)
+    ours = (reorder(a, ORDER[cell], GATES[cell]) for a in (kernel, recurrent, bias))
+    return to_jax(GRUParams, *map(negate_z, ours))
 
 
-def _import_rnn(name: str, own: Mapping[str, Mapping[str, Any]]) -> RNNParams:
+def _import_rnn(name: str, own: Mapping[str, Module]) -> RNNParams:
     check_names(f"Haiku {name}", own, ("/linear", "/linear_1"))
     kernel, bias = _take(f"{name}/linear", own["/linear"], ("w", "b"))
     second = ("w", "b") if "b" in own["/linear_1"] else ("w",)
     recurrent, *more = _take(f"{name}/linear_1", own["/linear_1"], second)
-    if cell_of(f"{name}/linear_1 w", recurrent) is not RNNParams:
+    cell, sizes = cell_of(f"{name}/linear_1 w", recurrent)
+    if cell is not RNNParams:
         raise ValueError(f"{name}/linear_1 w must be (H, H), got shape {recurrent.shape}")
-    hidden, features = recurrent.shape[0], kernel.shape[0] if kernel.ndim else 0
-    check_shape(f"{name}/linear w", kernel, (features, hidden), "(D, H)")
+    check_shape(f"{name}/linear w", kernel, "(D, H)", sizes)
     for path, array in zip(("linear", "linear_1"), (bias, *more), strict=False):
-        check_shape(f"{name}/{path} b", array, (hidden,), "(H,)")
+        check_shape(f"{name}/{path} b", array, "(H,)", sizes)
     return to_jax(RNNParams, kernel, recurrent, sum_biases(bias, more[0]) if more else bias)

@@ -13,25 +13,34 @@ A layer is the list that its `get_weights()` gives, a stack a list of such lists
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from lstm_jax.cells import LSTMParams, RNNParams
 from lstm_jax.gated import GRUParams
-from lstm_jax.interop.arrays import (
-    as_numpy,
-    or_zeros,
-    owned,
-    reorder,
-    sum_biases,
+from lstm_jax.interop.arrays import bias_or_zeros, join_biases, owned, part_biases, reorder
+from lstm_jax.interop.checks import as_numpy, cell_of, check_shape
+from lstm_jax.interop.parameters import (
+    GATES,
+    Layer,
+    Params,
+    arrays_of,
+    as_layer,
+    check_holds,
+    check_layers,
+    each_direction,
     to_jax,
     to_numpy,
 )
-from lstm_jax.interop.checks import GATES, cell_of, check_holds, check_shape
-from lstm_jax.interop.stacks import Layer, Params, as_layer, check_layers, each_direction
+
+# In our letters: Keras' c is g, its h of a GRU is n.
+ORDER = {LSTMParams: "ifgo", GRUParams: "zrn", RNNParams: "h"}
 
 
-def from_keras(layers: Sequence[Sequence[Any]], *, reset_after: bool = True) -> tuple[Layer, ...]:
+def from_keras(
+    layers: Sequence[Sequence[ArrayLike]], *, reset_after: bool = True
+) -> tuple[Layer, ...]:
     """Layers from a list of `get_weights()`, of the cells that their shapes say.
 
     The gates of a GRU have one bias here, the sum of Keras' two, rounded once; the candidate keeps
@@ -61,6 +70,9 @@ def to_keras(layers: tuple[Layer, ...], *, reset_after: bool = True) -> list[lis
         layers: a tuple, bottom first, of parameters or `Directions`.
         reset_after: of the GRUs among them; with False they have no `recurrent_bias`.
 
+    Returns:
+        NumPy arrays in the order of `get_weights()`.
+
     Raises:
         ValueError: options that Keras has no place for: peepholes, layer normalisation, coupled
             gates, projections, and a `recurrent_bias` with `reset_after=False`.
@@ -70,22 +82,18 @@ def to_keras(layers: tuple[Layer, ...], *, reset_after: bool = True) -> list[lis
     for k, layer in enumerate(layers):
         directions = each_direction(layer)
         for params in directions:
-            check_holds("Keras", f"layers[{k}]", params, tuple(GATES))
-            if not reset_after and getattr(params, "recurrent_bias", None) is not None:
+            check_holds("Keras", f"layers[{k}]", params)
+            if not reset_after and "recurrent_bias" in arrays_of(params):
                 raise ValueError(
                     f"Keras' GRU with reset_after=False has no place for layers[{k}]"
                     ".recurrent_bias; it must be None"
                 )
-        biased = any(
-            getattr(params, name, None) is not None
-            for params in directions
-            for name in ("bias", "recurrent_bias")
-        )
-        exported.append([a for p in directions for a in _export(to_numpy(p), biased, reset_after)])
+        biased = any({"bias", "recurrent_bias"} & arrays_of(params).keys() for params in directions)
+        exported.append([a for p in directions for a in _export(p, biased, reset_after)])
     return exported
 
 
-def _import_layer(name: str, arrays: Sequence[Any], reset_after: bool) -> Layer:
+def _import_layer(name: str, arrays: Sequence[ArrayLike], reset_after: bool) -> Layer:
     if isinstance(arrays, (str, bytes, dict)) or not isinstance(arrays, Sequence):
         raise ValueError(f"{name} must be a list, as get_weights() gives, not {type(arrays)}")
     if len(arrays) not in (2, 3, 4, 6):
@@ -100,49 +108,33 @@ def _import_layer(name: str, arrays: Sequence[Any], reset_after: bool) -> Layer:
     return as_layer([_import(f"{name} {s}", own, reset_after) for s, own in sides.items()])
 
 
-def _import(name: str, arrays: Sequence[Any], reset_after: bool) -> Params:
+def _import(name: str, arrays: Sequence[ArrayLike], reset_after: bool) -> Params:
     names = [f"{name} {part}" for part in ("kernel", "recurrent_kernel", "bias")]
-    kernel, recurrent, *rest = (as_numpy(n, a) for n, a in zip(names, arrays, strict=False))
-    cell = cell_of(names[1], recurrent)
-    hidden, columns = recurrent.shape
-    features = kernel.shape[0] if kernel.ndim else 0
-    check_shape(names[0], kernel, (features, columns), "(D, G·H)")
-    bias = rest[0] if rest else None
-    if cell is not GRUParams:
-        if bias is not None:
-            check_shape(names[2], bias, (columns,), "(G·H,)")
-        return to_jax(cell, kernel, recurrent, bias)
-
-    if bias is not None:
-        shape, other = ((2, columns), (columns,))[:: 1 if reset_after else -1]
-        if bias.shape == other:
-            raise ValueError(
-                f"{names[2]} has shape {bias.shape}, that of a GRU with reset_after="
-                f"{not reset_after}; pass that here and to gru(...)"
-            )
-        check_shape(names[2], bias, shape, "(2, 3H)" if reset_after else "(3H,)")
-    if bias is None or not reset_after:
-        input_bias, recurrent_bias = bias, None
-    else:
-        gates = np.arange(columns) < 2 * hidden
-        input_bias = sum_biases(bias[0], np.where(gates, bias[1], np.zeros_like(bias[1])))
-        recurrent_bias = bias[1, 2 * hidden :]
-    kernel, recurrent = (reorder(a, "zrn", "rzn") for a in (kernel, recurrent))
-    if input_bias is not None:
-        input_bias = reorder(input_bias, "zrn", "rzn")
-    return to_jax(GRUParams, kernel, recurrent, input_bias, recurrent_bias)
+    kernel, recurrent, *biases = (as_numpy(n, a) for n, a in zip(names, arrays, strict=False))
+    cell, sizes = cell_of(names[1], recurrent)
+    check_shape(names[0], kernel, "(D, G·H)", sizes)
+    for bias in biases:
+        letters = "(G·H,)"
+        if cell is GRUParams:
+            letters = "(2, 3H)" if reset_after else "(3H,)"
+            if bias.shape == ((sizes["3H"],) if reset_after else (2, sizes["3H"])):
+                raise ValueError(
+                    f"{names[2]} has shape {bias.shape}, that of a GRU with reset_after="
+                    f"{not reset_after}; pass that here and to gru(...)"
+                )
+        check_shape(names[2], bias, letters, sizes)
+    ours = (reorder(a, ORDER[cell], GATES[cell]) for a in (kernel, recurrent, *biases))
+    kernel, recurrent, *biases = ours
+    if cell is GRUParams and reset_after and biases:
+        biases = join_biases(cell, *biases[0])
+    return to_jax(cell, kernel, recurrent, *biases)
 
 
-def _export(params: Any, biased: bool, reset_after: bool) -> list[np.ndarray]:
-    kernel, recurrent = params.input_kernel, params.recurrent_kernel
-    hidden, columns = recurrent.shape
-    biases = [or_zeros(params.bias, columns, kernel)] if biased else []
-    if isinstance(params, GRUParams):
-        kernel, recurrent, *biases = (
-            reorder(a, "rzn", "zrn") for a in (kernel, recurrent, *biases)
-        )
-        if biases and reset_after:
-            candidate = or_zeros(params.recurrent_bias, hidden, kernel)
-            on_h = np.concatenate([np.zeros(2 * hidden, kernel.dtype), candidate])
-            biases = [np.stack([*biases, on_h])]
-    return [owned(array) for array in (kernel, recurrent, *biases)]
+def _export(params: Params, biased: bool, reset_after: bool) -> list[np.ndarray]:
+    own, cell = to_numpy(params), type(params)
+    arrays = [own["input_kernel"], own["recurrent_kernel"]]
+    if biased and cell is GRUParams and reset_after:
+        arrays.append(np.stack(part_biases(own)))
+    elif biased:
+        arrays.append(bias_or_zeros(own))
+    return [owned(reorder(array, GATES[cell], ORDER[cell])) for array in arrays]

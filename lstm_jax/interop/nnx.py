@@ -14,32 +14,28 @@ here the state is (h, c).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstm_jax.cells import LSTMParams
-from lstm_jax.interop.arrays import as_numpy, or_zeros, owned, to_jax, to_numpy
-from lstm_jax.interop.checks import (
-    GATES,
-    cell_of,
-    check_holds,
-    check_mapping,
-    check_names,
-    check_shape,
-)
+from lstm_jax.interop.arrays import bias_or_zeros, owned
+from lstm_jax.interop.checks import as_numpy, cell_of, check_mapping, check_names, check_shape, take
 from lstm_jax.interop.linen import export_gates, import_gates
-from lstm_jax.interop.stacks import Params
+from lstm_jax.interop.parameters import Params, check_holds, to_jax, to_numpy
 
 LAYOUT = "Flax NNX"
 HINT = "pass nnx.to_pure_dict(nnx.state(cell, nnx.Param)) of one cell"
 
 
-def from_nnx(arrays: Mapping[str, Mapping[str, Any]]) -> Params:
+def from_nnx(arrays: Mapping[str, Mapping[str, ArrayLike]]) -> Params:
     """The parameters of one cell, of the kind that its names and shapes say.
 
     Args:
         arrays: `nnx.to_pure_dict(nnx.state(cell, nnx.Param))`. A stack is one call for each layer.
+
+    Returns:
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
 
     Raises:
         ValueError: names that are missing or not expected, or shapes that do not fit.
@@ -53,17 +49,17 @@ def from_nnx(arrays: Mapping[str, Mapping[str, Any]]) -> Params:
         check_mapping(f"{LAYOUT} {name}", arrays[name])
         if "kernel" not in arrays[name]:
             raise ValueError(f"{LAYOUT} {name}: missing 'kernel'; {HINT}")
-    recurrent = as_numpy("dense_h.kernel", arrays["dense_h"]["kernel"])
-    cell = cell_of("dense_h.kernel", recurrent)
-    biased = _biased(cell)
+    cell, sizes = cell_of("dense_h.kernel", as_numpy("dense_h.kernel", arrays["dense_h"]["kernel"]))
+    given = {}
     for name in ("dense_i", "dense_h"):
-        parts = ("kernel", "bias") if name == biased else ("kernel",)
-        check_names(f"{LAYOUT} {name} of {cell.__name__}", arrays[name], parts)
-    kernel = as_numpy("dense_i.kernel", arrays["dense_i"]["kernel"])
-    bias = as_numpy(f"{biased}.bias", arrays[biased]["bias"])
-    columns, features = recurrent.shape[1], kernel.shape[0] if kernel.ndim else 0
-    check_shape("dense_i.kernel", kernel, (features, columns), "(D, G·H)")
-    check_shape(f"{biased}.bias", bias, (columns,), "(G·H,)")
+        parts = ("kernel", "bias") if name == _biased(cell) else ("kernel",)
+        given[name] = take(
+            f"{LAYOUT} {name} of {cell.__name__}", arrays[name], parts, prefix=f"{name}."
+        )
+    kernel, recurrent = (given[name]["kernel"] for name in ("dense_i", "dense_h"))
+    bias = given[_biased(cell)]["bias"]
+    check_shape("dense_i.kernel", kernel, "(D, G·H)", sizes)
+    check_shape(f"{_biased(cell)}.bias", bias, "(G·H,)", sizes)
     return to_jax(cell, kernel, recurrent, bias)
 
 
@@ -87,21 +83,20 @@ def to_nnx(params: Params, *, optimized: bool = False) -> dict[str, dict[str, np
     if isinstance(params, LSTMParams) and not optimized:
         arrays = export_gates(LAYOUT, params)
         return {"if_" if name == "if" else name: value for name, value in arrays.items()}
-    check_holds(LAYOUT, "params", params, tuple(GATES))
-    if getattr(params, "recurrent_bias", None) is not None:
+    check_holds(LAYOUT, "params", params)
+    own = to_numpy(params)
+    if "recurrent_bias" in own:
         raise ValueError(
             f"{LAYOUT}'s GRUCell has no place for params.recurrent_bias; it must be None "
             "(linen's GRUCell has)"
         )
-    own = to_numpy(params)
-    kernel = own.input_kernel
     arrays = {
-        "dense_i": {"kernel": owned(kernel)},
-        "dense_h": {"kernel": owned(own.recurrent_kernel)},
+        "dense_i": {"kernel": owned(own["input_kernel"])},
+        "dense_h": {"kernel": owned(own["recurrent_kernel"])},
     }
-    arrays[_biased(type(params))]["bias"] = owned(or_zeros(own.bias, kernel.shape[1], kernel))
+    arrays[_biased(type(params))]["bias"] = owned(bias_or_zeros(own))
     return arrays
 
 
-def _biased(cell: type) -> str:
+def _biased(cell: type[Params]) -> str:
     return "dense_h" if cell is LSTMParams else "dense_i"

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
+from jax import Array
 from safetensors import SafetensorError
 from safetensors.flax import load_file
 from safetensors.numpy import save
@@ -24,10 +25,20 @@ from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
 from lstm_jax.files import write_whole
 from lstm_jax.gated import GRUParams, MGUParams
 from lstm_jax.interop.arrays import owned
-from lstm_jax.interop.checks import check_names, check_params
-from lstm_jax.interop.stacks import Directions, Layer, check_layers
+from lstm_jax.interop.checks import check_names
+from lstm_jax.interop.parameters import (
+    Layer,
+    Params,
+    arrays_of,
+    check_layers,
+    check_params,
+)
+from lstm_jax.stacks import Directions
 
 CELLS = {"lstm": LSTMParams, "gru": GRUParams, "rnn": RNNParams, "mgu": MGUParams}
+
+# A file's arrays by the parts of their names.
+Nested: TypeAlias = dict[str, "Nested"] | Array
 
 
 def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
@@ -69,14 +80,15 @@ def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
         arrays = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
-    tree: dict[str, Any] = {}
+    tree: dict[str, Nested] = {}
     for name, array in arrays.items():
         *parents, leaf = name.split(".")
         at = tree
         for parent in parents:
-            at = at.setdefault(parent, {})
-            if not isinstance(at, dict):
+            below = at.setdefault(parent, {})
+            if not isinstance(below, dict):
                 raise ValueError(f"{path}: {name!r} lies below another array")
+            at = below
         at[leaf] = array
     if not tree:
         raise ValueError(f"{path} holds no layers")
@@ -86,47 +98,51 @@ def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
     return tuple(_layer(f"{path}: {k}", tree[k]) for k in numbers)
 
 
-def _flatten(name: str, params: Any) -> dict[str, Any]:
+def _flatten(name: str, params: Params) -> dict[str, Array]:
     names = {cell: word for word, cell in CELLS.items()}
     if type(params) not in names:
         known = ", ".join(cell.__name__ for cell in names)
         raise ValueError(f"layer {name} must be one of {known}, got {type(params).__name__}")
     check_params(f"layer {name}", params)
     prefix = f"{name}.{names[type(params)]}"
-    given = {part: a for part, a in vars(params).items() if a is not None}
-    norm = given.pop("norm", None)
-    if norm is not None:
-        given |= {f"norm.{part}": a for part, a in vars(norm).items()}
-    return {f"{prefix}.{part}": a for part, a in given.items()}
+    return {f"{prefix}.{part}": array for part, array in arrays_of(params).items()}
 
 
-def _layer(name: str, tree: Any) -> Layer:
+def _layer(name: str, tree: Nested) -> Layer:
     if isinstance(tree, dict) and set(tree) & set(Directions._fields):
         check_names(name, tree, Directions._fields)
         return Directions(*(_params(f"{name}.{s}", tree[s]) for s in Directions._fields))
     return _params(name, tree)
 
 
-def _params(name: str, tree: Any) -> Any:
+def _params(name: str, tree: Nested) -> Params:
     if not isinstance(tree, dict) or len(tree) != 1 or not set(tree) <= set(CELLS):
         held = ", ".join(tree) if isinstance(tree, dict) else "an array"
         raise ValueError(f"{name} must hold one of {', '.join(CELLS)}, got {held}")
-    ((word, arrays),) = tree.items()
-    cell = CELLS[word]
-    if not isinstance(arrays, dict):
-        raise ValueError(f"{name}.{word} must hold arrays by name, got an array")
-    known = [field.name for field in fields(cell)]
-    kernels = ("input_kernel", "recurrent_kernel")
-    check_names(f"{name}.{word}", arrays, [n for n in known if n in arrays or n in kernels])
-    if "norm" in arrays:
-        norm = arrays["norm"]
-        if not isinstance(norm, dict):
-            raise ValueError(f"{name}.{word}.norm must hold arrays by name, got an array")
-        check_names(f"{name}.{word}.norm", norm, [field.name for field in fields(LSTMNorm)])
-        arrays = {**arrays, "norm": LSTMNorm(**norm)}
-    nested = [part for part, value in arrays.items() if isinstance(value, dict)]
-    if nested:
-        raise ValueError(f"{name}.{word}: {', '.join(nested)} must be an array")
-    params = cell(**arrays)
-    check_params(f"{name}.{word}", params)
+    ((word, branch),) = tree.items()
+    name, cell = f"{name}.{word}", CELLS[word]
+    branch = dict(_branch(name, branch))
+    known, kernels = [field.name for field in fields(cell)], ("input_kernel", "recurrent_kernel")
+    check_names(name, branch, [n for n in known if n in branch or n in kernels])
+    norm = {}
+    if "norm" in branch:
+        own = _branch(f"{name}.norm", branch.pop("norm"))
+        check_names(f"{name}.norm", own, [field.name for field in fields(LSTMNorm)])
+        norm = {"norm": LSTMNorm(**_arrays(f"{name}.norm", own))}
+    params = cell(**_arrays(name, branch), **norm)
+    check_params(name, params)
     return params
+
+
+def _branch(name: str, tree: Nested) -> dict[str, Nested]:
+    if not isinstance(tree, dict):
+        raise ValueError(f"{name} must hold arrays by name, got an array")
+    return tree
+
+
+def _arrays(name: str, branch: dict[str, Nested]) -> dict[str, Array]:
+    arrays = {part: value for part, value in branch.items() if not isinstance(value, dict)}
+    if len(arrays) < len(branch):
+        nested = ", ".join(part for part in branch if part not in arrays)
+        raise ValueError(f"{name}: {nested} must be an array")
+    return arrays

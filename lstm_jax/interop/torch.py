@@ -13,32 +13,42 @@ the direction from the end; G is 4, 3 or 1, D the width of what lies below:
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import product
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lstm_jax.cells import LSTMParams
-from lstm_jax.gated import GRUParams
-from lstm_jax.interop.arrays import as_numpy, or_zeros, owned, sum_biases, to_jax, to_numpy
-from lstm_jax.interop.checks import (
+from lstm_jax.interop.arrays import join_biases, owned, part_biases
+from lstm_jax.interop.checks import cell_of, check_mapping, check_shape, sizes_of, take
+from lstm_jax.interop.parameters import (
     GATES,
-    cell_of,
+    Layer,
+    Params,
+    arrays_of,
+    as_layer,
     check_holds,
-    check_mapping,
-    check_names,
-    check_shape,
+    check_layers,
+    each_direction,
+    to_jax,
+    to_numpy,
 )
-from lstm_jax.interop.stacks import Layer, Params, as_layer, check_layers, each_direction
 
+LETTERS = {
+    "weight_ih": "(G·H, D)",
+    "weight_hh": "(G·H, H)",
+    "bias_ih": "(G·H,)",
+    "bias_hh": "(G·H,)",
+    "weight_hr": "(P, H)",
+}
 HINT = (
     "of a larger module pass this layer's alone: "
     "{k.removeprefix('lstm.'): v for k, v in state_dict.items() if k.startswith('lstm.')}"
 )
 
 
-def from_torch(arrays: Mapping[str, Any]) -> tuple[Layer, ...]:
+def from_torch(arrays: Mapping[str, ArrayLike]) -> tuple[Layer, ...]:
     """Layers from the arrays of a `state_dict()`, of the cell that their shapes say.
 
     LSTM and RNN have one bias here: b_ih + b_hh, rounded once. The GRU's candidate keeps the two
@@ -61,40 +71,29 @@ def from_torch(arrays: Mapping[str, Any]) -> tuple[Layer, ...]:
     parts += ["bias_ih", "bias_hh"] if any(n.startswith("bias_") for n in arrays) else []
     parts += ["weight_hr"] if any(n.startswith("weight_hr") for n in arrays) else []
     names = [f"{p}_l{k}{s}" for k, s, p in product(range(max(depth, 1)), suffixes, parts)]
-    check_names("PyTorch", arrays, names, HINT)
-    given = {name: as_numpy(name, arrays[name]) for name in names}
+    given = take("PyTorch", arrays, names, HINT)
+    for name in ("weight_ih_l0", "weight_hr_l0"):
+        if name in given and given[name].ndim != 2:
+            letters = LETTERS[name.removesuffix("_l0")]
+            raise ValueError(f"{name} must be {letters}, got shape {given[name].shape}")
 
-    projected = "weight_hr_l0" in given
-    first = given["weight_hh_l0"]
-    if projected:
-        if given["weight_hr_l0"].ndim != 2:
-            raise ValueError(
-                f"weight_hr_l0 must be (P, H), got shape {given['weight_hr_l0'].shape}"
-            )
-        cell, (out, hidden) = LSTMParams, given["weight_hr_l0"].shape
+    letters = LETTERS
+    if "weight_hr_l0" in given:
+        projected, hidden = given["weight_hr_l0"].shape
+        letters = {**LETTERS, "weight_hh": "(G·H, P)"}
+        cell, sizes = LSTMParams, {**sizes_of(LSTMParams, hidden), "P": projected}
     else:
-        cell = cell_of("weight_hh_l0", first, transposed=True)
-        out = hidden = first.shape[1]
-    if given["weight_ih_l0"].ndim != 2:
-        raise ValueError(f"weight_ih_l0 must be (G·H, D), got shape {given['weight_ih_l0'].shape}")
-
-    rows, width, layers = GATES[cell] * hidden, given["weight_ih_l0"].shape[1], []
+        cell, sizes = cell_of("weight_hh_l0", given["weight_hh_l0"], transposed=True)
+    sizes["D"], layers = given["weight_ih_l0"].shape[1], []
     for k in range(depth):
-        letters = {
-            "weight_ih": ("(G·H, D)", (rows, width)),
-            "weight_hh": ("(G·H, P)" if projected else "(G·H, H)", (rows, out)),
-            "bias_ih": ("(G·H,)", (rows,)),
-            "bias_hh": ("(G·H,)", (rows,)),
-            "weight_hr": ("(P, H)", (out, hidden)),
-        }
         directions = []
         for suffix in suffixes:
             own = {part: given[f"{part}_l{k}{suffix}"] for part in parts}
             for part, array in own.items():
-                check_shape(f"{part}_l{k}{suffix}", array, letters[part][1], letters[part][0])
-            directions.append(_import(cell, hidden, own))
+                check_shape(f"{part}_l{k}{suffix}", array, letters[part], sizes)
+            directions.append(_import(cell, own))
         layers.append(as_layer(directions))
-        width = out * len(suffixes)
+        sizes["D"] = sizes.get("P", sizes["H"]) * len(suffixes)
     return tuple(layers)
 
 
@@ -116,13 +115,13 @@ def to_torch(layers: tuple[Layer, ...]) -> dict[str, np.ndarray]:
         ValueError: layers that differ in cell, width, directions or projection, and options that
             PyTorch has no place for: peepholes, layer normalisation, coupled gates.
     """
-    return name_arrays("PyTorch", layers, tuple(GATES), projection=True)
+    return name_arrays("PyTorch", layers, projection=True)
 
 
 def name_arrays(
     layout: str,
     layers: tuple[Layer, ...],
-    cells: tuple[type, ...],
+    cells: Collection[type[Params]] = tuple(GATES),
     *,
     projection: bool,
     bias: bool = False,
@@ -138,14 +137,12 @@ def name_arrays(
         check_holds(layout, f"layers[{k}]{suffix}", params, cells, projection=projection)
     check_uniform(layout, layers)
     biased = bias or any(
-        getattr(params, name, None) is not None
-        for params in flat.values()
-        for name in ("bias", "recurrent_bias")
+        {"bias", "recurrent_bias"} & arrays_of(params).keys() for params in flat.values()
     )
     return {
         f"{part}_l{k}{suffix}": owned(array)
         for (k, suffix), params in flat.items()
-        for part, array in _export(to_numpy(params), biased).items()
+        for part, array in _export(params, biased).items()
     }
 
 
@@ -184,38 +181,25 @@ def check_uniform(layout: str, layers: tuple[Layer, ...]) -> None:
 
 
 def _widths(params: Params) -> tuple[int, int | None]:
-    projection = getattr(params, "projection", None)
+    projection = arrays_of(params).get("projection")
     if projection is None:
         return params.recurrent_kernel.shape[0], None
-    return projection.shape
+    hidden, projected = projection.shape
+    return hidden, projected
 
 
-def _import(cell: type, hidden: int, own: Mapping[str, np.ndarray]) -> Params:
+def _import(cell: type[Params], own: Mapping[str, np.ndarray]) -> Params:
     kernels = own["weight_ih"].T, own["weight_hh"].T
-    if cell is GRUParams:
-        if "bias_ih" not in own:
-            return to_jax(GRUParams, *kernels)
-        # The candidate's recurrent bias stands inside the reset product; the gates' do not.
-        gates = np.arange(3 * hidden) < 2 * hidden
-        recurrent = own["bias_hh"]
-        bias = sum_biases(own["bias_ih"], np.where(gates, recurrent, np.zeros_like(recurrent)))
-        return to_jax(GRUParams, *kernels, bias, recurrent[2 * hidden :])
-    bias = sum_biases(own["bias_ih"], own["bias_hh"]) if "bias_ih" in own else None
+    biases = join_biases(cell, own["bias_ih"], own["bias_hh"]) if "bias_ih" in own else []
     options = {"projection": own["weight_hr"].T} if "weight_hr" in own else {}
-    return to_jax(cell, *kernels, bias, **options)
+    return to_jax(cell, *kernels, *biases, **options)
 
 
-def _export(params: Any, biased: bool) -> dict[str, np.ndarray]:
-    kernel = params.input_kernel
-    arrays = {"weight_ih": kernel.T, "weight_hh": params.recurrent_kernel.T}
+def _export(params: Params, biased: bool) -> dict[str, np.ndarray]:
+    own = to_numpy(params)
+    arrays = {"weight_ih": own["input_kernel"].T, "weight_hh": own["recurrent_kernel"].T}
     if biased:
-        columns = kernel.shape[1]
-        arrays["bias_ih"] = or_zeros(params.bias, columns, kernel)
-        recurrent = np.zeros_like(arrays["bias_ih"])
-        if isinstance(params, GRUParams):
-            candidate = or_zeros(params.recurrent_bias, columns // 3, recurrent)
-            recurrent = np.concatenate([recurrent[: 2 * columns // 3], candidate])
-        arrays["bias_hh"] = recurrent
-    if isinstance(params, LSTMParams) and params.projection is not None:
-        arrays["weight_hr"] = params.projection.T
+        arrays["bias_ih"], arrays["bias_hh"] = part_biases(own)
+    if "projection" in own:
+        arrays["weight_hr"] = own["projection"].T
     return arrays

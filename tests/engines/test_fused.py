@@ -1,5 +1,6 @@
 """Every plan of the fused path against the plain scan, in values and derivatives of both modes."""
 
+import functools
 import itertools
 
 import jax
@@ -51,6 +52,24 @@ def loss_of(cell, implementation, controls, reverse=False):
     return loss
 
 
+CASES = [  # batch, whether there are a mask and resets, reverse
+    ((), False, False),
+    ((B,), True, False),
+    ((B,), False, True),
+    ((2, 2), True, True),
+]
+
+
+def value_and_gradient(name, cell, case):
+    batch, controlled, reverse = CASES[case]
+    controls = controls_for(batch) if controlled else {}
+    loss = loss_of(cell, name, controls, reverse)
+    return jax.jit(jax.value_and_grad(loss))(problem(cell, batch))
+
+
+scanned = functools.cache(functools.partial(value_and_gradient, "scan"))  # alike for every plan
+
+
 def assert_same(a, b, tolerance=1e-12):
     for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
         assert_close(x, np.asarray(y), tolerance)
@@ -60,54 +79,45 @@ def assert_same(a, b, tolerance=1e-12):
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_plan_changes_no_value_and_no_gradient(cell, how, planned, x64):
     planned(how)
-    for batch, controls, reverse in [
-        ((), {}, False),
-        ((B,), controls_for((B,)), False),
-        ((B,), {}, True),
-        ((2, 2), controls_for((2, 2)), True),
-    ]:
-        arguments = problem(cell, batch)
-        run = [
-            jax.jit(jax.value_and_grad(loss_of(cell, name, controls, reverse)))
-            for name in ("fused", "scan")
-        ]
-        assert_same(run[0](arguments), run[1](arguments))
+    for case in range(len(CASES)):
+        assert_same(value_and_gradient("fused", cell, case), scanned(cell, case))
+
+
+def derivatives(name):
+    """Of one loss, in both modes, over one another and under vmap."""
+    of_all = loss_of("lstm", name, controls_for((B,)))
+    arguments = problem("lstm", (B,))
+    xs, rest = arguments.pop("xs"), arguments
+    directions = np.random.default_rng(8).normal(size=(2, *xs.shape))
+
+    def loss(xs):
+        return of_all({"xs": xs, **rest})
+
+    def every(xs, directions):
+        def along(x):
+            return jax.jvp(loss, (x,), (directions[0],))[1]
+
+        return (
+            jax.vmap(lambda v: jax.jvp(loss, (xs,), (v,))[1])(directions),  # vmap of forward mode
+            jax.jvp(jax.grad(loss), (xs,), (directions[0],))[1],  # forward over reverse
+            jax.grad(along)(xs),  # reverse over forward
+            jax.grad(lambda x: (jax.grad(loss)(x) * directions[1]).sum())(xs),
+            jax.vmap(jax.grad(loss))(xs + directions),
+            jax.linearize(loss, xs)[1](directions[1]),
+        )
+
+    return jax.jit(every)(xs, directions)
+
+
+scanned_derivatives = functools.cache(functools.partial(derivatives, "scan"))
 
 
 @pytest.mark.parametrize("how", PLANS[:3], ids=NAMES[:3])
 def test_both_modes_of_differentiation_to_any_order(how, planned, x64):
     planned(how)
-    controls = controls_for((B,))
-    arguments = problem("lstm", (B,))
-    xs, rest = arguments.pop("xs"), arguments
-    rng = np.random.default_rng(8)
-    directions = rng.normal(size=(2, *xs.shape))
-    found = {}
-    for name in ("fused", "scan"):
-        of_all = loss_of("lstm", name, controls)
-
-        def loss(xs, of_all=of_all):
-            return of_all({"xs": xs, **rest})
-
-        def every(xs, directions, loss=loss):
-            def pushed(v, f=loss):
-                return jax.jvp(f, (xs,), (v,))[1]
-
-            def along(x):
-                return jax.jvp(loss, (x,), (directions[0],))[1]
-
-            return (
-                jax.vmap(pushed)(directions),  # vmap of forward mode
-                jax.jvp(jax.grad(loss), (xs,), (directions[0],))[1],  # forward over reverse
-                jax.grad(along)(xs),  # reverse over forward
-                jax.grad(lambda x: (jax.grad(loss)(x) * directions[1]).sum())(xs),
-                jax.vmap(jax.grad(loss))(xs + directions),
-                jax.linearize(loss, xs)[1](directions[1]),
-            )
-
-        found[name] = jax.jit(every)(xs, directions)
-    assert_same(found["fused"], found["scan"], 1e-11)
-    assert_close(found["fused"][1], np.asarray(found["fused"][2]), 1e-11)
+    found = derivatives("fused")
+    assert_same(found, scanned_derivatives(), 1e-11)
+    assert_close(found[1], np.asarray(found[2]), 1e-11)
 
 
 def test_jacobian_and_hessian_by_forward_mode(x64):
@@ -121,44 +131,66 @@ def test_jacobian_and_hessian_by_forward_mode(x64):
         assert_same(made[0], made[1])
 
 
-@pytest.mark.parametrize("how", PLANS, ids=NAMES)
-def test_what_pointwise_owns_is_differentiated_in_every_plan(how, planned, x64):
-    planned(how)
+def with_options(name):
     params = lj.init_lstm(
         jax.random.key(0), D, H, peepholes=True, coupled=True, projection_features=2, bias=False,
         dtype=jnp.float64,
     )  # fmt: skip
     xs, mask = make_xs((T, B, D)), controls_for((B,))["mask"]
 
-    def loss(params, name):
+    def loss(params):
         final, hs = lj.lstm(params, xs, mask=mask, implementation=name)
         return (hs**3).sum() + (final.c**2).sum()
 
-    fused_, scanned = (
-        jax.jit(jax.value_and_grad(lambda p, n=name: loss(p, n)))(params)
-        for name in ("fused", "scan")
+    return jax.jit(jax.value_and_grad(loss))(params)
+
+
+scanned_with_options = functools.cache(functools.partial(with_options, "scan"))
+
+
+@pytest.mark.parametrize("how", PLANS, ids=NAMES)
+def test_what_pointwise_owns_is_differentiated_in_every_plan(how, planned, x64):
+    planned(how)
+    assert_same(with_options("fused"), scanned_with_options())
+
+
+def narrow(name):
+    arguments = problem("lstm", (8,), np.float32)
+    return jax.jit(jax.value_and_grad(loss_of("lstm", name, {})))(arguments)
+
+
+def halves():
+    """Parameters and inputs in bfloat16."""
+    arguments = problem("lstm", (8,), np.float32)
+    return jax.tree.map(
+        lambda a: jnp.asarray(a, jnp.bfloat16), (arguments["params"], arguments["xs"])
     )
-    assert_same(fused_, scanned)
+
+
+@functools.cache
+def scanned_narrow():
+    """In float32, and the gradient at what bfloat16 makes of the numbers."""
+    exact = jax.tree.map(lambda a: a.astype(jnp.float32), halves())
+
+    def total(params, xs):
+        return lj.lstm(params, xs, implementation="scan")[1].sum()
+
+    return narrow("scan"), jax.jit(jax.grad(total, (0, 1)))(*exact)
 
 
 @pytest.mark.parametrize("how", PLANS, ids=NAMES)
 def test_float32_agrees_to_a_hundred_thousandth_and_bfloat16_keeps_its_dtypes(how, planned):
     planned(how)
-    arguments = problem("lstm", (8,), np.float32)
-    run = [jax.jit(jax.value_and_grad(loss_of("lstm", n, {}))) for n in ("fused", "scan")]
-    assert_same(run[0](arguments), run[1](arguments), 1e-5)
-    half = jax.tree.map(lambda a: jnp.asarray(a, jnp.bfloat16), arguments["params"])
-    xs = jnp.asarray(arguments["xs"], jnp.bfloat16)
+    scanned, expected = scanned_narrow()
+    assert_same(narrow("fused"), scanned, 1e-5)
 
     def total(params, xs):
         final, hs = lj.lstm(params, xs, implementation="fused")
         assert (hs.dtype, final.c.dtype) == (jnp.bfloat16, jnp.float32)
         return hs.astype(jnp.float32).sum()
 
-    gradients = jax.grad(total, (0, 1))(half, xs)
+    gradients = jax.jit(jax.grad(total, (0, 1)))(*halves())
     assert {leaf.dtype for leaf in jax.tree.leaves(gradients)} == {jnp.dtype(jnp.bfloat16)}
-    exact = jax.tree.map(lambda a: a.astype(jnp.float32), (half, xs))
-    expected = jax.grad(lambda p, x: lj.lstm(p, x, implementation="scan")[1].sum(), (0, 1))(*exact)
     for a, b in zip(jax.tree.leaves(gradients), jax.tree.leaves(expected), strict=True):
         assert np.abs(np.asarray(a, np.float32) - b).max() <= 0.03 * np.abs(b).max()
 
@@ -178,6 +210,9 @@ def test_columns_are_what_a_wide_layer_of_few_rows_takes():
     xs = jax.random.normal(jax.random.key(1), (3, 8, 5))
     told = functional.explain(functional.lstm_cell(), params, xs)
     assert told.plan == Plan(hoisted=False, columns=True)
-    for name in (None, "fused"):
-        hs = lj.lstm(params, xs, implementation=name)[1]
-        assert_close(hs, np.asarray(lj.lstm(params, xs, implementation="scan")[1]), 1e-5)
+    default, named, scanned = (
+        jax.jit(functools.partial(lj.lstm, implementation=name))(params, xs)[1]
+        for name in (None, "fused", "scan")
+    )
+    assert_close(default, np.asarray(scanned), 1e-5)
+    assert_close(named, np.asarray(scanned), 1e-5)

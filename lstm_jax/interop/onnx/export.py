@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
+from lstm_jax.cells import Activation
 from lstm_jax.interop.onnx.format import OPERATORS
 from lstm_jax.interop.onnx.graph import PLAIN, Graph, add_stack, directions_of, dtype_of
+from lstm_jax.interop.parameters import Layer, Params
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.nn.layers import GRU, LSTM, RNN, Recurrent
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+class Variant(TypedDict):
+    """What of a cell is not in its parameters: as in `export_layers`."""
+
+    reset_after: bool
+    activations: Sequence[str] | None
+
 
 def export_layers(
-    layers: Recurrent | Sequence[Any],
+    layers: Recurrent | Sequence[Layer | tuple[Params, Params]],
     *,
     reset_after: bool = True,
     activations: Sequence[str] | None = None,
     initial_state: bool = False,
     sequence_lens: bool = False,
     name: str = "lstm_jax",
-) -> Any:
+) -> ModelProto:
     """A layer, or a stack of layers, as an ONNX model; T and B are symbolic.
 
     Inputs, where layer k has n directions (1, or 2 where bidirectional):
@@ -60,9 +72,9 @@ def export_layers(
     if isinstance(layers, Recurrent):
         if activations is not None or not reset_after:
             raise ValueError("a layer brings its own reset_after and activations; give none")
-        layers, options = _of_module(layers, initial_state)
+        layers, variant = _of_module(layers, initial_state)
     else:
-        options = {"reset_after": reset_after, "activations": activations}
+        variant = Variant(reset_after=reset_after, activations=activations)
     if not isinstance(layers, (tuple, list)) or hasattr(layers, "_fields"):
         raise TypeError(
             f"layers must be a tuple, bottom first, got one {type(layers).__name__}; for one layer "
@@ -75,17 +87,21 @@ def export_layers(
     graph.input("xs", dtype, ["T", "B", pairs[0][0].input_kernel.shape[0]])
     if sequence_lens:
         graph.input("sequence_lens", np.dtype(np.int32), ["B"])
-    hs, width = add_stack(graph, "xs", pairs, dtype, **options)
+    hs, width = add_stack(graph, "xs", pairs, dtype, **variant)
     graph.node("Identity", [hs], ["hs"])
     graph.output("hs", dtype, ["T", "B", width], first=True)
     return graph.model(name)
 
 
-def export_char_lm(model: CharLM, *, name: str = "char_lm") -> Any:
+def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
     """A `CharLM` as an ONNX model: a sampling loop feeds the state that came out back in.
 
     Inputs: `ids` (B, T) int64; `h_k`, `c_k` (1, B, H) for every layer k, zeros before a text.
     Outputs: `logits` (B, T, V); `final_h_k`, `final_c_k` (1, B, H). B and T are symbolic.
+
+    Args:
+        model: the network, as it is without a key.
+        name: of the graph.
 
     Returns:
         An `onnx.ModelProto` that the checker has passed.
@@ -95,7 +111,7 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> Any:
         ValueError: for layers that the operators cannot hold, as in `export_layers`.
     """
     graph = Graph(initial_state=True, sequence_lens=False)
-    layers, options = _of_module(model.lstm, True)
+    layers, variant = _of_module(model.lstm, True)
     pairs = [directions_of(layer) for layer in layers]
     embedding, projection, bias = (
         np.asarray(array[...]) for array in (model.embedding, model.projection, model.output_bias)
@@ -106,7 +122,7 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> Any:
     table = graph.constant("embedding", embedding)
     rows = graph.node("Gather", [table, "ids"], ["embedded"])
     xs = graph.node("Transpose", [rows], ["xs"], perm=[1, 0, 2])
-    hs, _ = add_stack(graph, xs, pairs, dtype, **options)
+    hs, _ = add_stack(graph, xs, pairs, dtype, **variant)
     features = graph.node("MatMul", [hs, graph.constant("projection", projection)], ["features"])
     columns = graph.node("Transpose", [table], ["embedding_transposed"], perm=[1, 0])
     scores = graph.node("MatMul", [features, columns], ["scores"])
@@ -116,7 +132,7 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> Any:
     return graph.model(name)
 
 
-def _of_module(layer: Recurrent, initial_state: bool) -> tuple[Any, dict[str, Any]]:
+def _of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...], Variant]:
     """The parameters of a layer without a key, and what else its cell is."""
     refused = {
         "merge='sum'": layer.bidirectional and layer.merge != "concat",
@@ -130,7 +146,7 @@ def _of_module(layer: Recurrent, initial_state: bool) -> tuple[Any, dict[str, An
     for name, there in refused.items():
         if there:
             raise ValueError(f"ONNX's operators cannot hold {name} of the {type(layer).__name__}")
-    functions: tuple[Any, ...] = ()
+    functions: tuple[Activation, ...] = ()
     if isinstance(layer, LSTM):
         functions = tuple(layer.activations)
     elif isinstance(layer, RNN):
@@ -144,7 +160,5 @@ def _of_module(layer: Recurrent, initial_state: bool) -> tuple[Any, dict[str, An
     names = tuple(PLAIN[function] for function in functions)
     textbook = names in [operator.activations for operator in OPERATORS.values()]
     activations = names if names and not textbook else None
-    return layer.params, {
-        "reset_after": layer.reset_after if isinstance(layer, GRU) else True,
-        "activations": activations,
-    }
+    reset_after = layer.reset_after if isinstance(layer, GRU) else True
+    return layer.params, Variant(reset_after=reset_after, activations=activations)

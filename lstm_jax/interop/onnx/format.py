@@ -6,29 +6,36 @@ An ONNX kernel is a row of blocks per gate, (directions, gates · H, D); ours is
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+from jax import Array
 
-from lstm_jax.cells import LSTM_GATE_ORDER, LSTMParams, LSTMState, RNNParams, RNNState
-from lstm_jax.gated import GRU_GATE_ORDER, GRUParams, GRUState
+from lstm_jax.cells import LSTMParams, LSTMState, RNNParams, RNNState
+from lstm_jax.gated import GRUParams, GRUState
+from lstm_jax.interop.parameters import GATES, Params
 
-PEEPHOLE_ORDER = ("i", "f", "o")
-ONNX_PEEPHOLE_ORDER = ("i", "o", "f")
+PEEPHOLE_ORDER = "ifo"
+ONNX_PEEPHOLE_ORDER = "iof"
 
 
 class Operator(NamedTuple):
     """A recurrent operator of ONNX beside the cell that it is."""
 
-    params: Any
-    state: Any
-    gates: tuple[str, ...]
-    onnx_gates: tuple[str, ...]
+    params: type[Params]
+    state: type[LSTMState] | type[GRUState] | type[RNNState]
+    onnx_gates: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     activations: tuple[str, ...]
+
+    @property
+    def gates(self) -> str:
+        """The letters of its gates in our order."""
+        return GATES[self.params]
 
 
 _INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h")
@@ -37,33 +44,24 @@ OPERATORS = {
     "LSTM": Operator(
         LSTMParams,
         LSTMState,
-        LSTM_GATE_ORDER,
-        ("i", "o", "f", "g"),
+        "iofg",
         (*_INPUTS, "initial_c", "P"),
         ("Y", "Y_h", "Y_c"),
         ("Sigmoid", "Tanh", "Tanh"),
     ),
-    "GRU": Operator(
-        GRUParams,
-        GRUState,
-        GRU_GATE_ORDER,
-        ("z", "r", "n"),
-        _INPUTS,
-        ("Y", "Y_h"),
-        ("Sigmoid", "Tanh"),
-    ),
-    "RNN": Operator(RNNParams, RNNState, ("h",), ("h",), _INPUTS, ("Y", "Y_h"), ("Tanh",)),
+    "GRU": Operator(GRUParams, GRUState, "zrn", _INPUTS, ("Y", "Y_h"), ("Sigmoid", "Tanh")),
+    "RNN": Operator(RNNParams, RNNState, "h", _INPUTS, ("Y", "Y_h"), ("Tanh",)),
 }
 
 
-def _hard_sigmoid(z, alpha, beta):
+def _hard_sigmoid(z: Array, alpha: float, beta: float) -> Array:
     return jnp.clip(alpha * z + beta, 0, 1)
 
 
 # Each as a function of z and its constants, with the constants' defaults: those of the operators
 # of the same names, as ONNX asks. Affine and ScaledTanh are operators no more and have none.
-NO_DEFAULTS = {"alpha": None, "beta": None}
-ACTIVATIONS = {
+NO_DEFAULTS: dict[str, float | None] = {"alpha": None, "beta": None}
+ACTIVATIONS: dict[str, tuple[Callable[..., Array], Mapping[str, float | None]]] = {
     "Sigmoid": (jax.nn.sigmoid, {}),
     "Tanh": (jnp.tanh, {}),
     "Relu": (jax.nn.relu, {}),
@@ -78,17 +76,7 @@ ACTIVATIONS = {
 }
 
 
-def reorder(array: Any, source: tuple[str, ...], target: tuple[str, ...]) -> Any:
-    """The blocks of the last axis, named by `source`, in the order of `target`.
-
-    A name may be left out of the target. NumPy in, NumPy out; JAX in, JAX out.
-    """
-    width = array.shape[-1] // len(source)
-    columns = [source.index(name) * width + np.arange(width) for name in target]
-    return array[..., np.concatenate(columns)]
-
-
-def onnx_package() -> Any:
+def onnx_package() -> ModuleType:
     """The `onnx` package, imported when first needed.
 
     Raises:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
+from lstm_jax.interop.arrays import part_biases, reorder
 from lstm_jax.interop.onnx.format import (
     ACTIVATIONS,
     ONNX_PEEPHOLE_ORDER,
     OPERATORS,
     PEEPHOLE_ORDER,
     onnx_package,
-    reorder,
 )
+from lstm_jax.interop.parameters import OPTIONS, Layer, Params, arrays_of, is_coupled, to_numpy
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+# The parameters of a layer's directions: one, or forward and backward.
+Pair: TypeAlias = tuple[Params, ...]
 
 # The newest version of the three operators; IR 10 is the one that came with it, and a model that
 # claims a newer one is refused by runtimes that could run it.
@@ -34,25 +43,29 @@ class Graph:
         self.sequence_lens = sequence_lens
         self.nodes, self.inputs, self.outputs, self.constants = [], [], [], []
 
-    def input(self, name, dtype, shape):
+    def input(self, name: str, dtype: np.dtype, shape: Sequence[int | str]) -> str:
         self.inputs.append(self._value(name, dtype, shape))
         return name
 
-    def output(self, name, dtype, shape, *, first=False):
+    def output(
+        self, name: str, dtype: np.dtype, shape: Sequence[int | str], *, first: bool = False
+    ) -> None:
         self.outputs.insert(0 if first else len(self.outputs), self._value(name, dtype, shape))
 
-    def constant(self, name, array):
+    def constant(self, name: str, array: np.ndarray) -> str:
         contiguous = np.ascontiguousarray(array)
         self.constants.append(self.onnx.numpy_helper.from_array(contiguous, name))
         return name
 
-    def node(self, operator, inputs, outputs, **attributes):
+    def node(
+        self, operator: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: object
+    ) -> str:
         self.nodes.append(
             self.onnx.helper.make_node(operator, inputs, outputs, name=outputs[0], **attributes)
         )
         return outputs[0]
 
-    def model(self, name):
+    def model(self, name: str) -> ModelProto:
         helper = self.onnx.helper
         graph = helper.make_graph(self.nodes, name, self.inputs, self.outputs, self.constants)
         model = helper.make_model(
@@ -72,11 +85,11 @@ class Graph:
 def add_stack(
     graph: Graph,
     xs: str,
-    layers: list[tuple[Any, ...]],
-    dtype: Any,
+    layers: list[Pair],
+    dtype: np.dtype,
     *,
     reset_after: bool,
-    activations: Any,
+    activations: Sequence[str] | None,
 ) -> tuple[str, int]:
     """Add the layers on top of `xs`; the name and the width of the top layer's hs."""
     width = layers[0][0].input_kernel.shape[0]
@@ -105,7 +118,7 @@ def add_stack(
     return xs, width
 
 
-def _flat(graph, k, y, width, directions):
+def _flat(graph: Graph, k: int, y: str, width: int, directions: int) -> str:
     """Y (T, directions, B, H) as (T, B, directions · H)."""
     if directions == 1:
         axis = graph.constant(f"axis_{k}", np.array([1]))
@@ -115,7 +128,9 @@ def _flat(graph, k, y, width, directions):
     return graph.node("Reshape", [beside, shape], [f"hs_{k}"])
 
 
-def _node_of(k, pair, width, reset_after, activations):
+def _node_of(
+    k: int, pair: Pair, width: int, reset_after: bool, activations: Sequence[str] | None
+) -> tuple[str, dict[str, object], dict[str, np.ndarray]]:
     """Operator, attributes and arrays of one layer; `pair` has its one or two directions."""
     kinds = {_kind(k, params, width, reset_after) for params in pair}
     hidden = {params.recurrent_kernel.shape[0] for params in pair}
@@ -125,7 +140,7 @@ def _node_of(k, pair, width, reset_after, activations):
             "gates; one ONNX operator holds two of the same"
         )
     ((operator, coupled),) = kinds
-    attributes = {}
+    attributes: dict[str, object] = {}
     if len(pair) == 2:
         attributes["direction"] = "bidirectional"
     if operator == "GRU":
@@ -142,7 +157,7 @@ def _node_of(k, pair, width, reset_after, activations):
     return operator, attributes, {n: np.stack([one[n] for one in arrays]) for n in arrays[0]}
 
 
-def _kind(k, params, width, reset_after):
+def _kind(k: int, params: Params, width: int, reset_after: bool) -> tuple[str, bool]:
     """`(operator, whether input and forget gate are coupled)`, after what ONNX cannot hold."""
     operator = next(name for name, one in OPERATORS.items() if type(params) is one.params)
     if params.input_kernel.shape[0] != width:
@@ -150,17 +165,16 @@ def _kind(k, params, width, reset_after):
             f"the input_kernel of layer {k} has shape {params.input_kernel.shape}; it must have "
             f"{width} rows, the features that it reads"
         )
-    if operator == "GRU" and not reset_after and params.recurrent_bias is not None:
+    own = arrays_of(params)
+    if "recurrent_bias" in own and not reset_after:
         raise ValueError(f"layer {k} has a recurrent_bias, which needs reset_after=True")
-    if operator != "LSTM":
-        return operator, False
-    for option, words in (("projection", "a projection"), ("norm", "layer normalisation")):
-        if getattr(params, option) is not None:
-            raise ValueError(f"layer {k} has {words}, which ONNX's LSTM cannot hold")
-    return operator, params.recurrent_kernel.shape[1] == 3 * params.recurrent_kernel.shape[0]
+    for option in ("projection", "norm.input_scale"):
+        if option in own:
+            raise ValueError(f"layer {k} has {OPTIONS[option]}, which ONNX's LSTM cannot hold")
+    return operator, is_coupled(params)
 
 
-def _names(operator, coupled, activations):
+def _names(operator: str, coupled: bool, activations: Sequence[str]) -> list[str]:
     expected = len(OPERATORS[operator].activations)
     if isinstance(activations, str) or len(activations) != expected:
         raise ValueError(
@@ -178,26 +192,21 @@ def _names(operator, coupled, activations):
     return list(activations)
 
 
-def _arrays(operator, params):
+def _arrays(operator: str, params: Params) -> dict[str, np.ndarray]:
     """W (gates · H, D), R (gates · H, H), and B (2 · gates · H), P (3H) where there are some."""
+    own, coupled = to_numpy(params), is_coupled(params)
     gates, onnx_gates = OPERATORS[operator].gates, OPERATORS[operator].onnx_gates
-    hidden = params.recurrent_kernel.shape[0]
-    coupled = operator == "LSTM" and params.recurrent_kernel.shape[1] == 3 * hidden
 
-    def onnx(array):
-        array = np.asarray(array)
-        return reorder(_uncoupled(array, hidden) if coupled else array, gates, onnx_gates)
+    def onnx(array: np.ndarray) -> np.ndarray:
+        return reorder(_uncoupled(array) if coupled else array, gates, onnx_gates)
 
-    arrays = {"W": onnx(params.input_kernel).T, "R": onnx(params.recurrent_kernel).T}
-    recurrent_bias = getattr(params, "recurrent_bias", None)
-    if params.bias is not None or recurrent_bias is not None:
-        zeros = np.zeros(len(gates) * hidden, arrays["W"].dtype)
-        bias = zeros if params.bias is None else onnx(params.bias)
-        if recurrent_bias is not None:
-            zeros = np.concatenate([zeros[: 2 * hidden], np.asarray(recurrent_bias)])
-        arrays["B"] = np.concatenate([bias, zeros])
-    if getattr(params, "peephole", None) is not None:
-        rows = np.asarray(params.peephole).reshape(-1)
+    arrays = {"W": onnx(own["input_kernel"]).T, "R": onnx(own["recurrent_kernel"]).T}
+    if {"bias", "recurrent_bias"} & own.keys():
+        own |= {"bias": onnx(own["bias"])} if "bias" in own else {}
+        # The candidate, whose bias on h is apart, is the last gate in ONNX's order too.
+        arrays["B"] = np.concatenate(part_biases(own))
+    if "peephole" in own:
+        rows = own["peephole"].reshape(-1)
         if coupled:
             forget, output = np.split(rows, 2)
             rows = np.concatenate([-forget, np.zeros_like(forget), output])
@@ -205,17 +214,17 @@ def _arrays(operator, params):
     return arrays
 
 
-def _uncoupled(array, hidden):
+def _uncoupled(array: np.ndarray) -> np.ndarray:
     """Columns f, g, o as columns i, f, g, o for ONNX's input_forget=1.
 
     We keep f and take i = 1 - f; ONNX keeps i and takes f = 1 - i, and reads no f. The same
     function by σ(-z) = 1 - σ(z): the input gate's columns are those of f, negated.
     """
-    forget = array[..., :hidden]
-    return np.concatenate([-forget, np.zeros_like(forget), array[..., hidden:]], axis=-1)
+    forget, candidate, output = np.split(array, 3, axis=-1)
+    return np.concatenate([-forget, np.zeros_like(forget), candidate, output], axis=-1)
 
 
-def directions_of(layer: Any) -> tuple[Any, ...]:
+def directions_of(layer: Layer | tuple[Params, ...]) -> Pair:
     """The parameters of a layer's directions: one, or forward and backward."""
     pair = tuple(layer) if isinstance(layer, tuple) else (layer,)
     known = tuple(operator.params for operator in OPERATORS.values())
@@ -230,7 +239,7 @@ def directions_of(layer: Any) -> tuple[Any, ...]:
     return pair
 
 
-def dtype_of(layers: Any, *arrays: Any) -> Any:
+def dtype_of(layers: Iterable[Pair], *arrays: ArrayLike) -> np.dtype:
     """The dtype that all arrays share; a ValueError where there is none, or ONNX has it not."""
     leaves = [*jax.tree.leaves(layers), *arrays]
     dtypes = {str(np.asarray(leaf).dtype) for leaf in leaves}

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lstm_jax.interop.onnx.format import OPERATORS, onnx_package
-from lstm_jax.interop.onnx.node import (
+from lstm_jax.interop.onnx.attributes import (
     SIDES,
-    Recurrence,
     attributes_of,
     check_shape,
     operator_of,
     ranked,
-    read_node,
 )
+from lstm_jax.interop.onnx.format import OPERATORS, onnx_package
+from lstm_jax.interop.onnx.node import Recurrence, read_node
 from lstm_jax.recurrence import scan
 
+if TYPE_CHECKING:
+    from onnx import GraphProto, ModelProto, NodeProto
 
-def run(model: Any, *inputs: Any) -> tuple[Array, ...]:
+Arrays = Mapping[str, Array | np.ndarray]
+
+
+def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Array, ...]:
     """Evaluate an ONNX model whose graph is one LSTM, GRU or RNN node.
 
     Everything the operators know is followed: initial states, peepholes, `sequence_lens`, all
@@ -63,7 +68,7 @@ def run(model: Any, *inputs: Any) -> tuple[Array, ...]:
     return tuple(results[output.name] for output in graph.output)
 
 
-def load(model: Any) -> tuple[tuple[Recurrence, ...], ...]:
+def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
     """The recurrent layers of an ONNX model, bottom first, each with its one or two directions.
 
     The nodes must be a chain, as `export_layers`, `export_char_lm` and other exporters write it:
@@ -72,6 +77,9 @@ def load(model: Any) -> tuple[tuple[Recurrence, ...], ...]:
 
     Args:
         model: an `onnx.ModelProto`, or the path of one; the weights are stored in it.
+
+    Returns:
+        Bottom first, for each layer one `Recurrence`, or forward and backward.
 
     Raises:
         ImportError: where onnx is not installed.
@@ -99,12 +107,12 @@ def load(model: Any) -> tuple[tuple[Recurrence, ...], ...]:
     return tuple(layers)
 
 
-def _evaluate(node, arrays):
+def _evaluate(node: NodeProto, arrays: Arrays) -> dict[str, Array]:
     """The node's outputs by their names in the graph."""
     operator, attributes = OPERATORS[node.op_type], attributes_of(node)
     weights = {name: arrays[name] for name in ("W", "R", "B", "P") if name in arrays}
     sides = read_node(node, weights)
-    batch_first = attributes["layout"] == 1
+    batch_first = attributes.layout == 1
     xs = ranked(node, "X", arrays["X"], 3)
     xs = jnp.swapaxes(xs, 0, 1) if batch_first else xs
     batch, features = xs.shape[1:]
@@ -124,6 +132,7 @@ def _evaluate(node, arrays):
     lengths = arrays.get("sequence_lens")
     if lengths is not None:
         check_shape(node, "sequence_lens", lengths, (batch,))
+        lengths = jnp.asarray(lengths)
     ends, outputs = [], []
     for side, (params, step, reverse) in enumerate(sides):
         state = operator.state(*(initial[side] for initial in starts))
@@ -139,16 +148,16 @@ def _evaluate(node, arrays):
 # --- the graph -----------------------------------------------------------------------------------
 
 
-def _read(model):
+def _read(model: ModelProto | str | Path) -> ModelProto:
     onnx = onnx_package()
-    if isinstance(model, onnx.ModelProto):
-        return model
     if isinstance(model, (str, Path)):
         return onnx.load(model)
-    raise TypeError(f"model must be an onnx.ModelProto or a path, got {type(model).__name__}")
+    if not isinstance(model, onnx.ModelProto):
+        raise TypeError(f"model must be an onnx.ModelProto or a path, got {type(model).__name__}")
+    return model
 
 
-def _stored(graph):
+def _stored(graph: GraphProto) -> dict[str, np.ndarray]:
     """The arrays that the model holds, by name: initializers, and Constant nodes."""
     to_array = onnx_package().numpy_helper.to_array
     stored = {one.name: to_array(one) for one in graph.initializer}
@@ -158,7 +167,7 @@ def _stored(graph):
     return stored
 
 
-def _bind(graph, inputs):
+def _bind(graph: GraphProto, inputs: tuple[Array | np.ndarray, ...]) -> Arrays:
     """Arrays by name: what the model holds, and the inputs over it."""
     stored = _stored(graph)
     names = [one.name for one in graph.input]
@@ -173,18 +182,20 @@ def _bind(graph, inputs):
     return stored | dict(zip(needed if len(inputs) == len(needed) else names, inputs, strict=True))
 
 
-def _given(node):
+def _given(node: NodeProto) -> dict[str, str]:
     """The operator's inputs that the node has: its name for it -> the graph's."""
     pairs = zip(OPERATORS[node.op_type].inputs, node.input, strict=False)
     return {name: outer for name, outer in pairs if outer}
 
 
-def _named(node, arrays):
+def _named(node: NodeProto, arrays: Arrays) -> Arrays:
     """Arrays under the operator's names for them; those that are not there are left out."""
     return {name: arrays[outer] for name, outer in _given(node).items() if outer in arrays}
 
 
-def _check_chain(graph, stored, below, above):
+def _check_chain(
+    graph: GraphProto, stored: Mapping[str, np.ndarray], below: NodeProto, above: NodeProto
+) -> None:
     """Raise unless `above` reads the Y of `below` as (T, B, directions · H)."""
     producers = {name: node for node in graph.node for name in node.output}
     between, name = [], above.input[0]
@@ -192,8 +203,8 @@ def _check_chain(graph, stored, below, above):
         if producers[name].op_type != "Identity":
             between.insert(0, producers[name])
         name = producers[name].input[0] if producers[name].input else ""
-    layouts = {attributes_of(node)["layout"] for node in (below, above)}
-    sides = SIDES[attributes_of(below)["direction"]]
+    layouts = {attributes_of(node).layout for node in (below, above)}
+    sides = SIDES[attributes_of(below).direction]
     kinds = [node.op_type for node in between]
     if len(sides) == 1:
         fits = kinds == ["Squeeze"] and _axes(between[0], stored) == [1]
@@ -208,7 +219,7 @@ def _check_chain(graph, stored, below, above):
         )
 
 
-def _axes(squeeze, stored):
+def _axes(squeeze: NodeProto, stored: Mapping[str, np.ndarray]) -> list[int]:
     """The axes of a Squeeze: an input, or before opset 13 an attribute."""
     if len(squeeze.input) > 1:
         return np.atleast_1d(stored.get(squeeze.input[1], [])).tolist()

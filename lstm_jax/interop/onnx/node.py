@@ -1,10 +1,10 @@
-"""One recurrent node of ONNX: its attributes checked, its weights as our parameters."""
+"""One recurrent node of ONNX: its weights as our parameters, each direction with its step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,6 @@ import numpy as np
 from jax import Array
 
 from lstm_jax.cells import (
-    LSTM_GATE_ORDER,
     LSTMActivations,
     LSTMParams,
     LSTMState,
@@ -22,28 +21,24 @@ from lstm_jax.cells import (
     rnn_step,
 )
 from lstm_jax.gated import GRUParams, gru_step
-from lstm_jax.interop.onnx.format import (
-    ACTIVATIONS,
-    ONNX_PEEPHOLE_ORDER,
-    OPERATORS,
-    PEEPHOLE_ORDER,
-    Operator,
-    onnx_package,
-    reorder,
+from lstm_jax.interop.arrays import reorder
+from lstm_jax.interop.onnx.attributes import (
+    SIDES,
+    Attributes,
+    Function,
+    attributes_of,
+    check_shape,
+    functions_of,
+    ranked,
 )
+from lstm_jax.interop.onnx.format import ONNX_PEEPHOLE_ORDER, OPERATORS, PEEPHOLE_ORDER
+from lstm_jax.interop.parameters import Params
 from lstm_jax.recurrence import Step
 
-SIDES = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-_DEFAULTS = {
-    "activation_alpha": (),
-    "activation_beta": (),
-    "activations": None,
-    "clip": None,
-    "direction": "forward",
-    "hidden_size": None,
-    "layout": 0,
-}
-_OWN_DEFAULTS = {"LSTM": {"input_forget": 0}, "GRU": {"linear_before_reset": 0}, "RNN": {}}
+if TYPE_CHECKING:
+    from onnx import NodeProto
+
+Arrays = Mapping[str, Array]
 
 
 class Recurrence(NamedTuple):
@@ -57,12 +52,12 @@ class Recurrence(NamedTuple):
     `scan(step, params, xs, state, reverse=reverse)` runs it.
     """
 
-    params: Any
+    params: Params
     step: Step
     reverse: bool
 
 
-def read_node(node: Any, arrays: Mapping[str, Any]) -> tuple[Recurrence, ...]:
+def read_node(node: NodeProto, arrays: Mapping[str, Array | np.ndarray]) -> tuple[Recurrence, ...]:
     """The weights of one LSTM, GRU or RNN node as our parameters, each with its step.
 
     Args:
@@ -80,15 +75,13 @@ def read_node(node: Any, arrays: Mapping[str, Any]) -> tuple[Recurrence, ...]:
             constant, ranks or shapes that do not fit.
     """
     attributes = attributes_of(node)
-    sides = SIDES[attributes["direction"]]
+    sides = SIDES[attributes.direction]
     _check_weights(node, attributes, arrays)
-    functions = _activations(node, attributes, len(sides))
+    functions = functions_of(node, attributes)
     made = []
     for side, reverse in enumerate(sides):
         own = {name: array[side] for name, array in arrays.items()}
-        make = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}[node.op_type]
-        names, chosen = functions[side]
-        params, step = make(attributes, own, names, chosen)
+        params, step = _MAKE[node.op_type](attributes, own, functions[side])
         made.append(Recurrence(jax.tree.map(jnp.asarray, params), step, reverse))
     return tuple(made)
 
@@ -98,24 +91,28 @@ def read_node(node: Any, arrays: Mapping[str, Any]) -> tuple[Recurrence, ...]:
 # By indices and operators alone: NumPy's arrays are rearranged in NumPy, with nothing to compile.
 
 
-def _lstm(attributes, arrays, names, functions):
+def _lstm(
+    attributes: Attributes, arrays: Arrays, functions: list[Function]
+) -> tuple[LSTMParams, Step]:
     W, R, biases = _weights("LSTM", arrays)
     peephole = None
     if "P" in arrays:
         peephole = reorder(arrays["P"], ONNX_PEEPHOLE_ORDER, PEEPHOLE_ORDER).reshape(3, -1)
     params = LSTMParams(W, R, None if biases is None else biases[0] + biases[1], peephole)
     step = lstm_step
-    if attributes["input_forget"]:
-        if names[0] == "Sigmoid":
+    if attributes.input_forget:
+        if functions[0].name == "Sigmoid":
             params = _coupled(params)
         else:
             step = _input_forget_step
-    return params, partial(step, activations=LSTMActivations(*functions))
+    return params, partial(step, activations=LSTMActivations(*(one.call for one in functions)))
 
 
-def _gru(attributes, arrays, names, functions):
+def _gru(
+    attributes: Attributes, arrays: Arrays, functions: list[Function]
+) -> tuple[GRUParams, Step]:
     W, R, biases = _weights("GRU", arrays)
-    after = bool(attributes["linear_before_reset"])
+    after = bool(attributes.linear_before_reset)
     bias, recurrent_bias = None, None
     if biases is not None:
         from_x, from_h = biases
@@ -125,32 +122,39 @@ def _gru(attributes, arrays, names, functions):
             from_h = from_h * np.repeat([1, 1, 0], hidden).astype(from_h.dtype)
         bias = from_x + from_h
     params = GRUParams(W, R, bias, recurrent_bias)
-    gate, activation = functions
+    gate, activation = (one.call for one in functions)
     return params, partial(gru_step, reset_after=after, gate_activation=gate, activation=activation)
 
 
-def _rnn(attributes, arrays, names, functions):
+def _rnn(
+    attributes: Attributes, arrays: Arrays, functions: list[Function]
+) -> tuple[RNNParams, Step]:
+    del attributes
     W, R, biases = _weights("RNN", arrays)
     params = RNNParams(W, R, None if biases is None else biases[0] + biases[1])
-    return params, partial(rnn_step, activation=functions[0])
+    return params, partial(rnn_step, activation=functions[0].call)
 
 
-def _weights(operator, arrays):
+_MAKE = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
+
+
+def _weights(operator: str, arrays: Arrays) -> tuple[Array, Array, tuple[Array, Array] | None]:
     """W as (D, gates · H), R as (H, gates · H), and both biases or None, columns in our order."""
     gates, onnx_gates = OPERATORS[operator].gates, OPERATORS[operator].onnx_gates
     W, R = (reorder(arrays[name].T, onnx_gates, gates) for name in ("W", "R"))
     if "B" not in arrays:
         return W, R, None
     both = arrays["B"].reshape(2, -1)
-    return W, R, tuple(reorder(bias, onnx_gates, gates) for bias in (both[0], both[1]))
+    return W, R, (reorder(both[0], onnx_gates, gates), reorder(both[1], onnx_gates, gates))
 
 
-def _coupled(params):
+def _coupled(params: LSTMParams) -> LSTMParams:
     """ONNX keeps i and takes f = 1 - i; we keep f and take i = 1 - f, and σ(-z) = 1 - σ(z)."""
 
-    def columns(array):
-        kept = reorder(array, LSTM_GATE_ORDER, ("i", "g", "o"))
-        return kept * np.repeat([-1, 1, 1], kept.shape[-1] // 3).astype(kept.dtype)
+    def columns(array: Array) -> Array:
+        hidden = array.shape[-1] // 4
+        kept = array[..., np.r_[0:hidden, 2 * hidden : 4 * hidden]]  # i, g, o
+        return kept * np.repeat([-1, 1, 1], hidden).astype(kept.dtype)
 
     peephole = params.peephole
     if peephole is not None:
@@ -163,7 +167,9 @@ def _coupled(params):
     )
 
 
-def _input_forget_step(params, state, x, *, activations):
+def _input_forget_step(
+    params: LSTMParams, state: LSTMState, x: Array, *, activations: LSTMActivations
+) -> LSTMState:
     """i = a(z_i), f = 1 - i: coupled gates where a is not σ, which `lstm_step` cannot say."""
     z_i, _, z_g, z_o = jnp.split(affine(params, state.h, x), 4, axis=-1)
     peephole = params.peephole
@@ -177,79 +183,18 @@ def _input_forget_step(params, state, x, *, activations):
     return LSTMState(h.astype(state.h.dtype), c.astype(state.c.dtype))
 
 
-# --- the node's form ----------------------------------------------------------------------------
-
-
-def attributes_of(node: Any) -> dict[str, Any]:
-    """The node's attributes over their defaults; strings as str."""
-    operator = operator_of(node)
-    given = {a.name: onnx_package().helper.get_attribute_value(a) for a in node.attribute}
-    known = _DEFAULTS | _OWN_DEFAULTS[node.op_type]
-    unknown = set(given) - set(known)
-    if unknown:
-        raise ValueError(
-            f"the {node.op_type} node has the attribute {', '.join(sorted(unknown))}, which is not "
-            f"among {', '.join(sorted(known))}"
-        )
-    attributes = known | given
-    for name in ("direction", "activations"):
-        attributes[name] = _text(attributes[name])
-    if attributes["direction"] not in SIDES:
-        raise ValueError(
-            f"direction must be one of {', '.join(SIDES)}, got {attributes['direction']!r}"
-        )
-    if attributes["layout"] not in (0, 1):
-        raise ValueError(f"layout must be 0 or 1, got {attributes['layout']}")
-    if attributes["activations"] is None:
-        count = len(SIDES[attributes["direction"]])
-        attributes["activations"] = list(operator.activations) * count
-    return attributes
-
-
-def _activations(node, attributes, sides):
-    """For each direction the names of its activations, and the functions, after the clip."""
-    names = attributes["activations"]
-    each = len(OPERATORS[node.op_type].activations)
-    if len(names) != each * sides:
-        raise ValueError(
-            f"activations of the {attributes['direction']} {node.op_type} must be {each * sides} "
-            f"names, got {len(names)}: {', '.join(names)}"
-        )
-    # ONNX: the values are consumed in the order of the functions, by those that take one.
-    values = {key: list(attributes[f"activation_{key}"]) for key in ("alpha", "beta")}
-    functions = []
-    for name in names:
-        if name not in ACTIVATIONS:
-            raise ValueError(f"activation {name!r} is not among {', '.join(ACTIVATIONS)}")
-        function, defaults = ACTIVATIONS[name]
-        constants = {key: values[key].pop(0) if values[key] else d for key, d in defaults.items()}
-        lacking = [key for key, value in constants.items() if value is None]
-        if lacking:
-            raise ValueError(
-                f"the activation {name} has no default {' and '.join(lacking)}; give "
-                f"{' and '.join(f'activation_{key}' for key in lacking)}"
-            )
-        functions.append(_clipped(partial(function, **constants), attributes["clip"]))
-    for key, left in values.items():
-        if left:
-            raise ValueError(f"activation_{key} has {len(left)} values more than the activations")
-    return [(names[k : k + each], functions[k : k + each]) for k in range(0, len(names), each)]
-
-
-def _clipped(function, clip):
-    return function if clip is None else lambda z: function(jnp.clip(z, -clip, clip))
-
-
-def _check_weights(node, attributes, arrays):
+def _check_weights(
+    node: NodeProto, attributes: Attributes, arrays: Mapping[str, Array | np.ndarray]
+) -> None:
     operator = OPERATORS[node.op_type]
-    sides, blocks = len(SIDES[attributes["direction"]]), len(operator.gates)
+    sides, blocks = len(SIDES[attributes.direction]), len(operator.gates)
     for name in ("W", "R"):
         if name not in arrays:
             raise ValueError(f"the {node.op_type} node needs {name}")
     hidden = np.shape(ranked(node, "R", arrays["R"], 3))[-1]
-    if attributes["hidden_size"] not in (None, hidden):
+    if attributes.hidden_size not in (None, hidden):
         raise ValueError(
-            f"hidden_size of the {node.op_type} is {attributes['hidden_size']}, but R has shape "
+            f"hidden_size of the {node.op_type} is {attributes.hidden_size}, but R has shape "
             f"{np.shape(arrays['R'])}"
         )
     features = np.shape(ranked(node, "W", arrays["W"], 3))[-1]
@@ -263,36 +208,3 @@ def _check_weights(node, attributes, arrays):
         if name not in shapes or name not in operator.inputs:
             raise ValueError(f"the {node.op_type} has no weights {name!r}")
         check_shape(node, name, array, shapes[name])
-
-
-def operator_of(node: Any) -> Operator:
-    """The operator that a node is; a ValueError where it is no recurrent one."""
-    if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx"):
-        domain = f"{node.domain}." if node.domain else ""
-        raise ValueError(
-            f"the operator {domain}{node.op_type} is not one of {', '.join(OPERATORS)}"
-        )
-    return OPERATORS[node.op_type]
-
-
-def ranked(node: Any, name: str, array: Any, rank: int) -> Array:
-    """The array on the device; a ValueError where it has another number of axes."""
-    if np.ndim(array) != rank:
-        raise ValueError(
-            f"{name} of the {node.op_type} must have {rank} axes, got shape {np.shape(array)}"
-        )
-    return jnp.asarray(array)
-
-
-def check_shape(node: Any, name: str, array: Any, shape: tuple[int, ...]) -> None:
-    """Raise a ValueError where the array has another shape."""
-    if np.shape(array) != shape:
-        raise ValueError(
-            f"{name} of the {node.op_type} must have shape {shape}, got {np.shape(array)}"
-        )
-
-
-def _text(value):
-    if isinstance(value, list):
-        return [_text(one) for one in value]
-    return value.decode() if isinstance(value, bytes) else value
