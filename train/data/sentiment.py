@@ -117,7 +117,7 @@ def load() -> Sentiment:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: sentences of each split, and phrases of the training trees.
+    """Describe the set for `lstm-jax data`: sentences of each split, and training phrases.
 
     Returns:
         Figures for JSON, and some lines for a person.

@@ -219,7 +219,7 @@ def package_folder(package: str) -> Path:
 
 
 def describe(name: str) -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: what a series holds, and its columns' ranges.
+    """Describe a series for `lstm-jax data`: what it holds, and its columns' ranges.
 
     Args:
         name: "sine", or one of `LOADERS`.

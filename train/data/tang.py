@@ -103,7 +103,7 @@ def load() -> Corpus:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: poems and characters of each split.
+    """Describe the set for `lstm-jax data`: poems and characters of each split.
 
     Returns:
         Figures for JSON, and some lines for a person.
