@@ -114,7 +114,11 @@ def at_least(least: int, config: object, *names: str, prefix: str = "") -> Itera
 
 
 def a_rate(config: object, *names: str, prefix: str = "") -> Iterator[Bound]:
-    """Give the bounds of rates, in [0, 1); arguments as in `at_least`."""
+    """Give the bounds of rates, in [0, 1).
+
+    Args:
+        config, *names, prefix: as in `at_least`.
+    """
     for name in names:
         value = getattr(config, name)
         yield f"{prefix}{name}", value, 0 <= value < 1, "in [0, 1)"

@@ -46,6 +46,15 @@ class Result:
 def prepare(folder: Path, config: TrainConfig, *, resume: bool, overwrite: bool) -> TrainConfig:
     """Make the run's folder, or take up the run that is in it.
 
+    Args:
+        folder: of the run.
+        config: of any kind; it is checked.
+        resume: go on with the run that is there.
+        overwrite: delete it first.
+
+    Returns:
+        The configuration, which now stands in the folder.
+
     Raises:
         ConfigError: a folder that holds a run, without `resume` or `overwrite`; a resume with
             another kind, model, data or batch; nothing to resume; a folder that is not a run's.

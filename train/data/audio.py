@@ -26,7 +26,10 @@ class AudioError(UserError, ValueError):
 
 
 def read(path: str | Path) -> tuple[np.ndarray, list[str]]:
-    """One sound, mono at `RATE`, from a wav file or another that libsndfile reads.
+    """Read one sound, mono at `RATE`, from a wav file or another that libsndfile reads.
+
+    Args:
+        path: of the file.
 
     Returns:
         `(samples (n,) float32 in [-1, 1], notes)`; each note says what was converted.
@@ -66,7 +69,14 @@ def read(path: str | Path) -> tuple[np.ndarray, list[str]]:
 
 
 def log_mel(samples: np.ndarray) -> np.ndarray:
-    """Log-mel energies in decibel, (T, `BANDS`) float32, less their one mean: the loudness."""
+    """Compute log-mel energies in decibel, less their one mean: the loudness.
+
+    Args:
+        samples: (n,) float32 at `RATE`.
+
+    Returns:
+        (T, `BANDS`) float32.
+    """
     librosa, _ = _libraries()
     spectra = np.abs(librosa.stft(samples, n_fft=WINDOW, hop_length=STEP)) ** 2
     energies = _filters() @ spectra

@@ -56,7 +56,11 @@ class Source:
 
 
 def cache_folder(source: Source) -> Path:
-    """Return the folder that holds the downloaded files of `source`."""
+    """Return the folder that holds the downloaded files of `source`.
+
+    Args:
+        source: where the files come from.
+    """
     root = os.environ.get(CACHE_VARIABLE) or pooch.os_cache("lstm_jax")
     return Path(root).expanduser() / source.name
 
@@ -66,6 +70,9 @@ def fetch(source: Source) -> dict[str, Path]:
 
     Raises DataError if the mirror is set and lacks a good copy of a file, or if a file is
     neither in the cache nor within reach, or if what was downloaded is not the pinned file.
+
+    Args:
+        source: where the files come from.
     """
     mirror = os.environ.get(MIRROR_VARIABLE)
     if mirror:

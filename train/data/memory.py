@@ -55,11 +55,16 @@ def puzzle(name: str) -> Puzzle:
 
 
 def adding(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
-    """Two of many numbers are marked; the target is 0.5 + (X1 + X2) / 4 at the end.
+    """Mark two of many numbers; the target is 0.5 + (X1 + X2) / 4 at the end.
 
     Pairs (value in [-1, 1], marker): the marker is 1 at one of the first ten pairs and at one of
     the first T/2 - 1 that is still unmarked, -1 at the first and the last, else 0. A marked first
     pair counts as 0. Lengths are uniform in [T, T + T/10].
+
+    Args:
+        rng: decides everything.
+        count: B, of sequences.
+        steps: T, the lag.
 
     Raises:
         ValueError: for T below 24, where the first ten pairs are more than T/2 - 1.
@@ -82,10 +87,13 @@ def adding(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray
 
 
 def copy(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
-    """Ten symbols, T - 1 blanks, a go sign, ten blanks in which to give the ten symbols again.
+    """Show ten symbols, T - 1 blanks, a go sign, ten blanks in which to give the symbols again.
 
     The length is T + 20; the target is blank (class 0) but for the last ten steps. Who knows
     nothing but when to answer has a mean loss of 10 ln 8 / (T + 20) nats.
+
+    Args:
+        rng, count, steps: as in `adding`.
     """
     _check("copy", count, steps)
     symbols = rng.integers(1, COPY_SYMBOLS + 1, (count, COPY_LENGTH))
@@ -100,10 +108,13 @@ def copy(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
 
 
 def order(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
-    """X or Y at two far places among distractors: which of XX, XY, YX, YY was it?
+    """Put X or Y at two far places among distractors: which of XX, XY, YX, YY was it?
 
     E first, B last, a distractor of four elsewhere, but X or Y at one place in [T/10, T/5] and
     at one in [T/2, 3T/5]. Lengths are uniform in [T, T + T/10].
+
+    Args:
+        rng, count, steps: as in `adding`.
 
     Raises:
         ValueError: for T below 20, where the places have no room.
@@ -125,7 +136,11 @@ def order(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]
 
 
 def trivial_loss(steps: int) -> float:
-    """Mean loss of copy, in nats a step, of one who remembers nothing: 10 ln 8 / (T + 20)."""
+    """Give copy's mean loss, in nats a step, of one who remembers nothing: 10 ln 8 / (T + 20).
+
+    Args:
+        steps: T.
+    """
     return COPY_LENGTH * np.log(COPY_SYMBOLS).item() / (steps + 2 * COPY_LENGTH)
 
 

@@ -117,7 +117,7 @@ def load() -> Sentiment:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: sentences of each split, and phrases of the training trees.
+    """Describe the set for `lstm-jax data`: sentences of each split, and training phrases.
 
     Returns:
         Figures for JSON, and some lines for a person.
@@ -149,7 +149,10 @@ def describe() -> tuple[dict[str, object], str]:
 
 
 def read_sentences(path: Path) -> tuple[Text, ...]:
-    """The lines "LABEL WORDS" of a file of SST-2.
+    """Read the lines "LABEL WORDS" of a file of SST-2.
+
+    Args:
+        path: of the file.
 
     Raises:
         DataError: a line of another form.
@@ -198,7 +201,10 @@ def phrases_of(
 
 
 def subtrees(line: str) -> list[tuple[tuple[str, ...], int]]:
-    """`(words, label)` of every node of a tree, those below before those above.
+    """Give `(words, label)` of every node of a tree, those below before those above.
+
+    Args:
+        line: such as "(3 (2 It) (4 shines))".
 
     Raises:
         DataError: a line that is no tree.
@@ -223,7 +229,11 @@ def subtrees(line: str) -> list[tuple[tuple[str, ...], int]]:
 
 
 def words_of(sentence: str) -> tuple[str, ...]:
-    """A typed sentence as words of the treebank: lower case, punctuation and "n't" on their own."""
+    """Split a typed sentence into words of the treebank, in lower case, punctuation on its own.
+
+    Args:
+        sentence: of any text.
+    """
     text = sentence.lower()
     for pattern, to in _REWRITES:
         text = pattern.sub(to, text)

@@ -70,9 +70,14 @@ class Series(NamedTuple):
 
 
 def load(name: str, columns: Sequence[str] = (), *, noise: float = 0.0, seed: int = 0) -> Series:
-    """A series by its name, some of its columns in the order asked for; all if none is named.
+    """Load a series, some of its columns in the order asked for.
 
     `noise` and `seed` are those of the wave that is made.
+
+    Args:
+        name: "sine", or one of `LOADERS`.
+        columns: by name; all if none is named.
+        noise, seed: of the wave that is made.
 
     Raises:
         DataError: an unknown column, a package that is missing or another than the pinned one, or
@@ -91,7 +96,14 @@ def load(name: str, columns: Sequence[str] = (), *, noise: float = 0.0, seed: in
 
 
 def check(series: Series) -> None:
-    """Raise a DataError for the first value that is not finite."""
+    """Refuse a series with a value that is not finite.
+
+    Args:
+        series: any.
+
+    Raises:
+        DataError: for the first such value.
+    """
     bad = np.argwhere(~np.isfinite(series.values))
     if len(bad):
         row, column = bad[0]
@@ -102,7 +114,12 @@ def check(series: Series) -> None:
 
 
 def sine(noise: float = 0.0, seed: int = 0) -> Series:
-    """sin(t / 10), 2,000 steps, with Gaussian noise of that standard deviation."""
+    """Make sin(t / 10), 2,000 steps, with Gaussian noise.
+
+    Args:
+        noise: its standard deviation.
+        seed: of the noise.
+    """
     times = np.arange(SINE_STEPS)
     clean = np.sin(times / 10)
     values = clean + noise * np.random.default_rng([seed, 0]).standard_normal(SINE_STEPS)
@@ -110,7 +127,11 @@ def sine(noise: float = 0.0, seed: int = 0) -> Series:
 
 
 def stocks(columns: Sequence[str] = ()) -> Series:
-    """The days on which each of the columns asked for has a close; GOOG's begin in 2004."""
+    """Read the days on which each of the columns asked for has a close; GOOG's begin in 2004.
+
+    Args:
+        columns: of the four tickers; all if none is named.
+    """
     closes: dict[str, dict[str, float]] = {name: {} for name in ("AAPL", "GOOG", "IBM", "MSFT")}
     for row in rows_of("stocks"):
         if row["Ticker"] in closes:
@@ -122,7 +143,11 @@ def stocks(columns: Sequence[str] = ()) -> Series:
 
 
 def weather(columns: Sequence[str] = ()) -> Series:
-    """Precipitation (mm), the day's highest and lowest temperature (°C) and wind (m/s)."""
+    """Read precipitation (mm), the day's highest and lowest temperature (°C) and wind (m/s).
+
+    Args:
+        columns: is not asked: every day has all.
+    """
     del columns
     rows = rows_of("weather")
     names = ("precipitation", "temp_max", "temp_min", "wind")
@@ -132,7 +157,11 @@ def weather(columns: Sequence[str] = ()) -> Series:
 
 
 def sensor(columns: Sequence[str] = ()) -> Series:
-    """Every half hour. Where a reading is missing, 24 of 19,249, the one before it stands."""
+    """Read every half hour; where a reading is missing, 24 of 19,249, the one before it stands.
+
+    Args:
+        columns: is not asked: there is one.
+    """
     del columns
     rows = rows_of("sensor")
     times = np.array([row["time (UTC)"].rstrip("Z") for row in rows], "datetime64[m]")
@@ -151,7 +180,10 @@ LOADERS: dict[str, Callable[[Sequence[str]], Series]] = {
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
-    """The rows of a series' file, by column.
+    """Read the rows of a series' file, by column.
+
+    Args:
+        name: one of `FILES`.
 
     Raises:
         DataError: its package is not installed, or holds another file than the pinned one.
@@ -172,7 +204,10 @@ def rows_of(name: str) -> list[dict[str, str]]:
 
 
 def package_folder(package: str) -> Path:
-    """Where a package is installed, without importing it.
+    """Find where a package is installed, without importing it.
+
+    Args:
+        package: its name.
 
     Raises:
         DataError: it is not.
@@ -184,7 +219,7 @@ def package_folder(package: str) -> Path:
 
 
 def describe(name: str) -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: what a series holds, and its columns' ranges.
+    """Describe a series for `lstm-jax data`: what it holds, and its columns' ranges.
 
     Args:
         name: "sine", or one of `LOADERS`.

@@ -28,7 +28,7 @@ def load() -> dict[str, tuple[str, ...]]:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: characters of each split.
+    """Describe the set for `lstm-jax data`: characters of each split.
 
     Returns:
         Figures for JSON, and some lines for a person.

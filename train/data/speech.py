@@ -85,7 +85,7 @@ def load() -> Speech:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: recordings and seconds of each split, and who speaks.
+    """Describe the set for `lstm-jax data`: recordings and seconds of each split, and who speaks.
 
     Returns:
         Figures for JSON, and some lines for a person.

@@ -9,11 +9,15 @@ VOWELS = "aeiou"
 
 
 def verses(count: int, *, seed: int) -> tuple[str, ...]:
-    """Four-line verses in a made-up tongue, with a rule that a model can learn.
+    """Make four-line verses in a made-up tongue, with a rule that a model can learn.
 
     A line is five syllables; within a verse every line ends in one vowel (the rhyme), and the
     vowels inside a word agree. The share of predictable characters is high, so that a model
     which learns shows it within seconds.
+
+    Args:
+        count: of verses.
+        seed: decides everything.
     """
     rng = np.random.default_rng(seed)
     return tuple(_verse(rng) for _ in range(count))

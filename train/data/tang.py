@@ -102,7 +102,7 @@ def load() -> Corpus:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """For `lstm-jax data`: poems and characters of each split.
+    """Describe the set for `lstm-jax data`: poems and characters of each split.
 
     Returns:
         Figures for JSON, and some lines for a person.
@@ -137,6 +137,9 @@ def clean(paragraphs: Iterable[str]) -> str | None:
     Notes in （） and lacunae in 〖〗 go, quotation marks and the like go but not what they hold.
     Dropped are poems with any other symbol (□, an unbalanced bracket, a composed glyph), with
     fewer than 2 lines or 10 Han, or with a line of more than 15.
+
+    Args:
+        paragraphs: of a poem, as the files have them.
     """
     text = unicodedata.normalize("NFC", "".join(paragraphs))
     while "（" in text:
@@ -153,7 +156,11 @@ def clean(paragraphs: Iterable[str]) -> str | None:
 
 
 def fold(texts: Sequence[str]) -> list[str]:
-    """Return `texts` in simplified script; none of them may hold a newline."""
+    """Return `texts` in simplified script; none of them may hold a newline.
+
+    Args:
+        texts: in traditional script or simplified.
+    """
     if not texts:
         return []
     # One call for all: a call for each poem takes several times as long.
@@ -164,6 +171,9 @@ def deduplicate(poems: Iterable[str]) -> dict[str, str]:
     """Return the distinct poems in their order, by key: their Han folded to simplified.
 
     Of poems with the same key the first stays.
+
+    Args:
+        poems: as `clean` gives them.
     """
     poems = list(poems)
     keys = fold(["".join(lines(poem)) for poem in poems])
@@ -179,6 +189,9 @@ def cluster(poems: Mapping[str, str]) -> dict[str, str]:
     Two poems are linked if they share 2 or more folded lines, and these are half or more of
     the distinct lines of the one that has fewer. Only lines of 5 characters or more count, and
     those in more than 30 poems do not link. A cluster is what links connect.
+
+    Args:
+        poems: by key, as `deduplicate` gives them.
     """
     # Lines are folded again, apart: OpenCC folds by phrase, and in a key a phrase may run from
     # one line into the next, so that the same line would fold in two ways.
@@ -223,6 +236,10 @@ def split(
 
     `clusters` names the cluster of each key; the hash of that name decides, so that a cluster
     stays together and where it goes hangs on nothing else.
+
+    Args:
+        poems: by key.
+        clusters: what `cluster` gives.
     """
     train, valid, test = [], [], []
     for key, poem in poems.items():

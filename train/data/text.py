@@ -135,10 +135,28 @@ def stripes(
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The order of the texts in an epoch: a pure function of seed and epoch."""
+    """Order the texts of an epoch: a pure function of seed and epoch.
+
+    Args:
+        seed: of the run.
+        epoch: its number.
+        count: of texts.
+
+    Returns:
+        A permutation, (count,).
+    """
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
 def epoch_offset(seed: int, epoch: int, count: int) -> int:
-    """The turn of a running text of `count` symbols in an epoch; none in the first."""
+    """Turn a running text in an epoch; not in the first.
+
+    Args:
+        seed: of the run.
+        epoch: its number.
+        count: of symbols.
+
+    Returns:
+        By how many symbols.
+    """
     return int(np.random.default_rng([seed, epoch]).integers(count)) if epoch else 0

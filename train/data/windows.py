@@ -21,7 +21,12 @@ from lstm_jax.train.data.series import Series
 
 
 def fit_scaler(values: np.ndarray, names: Sequence[str], *, centred: bool = True) -> Scaler:
-    """Mean and standard deviation of the columns of (N, D); mean 0 if not `centred`.
+    """Fit a scaler to columns: their mean and standard deviation.
+
+    Args:
+        values: (N, D).
+        names: of the columns, for errors.
+        centred: else the mean is taken to be 0, which keeps the sign of a value.
 
     Raises:
         DataError: a column that is constant, by its name.
@@ -37,7 +42,12 @@ def fit_scaler(values: np.ndarray, names: Sequence[str], *, centred: bool = True
 
 
 def split(count: int, valid: float, test: float) -> dict[str, range]:
-    """Row numbers of train, valid and test, in time's order; shares of `count` rows."""
+    """Number the rows of train, valid and test, in time's order.
+
+    Args:
+        count: of rows.
+        valid, test: their shares.
+    """
     last, middle = round(count * test), round(count * valid)
     start = count - last - middle
     return {
@@ -80,25 +90,43 @@ class Prepared:
     horizon: int
 
     def moments(self, split: str, horizon: int | None = None) -> np.ndarray:
-        """The rows at which a forecast of `horizon` steps is made whose targets are in a split."""
+        """Give the rows at which a forecast is made whose targets are in a split.
+
+        Args:
+            split: "train", "valid" or "test".
+            horizon: of the forecast; the series' own if None.
+        """
         rows = self.splits[split]
         first = max(rows.start, self.window) - 1
         return np.arange(first, rows.stop - (horizon or self.horizon))
 
     def windows(self, split: str) -> Windows:
-        """Every window of a split."""
+        """Give every window of a split.
+
+        Args:
+            split: "train", "valid" or "test".
+        """
         at = self.moments(split)
         targets = self.target_scaler(aim(self.predict, self.target, at, self.horizon))
         return Windows(self.inputs(at), targets, at)
 
     def inputs(self, at: np.ndarray) -> np.ndarray:
-        """The windows that end at rows, which follow one another: (N, W, D), a view."""
+        """Give the windows that end at rows: (N, W, D), a view.
+
+        Args:
+            at: (N,), which follow one another.
+        """
         views = sliding_window_view(self.features, self.window, axis=0)
         first = at[0] - self.window + 1
         return views[first : first + len(at)].swapaxes(1, 2)
 
     def restore(self, scaled: ArrayLike, at: np.ndarray) -> np.ndarray:
-        """Forecasts in the target's unit, (N, H, ...), of scaled ones made at rows `at` (N,)."""
+        """Put scaled forecasts in the target's unit.
+
+        Args:
+            scaled: (N, H, ...).
+            at: (N,), the rows at which they were made.
+        """
         values = self.target_scaler.inverse(scaled)
         last = self.target[at].reshape(-1, *[1] * (values.ndim - 1))
         if self.predict == "level":
@@ -107,10 +135,19 @@ class Prepared:
 
 
 def aim(predict: str, target: np.ndarray, at: np.ndarray, horizon: int) -> np.ndarray:
-    """What a model learns to say at rows `at` (N,) of the steps to come, (N, H).
+    """Say what a model learns to say of the steps to come.
 
     "level": the target itself. "change": its difference to the last value read. "return": ln of
     its ratio to that.
+
+    Args:
+        predict: "level", "change" or "return".
+        target: (M,), in its unit.
+        at: rows (N,), the last that is read.
+        horizon: H.
+
+    Returns:
+        (N, H).
     """
     future = sliding_window_view(target, horizon)[at + 1]
     if predict == "level":
@@ -137,8 +174,18 @@ def prepare(
     What is read are the columns, the target's first, of "return" their logarithms, and of "change"
     the differences from row to row, without the first row, which has none; and for each of the
     `calendar` periods, in rows, the sine and the cosine of the row's phase. Scalers that are not
-    `centred` keep the sign of a change. `fitted`: the scalers of columns and of targets, which are
-    then not fitted again.
+    `centred` keep the sign of a change.
+
+    Args:
+        series: the target's column first.
+        predict: "level", "change" or "return", see `aim`.
+        read: "level" or "change".
+        centred: whether the scalers take the mean off.
+        window: rows that are read.
+        horizon: steps that are forecast.
+        valid, test: shares of the rows.
+        calendar: periods, in rows.
+        fitted: the scalers of columns and of targets; they are fitted if None.
 
     Raises:
         DataError: a series too short for the window and the horizon, a column that is constant, or

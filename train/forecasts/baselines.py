@@ -12,12 +12,28 @@ PENALTIES = (0.0, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
 
 
 def persistence(target: np.ndarray, at: np.ndarray, horizon: int) -> np.ndarray:
-    """The last value stays."""
+    """Forecast that the last value stays.
+
+    Args:
+        target: (M,), in its unit.
+        at: rows (N,), the last that is known.
+        horizon: H.
+
+    Returns:
+        (N, H).
+    """
     return np.repeat(target[at, None], horizon, 1)
 
 
 def seasonal(target: np.ndarray, at: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    """The value of a season before, or as many whole seasons before as are needed to know it.
+    """Forecast the value of a season before, or of as many whole seasons as are needed to know it.
+
+    Args:
+        target, at, horizon: as in `persistence`.
+        season: its rows.
+
+    Returns:
+        (N, H).
 
     Raises:
         ValueError: a row with no such past.
@@ -46,12 +62,15 @@ class Linear(NamedTuple):
 
 
 def fit_linear(prepared: Prepared) -> Linear:
-    """Linear autoregression on the same inputs and targets: ridge regression, in closed form.
+    """Fit a linear autoregression on the same inputs and targets: ridge, in closed form.
 
     Where the scalers are not centred it has no bias, and is odd as the model is.
 
     Fitted on the training windows; the penalty is the one whose squared error on the validation
     windows is least.
+
+    Args:
+        prepared: the series.
     """
     train, valid = prepared.windows("train"), prepared.windows("valid")
     x = train.inputs.reshape(len(train.inputs), -1).astype(np.float64)

@@ -159,7 +159,13 @@ def compare(found: Forecasts) -> Iterator[tuple[str, np.ndarray, Named]]:
 
 
 def future(target: np.ndarray, at: np.ndarray, steps: int) -> np.ndarray:
-    """Take the values that come after rows `at` (N,): (N, steps)."""
+    """Take the values that come after rows `at` (N,): (N, steps).
+
+    Args:
+        target: (M,).
+        at: rows (N,).
+        steps: how many.
+    """
     return target[at[:, None] + np.arange(1, steps + 1)]
 
 

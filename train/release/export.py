@@ -40,7 +40,14 @@ class Options:
 
 
 def release(options: Options) -> LanguageModel:
-    """Store the run's best weights in float16, then measure and describe what was stored."""
+    """Store the run's best weights in float16, then measure and describe what was stored.
+
+    Args:
+        options: the run, and what to say of it.
+
+    Returns:
+        The model as it was stored.
+    """
     run = load(options.run)
     run.save(options.out, dtype=np.float16)
     stored = load(options.out)

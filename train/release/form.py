@@ -17,13 +17,20 @@ SAMPLES = 200
 
 
 def keeps_form(poem: str) -> bool:
-    """Whether the first four lines, runs between punctuation, all have five or all have seven."""
+    """Say whether the first four lines of a poem all have five characters or all have seven.
+
+    Args:
+        poem: lines are what is between punctuation.
+    """
     first = lines(poem)[:4]
     return len(first) == 4 and {len(line) for line in first} in ({5}, {7})
 
 
 def share(poems: Iterable[str]) -> float:
-    """The share of poems that keep the form.
+    """Give the share of poems that keep the form.
+
+    Args:
+        poems: one at least.
 
     Raises:
         ValueError: for no poems.
@@ -35,10 +42,14 @@ def share(poems: Iterable[str]) -> float:
 
 
 def samples(model: LanguageModel, poems: Sequence[str]) -> list[str]:
-    """`SAMPLES` texts at temperature 0.7, prompted by the first two characters of poems.
+    """Sample `SAMPLES` texts at temperature 0.7, prompted by the first two characters of poems.
 
     The poems are taken evenly from all, a tenth more than are needed: openings that the model
     does not know are passed over.
+
+    Args:
+        model: of traditional characters.
+        poems: whose openings are taken.
     """
     stride = max(1, len(poems) // (SAMPLES + SAMPLES // 10))
     openings = [poem[:2] for poem in poems[::stride]]

@@ -45,6 +45,11 @@ def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
     A checkpoint already at `folder` is replaced, with whatever else lies inside it, and stays
     whole until the new one is on disk.
 
+    Args:
+        folder: of the checkpoint.
+        tree: its leaves are non-empty jax arrays.
+        metadata: for JSON.
+
     Raises:
         CheckpointError: a leaf is not a non-empty jax array, the metadata is not JSON, the folder
             holds something that is no checkpoint, or the write fails. The earlier checkpoint is
@@ -112,6 +117,10 @@ def load(folder: Path, like: T) -> tuple[T, dict]:
     dtypes and, where its leaves have one, shardings; the rest goes to the default device. Every
     leaf returned is a jax array with the bits that were saved.
 
+    Args:
+        folder: of the checkpoint.
+        like: of the same structure.
+
     Raises:
         CheckpointError: there is no checkpoint, a file of it is missing or changed, or it was
             saved from a tree with other leaves than `like`.
@@ -139,6 +148,9 @@ def load(folder: Path, like: T) -> tuple[T, dict]:
 def read_metadata(folder: Path) -> dict:
     """Return the metadata of the checkpoint at `folder` without reading its arrays.
 
+    Args:
+        folder: of the checkpoint.
+
     Raises:
         CheckpointError: there is no checkpoint, or its manifest or metadata is damaged.
     """
@@ -150,6 +162,9 @@ def exists(folder: Path) -> bool:
     """Whether there is a checkpoint at `folder`, or one that a killed `save` left beside it.
 
     A damaged one counts: `load` then says what is wrong, where False would start a run afresh.
+
+    Args:
+        folder: of the checkpoint.
     """
     return _find(Path(folder).resolve()) is not None
 

@@ -47,7 +47,14 @@ class Meter:
         self.since = time.perf_counter()
 
     def add(self, step: int, metrics: StepMetrics, health: Health | None, *, flush: bool) -> None:
-        """Take note of a step; `flush` writes the line of means that ends with it."""
+        """Take note of a step; `flush` writes the line of means that ends with it.
+
+        Args:
+            step: its number.
+            metrics: of the step; they are fetched a step later.
+            health: the look at it, if there was one.
+            flush: whether a line ends with it.
+        """
         self.pending.append((step, metrics, health))
         self._fetch(leave=1)
         self.progress.update(self.bar, completed=step)
@@ -115,7 +122,12 @@ class Meter:
 
 
 def cut(folder: Path, step: int) -> None:
-    """Drop the lines after a step that will be trained again, and a half-written last line."""
+    """Drop the lines after a step that will be trained again, and a half-written last line.
+
+    Args:
+        folder: of the run.
+        step: the last whose lines stay.
+    """
     for path in (folder / METRICS, folder / HEALTH):
         if not path.exists():
             continue
