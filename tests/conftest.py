@@ -50,6 +50,10 @@ def x64():
         yield
 
 
+# Files with single tests of many seconds: programs of their own, notebooks, the README.
+LONG = ("test_sharding.py", "test_notebooks.py", "test_readme.py")
+
+
 def pytest_collection_modifyitems(items):
-    """The longest file first, lest one worker is left with it when the others are done."""
-    items.sort(key=lambda item: item.path.name != "test_sharding.py")
+    """What is long first, lest one worker is left with it when the others are done."""
+    items.sort(key=lambda item: item.path.name not in LONG)
