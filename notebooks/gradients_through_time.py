@@ -165,11 +165,9 @@ text = "床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。
 ids = jnp.array([poet.vocabulary.end_id, *poet.vocabulary.encode(text)])
 below = poet.network.embedding[...][ids]
 gates, states = [], []
-for layer in poet.network.lstm.layers:
-    start = lstm_jax.LSTMState(*(jnp.zeros(layer.params.recurrent_kernel.shape[0]),) * 2)
-    _, kept = lstm_jax.trace(
-        lstm_jax.lstm_step, layer.params, below, start, gates=lstm_jax.lstm_gates
-    )
+for params in poet.network.lstm.params:
+    start = lstm_jax.zero_hc(params, below)
+    _, kept = lstm_jax.trace(lstm_jax.lstm_step, params, below, start, gates=lstm_jax.lstm_gates)
     gates.append(kept.gates)
     states.append(kept.states)
     below = kept.states.h

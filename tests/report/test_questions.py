@@ -35,7 +35,7 @@ class Slow:
         model = load(folder)
         network = model.network
         self.vocabulary = model.vocabulary
-        self.layers = [oracle.as_params(layer.params) for layer in network.lstm.layers]
+        self.layers = [oracle.as_params(params) for params in network.lstm.params]
         self.embedding, self.projection, self.bias = (
             np.asarray(p[...], np.float64)
             for p in (network.embedding, network.projection, network.output_bias)
