@@ -202,12 +202,10 @@ def sample(arguments: list[str]) -> None:
 @command
 def evaluate(arguments: list[str]) -> None:
     """Measure a model on data that it did not learn from."""
-    from lstm_jax.train import evaluate as judges
+    from lstm_jax.train.evaluate import EvaluateOptions, measure
 
-    options = parse(
-        judges.EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__
-    )
-    figures, said = judges.evaluate(options)
+    options = parse(EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__)
+    figures, said = measure(options)
     _print(figures, said, as_json=options.json)
 
 

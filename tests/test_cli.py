@@ -17,9 +17,9 @@ from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.language import LanguageModel, load
-from lstm_jax.train import evaluate as judges
 from lstm_jax.train import problems, sets
 from lstm_jax.train.data import synthetic
+from lstm_jax.train.evaluate import EvaluateOptions
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import MemoryTask
 
@@ -577,7 +577,7 @@ def test_the_commands(call):
     ("command", "options"),
     [
         ("sample", cli.SampleOptions),
-        ("evaluate", judges.EvaluateOptions),
+        ("evaluate", EvaluateOptions),
         ("data", sets.DataOptions),
     ],
 )

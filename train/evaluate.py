@@ -8,7 +8,7 @@ from typing import Literal
 
 import tyro
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError
 from lstm_jax.train.problem import Scope, Told
 from lstm_jax.train.problems import from_dict, problem_of
@@ -34,7 +34,7 @@ class EvaluateOptions:
     """Print JSON."""
 
 
-def evaluate(options: EvaluateOptions) -> Told:
+def measure(options: EvaluateOptions) -> Told:
     """Measure the model in a run's folder, or a released one.
 
     Args:
@@ -49,7 +49,7 @@ def evaluate(options: EvaluateOptions) -> Told:
     """
     if options.rows < 1:
         raise ModelError(f"--rows must be at least 1, got {options.rows}")
-    stored = model_files.load(options.model)
+    stored = storage.load(options.model)
     config = from_dict(stored.card.get("config", {}))
     problem = problem_of(config)
     if stored.description["kind"] != problem.network:
@@ -58,7 +58,7 @@ def evaluate(options: EvaluateOptions) -> Told:
         raise ModelError(f"--file is for language models, and {options.model} holds none")
     if options.plot and not problem.draws:
         raise ModelError(f"--plot draws forecasts, and {options.model} makes none")
-    picture = model_files.find(options.model) / PICTURE if options.plot else None
+    picture = storage.find(options.model) / PICTURE if options.plot else None
     scope = Scope(options.split, options.file, options.rows, picture)
     figures, said = problem.evaluate(stored, config, scope)
     return {"model": options.model, **figures}, said

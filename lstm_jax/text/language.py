@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from lstm_jax.cells import LSTMState
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.base import Json
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import ModelError
@@ -208,7 +208,7 @@ class LanguageModel:
             ValueError: for another dtype, which `load` could not read.
         """
         vocabulary = "".join(self.vocabulary.characters)
-        model_files.save(folder, self.network, self.card, {"vocabulary": vocabulary}, dtype=dtype)
+        storage.save(folder, self.network, self.card, {"vocabulary": vocabulary}, dtype=dtype)
 
 
 def load(name_or_folder: str | Path = "tang") -> LanguageModel:
@@ -225,7 +225,7 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
     Raises:
         ModelError: no such model, or files that are missing, altered, or of another kind.
     """
-    stored = model_files.load(name_or_folder, "CharLM")
+    stored = storage.load(name_or_folder, "CharLM")
     vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
     return LanguageModel(stored.network, vocabulary, stored.card)
 

@@ -23,12 +23,12 @@ from machine import machine
 
 from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.train import evaluate as judges
 from lstm_jax.train import loop
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import Text, words_of
+from lstm_jax.train.evaluate import EvaluateOptions, measure
 from lstm_jax.train.tasks.classify.predict import after_each
 
 RESULTS = Path(__file__).parent / "results"
@@ -69,8 +69,8 @@ def run(folder: Path, seed: int) -> dict:
     config = replace(recipe.config, seed=seed)
     resume = (folder / loop.CONFIG).is_file()
     loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
-    card = model_files.load(folder).card
-    figures, said = judges.evaluate(judges.EvaluateOptions(str(folder)))
+    card = storage.load(folder).card
+    figures, said = measure(EvaluateOptions(str(folder)))
     print(f"seed {seed}: {said}")
     kept = {name: card[name] for name in ("steps", "valid_accuracy", "valid_nats")}
     found = {name: figures[name] for name in ("accuracy", "nats", "wrong")}
@@ -97,7 +97,7 @@ def table(rows: list[dict], bayes: dict[str, float]) -> str:
 
 def picture(folder: Path, path: Path) -> None:
     """The judgement of made-up sentences, word by word."""
-    stored = model_files.load(folder)
+    stored = storage.load(folder)
     vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
     with plots.default_style():
         figure = plots.new_figure(len(EXAMPLES), size=(5.6, 3.6))

@@ -22,7 +22,7 @@ from machine import machine
 from rich.console import Console
 
 from lstm_jax.configs import sensor, sine, stocks, weather
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.train import loop
 from lstm_jax.train.forecasts import verdict as series_verdict
 from lstm_jax.train.forecasts.picture import draw
@@ -55,7 +55,7 @@ def run(name: str, seed: int) -> dict:
         folder = Path(temporary) / "run"
         loop.prepare(folder, config, resume=False, overwrite=False)
         result = loop.train(config, folder, console=Console(file=io.StringIO()))
-        stored = model_files.load(folder)
+        stored = storage.load(folder)
     found = series_verdict.forecast(stored, config, "test")
     if seed == 0 and name in PICTURES:
         draw(found, RESULTS / f"{PICTURES[name]}.png")

@@ -20,12 +20,12 @@ from machine import machine
 
 from lstm_jax import plots
 from lstm_jax.configs import speech as recipe
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.storage import Stored
-from lstm_jax.train import evaluate as judges
 from lstm_jax.train import loop
 from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.speech import DIGITS, Recording
+from lstm_jax.train.evaluate import EvaluateOptions, measure
 from lstm_jax.train.tasks.classify.judge import log_probabilities, make_reader
 from lstm_jax.train.tasks.classify.predict import after_each
 from lstm_jax.train.tasks.speech.predict import features_of
@@ -39,8 +39,8 @@ def run(folder: Path, **changed) -> dict:
     config = replace(recipe.config, **changed)
     resume = (folder / loop.CONFIG).is_file()
     loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
-    card = model_files.load(folder).card
-    figures, said = judges.evaluate(judges.EvaluateOptions(str(folder)))
+    card = storage.load(folder).card
+    figures, said = measure(EvaluateOptions(str(folder)))
     print(said)
     return {
         **changed,
@@ -82,15 +82,14 @@ def table(seeds: list[dict], speakers: list[dict]) -> str:
 def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
     """A digit as it is heard, and what new speakers' digits are taken for."""
     data = speech.load()
-    stored = model_files.load(seeds[0])
+    stored = storage.load(seeds[0])
     [seven] = [
         one for one in data.splits()["test"]
         if (one.digit, one.speaker, one.take) == (7, "jackson", 0)
     ]  # fmt: skip
     features = features_of(stored, seven.samples)
     new = [
-        heard(model_files.load(folder), data.splits(name)["test"])
-        for name, folder in speakers.items()
+        heard(storage.load(folder), data.splits(name)["test"]) for name, folder in speakers.items()
     ]
     with plots.default_style():
         figure = plots.new_figure(2, size=(5.2, 4.2))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
@@ -133,8 +133,8 @@ def test_what_does_not_fit_is_said():
     ],
 )
 def test_it_comes_back_from_its_files(model, own, tmp_path):
-    model_files.save(tmp_path, model, {"data": "toy"}, {"classes": ["no", "yes"], **own})
-    stored = model_files.load(tmp_path, "SequenceClassifier")
+    storage.save(tmp_path, model, {"data": "toy"}, {"classes": ["no", "yes"], **own})
+    stored = storage.load(tmp_path, "SequenceClassifier")
     xs = np.array([[2, 3, 1]], np.int32) if "vocabulary" in own else vectors()
     found, expected = (nnx.state(network, nnx.Param) for network in (stored.network, model))
     jax.tree.map(np.testing.assert_array_equal, found, expected)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
@@ -81,8 +81,8 @@ def test_what_cannot_be_is_refused():
 
 def test_a_stored_one_comes_back(tmp_path):
     model = make(odd=True, linear=2)
-    model_files.save(tmp_path, model, {"steps": 1}, {**SIZES, "scaler": {"mean": [1.0]}})
-    stored = model_files.load(tmp_path, "Forecaster")
+    storage.save(tmp_path, model, {"steps": 1}, {**SIZES, "scaler": {"mean": [1.0]}})
+    stored = storage.load(tmp_path, "Forecaster")
     assert stored.network.config == model.config
     assert stored.description["scaler"] == {"mean": [1.0]}
     np.testing.assert_array_equal(stored.network(XS), model(XS))

@@ -9,7 +9,7 @@ from flax import nnx
 
 import lstm_jax
 from lstm_jax import ModelError
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.base import Model
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
@@ -24,7 +24,7 @@ CONFIGS = {
 
 def save(folder, cell="lstm"):
     network = SequenceModel(2, 5, CONFIGS[cell], rngs=nnx.Rngs(0))
-    model_files.save(folder, network, {"data": "made up"}, {"in_features": 2, "out_features": 5})
+    storage.save(folder, network, {"data": "made up"}, {"in_features": 2, "out_features": 5})
     return network
 
 
@@ -32,7 +32,7 @@ def save(folder, cell="lstm"):
 def test_a_sequence_model_comes_back(cell, tmp_path):
     network = save(tmp_path, cell)
     assert sorted(path.name for path in tmp_path.iterdir()) == [DESCRIPTION, WEIGHTS]
-    stored = model_files.load(tmp_path)
+    stored = storage.load(tmp_path)
     assert isinstance(stored.network, SequenceModel)
     assert stored.network.config == CONFIGS[cell]
     assert stored.card == {"data": "made up"}
@@ -44,16 +44,16 @@ def test_a_sequence_model_comes_back(cell, tmp_path):
 
 def test_one_load_reads_every_kind(tmp_path):
     save(tmp_path)
-    kinds = {name: model_files.describe(name)["kind"] for name in ("tang", tmp_path)}
+    kinds = {name: storage.describe(name)["kind"] for name in ("tang", tmp_path)}
     assert kinds == {"tang": "CharLM", tmp_path: "SequenceModel"}
-    assert isinstance(model_files.load("tang").network, CharLM)
+    assert isinstance(storage.load("tang").network, CharLM)
 
 
 def test_a_kind_is_the_name_of_a_class_that_says_how_it_is_built():
-    assert list(model_files.KINDS) == [
+    assert list(storage.KINDS) == [
         "CharLM", "SequenceModel", "SequenceClassifier", "Forecaster"
     ]  # fmt: skip
-    for name, kind in model_files.KINDS.items():
+    for name, kind in storage.KINDS.items():
         assert kind.__name__ == name
         assert kind.config_type.__name__ == f"{name}Config"
         for method in ("build", "initial_state"):
@@ -67,7 +67,7 @@ def test_another_kind_than_wanted_is_one_line(tmp_path):
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match="holds a CharLM and this takes a SequenceModel"):
-        model_files.load("tang", "SequenceModel")
+        storage.load("tang", "SequenceModel")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,6 @@ def test_a_description_that_does_not_fit_is_refused(changes, words, tmp_path):
     kept = {name: value for name, value in description.items() if value is not None}
     path.write_text(json.dumps(kept))
     with pytest.raises(ModelError, match=words) as caught:
-        model_files.load(tmp_path)
+        storage.load(tmp_path)
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)

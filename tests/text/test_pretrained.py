@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 import lstm_jax
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.storage import WEIGHTS, released
 from lstm_jax.train import loop
 from lstm_jax.train.data import tang
@@ -22,7 +22,7 @@ def poet():
 
 def test_release_is_small_and_described(poet):
     assert released() == ["tang"]
-    folder = model_files.find("tang")
+    folder = storage.find("tang")
     assert (folder / WEIGHTS).stat().st_size < 16e6
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert f"{poet.card['test_perplexity']}" in card

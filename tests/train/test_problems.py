@@ -75,10 +75,10 @@ def test_a_new_kind_takes_one_record(toy, monkeypatch, tmp_path):
     stored = storage.Stored(None, description)
     monkeypatch.setattr(storage, "load", lambda name: stored)
     options = evaluate.EvaluateOptions("run", split="valid", rows=7)
-    assert evaluate.evaluate(options) == ({"model": "run", "n": 4}, "toy")
+    assert evaluate.measure(options) == ({"model": "run", "n": 4}, "toy")
     assert toy[0]._asdict() == {"split": "valid", "file": None, "rows": 7, "picture": None}
     with pytest.raises(storage.ModelError, match="--plot draws forecasts"):
-        evaluate.evaluate(evaluate.EvaluateOptions("run", plot=True))
+        evaluate.measure(evaluate.EvaluateOptions("run", plot=True))
 
 
 def test_a_configuration_of_no_kind_is_refused():

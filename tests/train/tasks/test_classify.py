@@ -12,7 +12,7 @@ from made_up import recordings, sentiment_data, speech_data
 from rich.console import Console
 
 from lstm_jax import cli
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.models.storage import ModelError
 from lstm_jax.train import loop
@@ -168,7 +168,7 @@ def test_a_tiny_run_learns_and_keeps_its_best(name, trained, call):
     folder, result, said = trained[name]
     assert result.finished
     assert "validation accuracy 100.00% (0 of" in said
-    card = model_files.load(folder).card
+    card = storage.load(folder).card
     assert card["data"] == name
     assert card["valid_accuracy"] == 1
     assert result.best_valid_loss == 0
@@ -221,7 +221,7 @@ def test_a_sentence_is_judged_word_by_word(trained, call):
 
 
 def test_each_row_of_the_bars_is_that_beginning_alone(trained):
-    stored = model_files.load(trained["sentiment"][0])
+    stored = storage.load(trained["sentiment"][0])
     whole = after_each(stored, np.array([2, 3, 4, 5, 6]))
     part = after_each(stored, np.array([2, 3, 4]))
     np.testing.assert_allclose(whole[:3], part, rtol=1e-5)

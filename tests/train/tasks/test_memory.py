@@ -11,7 +11,7 @@ import pytest
 from flax import nnx
 from rich.console import Console
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train import loop
 from lstm_jax.train.batch import Batch
@@ -227,7 +227,7 @@ def test_a_whole_run(whole, compiled):
 
 def test_the_exported_model_is_the_best_one_and_loads(whole):
     folder, result, _ = whole
-    stored = model_files.load(folder)
+    stored = storage.load(folder)
     assert isinstance(stored.network, SequenceModel)
     assert stored.network.config == CONFIG.model
     batches = held_out(CONFIG, "valid")
@@ -282,7 +282,7 @@ def test_a_run_ends_when_it_has_solved_its_problem(tmp_path):
     result, said = run(folder, config)
     assert result == loop.Result(PER_EPOCH, True, result.best_valid_loss)
     assert said.endswith(", after 12 sequences: solved\n")
-    assert model_files.load(folder).card["sequences"] == 12
+    assert storage.load(folder).card["sequences"] == 12
     assert checkpoints.read_metadata(folder / "checkpoints" / "latest")["solved"] is True
     before = lines(folder)
     again, said = run(folder, replace(config, epochs=7), resume=True)
@@ -295,7 +295,7 @@ def test_the_model_that_solved_is_kept_even_if_its_loss_is_not_the_least(tmp_pat
     monkeypatch.setattr(memory_tasks, "verdict", lambda *_: next(verdicts))
     result, _ = run(tmp_path / "run", replace(CONFIG, stop_wrong=3))
     assert result == loop.Result(2 * PER_EPOCH, True, 0.2)
-    assert model_files.load(tmp_path / "run").card["valid_wrong"] == 3
+    assert storage.load(tmp_path / "run").card["valid_wrong"] == 3
 
 
 PATIENT = replace(CONFIG, epochs=6, patience=2)
@@ -309,7 +309,7 @@ def test_a_run_ends_when_its_patience_does(tmp_path, monkeypatch):
     result, said = run(folder, PATIENT)
     assert result == loop.Result(4 * PER_EPOCH, True, 0.2), "as good as the best is not better"
     assert said.endswith("no better for 2 validations: the run ends\n")
-    assert model_files.load(folder).card["steps"] == 2 * PER_EPOCH
+    assert storage.load(folder).card["steps"] == 2 * PER_EPOCH
     before = lines(folder)
     assert run(folder, PATIENT, resume=True)[0] == result
     assert lines(folder) == before

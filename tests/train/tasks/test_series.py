@@ -13,7 +13,7 @@ from rich.console import Console
 
 from lstm_jax import cli
 from lstm_jax.configs import sensor, sine, stocks, weather
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
 from lstm_jax.train import loop
 from lstm_jax.train.config import ConfigError, check
@@ -94,7 +94,7 @@ def test_a_recipe_from_end_to_end(trained, capsys):
 
 def test_the_card_and_the_description_hold_what_a_forecast_needs(trained):
     name, folder, result, _ = trained
-    stored, config = model_files.load(folder, "Forecaster"), RECIPES[name]
+    stored, config = storage.load(folder, "Forecaster"), RECIPES[name]
     ready = make_series_task(config).prepared
     assert stored.description["columns"] == [config.target, *config.inputs]
     assert stored.description["scaler"] == ready.scaler.to_dict()
@@ -112,7 +112,7 @@ def test_the_card_and_the_description_hold_what_a_forecast_needs(trained):
 def test_the_tables_say_what_the_forecasts_are(trained):
     name, folder, *_ = trained
     config = RECIPES[name]
-    found = series_verdict.forecast(model_files.load(folder), config, "test")
+    found = series_verdict.forecast(storage.load(folder), config, "test")
     figures = series_verdict.measure(found)
     truth = found.ready.target[found.at + config.horizon]
     last = figures["tables"][f"{config.horizon} step{'s' * (config.horizon > 1)} ahead"]

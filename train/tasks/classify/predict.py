@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from flax import nnx
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.padding import pad
 from lstm_jax.train.tasks.classify.examples import widths_of
@@ -23,7 +23,7 @@ def load(folder: str, data: str) -> Stored:
         ModelError: there is none, or one that learned something else.
     """
     try:
-        stored = model_files.load(folder, "SequenceClassifier")
+        stored = storage.load(folder, "SequenceClassifier")
     except ModelError as error:
         raise ModelError(f"{error}; `lstm-jax train {data}` trains one") from None
     if stored.card.get("data") != data:

@@ -16,7 +16,7 @@ import optax
 from flax import nnx
 from jax import Array
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifier
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.task import Validate, Validation, summed
@@ -116,4 +116,4 @@ class ClassifierTask:
         return validate
 
     def save(self, model: SequenceClassifier, folder: Path, card: dict[str, object]) -> None:
-        model_files.save(folder, model, card, self.own)
+        storage.save(folder, model, card, self.own)

@@ -14,7 +14,7 @@ import optax
 from flax import nnx
 from jax import Array
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.sequence_model import SequenceModel
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import memory
@@ -197,4 +197,4 @@ class MemoryTask:
     def save(self, model: SequenceModel, folder: Path, card: dict[str, object]) -> None:
         puzzle = memory.puzzle(self.config.problem)
         sizes = {"in_features": puzzle.in_features, "out_features": puzzle.out_features}
-        model_files.save(folder, model, card, sizes)
+        storage.save(folder, model, card, sizes)

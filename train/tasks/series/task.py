@@ -14,7 +14,7 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from lstm_jax.models import storage as model_files
+from lstm_jax.models import storage
 from lstm_jax.models.forecaster import Forecaster
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import series
@@ -161,7 +161,7 @@ class SeriesTask:
             "scaler": ready.scaler.to_dict(),
             "target_scaler": ready.target_scaler.to_dict(),
         }
-        model_files.save(folder, model, card, self._sizes | own)
+        storage.save(folder, model, card, self._sizes | own)
 
     @property
     def _sizes(self) -> Sizes:
