@@ -176,6 +176,7 @@ def lstm_cell_path(
     params: LSTMParams, z: Array, c: Array, activations: LSTMActivations = TEXTBOOK
 ) -> tuple[LSTMGates, Array]:
     """Gates from the pre-activation z (..., 4H) and the old c, and the new c = f ⊙ c + i ⊙ g."""
+    check_floating("c", c)
     *input_gate, f, g, o = jnp.split(z, z.shape[-1] // c.shape[-1], axis=-1)
     if params.peephole is not None:
         *input_peephole, f_peephole, _ = params.peephole
@@ -293,9 +294,22 @@ class Dense(Protocol):
 
 
 def check_features(params: Dense, h: Array, x: Array) -> None:
-    """Raise a ValueError that names the array whose last axis does not fit the kernels."""
+    """Raise a ValueError that names the array whose last axis does not fit the kernels.
+
+    A TypeError, where h is of integers: each step would round what it computes to one.
+    """
     check_rows(x, params.input_kernel, "x", "input_kernel")
     check_rows(h, params.recurrent_kernel, "h", "recurrent_kernel")
+    check_floating("h", h)
+
+
+def check_floating(name: str, array: Array) -> None:
+    """Raise a TypeError that names an array of a state which cannot hold what a step computes."""
+    if not jnp.issubdtype(array.dtype, jnp.inexact):
+        raise TypeError(
+            f"{name} of the state is {array.dtype}, and a step would round what it computes to "
+            f"that: give it as floating point, such as {name}.astype(jnp.float32)"
+        )
 
 
 def check_rows(array: Array, kernel: Array, name: str, kernel_name: str) -> None:

@@ -171,7 +171,6 @@ def run(
     """
     choose.check_known(implementation)
     state, _ = start(cell, params, xs, state)
-    check_batch(xs, state)
     chosen = choose.choose(implementation, cell, params, xs, state, options)
     return dispatch(chosen, cell, params, xs, state, options)
 
@@ -191,15 +190,51 @@ def start(
         its None stays None, which is zeros.
 
     Raises:
-        ValueError: an initial state of another structure.
+        TypeError: inputs that are no array.
+        ValueError: a state or an initial state of another structure or shape than the cell's.
     """
+    if state is not None:
+        check_state(cell, params, xs, state)
     if state is not None and initial is None:
         return state, None
+    if not hasattr(xs, "dtype"):
+        raise TypeError(
+            f"xs must be an array (T, ..., D), got a {type(xs).__name__}: give jnp.asarray(xs), "
+            "or for sequences of different lengths the batch that lstm_jax.pad makes of them"
+        )
     zeros = cell.zero(params, xs)
     if initial is None:
         return zeros, None
     at_reset = initial_like(initial, zeros)
     return (at_reset if state is None else state), at_reset
+
+
+def check_state(cell: Cell[P, S, X], params: P, xs: Tree, state: Tree) -> None:
+    """Raise a ValueError where a state is not of the cell's form; say what the form is.
+
+    Args:
+        cell, params, xs: of the call; of inputs that are no array only the batch axes are known.
+        state: what was given.
+    """
+    check_batch(xs, state)
+    if not hasattr(xs, "dtype"):
+        return
+    wanted = jax.eval_shape(cell.zero, params, xs)
+    form = ", ".join(f"{name} {leaf.shape}" for name, leaf in _named(wanted))
+    form = f"{type(wanted).__name__}({form})"
+    if jax.tree.structure(state) != jax.tree.structure(wanted):
+        raise ValueError(
+            f"state must be {form}, got a {type(state).__name__} of {jax.tree.structure(state)}"
+            + ("; PyTorch's (h0, c0) is LSTMState(h0[0], c0[0])" if type(state) is tuple else "")
+        )
+    for (name, leaf), found in zip(_named(wanted), jax.tree.leaves(state), strict=True):
+        if leaf.shape != jnp.shape(found):
+            raise ValueError(f"state.{name} has shape {jnp.shape(found)}; it must be {leaf.shape}")
+
+
+def _named(tree: Tree) -> list[tuple[str, jax.ShapeDtypeStruct]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in leaves]
 
 
 def dispatch(

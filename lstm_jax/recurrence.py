@@ -33,6 +33,7 @@ class ScanOptions(TypedDict, total=False):
     reverse: bool
     unroll: int | bool
     remat: Remat
+    per_row: Tree | None
 
 
 def hidden(params: object, old_state: object, x: object, new_state: Tree) -> Array:
@@ -64,6 +65,7 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
     remat: Remat = None,
+    per_row: Tree | None = None,
 ) -> tuple[S, Tree]:
     """Run `state = step(params, state, xs[t])` over the leading axis of `xs`.
 
@@ -87,6 +89,9 @@ def scan(
         unroll: as in `jax.lax.scan`.
         remat: recompute the insides of chunks of so many steps for the gradient, and keep only the
             states between; "sqrt" is about √T. Memory then grows as √T.
+        per_row: booleans in the structure of `xs`: which of its leaves have a row for each
+            sequence, and are replaced where masked. If None, all but keys, typed or raw
+            (uint32), whose leading axes are those of the mask; keys are shared by the rows.
 
     Returns:
         `(final_state, ys)`, as `jax.lax.scan` does; ys has leaves (T, ...).
@@ -103,7 +108,7 @@ def scan(
     def body(state, inputs):
         x, valid_t, start_t = inputs
         state = select(start_t, initial, state)
-        x = hide(valid_t, x)
+        x = hide(valid_t, x, per_row)
         new_state = step(params, state, x)
         _check_carry(state, new_state)
         y = None if emit is None else emit(params, state, x, new_state)
@@ -224,6 +229,10 @@ def controls(
         `(valid, starts)`, each (T, ...) booleans or None; `starts` is in the order of the run.
     """
     steps = _time_steps(xs)
+    mask, resets = (
+        np.asarray(control) if isinstance(control, (list, tuple)) else control
+        for control in (mask, resets)
+    )
     for name, control in (("mask", mask), ("resets", resets)):
         if control is None:
             continue
@@ -236,6 +245,7 @@ def controls(
             )
     valid = None if mask is None else jnp.asarray(mask)
     if lengths is not None:
+        lengths = np.asarray(lengths) if isinstance(lengths, (list, tuple)) else lengths
         within = _within(lengths, steps)
         if valid is not None and valid.shape != within.shape:
             raise ValueError(
@@ -283,18 +293,38 @@ def initial_like(initial: Tree | None, state: S) -> S:
     )
 
 
-def hide(valid: Array | None, x: X) -> X:
-    """Zeros where not valid; leaves that do not have the batch axes (shared keys) stay."""
+def hide(valid: Array | None, x: X, per_row: Tree | None = None) -> X:
+    """Put zeros where not valid into the leaves that have a row for each sequence.
+
+    Args:
+        valid: (...) booleans; None hides nothing.
+        x: leaves (..., D).
+        per_row: as in `scan`.
+
+    Returns:
+        The structure of `x`.
+
+    Raises:
+        ValueError: `per_row` of another structure, or a leaf that is said to be per row and has
+            not the axes of `valid`.
+    """
     if valid is None:
         return x
 
-    def hide_leaf(leaf):
-        shared = jnp.shape(leaf)[: valid.ndim] != valid.shape
-        if shared or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return leaf
-        return select(valid, leaf, jnp.zeros_like(leaf))
+    def has_rows(leaf: Array) -> bool:
+        key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) or leaf.dtype == jnp.uint32
+        return not key and jnp.shape(leaf)[: valid.ndim] == valid.shape
 
-    return jax.tree.map(hide_leaf, x)
+    def hide_leaf(leaf: Array, rows: bool) -> Array:
+        return select(valid, leaf, jnp.zeros_like(leaf)) if rows else leaf
+
+    per_row = jax.tree.map(has_rows, x) if per_row is None else per_row
+    if jax.tree.structure(per_row) != jax.tree.structure(x):
+        raise ValueError(
+            f"per_row must have the structure of xs, {jax.tree.structure(x)}, got "
+            f"{jax.tree.structure(per_row)}"
+        )
+    return jax.tree.map(hide_leaf, x, per_row)
 
 
 def zeros_like(tree: S) -> S:

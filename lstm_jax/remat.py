@@ -48,8 +48,12 @@ def in_chunks(
     """
     check(remat)
     steps = jax.tree.leaves(inputs)[0].shape[0]
+    if remat is not None and not isinstance(steps, int):
+        raise ValueError(f"remat={remat!r} needs a known number of steps, got the symbol {steps}")
+    if remat is None:
+        return run(carry, inputs)
     size = math.isqrt(max(steps - 1, 0)) + 1 if remat == "sqrt" else remat
-    if size is None or size >= steps:
+    if size >= steps:
         return run(carry, inputs)
     again: Callable[[C, Tree], tuple[C, Tree]] = jax.checkpoint(run, prevent_cse=False)
     rest_again: Callable[[C, Tree], tuple[C, Tree]] = jax.checkpoint(run)

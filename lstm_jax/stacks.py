@@ -309,6 +309,11 @@ def _at(
     for name, each in given.items():
         if each is None:
             continue
+        if hasattr(each, "_fields"):
+            raise ValueError(
+                f"{name} must be a tuple of {len(layers)}, one for each layer, got one "
+                f"{type(each).__name__}"
+            )
         if len(each) != len(layers):
             raise ValueError(f"{name} must be a tuple of {len(layers)}, got {len(each)}")
         one = each[index]
@@ -351,7 +356,6 @@ def _direction(
     options: RunOptions = {**how.options, "reverse": reverse}
     if initial is not None:
         options["initial"] = initial
-    functional.check_batch(inputs, state)
     chosen = choose.choose(how.implementation, cell, params, inputs, state, options)
     if how.keep == "everything":
         chosen, options["emit"] = "scan", tracing(cell.gates)

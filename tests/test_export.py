@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from problems import CELLS, make_params, make_state, make_xs
 
 import lstm_jax as lj
@@ -129,3 +130,46 @@ def test_the_sampler():
     state = make_state("lstm", (B,), H, dtype=np.float32)
     prompts, lengths = np.full((B, 2), 2, np.int32), np.full(B, 2, np.int32)
     lower(draw, params, state, prompts, lengths, jax.random.key(0))
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "mgu"])
+@pytest.mark.parametrize("shape", ["t, 2", "3, b", "t, b"])
+def test_symbolic_sizes_are_exported_and_give_the_values(kind, shape):
+    """No decision may compare a size that is not known; what runs is right for every size."""
+    params = getattr(lj, f"init_{kind}")(jax.random.key(0), D, H)
+    run = getattr(lj, kind)
+    symbols = jax.export.symbolic_shape(f"{shape}, {D}")
+    xs = jax.ShapeDtypeStruct(symbols, jnp.float32)
+    lengths = jax.ShapeDtypeStruct(symbols[1:2], jnp.int32)
+
+    def both(params, xs, lengths):
+        final, hs = run(params, xs)
+        return final, hs, run(params, xs, lengths=lengths, reverse=True)[1]
+
+    exported = jax.export.export(jax.jit(both))(params, xs, lengths)
+    known = {"t": 4, "b": 5}
+    sizes = [known.get(name) or int(name) for name in shape.split(", ")]
+    values = np.random.default_rng(0).normal(size=(*sizes, D)).astype(np.float32)
+    counts = np.arange(sizes[1], dtype=np.int32) % (sizes[0] + 1)
+    found = exported.call(params, values, counts)
+    for a, b in zip(
+        jax.tree.leaves(found), jax.tree.leaves(both(params, values, counts)), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_layers_with_symbolic_sizes():
+    layer = lj.LSTM(D, H, num_layers=2, bidirectional=True, rngs=nnx.Rngs(0))
+    graph, state = nnx.split(layer)
+    shape = jax.export.symbolic_shape(f"b, t, {D}")
+
+    def run(state, xs):
+        return nnx.merge(graph, state)(xs, outputs="last")[1]
+
+    exported = jax.export.export(jax.jit(run))(state, jax.ShapeDtypeStruct(shape, jnp.float32))
+    xs = jnp.ones((3, 7, D))
+    np.testing.assert_allclose(exported.call(state, xs), run(state, xs), rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="remat='sqrt' needs a known number of steps"):
+        jax.export.export(jax.jit(lambda p, x: lj.lstm(p, x, remat="sqrt")))(
+            layer.params[0].forward, jax.ShapeDtypeStruct(shape, jnp.float32)
+        )

@@ -114,10 +114,12 @@ def best(cell: Cell[P, S, X], params: P, xs: Tree, options: RunOptions) -> Imple
     """Name the fastest implementation that every transformation of JAX goes through."""
     if cell.affine is None or next(_of_fused(cell, params, options), None):
         return "scan"
-    if len(jax.tree.leaves(xs)[0]) == 1:  # a single step, as a sampler's, has no loop to prepare
+    steps, *batch = jnp.shape(jax.tree.leaves(xs)[0])[:-1]
+    if fused.are_known((steps,)) and steps == 1:  # as a sampler's: there is no loop to prepare
         return "scan"
     # Kernels padded with zeros cost a quarter more products: of few rows, they are not the price.
-    few = math.prod(jnp.shape(xs)[1:-1]) <= 32 and jax.default_backend() == "cpu"
+    few = fused.are_known(tuple(batch)) and math.prod(batch) <= 32
+    few = few and jax.default_backend() == "cpu"
     return "scan" if cell.affine.padded and not few else "fused"
 
 

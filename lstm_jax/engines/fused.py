@@ -30,7 +30,7 @@ from jax import Array
 from jax.sharding import AxisType
 from jax.typing import ArrayLike
 
-from lstm_jax.cells import Cell, Kernels, P, R, S, check_rows
+from lstm_jax.cells import Cell, Kernels, P, R, S, check_floating, check_rows
 from lstm_jax.recurrence import controls, hide, initial_like, select
 from lstm_jax.remat import Remat, in_chunks
 from lstm_jax.trees import Tree
@@ -61,15 +61,24 @@ def plan(platform: str, batch: tuple[int, ...], hidden_features: int) -> Plan:
     vectorising the gates. XLA multiplies the tall kernel by a few columns up to three times as
     fast as a few rows by the wide one, if they fill its registers, eight to each; many columns
     cost more in the gates than they save in the product.
+
+    Sizes that are symbols (`jax.export`) are taken for many: they cannot be compared.
     """
     if platform != "cpu":
         return Plan(hoisted=True, columns=False)
+    if not are_known(batch):
+        return Plan(hoisted=False, columns=False)
     wide = hidden_features >= 256
     rows = math.prod(batch)
     if rows == 1:
         return Plan(hoisted=True, columns=wide and len(batch) <= 1)
     few = rows % 8 == 0 and rows <= min(64, hidden_features**2 // 5000)
     return Plan(hoisted=False, columns=wide and few and len(batch) == 1)
+
+
+def are_known(sizes: tuple[int, ...]) -> bool:
+    """Say whether sizes are numbers, and not symbols of `jax.export`."""
+    return all(isinstance(size, int) for size in sizes)
 
 
 def choose(xs: Array, recurrent_kernel: Array) -> Plan:
@@ -115,6 +124,7 @@ def run(
     kernels, rest = form.split(params)
     check_rows(xs, kernels[0], "x", "input_kernel")
     check_rows(_h(state), kernels[1], "h", "recurrent_kernel")
+    check_floating("h", _h(state))
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     at_reset = initial_like(initial, state)
 
@@ -163,6 +173,9 @@ def affine_scan(
     Returns:
         `(final_state, hs)`, hs (T, ..., H).
     """
+    if not jnp.issubdtype(xs.dtype, jnp.inexact):
+        # Integers have tangents of their own kind, which the products below cannot read.
+        xs = xs.astype(jnp.result_type(xs, kernels[0]))
     how = choose(xs, kernels[1]) if how is None else how
     how = how._replace(columns=how.columns and xs.ndim <= 3)  # a column is of one axis
     turned = how.columns and xs.ndim == 3

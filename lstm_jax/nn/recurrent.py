@@ -289,6 +289,11 @@ class Recurrent(nnx.Module):
         """Check the shapes, and put time first."""
         space = ", ".join("XYZ"[: self.base_cell.space])
         axes = ("(T, B, " if self.time_major else "(B, T, ") + (f"{space}, D)" if space else "D)")
+        if not hasattr(xs, "dtype"):
+            raise TypeError(
+                f"xs must be an array {axes}, got a {type(xs).__name__}: give jnp.asarray(xs), or "
+                "for sequences of different lengths the batch that lstm_jax.pad makes of them"
+            )
         if jnp.ndim(xs) != 3 + self.base_cell.space:
             raise ValueError(f"xs must be {axes}, got shape {jnp.shape(xs)}")
         if xs.shape[-1] != self.in_features:
