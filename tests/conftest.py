@@ -19,13 +19,15 @@ def compile_cheaply():
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    # A worker of xdist inherits the folder of its parent and yet takes its own: JAX writes entries
-    # in place, and another worker might read half of one.
-    kept, ours = (os.environ.get(n) for n in ("JAX_COMPILATION_CACHE_DIR", "LSTM_JAX_TEST_CACHE"))
-    if kept == ours:
-        folder = tempfile.mkdtemp(prefix="lstm-jax-tests-")
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.environ["LSTM_JAX_TEST_CACHE"] = folder
+    # A worker of xdist takes a folder of its own below its parent's, who removes them all: JAX
+    # writes entries in place, and another worker might read half of one.
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    session = os.environ.get("LSTM_JAX_TEST_CACHE")
+    if session is None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        session = os.environ["LSTM_JAX_TEST_CACHE"] = tempfile.mkdtemp(prefix="lstm-jax-tests-")
+        atexit.register(shutil.rmtree, session, ignore_errors=True)
+    if session is not None:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(session, worker)
 
 
 compile_cheaply()
