@@ -1,17 +1,26 @@
 """What every test runs under, and the fixtures of many.
 
 Most of the suite's time goes into compiling small programs that run once. So XLA's backend does not
-optimise them, and what was compiled once is found again, by the commands that a test starts too.
-Both are settings of the environment, for those commands, and where they are set they stay:
+optimise them, it compiles them in its quicker way, and what was compiled once is found again, by
+the commands that a test starts too. These are settings of the environment, for those commands, and
+where they are set they stay:
 
-    JAX_DISABLE_MOST_OPTIMIZATIONS=0 pytest     # programs as users get them
-    JAX_COMPILATION_CACHE_DIR=... pytest        # keep what was compiled for the next run
+    JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= pytest      # programs as users get them
+    JAX_COMPILATION_CACHE_DIR=... pytest                    # keep what was compiled
 """
 
 import atexit
+import gc
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
+
+QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+
+# JAX keeps very many objects: to look through them all as often as Python would costs a twentieth.
+gc.set_threshold(50_000, 20, 50)
 
 
 def compile_cheaply():
@@ -28,6 +37,11 @@ def compile_cheaply():
         atexit.register(shutil.rmtree, session, ignore_errors=True)
     if session is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(session, worker)
+    # A flag that another version of XLA does not know would end every process of the suite.
+    if "XLA_FLAGS" not in os.environ:
+        program = [sys.executable, "-c", "import jax; jax.devices()"]
+        asked = subprocess.run(program, env=os.environ | {"XLA_FLAGS": QUICK}, capture_output=True)
+        os.environ["XLA_FLAGS"] = "" if asked.returncode else QUICK
 
 
 compile_cheaply()
