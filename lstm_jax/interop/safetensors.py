@@ -15,16 +15,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
 from jax import Array
 from safetensors import SafetensorError
 from safetensors.flax import load_file
-from safetensors.numpy import save
 
 from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
-from lstm_jax.files import write_whole
+from lstm_jax.files import safetensors_bytes, write_whole
 from lstm_jax.gated import GRUParams, MGUParams
-from lstm_jax.interop.arrays import owned
 from lstm_jax.interop.checks import check_names
 from lstm_jax.interop.parameters import (
     Layer,
@@ -59,7 +56,7 @@ def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
                 arrays |= _flatten(f"{k}.{side}", params)
         else:
             arrays |= _flatten(str(k), layer)
-    write_whole(Path(path), save({name: owned(np.asarray(a)) for name, a in arrays.items()}))
+    write_whole(Path(path), safetensors_bytes(arrays))
 
 
 def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
