@@ -69,7 +69,10 @@ def attributes_of(node: NodeProto) -> Attributes:
         raise ValueError(f"layout must be 0 or 1, got {attributes.layout}")
     if names is None:
         return attributes._replace(activations=operator.activations * len(sides))
-    return attributes._replace(activations=[name.decode() for name in names])
+    # As runtimes read them: without regard to case.
+    known = {name.lower(): name for name in ACTIVATIONS}
+    decoded = [name.decode() for name in names]
+    return attributes._replace(activations=[known.get(n.lower(), n) for n in decoded])
 
 
 def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]]:
