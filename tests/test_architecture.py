@@ -18,7 +18,7 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Every module, from the ground up: each may import those before it, never one after it.
 ORDER = """
-lstm_jax: errors files trees padding remat cells gated initializers conv recurrence regularize
+lstm_jax: errors files trees named padding remat cells gated initializers conv recurrence regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov krylov products

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -34,6 +33,7 @@ from lstm_jax.interop.onnx.attributes import (
 )
 from lstm_jax.interop.onnx.format import ONNX_PEEPHOLE_ORDER, OPERATORS, PEEPHOLE_ORDER
 from lstm_jax.interop.parameters import Params
+from lstm_jax.named import bind
 from lstm_jax.recurrence import Step
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _lstm(
             params = _coupled(params)
         else:
             step = _input_forget_step
-    return params, partial(step, activations=LSTMActivations(*(one.call for one in functions)))
+    return params, bind(step, activations=LSTMActivations(*(one.call for one in functions)))
 
 
 def _gru(
@@ -155,7 +155,7 @@ def _gru(
         bias = from_x + from_h
     params = GRUParams(W, R, bias, recurrent_bias)
     gate, activation = (one.call for one in functions)
-    return params, partial(gru_step, reset_after=after, gate_activation=gate, activation=activation)
+    return params, bind(gru_step, reset_after=after, gate_activation=gate, activation=activation)
 
 
 def _rnn(
@@ -164,7 +164,7 @@ def _rnn(
     del attributes
     W, R, biases = _weights("RNN", arrays)
     params = RNNParams(W, R, None if biases is None else biases[0] + biases[1])
-    return params, partial(rnn_step, activation=functions[0].call)
+    return params, bind(rnn_step, activation=functions[0].call)
 
 
 _MAKE = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}

@@ -1,5 +1,8 @@
 """What a model stores beside its weights comes along, or is refused for what it is."""
 
+import copy
+import pickle
+
 import jax
 import numpy as np
 import pytest
@@ -172,6 +175,18 @@ def test_activations_are_read_without_regard_to_case(change):
     for a, b in zip(plain, other, strict=True):
         np.testing.assert_array_equal(a, b)
     assert len({name.lower() for name in ACTIVATIONS}) == len(ACTIVATIONS)
+
+
+@every_operator
+def test_what_is_read_may_be_copied(operator):
+    arrays = inputs_of(operator, "bidirectional", without=("sequence_lens",))
+    node = model_of(operator, arrays, direction="bidirectional", clip=0.5).graph.node[0]
+    given = {name: array for name, array in arrays.items() if name not in ("X", "sequence_lens")}
+    sides = read_node(node, given)
+    for made in (copy.deepcopy(sides), pickle.loads(pickle.dumps(sides))):
+        for side, again in zip(sides, made, strict=True):
+            assert again.step == side.step
+            np.testing.assert_array_equal(again.params.input_kernel, side.params.input_kernel)
 
 
 # --- nodes that are no chain, and old ones -------------------------------------------------------
