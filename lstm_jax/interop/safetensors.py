@@ -5,7 +5,7 @@ Names are the layer's number, its direction if it has two, its cell, and the fie
     0.lstm.input_kernel      0.lstm.norm.cell_scale      1.forward.gru.bias
 
 Every cell, option and dtype is held. The files that PyTorch users write hold a `state_dict`:
-`from_torch(safetensors.numpy.load_file(path))` reads one, and
+`from_torch(safetensors.flax.load_file(path))` reads one, bfloat16 too, and
 `safetensors.numpy.save_file(to_torch(layers), path)` writes one.
 """
 
@@ -90,7 +90,7 @@ def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
     if not tree:
         raise ValueError(f"{path} holds no layers")
     numbers = [str(k) for k in range(len(tree))]
-    hint = "of a PyTorch state_dict: from_torch(safetensors.numpy.load_file(path))"
+    hint = "of a PyTorch state_dict: from_torch(safetensors.flax.load_file(path))"
     check_names(str(path), tree, numbers, hint)
     return tuple(_layer(f"{path}: {k}", tree[k]) for k in numbers)
 
