@@ -28,7 +28,7 @@ lstm_jax.models: base vocabulary losses char_lm sequence_model classifier foreca
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling language -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
-lstm_jax.interop.onnx: format attributes graph node stored chain load export -
+lstm_jax.interop.onnx: format attributes graph node stored chain load export models -
 lstm_jax: -
 lstm_jax.animation: colours document page -
 lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians fonts gif -
