@@ -125,6 +125,8 @@ def _read(part: object) -> object:
 
 def _written(part: object) -> object:
     """The name of a function that stands somewhere; anything else as it is."""
+    if type(part) is partial:
+        return Bound(part.func, *part.args, **part.keywords)
     if not callable(part):
         return part
     part = known(part)

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -102,6 +103,16 @@ def test_functions_without_a_name_stay_through_a_deep_copy():
     assert copy.deepcopy(cells) == cells
     with pytest.raises((pickle.PicklingError, AttributeError)):
         pickle.dumps(cell)
+
+
+def test_a_cell_of_an_own_partial_goes_through_a_file():
+    cell = Cell(partial(rnn_step, activation=jax.nn.relu), gates=partial(partial(clipped), limit=1))
+    made = through_a_file(cell)
+    assert isinstance(made.step, Bound)
+    assert made.step.keywords == {"activation": jax.nn.relu}
+    assert made.gates.func is clipped
+    assert through_a_file(made) == made
+    assert made.name == cell.name == "rnn_step"
 
 
 def test_what_is_bound_is_compared_by_value():
