@@ -25,6 +25,7 @@ from jax import Array
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
+from lstm_jax.named import itself, reduced
 from lstm_jax.trees import Tree
 
 P = TypeVar("P")
@@ -134,6 +135,11 @@ class LSTMActivations(NamedTuple):
     gate: Activation = jax.nn.sigmoid
     candidate: Activation = jnp.tanh
     cell: Activation = jnp.tanh
+
+    __deepcopy__ = itself
+
+    def __reduce__(self):
+        return reduced(type(self), *self)
 
 
 TEXTBOOK = LSTMActivations()
@@ -426,6 +432,11 @@ class Affine(NamedTuple, Generic[P, S, R]):
     padded: bool = False
     without: tuple[str, ...] = ()
 
+    __deepcopy__ = itself
+
+    def __reduce__(self):
+        return reduced(type(self), *self)
+
 
 class Cell(NamedTuple, Generic[P, S, X]):
     """A recurrence, and all that anything else must know of it.
@@ -456,6 +467,11 @@ class Cell(NamedTuple, Generic[P, S, X]):
     masks_h: bool = False
     space: int = 0
     textbook: Literal["lstm", "gru", "rnn"] | None = None
+
+    __deepcopy__ = itself
+
+    def __reduce__(self):
+        return reduced(type(self), *self)
 
     @property
     def name(self) -> str:

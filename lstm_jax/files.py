@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+from safetensors.numpy import save
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -47,3 +51,19 @@ def written_whole(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def safetensors_bytes(arrays: Mapping[str, ArrayLike], dtype: DTypeLike | None = None) -> bytes:
+    """Lay arrays out as a safetensors file, row by row, in whatever order they lie in memory.
+
+    The format knows one order, C's, and its writer copies memory as it lies: of a transposed
+    array, or one that came by dlpack from another framework, it would store another matrix.
+
+    Args:
+        arrays: by their names.
+        dtype: that they are stored in; their own if None.
+
+    Returns:
+        What belongs in the file.
+    """
+    return save({name: np.array(array, dtype, order="C") for name, array in arrays.items()})

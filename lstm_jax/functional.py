@@ -6,8 +6,8 @@ handed down.
 
 from __future__ import annotations
 
-from functools import cache, partial
-from typing import TypeVar, Unpack, cast
+from functools import cache
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -29,17 +29,11 @@ from lstm_jax.cells import (
 from lstm_jax.engines import choose, cudnn, fused
 from lstm_jax.engines.choose import Explanation, Implementation, RunOptions
 from lstm_jax.gated import GRUParams, GRUState, MGUParams
+from lstm_jax.named import bind, known
 from lstm_jax.recurrence import initial_like, scan
 from lstm_jax.trees import Tree
 
-F = TypeVar("F")
-
 # --- the records ---------------------------------------------------------------------------------
-
-
-def _with(function: F, **others: object) -> F:
-    """Bind activations; a function without others stays itself, known by its identity."""
-    return cast(F, partial(cast("partial[object]", function), **others)) if others else function
 
 
 @cache
@@ -54,13 +48,14 @@ def lstm_cell(
     Returns:
         The same record for the same functions, so that what is compiled for it is found again.
     """
+    activations = LSTMActivations(*map(known, activations))
     others = {} if activations == cells.TEXTBOOK else {"activations": activations}
     return Cell(
-        _with(cells.lstm_step, **others),
+        bind(cells.lstm_step, **others),
         initializers.init_lstm,
         cells.zero_hc,
-        affine=Affine(_with(cells.lstm_pointwise, **others), without=("norm",)),
-        gates=_with(cells.lstm_gates, **others),
+        affine=Affine(bind(cells.lstm_pointwise, **others), without=("norm",)),
+        gates=bind(cells.lstm_gates, **others),
         masks_h=True,
         textbook=None if others else "lstm",
     )
@@ -76,12 +71,13 @@ def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell[RNNParams, RNNStat
     Returns:
         The record.
     """
+    activation = known(activation)
     others = {} if activation is jnp.tanh else {"activation": activation}
     return Cell(
-        _with(cells.rnn_step, **others),
+        bind(cells.rnn_step, **others),
         initializers.init_rnn,
         cells.zero_h,
-        affine=Affine(_with(cells.rnn_pointwise, **others)),
+        affine=Affine(bind(cells.rnn_pointwise, **others)),
         masks_h=True,
         textbook=None if others else "rnn",
     )
@@ -98,8 +94,8 @@ def gru_cell(reset_after: bool = True) -> Cell[GRUParams, GRUState, Array]:
         The record.
     """
     if not reset_after:
-        init = partial(initializers.init_gru, recurrent_bias=False)
-        return Cell(partial(gated.gru_step, reset_after=False), init, gated.gru_zero)
+        init = bind(initializers.init_gru, recurrent_bias=False)
+        return Cell(bind(gated.gru_step, reset_after=False), init, gated.gru_zero)
     return Cell(
         gated.gru_step,
         initializers.init_gru,
@@ -133,7 +129,7 @@ def conv_lstm_cell(
     """
     return Cell(
         conv.conv_lstm_step,
-        partial(conv.init_conv_lstm, window=window),
+        bind(conv.init_conv_lstm, window=window),
         cells.zero_hc,
         masks_h=True,
         space=len(window),

@@ -18,7 +18,7 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Every module, from the ground up: each may import those before it, never one after it.
 ORDER = """
-lstm_jax: errors files trees padding remat cells gated initializers conv recurrence regularize
+lstm_jax: errors files trees named padding remat cells gated initializers conv recurrence regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov krylov products
@@ -28,7 +28,7 @@ lstm_jax.models: base vocabulary losses char_lm sequence_model classifier foreca
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling language -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
-lstm_jax.interop.onnx: format attributes graph node load export -
+lstm_jax.interop.onnx: format attributes graph node stored chain load export models -
 lstm_jax: -
 lstm_jax.animation: colours document page -
 lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians fonts gif -

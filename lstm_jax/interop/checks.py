@@ -40,7 +40,15 @@ def as_numpy(name: str, value: ArrayLike) -> np.ndarray:
     Raises:
         ValueError: where it is of another dtype.
     """
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except TypeError:
+        # PyTorch's bfloat16, which NumPy itself does not know: by way of JAX, which has the same
+        # bits, and which takes no views.
+        contiguous = getattr(value, "contiguous", None)
+        if contiguous is None:
+            raise
+        array = np.asarray(jnp.from_dlpack(contiguous()))
     if not jnp.issubdtype(array.dtype, np.floating):
         raise ValueError(f"{name} must be an array of floating point, got dtype {array.dtype}")
     return array

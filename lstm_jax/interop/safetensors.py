@@ -5,7 +5,7 @@ Names are the layer's number, its direction if it has two, its cell, and the fie
     0.lstm.input_kernel      0.lstm.norm.cell_scale      1.forward.gru.bias
 
 Every cell, option and dtype is held. The files that PyTorch users write hold a `state_dict`:
-`from_torch(safetensors.numpy.load_file(path))` reads one, and
+`from_torch(safetensors.flax.load_file(path))` reads one, bfloat16 too, and
 `safetensors.numpy.save_file(to_torch(layers), path)` writes one.
 """
 
@@ -15,16 +15,13 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TypeAlias
 
-import numpy as np
 from jax import Array
 from safetensors import SafetensorError
 from safetensors.flax import load_file
-from safetensors.numpy import save
 
 from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
-from lstm_jax.files import write_whole
+from lstm_jax.files import safetensors_bytes, write_whole
 from lstm_jax.gated import GRUParams, MGUParams
-from lstm_jax.interop.arrays import owned
 from lstm_jax.interop.checks import check_names
 from lstm_jax.interop.parameters import (
     Layer,
@@ -59,7 +56,7 @@ def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
                 arrays |= _flatten(f"{k}.{side}", params)
         else:
             arrays |= _flatten(str(k), layer)
-    write_whole(Path(path), save({name: owned(np.asarray(a)) for name, a in arrays.items()}))
+    write_whole(Path(path), safetensors_bytes(arrays))
 
 
 def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
@@ -93,7 +90,7 @@ def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
     if not tree:
         raise ValueError(f"{path} holds no layers")
     numbers = [str(k) for k in range(len(tree))]
-    hint = "of a PyTorch state_dict: from_torch(safetensors.numpy.load_file(path))"
+    hint = "of a PyTorch state_dict: from_torch(safetensors.flax.load_file(path))"
     check_names(str(path), tree, numbers, hint)
     return tuple(_layer(f"{path}: {k}", tree[k]) for k in numbers)
 

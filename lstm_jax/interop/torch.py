@@ -8,6 +8,8 @@ the direction from the end; G is 4, 3 or 1, D the width of what lies below:
     bias_ih_l{k}    (G·H,)      both, or neither with `bias=False`
     bias_hh_l{k}    (G·H,)
     weight_hr_l{k}  (P, H)      with a projection
+
+`nn.LSTMCell`, `nn.GRUCell` and `nn.RNNCell` have the first four without `_l{k}`.
 """
 
 from __future__ import annotations
@@ -42,6 +44,9 @@ LETTERS = {
     "bias_hh": "(G·H,)",
     "weight_hr": "(P, H)",
 }
+CELL_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+# What wrappers put before every name: DataParallel and DistributedDataParallel, torch.compile.
+WRAPPERS = ("module.", "_orig_mod.")
 HINT = (
     "of a larger module pass this layer's alone: "
     "{k.removeprefix('lstm.'): v for k, v in state_dict.items() if k.startswith('lstm.')}"
@@ -51,50 +56,67 @@ HINT = (
 def from_torch(arrays: Mapping[str, ArrayLike]) -> tuple[Layer, ...]:
     """Layers from the arrays of a `state_dict()`, of the cell that their shapes say.
 
+    The names are those of one module, a layer or a cell of one step. What a wrapper has put before
+    every one of them, `module.` or `_orig_mod.`, is taken away.
+
     LSTM and RNN have one bias here: b_ih + b_hh, rounded once. The GRU's candidate keeps the two
     apart. A ReLU network has the same weights: run `rnn(..., activation=jax.nn.relu)`.
 
     Args:
-        arrays: NumPy, JAX or PyTorch arrays on the CPU, of any floating dtype that NumPy knows.
+        arrays: NumPy, JAX or PyTorch arrays on the CPU, of any floating dtype; bfloat16 stays so.
 
     Returns:
-        A tuple over layers, bottom first: parameters, or `Directions` of them.
+        A tuple over layers, bottom first: parameters, or `Directions` of them; of a cell, of one.
 
     Raises:
         ValueError: names that are missing or not expected, or shapes that do not fit.
     """
     check_mapping("PyTorch", arrays)
+    arrays = _unwrapped(arrays)
     numbers = (re.fullmatch(r"\w+_l(\d+)(_reverse)?", name) for name in arrays)
     depth = len({number[1] for number in numbers if number})
     suffixes = ("", "_reverse") if "weight_ih_l0_reverse" in arrays else ("",)
     parts = ["weight_ih", "weight_hh"]
     parts += ["bias_ih", "bias_hh"] if any(n.startswith("bias_") for n in arrays) else []
     parts += ["weight_hr"] if any(n.startswith("weight_hr") for n in arrays) else []
-    names = [f"{p}_l{k}{s}" for k, s, p in product(range(max(depth, 1)), suffixes, parts)]
+    # What the names of each layer's directions end in: nothing of a cell, which is one layer.
+    ends = [[f"_l{k}{suffix}" for suffix in suffixes] for k in range(max(depth, 1))]
+    if not depth and not arrays.keys().isdisjoint(CELL_PARTS):
+        ends = [[""]]
+    names = [f"{part}{end}" for layer in ends for end, part in product(layer, parts)]
     given = take("PyTorch", arrays, names, HINT)
-    for name in ("weight_ih_l0", "weight_hr_l0"):
-        if name in given and given[name].ndim != 2:
-            letters = LETTERS[name.removesuffix("_l0")]
-            raise ValueError(f"{name} must be {letters}, got shape {given[name].shape}")
+    first = ends[0][0]
+    for part in ("weight_ih", "weight_hr"):
+        array = given.get(f"{part}{first}")
+        if array is not None and array.ndim != 2:
+            raise ValueError(f"{part}{first} must be {LETTERS[part]}, got shape {array.shape}")
 
     letters = LETTERS
-    if "weight_hr_l0" in given:
-        projected, hidden = given["weight_hr_l0"].shape
+    if f"weight_hr{first}" in given:
+        projected, hidden = given[f"weight_hr{first}"].shape
         letters = {**LETTERS, "weight_hh": "(G·H, P)"}
         cell, sizes = LSTMParams, {**sizes_of(LSTMParams, hidden), "P": projected}
     else:
-        cell, sizes = cell_of("weight_hh_l0", given["weight_hh_l0"], transposed=True)
-    sizes["D"], layers = given["weight_ih_l0"].shape[1], []
-    for k in range(depth):
+        recurrent = f"weight_hh{first}"
+        cell, sizes = cell_of(recurrent, given[recurrent], transposed=True)
+    sizes["D"], layers = given[f"weight_ih{first}"].shape[1], []
+    for layer in ends:
         directions = []
-        for suffix in suffixes:
-            own = {part: given[f"{part}_l{k}{suffix}"] for part in parts}
+        for end in layer:
+            own = {part: given[f"{part}{end}"] for part in parts}
             for part, array in own.items():
-                check_shape(f"{part}_l{k}{suffix}", array, letters[part], sizes)
+                check_shape(f"{part}{end}", array, letters[part], sizes)
             directions.append(_import(cell, own))
         layers.append(as_layer(directions))
-        sizes["D"] = sizes.get("P", sizes["H"]) * len(suffixes)
+        sizes["D"] = sizes.get("P", sizes["H"]) * len(layer)
     return tuple(layers)
+
+
+def _unwrapped(arrays: Mapping[str, ArrayLike]) -> Mapping[str, ArrayLike]:
+    """The arrays without what wrappers have put before every name."""
+    for wrapper in (w for w in WRAPPERS if arrays and all(name.startswith(w) for name in arrays)):
+        return _unwrapped({name.removeprefix(wrapper): a for name, a in arrays.items()})
+    return arrays
 
 
 def to_torch(layers: tuple[Layer, ...]) -> dict[str, np.ndarray]:
@@ -108,7 +130,8 @@ def to_torch(layers: tuple[Layer, ...]) -> dict[str, np.ndarray]:
         layers: a tuple, bottom first, of parameters or `Directions`.
 
     Returns:
-        NumPy arrays under PyTorch's names: `load_state_dict({k: torch.from_numpy(v) ...})`.
+        NumPy arrays under PyTorch's names: `load_state_dict({k: torch.from_numpy(v) ...})`. A cell
+        of one step takes those of one layer: `{k.removesuffix("_l0"): v ...}`.
         PyTorch reads no bfloat16 of NumPy; cast to float32 before.
 
     Raises:

@@ -23,10 +23,9 @@ from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
 from safetensors.numpy import load as load_tensors
-from safetensors.numpy import save as save_tensors
 
 from lstm_jax.errors import UserError
-from lstm_jax.files import write_whole
+from lstm_jax.files import safetensors_bytes, write_whole
 from lstm_jax.models.base import Json, Model
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.classifier import SequenceClassifier
@@ -90,11 +89,7 @@ def save(
     if np.dtype(dtype) not in (np.float32, np.float16):
         raise ValueError(f"dtype must be float32 or float16, got {np.dtype(dtype)}")
     folder.mkdir(parents=True, exist_ok=True)
-    tensors = {
-        name: np.asarray(value).astype(dtype)
-        for name, value in _flatten(nnx.state(network, nnx.Param)).items()
-    }
-    weights = save_tensors(tensors)
+    weights = safetensors_bytes(_flatten(nnx.state(network, nnx.Param)), dtype)
     description = {
         "format": FORMAT,
         "kind": type(network).__name__,

@@ -15,6 +15,7 @@ from lstm_jax.initializers import (
     InitOptions,
     LSTMInitOptions,
 )
+from lstm_jax.named import bound
 from lstm_jax.nn.recurrent import LayerOptions, Recurrent
 from lstm_jax.nn.steps import StepCell, StepOptions
 
@@ -74,9 +75,13 @@ class LSTM(Recurrent):
         Raises:
             TypeError, ValueError: as `Recurrent`.
         """
-        self.activations = activations
         cell = functional.lstm_cell(activations)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
+
+    @property
+    def activations(self) -> LSTMActivations:
+        """Its functions, σ and tanh or those in their place."""
+        return bound(self.base_cell.step, "activations", TEXTBOOK)
 
 
 class LSTMCell(StepCell):
@@ -184,9 +189,13 @@ class RNN(Recurrent):
         Raises:
             TypeError, ValueError: as `Recurrent`.
         """
-        self.activation = activation
         cell = functional.rnn_cell(activation)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
+
+    @property
+    def activation(self) -> Activation:
+        """Its function, tanh or the one in its place."""
+        return bound(self.base_cell.step, "activation", jnp.tanh)
 
 
 class RNNCell(StepCell):

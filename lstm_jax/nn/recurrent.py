@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TypedDict, TypeVar
 
@@ -14,6 +15,7 @@ from jax.typing import ArrayLike, DTypeLike
 from lstm_jax import stacks
 from lstm_jax.cells import Cell
 from lstm_jax.engines.choose import Implementation
+from lstm_jax.named import bind
 from lstm_jax.nn.held import Holder, hold
 from lstm_jax.recurrence import initial_like
 from lstm_jax.remat import Remat
@@ -158,12 +160,7 @@ class Recurrent(nnx.Module):
         cell, dtype = self.base_cell, self.cell_dtype
         if dtype is None:
             return cell
-
-        def zero(params: Tree, xs: Array) -> Tree:
-            state = cell.zero(params, xs)
-            return replaced(state, c=state.c.astype(dtype)) if hasattr(state, "c") else state
-
-        return cell._replace(zero=zero)
+        return cell._replace(zero=bind(_zero_of, zero=cell.zero, dtype=dtype))
 
     @property
     def params(self) -> tuple[Tree, ...]:
@@ -309,6 +306,14 @@ class Recurrent(nnx.Module):
                 )
         swapped = [None if c is None else _swap(jnp.asarray(c)) for c in (mask, resets)]
         return _swap(xs), swapped[0], swapped[1]
+
+
+def _zero_of(
+    params: Tree, xs: Array, *, zero: Callable[[Tree, Array], Tree], dtype: DTypeLike
+) -> Tree:
+    """Give a cell's zero state, its c in a dtype of its own."""
+    state = zero(params, xs)
+    return replaced(state, c=state.c.astype(dtype)) if hasattr(state, "c") else state
 
 
 def _swap(array: Array) -> Array:

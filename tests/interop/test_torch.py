@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from interop.cases import assert_identical, assert_runs_alike, load, make_cell, make_stack
 from interop.peers import torch_case
 
-from lstm_jax.cells import LSTMParams, RNNParams
-from lstm_jax.gated import GRUParams, MGUParams
+from lstm_jax.cells import LSTMParams, LSTMState, RNNParams, RNNState, lstm_step, rnn_step
+from lstm_jax.gated import GRUParams, GRUState, MGUParams, gru_step
 from lstm_jax.interop import (
     Directions,
     from_torch,
@@ -133,6 +133,102 @@ def test_a_state_dict_in_a_safetensors_file(tmp_path):
     save_safetensors(tmp_path / "ours.safetensors", layers)
     with pytest.raises(ValueError, match=r"unexpected '0\.lstm\.bias'"):
         from_torch(load_file(tmp_path / "ours.safetensors"))
+
+
+# --- cells of one step, wrappers, bfloat16 -------------------------------------------------------
+
+
+def cell_arrays(cell, **options):
+    """The arrays of a cell of one step, and the layer that they are of."""
+    layers = make_stack(cell, 2, 3, **options)
+    return {name.removesuffix("_l0"): a for name, a in to_torch(layers).items()}, layers
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.sampled_from(["lstm", "gru", "rnn"]),
+    st.booleans(),
+    st.sampled_from(["float32", "float16", "bfloat16"]),
+    st.sampled_from(["", "module.", "_orig_mod.", "module._orig_mod."]),
+)
+def test_a_cell_of_one_step_is_a_layer(cell, bias, dtype, wrapper):
+    arrays, layers = cell_arrays(cell, bias=bias, dtype=dtype)
+    assert not any("_l0" in name for name in arrays)
+    assert_identical(from_torch({wrapper + name: a for name, a in arrays.items()}), layers)
+
+
+@settings(max_examples=20, deadline=None)
+@given(stacks(), st.sampled_from(["module.", "_orig_mod.", "_orig_mod.module."]))
+def test_what_wrappers_put_before_every_name_is_taken_away(layers, wrapper):
+    arrays = to_torch(layers)
+    assert_identical(from_torch({wrapper + name: a for name, a in arrays.items()}), layers)
+    mixed = {(wrapper if k else "") + name: a for k, (name, a) in enumerate(arrays.items())}
+    with pytest.raises(ValueError, match=f"unexpected '{wrapper}"):
+        from_torch(mixed)
+
+
+BAD_CELLS = [
+    ({"weight_hh": None}, "missing 'weight_hh'. Expected weight_ih, weight_hh, bias_ih"),
+    ({"weight_ih": None}, "missing 'weight_ih'. Expected weight_ih, weight_hh, bias_ih"),
+    ({"bias_hh": None}, "missing 'bias_hh'"),
+    ({"other": np.zeros(3)}, "unexpected 'other'"),
+    ({"weight_ih": np.zeros(12)}, r"weight_ih must be \(G·H, D\), got shape \(12,\)"),
+    ({"weight_hh": np.zeros((6, 3))}, r"weight_hh .*G being 4 for an LSTM.*\(6, 3\)"),
+    ({"bias_hh": np.zeros(9)}, r"bias_hh must be \(G·H,\) = \(12,\), got shape \(9,\)"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD_CELLS, ids=[m for _, m in BAD_CELLS])
+def test_refuses_arrays_of_a_cell_by_their_names(changes, message):
+    arrays = cell_arrays("lstm")[0] | changes
+    with pytest.raises(ValueError, match=message):
+        from_torch({name: a for name, a in arrays.items() if a is not None})
+
+
+@pytest.mark.parametrize("cell", ["LSTMCell", "GRUCell", "RNNCell"])
+def test_a_live_cell_steps_alike(cell):
+    torch = pytest.importorskip("torch")
+    module = getattr(torch.nn, cell)(2, 3)
+    (params,) = from_torch(torch.nn.DataParallel(module).state_dict())
+    rng = np.random.default_rng(0)
+    x, h, c = (rng.normal(size=(4, n)).astype(np.float32) for n in (2, 3, 3))
+    step, state = {
+        "LSTMCell": (lstm_step, LSTMState(h, c)),
+        "GRUCell": (gru_step, GRUState(h)),
+        "RNNCell": (rnn_step, RNNState(h)),
+    }[cell]
+    theirs = [torch.from_numpy(leaf) for leaf in state]
+    with torch.no_grad():
+        expected = module(torch.from_numpy(x), theirs if len(theirs) > 1 else theirs[0])
+    new = step(params, state, x)
+    expected = expected if isinstance(expected, tuple) else (expected,)
+    for ours, desired in zip(new, expected, strict=True):
+        np.testing.assert_allclose(ours, desired.numpy(), rtol=1e-5, atol=1e-6)
+    module.load_state_dict(
+        {k.removesuffix("_l0"): torch.from_numpy(v) for k, v in to_torch((params,)).items()}
+    )
+    assert_identical(from_torch(module.state_dict()), (params,))
+
+
+@pytest.mark.parametrize("lies", ["as it is", "transposed", "strided", "late"])
+def test_bfloat16_of_pytorch_is_read_bit_for_bit(lies, tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.flax import load_file
+    from safetensors.torch import save_file
+
+    def laid(tensor):
+        if lies == "transposed":
+            return tensor.T.contiguous().T if tensor.ndim == 2 else tensor
+        if lies == "strided":
+            return torch.stack([tensor, tensor], -1)[..., 0]
+        return torch.cat([tensor[:1], tensor])[1:] if lies == "late" else tensor
+
+    layers = make_stack("lstm", 2, 3, num_layers=2, dtype="bfloat16")
+    wide = {name: torch.from_numpy(a.astype(np.float32)) for name, a in to_torch(layers).items()}
+    state = {name: laid(tensor.bfloat16()) for name, tensor in wide.items()}
+    assert_identical(from_torch(state), layers)
+    save_file({name: t.contiguous() for name, t in state.items()}, tmp_path / "f.safetensors")
+    assert_identical(from_torch(load_file(tmp_path / "f.safetensors")), layers)
 
 
 # --- what is refused -----------------------------------------------------------------------------

@@ -1,7 +1,9 @@
-"""ONNX: export layers and a `CharLM` as standard operators; import the LSTM, GRU, RNN operators.
+"""ONNX: export layers and models as standard operators; import the LSTM, GRU, RNN operators.
 
     model = export_layers(layer)        # an LSTM, GRU or RNN, or parameters; a ModelProto
     model = export_char_lm(network)     # ids and state in, logits and state out
+    model = export_forecaster(network)  # windows in, forecasts out
+    model = export_classifier(network)  # ids or vectors in, logits out
     onnx.save(model, "model.onnx")      # for onnxruntime and others
     y, y_h, y_c = run(model, x, ...)    # evaluate a model that is one LSTM, GRU or RNN node
     layers = load("model.onnx")         # recurrent weights as our parameters, with their steps
@@ -11,6 +13,16 @@ Needs the package onnx: `pip install "lstm_jax[onnx]"`.
 
 from lstm_jax.interop.onnx.export import export_char_lm, export_layers
 from lstm_jax.interop.onnx.load import load, run
+from lstm_jax.interop.onnx.models import export_classifier, export_forecaster
 from lstm_jax.interop.onnx.node import Recurrence, read_node
 
-__all__ = ["Recurrence", "export_char_lm", "export_layers", "load", "read_node", "run"]
+__all__ = [
+    "Recurrence",
+    "export_char_lm",
+    "export_classifier",
+    "export_forecaster",
+    "export_layers",
+    "load",
+    "read_node",
+    "run",
+]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +11,7 @@ from jax import Array
 
 from lstm_jax.cells import Activation
 from lstm_jax.interop.onnx.format import ACTIVATIONS, OPERATORS, Operator, onnx_package
+from lstm_jax.named import bind
 
 if TYPE_CHECKING:
     from onnx import NodeProto
@@ -69,7 +69,10 @@ def attributes_of(node: NodeProto) -> Attributes:
         raise ValueError(f"layout must be 0 or 1, got {attributes.layout}")
     if names is None:
         return attributes._replace(activations=operator.activations * len(sides))
-    return attributes._replace(activations=[name.decode() for name in names])
+    # As runtimes read them: without regard to case.
+    known = {name.lower(): name for name in ACTIVATIONS}
+    decoded = [name.decode() for name in names]
+    return attributes._replace(activations=[known.get(n.lower(), n) for n in decoded])
 
 
 def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]]:
@@ -103,7 +106,7 @@ def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]
                 f"the activation {name} has no default {' and '.join(lacking)}; give "
                 f"{' and '.join(f'activation_{key}' for key in lacking)}"
             )
-        function = _clipped(partial(function, **constants), attributes.clip)
+        function = _clipped(bind(function, **constants), attributes.clip)
         functions.append(Function(name, function))
     for key, left in values.items():
         if left:
@@ -112,7 +115,13 @@ def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]
 
 
 def _clipped(function: Activation, clip: float | None) -> Activation:
-    return function if clip is None else lambda z: function(jnp.clip(z, -clip, clip))
+    if clip is None:
+        return function
+    return cast("Activation", bind(_clip_before, function=function, clip=clip))
+
+
+def _clip_before(z: Array, *, function: Activation, clip: float) -> Array:
+    return function(jnp.clip(z, -clip, clip))
 
 
 def operator_of(node: NodeProto) -> Operator:

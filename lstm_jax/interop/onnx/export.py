@@ -72,7 +72,7 @@ def export_layers(
     if isinstance(layers, Recurrent):
         if activations is not None or not reset_after:
             raise ValueError("a layer brings its own reset_after and activations; give none")
-        layers, variant = _of_module(layers, initial_state)
+        layers, variant = of_module(layers, initial_state)
     else:
         variant = Variant(reset_after=reset_after, activations=activations)
     if not isinstance(layers, (tuple, list)) or hasattr(layers, "_fields"):
@@ -111,7 +111,7 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
         ValueError: for layers that the operators cannot hold, as in `export_layers`.
     """
     graph = Graph(initial_state=True, sequence_lens=False)
-    layers, variant = _of_module(model.lstm, True)
+    layers, variant = of_module(model.lstm, True)
     pairs = [directions_of(layer) for layer in layers]
     embedding, projection, bias = (
         np.asarray(array[...]) for array in (model.embedding, model.projection, model.output_bias)
@@ -132,7 +132,7 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
     return graph.model(name)
 
 
-def _of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...], Variant]:
+def of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...], Variant]:
     """The parameters of a layer without a key, and what else its cell is."""
     refused = {
         "merge='sum'": layer.bidirectional and layer.merge != "concat",

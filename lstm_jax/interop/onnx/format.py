@@ -54,8 +54,28 @@ OPERATORS = {
 }
 
 
+def _affine(z: Array, alpha: float, beta: float) -> Array:
+    return alpha * z + beta
+
+
+def _thresholded_relu(z: Array, alpha: float) -> Array:
+    return jnp.where(z >= alpha, z, 0)
+
+
+def _scaled_tanh(z: Array, alpha: float, beta: float) -> Array:
+    return alpha * jnp.tanh(beta * z)
+
+
 def _hard_sigmoid(z: Array, alpha: float, beta: float) -> Array:
     return jnp.clip(alpha * z + beta, 0, 1)
+
+
+def _leaky_relu(z: Array, alpha: float) -> Array:
+    return jax.nn.leaky_relu(z, alpha)
+
+
+def _elu(z: Array, alpha: float) -> Array:
+    return jax.nn.elu(z, alpha)
 
 
 # Each as a function of z and its constants, with the constants' defaults: those of the operators
@@ -67,12 +87,12 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Array], Mapping[str, float | None]]] 
     "Relu": (jax.nn.relu, {}),
     "Softsign": (jax.nn.soft_sign, {}),
     "Softplus": (jax.nn.softplus, {}),
-    "Affine": (lambda z, alpha, beta: alpha * z + beta, NO_DEFAULTS),
-    "LeakyRelu": (lambda z, alpha: jax.nn.leaky_relu(z, alpha), {"alpha": 0.01}),
-    "ThresholdedRelu": (lambda z, alpha: jnp.where(z >= alpha, z, 0), {"alpha": 1.0}),
-    "ScaledTanh": (lambda z, alpha, beta: alpha * jnp.tanh(beta * z), NO_DEFAULTS),
+    "Affine": (_affine, NO_DEFAULTS),
+    "LeakyRelu": (_leaky_relu, {"alpha": 0.01}),
+    "ThresholdedRelu": (_thresholded_relu, {"alpha": 1.0}),
+    "ScaledTanh": (_scaled_tanh, NO_DEFAULTS),
     "HardSigmoid": (_hard_sigmoid, {"alpha": 0.2, "beta": 0.5}),
-    "Elu": (lambda z, alpha: jax.nn.elu(z, alpha), {"alpha": 1.0}),
+    "Elu": (_elu, {"alpha": 1.0}),
 }
 
 

@@ -37,8 +37,9 @@ PLAIN = {function: name for name, (function, constants) in ACTIVATIONS.items() i
 class Graph:
     """Nodes, inputs, outputs and constants, as they are added."""
 
-    def __init__(self, *, initial_state: bool, sequence_lens: bool):
+    def __init__(self, *, initial_state: bool, sequence_lens: bool, final_state: bool = True):
         self.onnx = onnx_package()
+        self.final_state = final_state
         self.initial_state = initial_state
         self.sequence_lens = sequence_lens
         self.nodes, self.inputs, self.outputs, self.constants = [], [], [], []
@@ -107,7 +108,8 @@ def add_stack(
         for name in state_names:
             if graph.initial_state:
                 inputs[f"initial_{name}"] = graph.input(f"{name}_{k}", dtype, shape)
-            graph.output(f"final_{name}_{k}", dtype, shape)
+            if graph.final_state:
+                graph.output(f"final_{name}_{k}", dtype, shape)
         names = list(inputs.values())
         while not names[-1]:
             names.pop()  # as ONNX writes trailing inputs that are left out

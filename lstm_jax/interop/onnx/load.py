@@ -12,20 +12,23 @@ import numpy as np
 from jax import Array
 
 from lstm_jax.interop.onnx.attributes import (
-    SIDES,
     attributes_of,
     check_shape,
     operator_of,
     ranked,
 )
+from lstm_jax.interop.onnx.chain import check_chain
 from lstm_jax.interop.onnx.format import OPERATORS, onnx_package
-from lstm_jax.interop.onnx.node import Recurrence, read_node
+from lstm_jax.interop.onnx.node import STORED, Recurrence, read_node
+from lstm_jax.interop.onnx.stored import origin, stored_arrays
 from lstm_jax.recurrence import scan
 
 if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto
 
 Arrays = Mapping[str, Array | np.ndarray]
+
+FIRST_OPSET = 7
 
 
 def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Array, ...]:
@@ -50,17 +53,22 @@ def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Ar
         TypeError: for a model that is neither.
         ValueError: for another graph, operator, attribute, number of inputs, rank or shape.
     """
-    graph = _read(model).graph
+    read = _read(model)
+    graph = read.graph
     nodes = [node for node in graph.node if node.op_type != "Constant"]
     if len(nodes) != 1:
         kinds = ", ".join(node.op_type for node in nodes) or "none"
         raise ValueError(f"run takes a graph of one LSTM, GRU or RNN node; this one has: {kinds}")
     (node,) = nodes
     operator_of(node)
+    _check_opset(read)
     arrays = _named(node, _bind(graph, inputs))
     missing = [outer for name, outer in _given(node).items() if name not in arrays]
     if missing:
-        raise ValueError(f"{', '.join(missing)} is neither an input nor stored in the graph")
+        whence = "; ".join(f"{outer} is {origin(graph, outer)}" for outer in missing)
+        raise ValueError(
+            f"{', '.join(missing)} is neither an input nor stored in the graph: {whence}"
+        )
     results = _evaluate(node, arrays)
     missing = [output.name for output in graph.output if output.name not in results]
     if missing:
@@ -73,7 +81,8 @@ def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
 
     The nodes must be a chain, as `export_layers`, `export_char_lm` and other exporters write it:
     each reads the Y of the one below, its directions side by side. What else is in the graph,
-    before and after, is not looked at.
+    before and after, is not looked at. Initial states that are stored come along; those that the
+    graph takes or computes are the caller's.
 
     Args:
         model: an `onnx.ModelProto`, or the path of one; the weights are stored in it.
@@ -84,27 +93,46 @@ def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
     Raises:
         ImportError: where onnx is not installed.
         TypeError: for a model that is neither.
-        ValueError: for no recurrent node, weights that are not stored, or nodes not in a chain.
+        ValueError: for no recurrent node, an opset below 7, weights that are not stored, lengths
+            and one initial state of two that are, or nodes not in a chain.
     """
-    graph = _read(model).graph
+    read = _read(model)
+    graph = read.graph
     nodes = [node for node in graph.node if node.op_type in OPERATORS]
     if not nodes:
         raise ValueError("the graph has no LSTM, GRU or RNN node")
-    stored = _stored(graph)
+    _check_opset(read)
+    stored = stored_arrays(graph)
     for below, above in pairwise(nodes):
-        _check_chain(graph, stored, below, above)
-    layers = []
-    for node in nodes:
-        arrays = _named(node, stored)
-        weights = [name for name in ("W", "R", "B", "P") if name in _given(node)]
-        absent = [name for name in weights if name not in arrays]
-        if absent:
+        check_chain(graph, stored, below, above)
+    return tuple(_layer(graph, node, stored) for node in nodes)
+
+
+def _layer(graph: GraphProto, node: NodeProto, stored: Arrays) -> tuple[Recurrence, ...]:
+    """The directions of one node, with all that is stored of it."""
+    given, arrays = _given(node), _named(node, stored)
+    whose = f"of the {node.op_type} node {node.name!r}"
+    absent = [name for name in ("W", "R", "B", "P") if name in given and name not in arrays]
+    if absent:
+        whence = "; ".join(f"{name} is {origin(graph, given[name])}" for name in absent)
+        raise ValueError(
+            f"{', '.join(absent)} {whose} is not stored in the model: {whence}; give the arrays to "
+            "`read_node`"
+        )
+    if "sequence_lens" in arrays:
+        raise ValueError(
+            f"sequence_lens {whose} is stored in the model, and a layer holds no lengths: `run` "
+            "follows them, and `read_node` reads the weights alone"
+        )
+    states = [f"initial_{name}" for name in OPERATORS[node.op_type].state._fields]
+    held = [name for name in states if name in arrays]
+    for name in states:
+        if held and name in given and name not in arrays:
             raise ValueError(
-                f"{', '.join(absent)} of the {node.op_type} node {node.name!r} is not stored in "
-                "the model; give the arrays to `read_node`"
+                f"{held[0]} {whose} is stored in the model, but {name} is "
+                f"{origin(graph, given[name])}: of a state all is stored or nothing"
             )
-        layers.append(read_node(node, {name: arrays[name] for name in weights}))
-    return tuple(layers)
+    return read_node(node, {name: arrays[name] for name in STORED if name in arrays})
 
 
 def _evaluate(node: NodeProto, arrays: Arrays) -> dict[str, Array]:
@@ -134,7 +162,7 @@ def _evaluate(node: NodeProto, arrays: Arrays) -> dict[str, Array]:
         check_shape(node, "sequence_lens", lengths, (batch,))
         lengths = jnp.asarray(lengths)
     ends, outputs = [], []
-    for side, (params, step, reverse) in enumerate(sides):
+    for side, (params, step, reverse, _) in enumerate(sides):
         state = operator.state(*(initial[side] for initial in starts))
         end, hs = scan(step, params, xs, state, lengths=lengths, reverse=reverse)
         ends.append(end)
@@ -157,19 +185,19 @@ def _read(model: ModelProto | str | Path) -> ModelProto:
     return model
 
 
-def _stored(graph: GraphProto) -> dict[str, np.ndarray]:
-    """The arrays that the model holds, by name: initializers, and Constant nodes."""
-    to_array = onnx_package().numpy_helper.to_array
-    stored = {one.name: to_array(one) for one in graph.initializer}
-    for node in graph.node:
-        if node.op_type == "Constant" and node.attribute[0].name == "value":
-            stored[node.output[0]] = to_array(node.attribute[0].t)
-    return stored
+def _check_opset(model: ModelProto) -> None:
+    """Raise for a model whose recurrent operators are of an older kind."""
+    for one in model.opset_import:
+        if one.domain in ("", "ai.onnx") and one.version < FIRST_OPSET:
+            raise ValueError(
+                f"the model is of opset {one.version}; LSTM, GRU and RNN are read as ONNX has them "
+                f"from opset {FIRST_OPSET} on: export it anew with that or a later one"
+            )
 
 
 def _bind(graph: GraphProto, inputs: tuple[Array | np.ndarray, ...]) -> Arrays:
     """Arrays by name: what the model holds, and the inputs over it."""
-    stored = _stored(graph)
+    stored = stored_arrays(graph)
     names = [one.name for one in graph.input]
     needed = [name for name in names if name not in stored]
     if len(inputs) not in (len(needed), len(names)):
@@ -191,36 +219,3 @@ def _given(node: NodeProto) -> dict[str, str]:
 def _named(node: NodeProto, arrays: Arrays) -> Arrays:
     """Arrays under the operator's names for them; those that are not there are left out."""
     return {name: arrays[outer] for name, outer in _given(node).items() if outer in arrays}
-
-
-def _check_chain(
-    graph: GraphProto, stored: Mapping[str, np.ndarray], below: NodeProto, above: NodeProto
-) -> None:
-    """Raise unless `above` reads the Y of `below` as (T, B, directions · H)."""
-    producers = {name: node for node in graph.node for name in node.output}
-    between, name = [], above.input[0]
-    while name in producers and producers[name].op_type not in OPERATORS:
-        if producers[name].op_type != "Identity":
-            between.insert(0, producers[name])
-        name = producers[name].input[0] if producers[name].input else ""
-    layouts = {attributes_of(node).layout for node in (below, above)}
-    sides = SIDES[attributes_of(below).direction]
-    kinds = [node.op_type for node in between]
-    if len(sides) == 1:
-        fits = kinds == ["Squeeze"] and _axes(between[0], stored) == [1]
-    else:
-        permutations = [list(a.ints) for node in between[:1] for a in node.attribute]
-        fits = kinds == ["Transpose", "Reshape"] and permutations == [[0, 2, 1, 3]]
-    if name != below.output[0] or layouts != {0} or not fits:
-        raise ValueError(
-            f"the {above.op_type} node {above.name!r} does not read Y of the {below.op_type} node "
-            f"{below.name!r} below it as (T, B, directions · H), layout 0, but through: "
-            f"{', '.join(kinds) or 'nothing'}"
-        )
-
-
-def _axes(squeeze: NodeProto, stored: Mapping[str, np.ndarray]) -> list[int]:
-    """The axes of a Squeeze: an input, or before opset 13 an attribute."""
-    if len(squeeze.input) > 1:
-        return np.atleast_1d(stored.get(squeeze.input[1], [])).tolist()
-    return [int(axis) for attribute in squeeze.attribute for axis in attribute.ints]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -16,11 +15,12 @@ from lstm_jax.cells import (
     LSTMParams,
     LSTMState,
     RNNParams,
+    RNNState,
     affine,
     lstm_step,
     rnn_step,
 )
-from lstm_jax.gated import GRUParams, gru_step
+from lstm_jax.gated import GRUParams, GRUState, gru_step
 from lstm_jax.interop.arrays import reorder
 from lstm_jax.interop.onnx.attributes import (
     SIDES,
@@ -33,12 +33,17 @@ from lstm_jax.interop.onnx.attributes import (
 )
 from lstm_jax.interop.onnx.format import ONNX_PEEPHOLE_ORDER, OPERATORS, PEEPHOLE_ORDER
 from lstm_jax.interop.parameters import Params
+from lstm_jax.named import bind
 from lstm_jax.recurrence import Step
 
 if TYPE_CHECKING:
     from onnx import NodeProto
 
 Arrays = Mapping[str, Array]
+
+WEIGHTS = ("W", "R", "B", "P")
+STORED = (*WEIGHTS, "initial_h", "initial_c")
+"""Inputs that `read_node` reads."""
 
 
 class Recurrence(NamedTuple):
@@ -48,6 +53,8 @@ class Recurrence(NamedTuple):
         params: `LSTMParams`, `GRUParams` or `RNNParams`.
         step: `step(params, state, x)`, with the node's activations, clip and variant bound.
         reverse: whether it runs from the last step to the first.
+        state: what it begins with, leaves (B, H), where that is stored beside the weights; None
+            where it is not: zeros, unless the model takes it as an input.
 
     `scan(step, params, xs, state, reverse=reverse)` runs it.
     """
@@ -55,6 +62,7 @@ class Recurrence(NamedTuple):
     params: Params
     step: Step
     reverse: bool
+    state: LSTMState | GRUState | RNNState | None = None
 
 
 def read_node(node: NodeProto, arrays: Mapping[str, Array | np.ndarray]) -> tuple[Recurrence, ...]:
@@ -63,7 +71,9 @@ def read_node(node: NodeProto, arrays: Mapping[str, Array | np.ndarray]) -> tupl
     Args:
         node: an `onnx.NodeProto`.
         arrays: W (directions, gates · H, D), R (directions, gates · H, H) and, where the node has
-            them, B (directions, 2 · gates · H) and P (directions, 3H).
+            them, B (directions, 2 · gates · H) and P (directions, 3H); also initial_h and
+            initial_c (directions, B, H), or (B, directions, H) where the node's layout is 1, one
+            of which is zeros where the other alone is there.
 
     Returns:
         One `Recurrence`, or forward and backward. Both biases become one, W's and R's summed, but
@@ -79,11 +89,33 @@ def read_node(node: NodeProto, arrays: Mapping[str, Array | np.ndarray]) -> tupl
     _check_weights(node, attributes, arrays)
     functions = functions_of(node, attributes)
     made = []
+    weights = {name: array for name, array in arrays.items() if name in WEIGHTS}
+    states = _states(node, attributes, arrays)
     for side, reverse in enumerate(sides):
-        own = {name: array[side] for name, array in arrays.items()}
+        own = {name: array[side] for name, array in weights.items()}
         params, step = _MAKE[node.op_type](attributes, own, functions[side])
-        made.append(Recurrence(jax.tree.map(jnp.asarray, params), step, reverse))
+        made.append(Recurrence(jax.tree.map(jnp.asarray, params), step, reverse, states[side]))
     return tuple(made)
+
+
+def _states(
+    node: NodeProto, attributes: Attributes, arrays: Mapping[str, Array | np.ndarray]
+) -> Sequence[LSTMState | GRUState | RNNState | None]:
+    """The state that each direction begins with, None where nothing says it."""
+    sides = len(SIDES[attributes.direction])
+    kind = OPERATORS[node.op_type].state
+    given = {}
+    for name in (name for name in arrays if name.startswith("initial_")):
+        initial = ranked(node, name, arrays[name], 3)
+        given[name] = initial.swapaxes(0, 1) if attributes.layout else initial
+    if not given:
+        return [None] * sides
+    batch, hidden = next(iter(given.values())).shape[1], np.shape(arrays["R"])[-1]
+    for name, initial in given.items():
+        check_shape(node, name, initial, (sides, batch, hidden))
+    zeros = jnp.zeros_like(next(iter(given.values())))
+    leaves = [given.get(f"initial_{name}", zeros) for name in kind._fields]
+    return [kind(*(leaf[side] for leaf in leaves)) for side in range(sides)]
 
 
 # --- the weights ---------------------------------------------------------------------------------
@@ -105,7 +137,7 @@ def _lstm(
             params = _coupled(params)
         else:
             step = _input_forget_step
-    return params, partial(step, activations=LSTMActivations(*(one.call for one in functions)))
+    return params, bind(step, activations=LSTMActivations(*(one.call for one in functions)))
 
 
 def _gru(
@@ -123,7 +155,7 @@ def _gru(
         bias = from_x + from_h
     params = GRUParams(W, R, bias, recurrent_bias)
     gate, activation = (one.call for one in functions)
-    return params, partial(gru_step, reset_after=after, gate_activation=gate, activation=activation)
+    return params, bind(gru_step, reset_after=after, gate_activation=gate, activation=activation)
 
 
 def _rnn(
@@ -132,7 +164,7 @@ def _rnn(
     del attributes
     W, R, biases = _weights("RNN", arrays)
     params = RNNParams(W, R, None if biases is None else biases[0] + biases[1])
-    return params, partial(rnn_step, activation=functions[0].call)
+    return params, bind(rnn_step, activation=functions[0].call)
 
 
 _MAKE = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
@@ -205,6 +237,7 @@ def _check_weights(
         "P": (sides, 3 * hidden),
     }
     for name, array in arrays.items():
-        if name not in shapes or name not in operator.inputs:
+        if name not in STORED or name not in operator.inputs:
             raise ValueError(f"the {node.op_type} has no weights {name!r}")
-        check_shape(node, name, array, shapes[name])
+        if name in shapes:
+            check_shape(node, name, array, shapes[name])

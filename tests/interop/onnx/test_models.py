@@ -1,0 +1,112 @@
+"""Exported models in onnxruntime, against the models."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from problems import assert_close, make_xs
+
+from lstm_jax.interop.onnx import export_classifier, export_forecaster, load
+from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
+from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
+
+onnx = pytest.importorskip("onnx")
+ort = pytest.importorskip("onnxruntime")
+
+B, T, D = 3, 6, 2
+
+
+def drawn(model):
+    """The model with weights that are nowhere zero."""
+    state = nnx.state(model, nnx.Param)
+    leaves, tree = jax.tree.flatten(state)
+    rng = np.random.default_rng(7)
+    made = [jnp.asarray(rng.normal(scale=0.6, size=a.shape).astype(np.float32)) for a in leaves]
+    nnx.update(model, jax.tree.unflatten(tree, made))
+    return model
+
+
+def in_onnxruntime(model, feeds, path):
+    onnx.save(model, path)
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert {one.name for one in session.get_inputs()} == feeds.keys()
+    (result,) = session.run(None, feeds)
+    (named,) = session.get_outputs()
+    return result, named
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("linear", [0, 4])
+@pytest.mark.parametrize("odd", [False, True], ids=["as it is", "odd"])
+def test_a_forecaster_foretells_the_same(odd, linear, outputs, layers, tmp_path):
+    config = ForecasterConfig(
+        hidden_features=5, num_layers=layers, linear=linear, odd=odd, output_dropout=0.5
+    )
+    model = drawn(Forecaster(D, T, 4, outputs, config, rngs=nnx.Rngs(0)))
+    exported = export_forecaster(model)
+    for batch, steps in ((B, T), (1, T + 3)):
+        xs = make_xs((batch, steps, D), dtype=np.float32)
+        expected = np.asarray(model(xs))
+        ys, named = in_onnxruntime(exported, {"xs": xs}, tmp_path / "forecaster.onnx")
+        assert named.name == "ys"
+        assert named.shape == ["B", 4, outputs]
+        assert ys.dtype == expected.dtype
+        assert_close(ys, expected, 1e-5)
+    assert len(load(exported)) == layers
+
+
+@pytest.mark.parametrize("lengths", [None, [T, 0, 4]], ids=["whole", "lengths"])
+@pytest.mark.parametrize("reads", ["ids", "vectors"])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["one direction", "two"])
+@pytest.mark.parametrize("pooling", ["max", "mean", "last", "attention"])
+def test_a_classifier_judges_the_same(pooling, bidirectional, reads, lengths, tmp_path):
+    config = SequenceClassifierConfig(
+        4, 5, num_layers=2, bidirectional=bidirectional, pooling=pooling, word_dropout=0.5
+    )
+    sizes = {"vocabulary_size": 9} if reads == "ids" else {"in_features": D}
+    model = drawn(SequenceClassifier(3, config, rngs=nnx.Rngs(0), **sizes))
+    exported = export_classifier(model, sequence_lens=lengths is not None)
+    ids = np.random.default_rng(0).integers(0, 9, (B, T))
+    xs = ids if reads == "ids" else make_xs((B, T, D), dtype=np.float32)
+    feeds = {"ids" if reads == "ids" else "xs": xs}
+    if lengths is not None:
+        lengths = feeds["sequence_lens"] = np.array(lengths, np.int32)
+    logits, named = in_onnxruntime(exported, feeds, tmp_path / "classifier.onnx")
+    assert named.name == "logits"
+    assert named.shape == ["B", 3]
+    expected = np.asarray(model(jnp.asarray(xs), lengths))
+    assert logits.dtype == expected.dtype
+    assert_close(logits, expected, 1e-5)
+    assert [len(sides) for sides in load(exported)] == [1 + bidirectional] * 2
+
+
+@pytest.mark.parametrize("pooling", ["max", "mean", "last", "attention"])
+def test_what_is_beyond_the_length_is_not_read(pooling, tmp_path):
+    config = SequenceClassifierConfig(4, 5, pooling=pooling)
+    model = drawn(SequenceClassifier(3, config, rngs=nnx.Rngs(0), in_features=D))
+    exported = export_classifier(model, sequence_lens=True)
+    xs = make_xs((B, T, D), dtype=np.float32)
+    lengths = np.array([2, 5, T], np.int32)
+    padded = np.where((np.arange(T) < lengths[:, None])[..., None], xs, 1000).astype(np.float32)
+    feeds = [{"xs": one, "sequence_lens": lengths} for one in (xs, padded)]
+    results = [in_onnxruntime(exported, one, tmp_path / "m.onnx")[0] for one in feeds]
+    np.testing.assert_array_equal(*results)
+    for row, length in enumerate(lengths):
+        alone = model(jnp.asarray(xs[row : row + 1, :length]))
+        assert_close(results[0][row], np.asarray(alone)[0], 1e-5)
+
+
+def test_weights_keep_their_dtype():
+    model = Forecaster(D, T, 4, 3, ForecasterConfig(linear=2, odd=True), rngs=nnx.Rngs(0))
+    nnx.update(model, jax.tree.map(lambda a: a.astype(jnp.float16), nnx.state(model, nnx.Param)))
+    exported = export_forecaster(model)
+    assert exported.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
+    classifier = SequenceClassifier(
+        2, SequenceClassifierConfig(4, 5, pooling="attention"), vocabulary_size=4, rngs=nnx.Rngs(0)
+    )
+    state = nnx.state(classifier, nnx.Param)
+    nnx.update(classifier, jax.tree.map(lambda a: a.astype(jnp.float16), state))
+    exported = export_classifier(classifier, sequence_lens=True)
+    assert exported.graph.output[0].type.tensor_type.elem_type == onnx.TensorProto.FLOAT16
