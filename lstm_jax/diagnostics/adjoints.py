@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from lstm_jax.cells import P, S, Step, X
 from lstm_jax.diagnostics.linear import check
 from lstm_jax.recurrence import trace
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 Per = Literal["batch", "sequence", "unit"]
 
@@ -107,7 +107,7 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
             (T + 1, ...); "unit" the absolute values themselves, (T + 1, ..., H).
 
     Returns:
-        The same structure.
+        The same structure; norms are float32 at least.
 
     Raises:
         ValueError: for another `per`.
@@ -119,7 +119,7 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
         leaf = leaf[::-1]
         if per == "unit":
             return jnp.abs(leaf)
-        leaf = leaf.reshape(len(leaf), -1) if per == "batch" else leaf
+        leaf = widened(leaf.reshape(len(leaf), -1) if per == "batch" else leaf)
         # Scaled before it is squared: after some hundred lags an adjoint's square is no float.
         peak = jnp.abs(leaf).max(-1, keepdims=True)
         peak = jnp.where(peak > 0, peak, 1)

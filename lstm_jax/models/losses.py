@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lstm_jax.trees import wide
+
 CHUNK = 1280
 
 
@@ -90,7 +92,7 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
         scores, _ = _score(rows @ transposed + bias, ids)
         return total - weights @ scores, None
 
-    start = jnp.zeros((), _wide(rows, embedding, bias, weights))
+    start = jnp.zeros((), wide(rows, embedding, bias, weights))
     return jax.lax.scan(one, start, (rows, ids, weights))[0]
 
 
@@ -109,8 +111,8 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
         carry = (total - weights @ scores, dembedding + dlogits.T @ rows, dbias + dlogits.sum(0))
         return carry, (dlogits @ embedding).astype(rows.dtype)
 
-    wide = _wide(rows, embedding, bias, weights)
-    start = tuple(jnp.zeros(shape, wide) for shape in ((), embedding.shape, bias.shape))
+    dtype = wide(rows, embedding, bias, weights)
+    start = tuple(jnp.zeros(shape, dtype) for shape in ((), embedding.shape, bias.shape))
     (total, dembedding, dbias), drows = jax.lax.scan(one, start, (rows, ids, weights))
     return total, (drows, dembedding.astype(embedding.dtype), dbias.astype(bias.dtype))
 
@@ -120,11 +122,6 @@ def _cross_entropy_backward(gradients, cotangent):
 
 
 _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
-
-
-def _wide(*arrays: Array) -> jnp.dtype:
-    """Choose the dtype to accumulate in: the promoted one, float32 at least."""
-    return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
 
 
 def _score(logits: Array, ids: Array) -> tuple[Array, Array]:
