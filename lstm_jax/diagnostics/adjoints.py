@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lstm_jax.cells import P, S, Step, X
-from lstm_jax.diagnostics.linear import check
+from lstm_jax.diagnostics.linear import check, refuse_nan
 from lstm_jax.recurrence import trace
 from lstm_jax.trees import Tree, widened
 
@@ -139,13 +139,15 @@ def influence_lag(norms: Array | np.ndarray, fraction: float) -> Array:
         fraction: such as 1/e or 0.01.
 
     Returns:
-        An integer array (): T + 1 where it never stays below.
+        An integer array (): T + 1 where it never stays below. Where norms are traced, a NaN is
+        below nothing.
 
     Raises:
-        ValueError: for a fraction outside (0, 1).
+        ValueError: for a fraction outside (0, 1), or norms that are NaN.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
+    refuse_nan("norms", norms)
     first = norms[jnp.argmax(norms > 0)]
-    above = (norms > 0) & (norms >= fraction * first)
-    return jnp.max(jnp.where(above, jnp.arange(len(norms)), -1)) + 1
+    below = (norms <= 0) | (norms < fraction * first)
+    return jnp.max(jnp.where(below, -1, jnp.arange(len(norms)))) + 1

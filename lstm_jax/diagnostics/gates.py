@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from lstm_jax.diagnostics.linear import refuse_nan
 from lstm_jax.trees import wide, widened
 
 SATURATED_BELOW, SATURATED_ABOVE = 0.1, 0.9
@@ -95,15 +96,18 @@ def memory_horizon(forget: Array, *, fraction: float = 0.01) -> Array:
         fraction: what counts as forgotten, in (0, 1).
 
     Returns:
-        Integers, (..., H): T + 1 where it never does within the sequence.
+        Integers, (..., H): T + 1 where it never does within the sequence, or not before a
+        gate that is NaN, where gates are traced.
 
     Raises:
-        ValueError: for a fraction outside (0, 1).
+        ValueError: for a fraction outside (0, 1), or gates that are NaN.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
+    refuse_nan("forget gates", forget)
     kept = jnp.cumsum(jnp.log(widened(forget))[::-1], axis=0)  # only ever falls
-    return (kept > jnp.log(fraction)).sum(0) + 1
+    fallen = kept <= jnp.log(fraction)
+    return jnp.where(fallen.any(0), fallen.argmax(0), len(fallen)) + 1
 
 
 def order_by_timescale(forget: Array) -> Array:
