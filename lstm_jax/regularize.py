@@ -9,6 +9,7 @@ penalties        activation (AR) and temporal activation (TAR) regularisation
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 
 import jax
@@ -73,7 +74,7 @@ def zoneout(step: Step[P, S, X], rates: Tree) -> Step[P, S, tuple[X, Array | Non
         new = step(params, state, x)
         leaves, tree = jax.tree.flatten(new)
         each = jax.tree.leaves(rates)
-        each = each * len(leaves) if isinstance(rates, (int, float)) else each
+        each = each * len(leaves) if isinstance(rates, numbers.Real) else each
         keys = [None] * len(leaves) if key is None else jax.random.split(key, len(leaves))
         mixed = map(_mix, keys, each, jax.tree.leaves(state), leaves)
         return jax.tree.unflatten(tree, list(mixed))

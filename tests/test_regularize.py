@@ -156,3 +156,11 @@ def test_what_stands_in_masked_steps_reaches_no_penalty_and_no_gradient(penalty,
     np.testing.assert_array_equal(found[0], clean[0])
     np.testing.assert_array_equal(found[1], clean[1])
     np.testing.assert_array_equal(found[1][~mask], 0)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_rate_may_be_a_number_of_numpy(kind):
+    arguments = PARAMS, STATE, (XS[0], KEY)
+    found = lj.zoneout(lj.lstm_step, kind(0.25))(*arguments)
+    expected = lj.zoneout(lj.lstm_step, 0.25)(*arguments)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)

@@ -109,7 +109,7 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         return cls(
             len(description["classes"]),
             config,
-            vocabulary_size=None if words is None else len(Vocabulary(tuple(words))),
+            vocabulary_size=None if words is None else len(Vocabulary.restored(words)),
             in_features=description.get("in_features"),
             rngs=nnx.Rngs(0),
         )

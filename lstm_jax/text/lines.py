@@ -27,7 +27,9 @@ def read_lines(path: Path) -> tuple[str, ...]:
         text = path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
     except (OSError, UnicodeDecodeError) as error:
         raise TextFileError(f"{path} cannot be read as UTF-8 text: {error}") from None
-    lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+    # Not splitlines: U+2028 and a form feed stand within a line of a file. The three ends of lines
+    # were made one when the file was read.
+    lines = tuple(line.strip() for line in text.split("\n") if line.strip())
     if not lines:
         raise TextFileError(f"{path} holds no text: one text a line is expected")
     return lines

@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 
 from lstm_jax.errors import UserError
+from lstm_jax.files import encoded
 from lstm_jax.trees import Tree
 
 FORMAT = 1
@@ -68,7 +69,7 @@ def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
                 "a checkpoint holds non-empty jax arrays, and of a PRNG key its jax.random.key_data"
             )
     try:
-        metadata_text = json.dumps(metadata, ensure_ascii=False, indent=1).encode()
+        metadata_text = encoded(json.dumps(metadata, ensure_ascii=False, indent=1))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the metadata for {folder} is not JSON: {error}") from error
     if _filled(folder) and not (folder / MANIFEST).is_file():
@@ -255,7 +256,7 @@ def _write_manifest(folder: Path, leaves: list) -> None:
         name = path.relative_to(folder).as_posix()
         files[name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     manifest = {"format": FORMAT, "leaves": leaves, "files": files}
-    text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    text = encoded(json.dumps(manifest, ensure_ascii=False, indent=1))
     _write(folder / MANIFEST, text)
     _write(folder / DIGEST, _digest_line(text))
     for path in [*folder.rglob("*"), folder, folder.parent]:

@@ -45,7 +45,7 @@ def judge_sentence(options: SentimentOptions) -> Answer:
         raise ModelError(f"the sentence has {len(words):,} words; at most {MOST_WORDS} are read")
     stored = load(options.model, "sentiment")
     classes = stored.description["classes"]
-    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
     ids = vocabulary.encode(words)
     known = ids != vocabulary.unknown_id
     # Commas and full stops are words too, and say nothing.
