@@ -8,12 +8,12 @@ passes for a memory of T / chunk states and one chunk's insides.
 from __future__ import annotations
 
 import math
-import numbers
 from collections.abc import Callable
 from typing import Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lstm_jax.trees import Tree
 
@@ -75,6 +75,6 @@ def in_chunks(
 
 def check(remat: object) -> None:
     """Raise a ValueError for a remat that is not None, "sqrt" or a positive integer."""
-    number = isinstance(remat, numbers.Integral) and not isinstance(remat, bool) and remat > 0
+    number = isinstance(remat, int | np.integer) and not isinstance(remat, bool) and remat > 0
     if remat is not None and remat != "sqrt" and not number:
         raise ValueError(f'remat must be None, "sqrt" or steps in a chunk, got {remat!r}')

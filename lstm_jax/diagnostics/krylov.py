@@ -78,7 +78,8 @@ def top_singular_values(
     outside = _small(opening, top).T @ rows
     frobenius = _log_frobenius(space, rows_of_small, outside, width) + top
     # Of random directions none is left only where A is exactly zero.
-    return tuple(jnp.where(rows.any(), found, -jnp.inf) for found in (values, frobenius))
+    alive = rows.any()
+    return jnp.where(alive, values, -jnp.inf), jnp.where(alive, frobenius, -jnp.inf)
 
 
 def sorts(scale: Graded, sweeps: Index, k: int, size: int) -> Array:
