@@ -68,7 +68,8 @@ def tied_cross_entropy(
 
     Args:
         features, embedding, bias, targets, chunk: as in `tied_log_probabilities`.
-        weights: (...), of the shape of `targets`; no gradient flows to them.
+        weights: (...), of the shape of `targets`; no gradient flows to them. Where one is 0,
+            the target is not looked at: it may be -100, or another that is none.
 
     Returns:
         The sum, a scalar in nats.
@@ -79,6 +80,8 @@ def tied_cross_entropy(
     """
     if weights.shape != targets.shape:
         raise ValueError(f"weights {weights.shape} must have the shape of targets {targets.shape}")
+    # Selected before it is looked up: of no symbol the score is NaN, and so is 0 times that.
+    targets = jnp.where(weights == 0, 0, targets)
     rows, ids, weights = _rows(chunk, features, targets, jax.lax.stop_gradient(weights))
     return _cross_entropy(rows, embedding, bias, ids, weights)
 
