@@ -16,7 +16,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -361,13 +362,27 @@ def _numbered(leaves: list) -> dict[str, Tree]:
     return {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}
 
 
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[Path]:
+    """Give a path another name, by a link, while its own is no UTF-8, which Orbax's C++ wants."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "link"
+            link.symlink_to(path.parent.absolute(), target_is_directory=True)
+            yield link / path.name
+    else:
+        yield path
+
+
 def _orbax_save(path: Path, leaves: list) -> None:
-    with _orbax() as ocp:
-        ocp.save(str(path), _numbered(leaves))
+    with _orbax() as ocp, _named_in_utf8(path) as name:
+        ocp.save(str(name), _numbered(leaves))
 
 
 def _orbax_load(path: Path, abstract: list) -> list:
     numbered = _numbered(abstract)
-    with _orbax() as ocp:
-        loaded = ocp.load(str(path), numbered)
+    with _orbax() as ocp, _named_in_utf8(path) as name:
+        loaded = ocp.load(str(name), numbered)
     return [loaded[name] for name in numbered]
