@@ -280,7 +280,7 @@ def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:
     _print_json(figures) if as_json else print(said)
 
 
-def _print_json(figures: Mapping[str, object]) -> None:
+def _print_json(figures: object) -> None:
     """Print JSON, in ASCII where the terminal's encoding does not hold it as it is."""
     text = json.dumps(figures, ensure_ascii=False)
     try:
