@@ -7,6 +7,7 @@ them, so that `--help` answers at once. A new command is a function with `@comma
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import pkgutil
 import secrets
@@ -21,6 +22,7 @@ import tyro
 from lstm_jax.arguments import UsageError, choose, parse, parse_both, to_go_on
 from lstm_jax.errors import UserError
 from lstm_jax.text import verse
+from lstm_jax.text.lines import text_of
 
 PROGRAM = "lstm-jax"
 
@@ -52,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: always.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _write_whatever_it_is()
     try:
         _dispatch(arguments)
         sys.exit(0)
@@ -60,6 +63,17 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _write_whatever_it_is() -> None:
+    """Let what a terminal's encoding does not hold be written as \\uXXXX, and not raise.
+
+    Poems are Chinese, and a path may be bytes that are no text: neither is to end a command, least
+    of all when its work is done.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _dispatch(arguments: list[str]) -> None:
@@ -174,8 +188,9 @@ def sample(arguments: list[str]) -> None:
     from lstm_jax.text.language import CHUNK, load
     from lstm_jax.text.script import to_simplified, to_traditional
 
+    prompt = text_of(options.prompt, "the prompt")
     model = load(options.model)
-    prompt = to_traditional(options.prompt) if model.card.get("data") == "tang" else options.prompt
+    prompt = to_traditional(prompt) if model.card.get("data") == "tang" else prompt
     prompts = [prompt] * options.num
     pieces = model.stream(
         prompts,
@@ -194,7 +209,7 @@ def sample(arguments: list[str]) -> None:
     *_, last = grown
     texts = [show(text) for text in last]
     if options.json:
-        print(json.dumps({"seed": seed, "texts": texts}, ensure_ascii=False))
+        _print_json({"seed": seed, "texts": texts})
     else:
         _write("\n".join(map(verse.paragraph, texts)))
 
@@ -241,7 +256,7 @@ def diagnose(arguments: list[str]) -> None:
     options = parse(DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__)
     found = run(options, Console(stderr=True, highlight=False, markup=False))
     if options.json:
-        print(json.dumps(found.figures(), ensure_ascii=False))
+        _print_json(found.figures())
         return
     table = Table.grid(padding=(0, 2))
     for label, figure in found.summary():
@@ -262,7 +277,17 @@ def data(arguments: list[str]) -> None:
 
 
 def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:
-    print(json.dumps(figures, ensure_ascii=False) if as_json else said)
+    _print_json(figures) if as_json else print(said)
+
+
+def _print_json(figures: object) -> None:
+    """Print JSON, in ASCII where the terminal's encoding does not hold it as it is."""
+    text = json.dumps(figures, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(figures)
+    print(text)
 
 
 def _grow(texts: list[str], pieces: Iterable[list[str]]) -> Iterator[list[str]]:

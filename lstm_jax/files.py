@@ -18,13 +18,27 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
     Args:
         path: where it belongs; an older file there is replaced.
-        content: bytes, or text to be encoded as UTF-8.
+        content: bytes, or text, to be written as `encoded`.
 
     Raises:
         OSError: as the operating system says; what was at `path` is then still there.
     """
     with written_whole(path) as partial:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.write_bytes(encoded(content) if isinstance(content, str) else content)
+
+
+def encoded(text: str) -> bytes:
+    """Encode a text as UTF-8, what it has no form for, lone surrogates, as \\udXXX.
+
+    Such stand in paths that are no UTF-8. In JSON that is what they are written as.
+
+    Args:
+        text: any.
+
+    Returns:
+        UTF-8.
+    """
+    return text.encode("utf-8", "backslashreplace")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ penalties        activation (AR) and temporal activation (TAR) regularisation
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 
 import jax
@@ -16,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.cells import P, S, Step, X
-from lstm_jax.trees import Tree, replaced
+from lstm_jax.trees import Tree, replaced, widened
 
 
 def dropout(key: Array | None, xs: Array, rate: float, *, shared_axes: Sequence[int] = ()) -> Array:
@@ -73,7 +74,7 @@ def zoneout(step: Step[P, S, X], rates: Tree) -> Step[P, S, tuple[X, Array | Non
         new = step(params, state, x)
         leaves, tree = jax.tree.flatten(new)
         each = jax.tree.leaves(rates)
-        each = each * len(leaves) if isinstance(rates, (int, float)) else each
+        each = each * len(leaves) if isinstance(rates, numbers.Real) else each
         keys = [None] * len(leaves) if key is None else jax.random.split(key, len(leaves))
         mixed = map(_mix, keys, each, jax.tree.leaves(state), leaves)
         return jax.tree.unflatten(tree, list(mixed))
@@ -146,9 +147,10 @@ def activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
         mask: (T, ...), True where valid.
 
     Returns:
-        A scalar; 0 where nothing is valid.
+        A scalar, float32 at least; 0 where nothing is valid. What stands in steps that are not,
+        NaN too, reaches neither the value nor the gradient.
     """
-    return _mean_square(hs, mask)
+    return _mean_square(_selected(hs, mask), mask)
 
 
 def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
@@ -159,18 +161,30 @@ def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Arra
         mask: (T, ...), True where valid.
 
     Returns:
-        A scalar; 0 where no two steps in a row are valid.
+        A scalar, float32 at least; 0 where no two steps in a row are valid. What stands in steps
+        that are not, NaN too, reaches neither the value nor the gradient.
     """
+    hs = _selected(hs, mask)
     both = None if mask is None else mask[1:] & mask[:-1]
-    return _mean_square(hs[1:] - hs[:-1], both)
+    return _mean_square(_selected(hs[1:] - hs[:-1], both), both)
 
 
 def _h(state: Tree) -> Array:
     return state.h
 
 
+def _selected(values: Array, mask: Array | None) -> Array:
+    """Give the values, float32 at least, with zeros where they are not valid.
+
+    Selected before anything is done with them: the gradient of a square that is dropped later is
+    0 times what was squared, and that is NaN for a NaN.
+    """
+    values = widened(values)
+    return values if mask is None else jnp.where(mask[..., None], values, 0)
+
+
 def _mean_square(values: Array, mask: Array | None) -> Array:
     squares = (values**2).mean(-1)
     if mask is None:
         return squares.mean() if squares.size else jnp.zeros((), squares.dtype)
-    return jnp.where(mask, squares, 0).sum() / jnp.maximum(mask.sum(), 1)
+    return squares.sum() / jnp.maximum(mask.sum(), 1)

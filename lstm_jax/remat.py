@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from lstm_jax.trees import Tree
 
@@ -78,6 +79,6 @@ def in_chunks(
 
 def check(remat: object) -> None:
     """Raise a ValueError for a remat that is not None, "sqrt" or a positive integer."""
-    number = isinstance(remat, int) and not isinstance(remat, bool) and remat > 0
+    number = isinstance(remat, int | np.integer) and not isinstance(remat, bool) and remat > 0
     if remat is not None and remat != "sqrt" and not number:
         raise ValueError(f'remat must be None, "sqrt" or steps in a chunk, got {remat!r}')

@@ -21,7 +21,7 @@ ORDER = """
 lstm_jax: errors files trees named padding remat cells gated initializers conv recurrence regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
-lstm_jax.diagnostics: gates graded linear adjoints context fixed_points lyapunov krylov products
+lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
 lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage -

@@ -66,3 +66,65 @@ def test_buckets_are_shuffled_by_their_generator():
 def test_mistakes_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+INTEGERS = ("bool", "int8", "uint8", "int32", "uint32", "int64")
+FLOATS = ("float16", "float32", "float64")
+
+
+@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
+@pytest.mark.parametrize("empty", [[], (), np.zeros(0), np.zeros(0, np.float32)], ids=repr)
+def test_a_sequence_without_steps_does_not_make_floats(dtype, empty):
+    full = np.ones(2, dtype)
+    for sequences in ([full, empty], [empty, full]):
+        batch, lengths = pad(sequences)
+        assert batch.dtype == dtype
+        assert sorted(lengths.tolist()) == [0, 2]
+        assert batch.sum() == 2
+
+
+def test_where_none_has_steps_a_dtype_that_was_given_stands():
+    assert pad([np.zeros(0, np.int32), []])[0].dtype == np.int32
+    assert pad([np.zeros((0, 3), np.float32)] * 2, to=2)[0].shape == (2, 2, 3)
+    batch, lengths = pad([[], []], to=3, value=7)
+    np.testing.assert_array_equal(batch, np.full((2, 3), 7))
+    assert np.issubdtype(batch.dtype, np.integer)
+    np.testing.assert_array_equal(lengths, 0)
+
+
+def test_an_empty_list_stands_for_no_steps_of_any_features():
+    batch, lengths = pad([[], np.ones((2, 3), np.float32)])
+    assert (batch.shape, batch.dtype) == ((2, 2, 3), np.float32)
+    np.testing.assert_array_equal(lengths, [0, 2])
+    assert [row.shape for row in unpad(batch, lengths)] == [(0, 3), (2, 3)]
+
+
+VALUES = [0, 1, 2, -1, 127, 300, -100, 2**31, 2**40, 2**63, 0.5, 1e5, 1e300, np.nan, np.inf]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
+@pytest.mark.parametrize("value", [*VALUES, np.float32(0.1), np.int64(-5), np.uint8(200)])
+def test_a_value_is_what_it_was_or_refused(value, dtype):
+    """Of a float it may be rounded; it never becomes another number in silence."""
+    sequences = [np.ones(2, dtype), np.ones(1, dtype)]
+    number, floating = float(value), dtype in FLOATS
+    if floating:
+        held = not np.isfinite(number) or abs(number) <= float(np.finfo(dtype).max)
+    else:
+        low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        held = number.is_integer() and low <= int(value) <= high
+    if not held:
+        with pytest.raises(ValueError, match=f"is not a number that {dtype} holds"):
+            pad(sequences, value=value)
+        return
+    batch, _ = pad(sequences, value=value)
+    assert batch.dtype == dtype
+    tolerance = np.finfo(dtype).eps if floating else 0
+    np.testing.assert_allclose(float(batch[1, 1]), number, rtol=tolerance)
+
+
+def test_a_value_for_each_feature_is_held_too():
+    sequences = [np.ones((2, 2), np.int32), np.ones((1, 2), np.int32)]
+    np.testing.assert_array_equal(pad(sequences, value=[3, 4])[0][1, 1], [3, 4])
+    with pytest.raises(ValueError, match=r"value \[0, nan\] is not a number that int32 holds"):
+        pad(sequences, value=[0, np.nan])

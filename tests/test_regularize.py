@@ -126,3 +126,41 @@ def test_rates_are_checked(rate):
     ):
         with pytest.raises(ValueError, match=r"must lie in \[0, 1\)"):
             call()
+
+
+@pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
+@pytest.mark.parametrize("penalty", [lj.activation_penalty, lj.temporal_activation_penalty])
+def test_penalties_are_summed_wide(penalty, dtype):
+    """A square above 65504 is no float16, nor is the sum of many, nor a count of steps."""
+    sign = (-1.0) ** np.arange(70_000)[:, None, None]
+    hs = jnp.asarray(300 * sign, dtype)
+    expected = 300**2 * (1 if penalty is lj.activation_penalty else 4)
+    for mask in (None, np.ones((70_000, 1), bool)):
+        found = penalty(hs, mask=mask)
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    gradient = jax.grad(penalty)(hs)
+    assert gradient.dtype == dtype
+    assert np.isfinite(np.asarray(gradient, np.float32)).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e38])
+@pytest.mark.parametrize("penalty", [lj.activation_penalty, lj.temporal_activation_penalty])
+def test_what_stands_in_masked_steps_reaches_no_penalty_and_no_gradient(penalty, bad):
+    hs = make_xs((T, B, H), dtype=np.float32)
+    mask = np.arange(T)[:, None] < np.array([6, 3, 1, 0])
+    mask[0, 1] = False  # padded in front, too
+    altered = np.where(mask[..., None], hs, np.float32(bad))
+    of = jax.value_and_grad(lambda hs: penalty(hs, mask=mask))
+    clean, found = of(np.where(mask[..., None], hs, 0)), of(altered)
+    np.testing.assert_array_equal(found[0], clean[0])
+    np.testing.assert_array_equal(found[1], clean[1])
+    np.testing.assert_array_equal(found[1][~mask], 0)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_a_rate_may_be_a_number_of_numpy(kind):
+    arguments = PARAMS, STATE, (XS[0], KEY)
+    found = lj.zoneout(lj.lstm_step, kind(0.25))(*arguments)
+    expected = lj.zoneout(lj.lstm_step, 0.25)(*arguments)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)

@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.train.batch import Batch, Epoch
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 M = TypeVar("M", bound=nnx.Module)
 
@@ -108,8 +108,12 @@ def summed(losses: Array, weights: Array | None = None) -> tuple[Array, Array]:
         weights: of the same shape, all 1 if None.
 
     Returns:
-        `(total, count)`, float32 scalars: the weighted sum, and that of the weights.
+        `(total, count)`, scalars, float32 at least: the weighted sum, where a loss of weight 0
+        counts for nothing even if it is NaN, and the sum of the weights.
     """
+    losses = widened(losses)
     if weights is None:
         return losses.sum(), jnp.float32(losses.size)
-    return (weights * losses).sum(), weights.sum()
+    weights = widened(weights)
+    # Selected before they are multiplied: what does not count may be infinite, or no number.
+    return (weights * jnp.where(weights == 0, 0, losses)).sum(), weights.sum()

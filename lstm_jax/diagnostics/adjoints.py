@@ -12,9 +12,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lstm_jax.cells import P, S, Step, X
-from lstm_jax.diagnostics.linear import check
+from lstm_jax.diagnostics.linear import check, refuse_nan
 from lstm_jax.recurrence import trace
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 Per = Literal["batch", "sequence", "unit"]
 
@@ -107,7 +107,7 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
             (T + 1, ...); "unit" the absolute values themselves, (T + 1, ..., H).
 
     Returns:
-        The same structure.
+        The same structure; norms are float32 at least.
 
     Raises:
         ValueError: for another `per`.
@@ -119,7 +119,7 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
         leaf = leaf[::-1]
         if per == "unit":
             return jnp.abs(leaf)
-        leaf = leaf.reshape(len(leaf), -1) if per == "batch" else leaf
+        leaf = widened(leaf.reshape(len(leaf), -1) if per == "batch" else leaf)
         # Scaled before it is squared: after some hundred lags an adjoint's square is no float.
         peak = jnp.abs(leaf).max(-1, keepdims=True)
         peak = jnp.where(peak > 0, peak, 1)
@@ -139,13 +139,15 @@ def influence_lag(norms: Array | np.ndarray, fraction: float) -> Array:
         fraction: such as 1/e or 0.01.
 
     Returns:
-        An integer array (): T + 1 where it never stays below.
+        An integer array (): T + 1 where it never stays below. Where norms are traced, a NaN is
+        below nothing.
 
     Raises:
-        ValueError: for a fraction outside (0, 1).
+        ValueError: for a fraction outside (0, 1), or norms that are NaN.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
+    refuse_nan("norms", norms)
     first = norms[jnp.argmax(norms > 0)]
-    above = (norms > 0) & (norms >= fraction * first)
-    return jnp.max(jnp.where(above, jnp.arange(len(norms)), -1)) + 1
+    below = (norms <= 0) | (norms < fraction * first)
+    return jnp.max(jnp.where(below, -1, jnp.arange(len(norms)))) + 1

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.cells import P, S, Step
-from lstm_jax.diagnostics.linear import check
+from lstm_jax.diagnostics.linear import check, refuse_nan
 from lstm_jax.recurrence import scan
 from lstm_jax.trees import Tree
 
@@ -79,8 +79,12 @@ def memory_length(contexts: Array, losses: Array, *, tolerance: float = 0.01) ->
         tolerance: in nats.
 
     Returns:
-        One of the contexts, ().
+        One of the contexts, (). Where losses are traced, a NaN is within no tolerance.
+
+    Raises:
+        ValueError: for losses that are NaN.
     """
-    far = losses > losses[-1] + tolerance
-    last_far = jnp.max(jnp.where(far, jnp.arange(len(losses)), -1))
-    return contexts[last_far + 1]
+    refuse_nan("losses", losses)
+    near = losses <= losses[-1] + tolerance
+    last_far = jnp.max(jnp.where(near, -1, jnp.arange(len(losses))))
+    return contexts[jnp.minimum(last_far + 1, len(losses) - 1)]

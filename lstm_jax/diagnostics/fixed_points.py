@@ -17,7 +17,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from lstm_jax.cells import P, S, Step, X
-from lstm_jax.diagnostics.linear import check
+from lstm_jax.diagnostics.linear import check, in_wide
 
 
 class FixedPoints(NamedTuple, Generic[S]):
@@ -56,15 +56,15 @@ def fixed_points(
         iterations: at most this many; points that have arrived stay where they are.
 
     Returns:
-        `FixedPoints`: one for each state, in their order.
+        `FixedPoints`: one for each state, in their order, float32 at least.
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
     """
-    one = jax.tree.map(lambda leaf: leaf[0], states)
     constant = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], x)
     check(jax.vmap(step, (None, 0, None)), params, constant, states)
-    _, unravel = ravel_pytree(one)
+    step, params, x, states = in_wide(step, params, x, states)
+    _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], states))
     vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(states)
 
     def move(vector):

@@ -8,6 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from lstm_jax.diagnostics.linear import refuse_nan
+from lstm_jax.trees import wide, widened
+
 SATURATED_BELOW, SATURATED_ABOVE = 0.1, 0.9
 
 
@@ -31,7 +34,7 @@ class Saturation(NamedTuple):
 def histogram(
     gate: Array, *, bins: int = 50, limits: tuple[float, float] = (0.0, 1.0)
 ) -> GateHistogram:
-    """Count where a gate's activations lie.
+    """Count where a gate's activations lie, in whole numbers: any dtype, and any number of them.
 
     Args:
         gate: activations, any shape.
@@ -39,15 +42,19 @@ def histogram(
         limits: of the bins; (0, 1) for i, f, o, and (-1, 1) for the candidate.
 
     Returns:
-        Shares by bin, and the edges.
+        Shares by bin, and the edges, float32 at least.
 
     Raises:
         ValueError: for no activations, or fewer than one bin.
     """
     if bins < 1 or not jnp.size(gate):
         raise ValueError(f"there must be activations and bins, got {jnp.size(gate)} and {bins}")
-    counts, edges = jnp.histogram(gate, bins=bins, range=limits)
-    return GateHistogram(counts / gate.size, edges)
+    gate = widened(jnp.ravel(gate))
+    edges = jnp.linspace(*limits, bins + 1, dtype=wide(gate))
+    # jnp.histogram adds ones in the gate's dtype: a bfloat16 stays at 256, a float32 at 2^24.
+    right = jnp.where(gate == edges[-1], bins, jnp.searchsorted(edges, gate, side="right"))
+    counts = jnp.zeros(bins + 2, jnp.int32).at[right].add(1)[1:-1]
+    return GateHistogram(counts / jnp.asarray(gate.size, edges.dtype), edges)
 
 
 def saturation(gate: Array) -> Saturation:
@@ -57,10 +64,12 @@ def saturation(gate: Array) -> Saturation:
         gate: activations of i, f or o, (..., H).
 
     Returns:
-        Shares of the steps, (H,) each.
+        Shares of the steps, (H,) each, float32 at least.
     """
-    axes = tuple(range(gate.ndim - 1))
-    return Saturation((gate < SATURATED_BELOW).mean(axes), (gate > SATURATED_ABOVE).mean(axes))
+    gate = widened(gate).reshape(-1, gate.shape[-1])
+    steps = jnp.asarray(len(gate), wide(gate))
+    sides = gate < SATURATED_BELOW, gate > SATURATED_ABOVE
+    return Saturation(*(side.sum(0, dtype=jnp.int32) / steps for side in sides))
 
 
 def timescales(forget: ArrayLike) -> Array:
@@ -75,7 +84,7 @@ def timescales(forget: ArrayLike) -> Array:
     Returns:
         In steps, (H,).
     """
-    mean = jnp.log(forget).mean(tuple(range(jnp.ndim(forget) - 1)))
+    mean = jnp.log(widened(forget)).mean(tuple(range(jnp.ndim(forget) - 1)))
     return -1 / jnp.where(mean == 0, -0.0, mean)
 
 
@@ -87,15 +96,18 @@ def memory_horizon(forget: Array, *, fraction: float = 0.01) -> Array:
         fraction: what counts as forgotten, in (0, 1).
 
     Returns:
-        Integers, (..., H): T + 1 where it never does within the sequence.
+        Integers, (..., H): T + 1 where it never does within the sequence, or not before a
+        gate that is NaN, where gates are traced.
 
     Raises:
-        ValueError: for a fraction outside (0, 1).
+        ValueError: for a fraction outside (0, 1), or gates that are NaN.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
-    kept = jnp.cumsum(jnp.log(forget)[::-1], axis=0)  # only ever falls
-    return (kept > jnp.log(fraction)).sum(0) + 1
+    refuse_nan("forget gates", forget)
+    kept = jnp.cumsum(jnp.log(widened(forget))[::-1], axis=0)  # only ever falls
+    fallen = kept <= jnp.log(fraction)
+    return jnp.where(fallen.any(0), fallen.argmax(0), len(fallen)) + 1
 
 
 def order_by_timescale(forget: Array) -> Array:

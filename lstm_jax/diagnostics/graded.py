@@ -94,11 +94,12 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
         block: rows, (p, n).
 
     Returns:
-        Qᵀ, orthonormal rows (p, n), and R, (p, p).
+        Qᵀ, orthonormal rows (p, n), and R, (p, p). Of a block that is exactly zero both are zeros:
+        nothing has no directions, and what is applied to it stays nothing.
     """
     if block.shape[0] > GRAM_SCHMIDT_UP_TO:
         q, r = jnp.linalg.qr(block.T)
-        return q.T, r
+        return jnp.where(block.any(), q.T, 0), r
 
     # LAPACK's threads and XLA's get in each other's way: for a narrow block, called every few
     # steps, a QR decomposition takes ten times as long as these products of XLA's own.

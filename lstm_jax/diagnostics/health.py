@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.diagnostics.adjoints import norms_by_lag
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 S = TypeVar("S")
 
@@ -72,7 +72,7 @@ def global_norm(tree: Tree) -> Array:
     Returns:
         (), float32 at least.
     """
-    squares = [jnp.square(_wide(leaf)).sum() for leaf in jax.tree.leaves(tree)]
+    squares = [jnp.square(widened(leaf)).sum() for leaf in jax.tree.leaves(tree)]
     return jnp.sqrt(sum(squares, jnp.float32(0)))
 
 
@@ -91,10 +91,6 @@ def adjoint_by_lag(loss: Callable[[S], Array], state: S, steps: int) -> S:
     """
     zeros = jax.tree.map(lambda leaf: jnp.zeros((steps + 1, *leaf.shape), leaf.dtype), state)
     return norms_by_lag(jax.grad(loss)(zeros))
-
-
-def _wide(leaf: Array) -> Array:
-    return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
 
 
 def _groups(tree: Tree) -> dict[str, list[Array]]:

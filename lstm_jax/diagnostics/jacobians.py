@@ -14,7 +14,7 @@ from lstm_jax.diagnostics import graded
 from lstm_jax.diagnostics.krylov import top_singular_values
 from lstm_jax.diagnostics.linear import Index, dense_jacobians, linearize, random_block
 from lstm_jax.diagnostics.products import DENSE_UP_TO, OVERSAMPLE, Apply
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 
 class StepNorms(NamedTuple):
@@ -90,4 +90,5 @@ def log_bound(log_norms: Array) -> Array:
     Returns:
         (T + 1,), 0 at lag 0.
     """
+    log_norms = widened(log_norms)
     return jnp.concatenate([jnp.zeros_like(log_norms[:1]), jnp.cumsum(log_norms[::-1])])

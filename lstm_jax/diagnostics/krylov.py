@@ -41,7 +41,7 @@ def top_singular_values(
         width: vectors to carry, p >= k.
 
     Returns:
-        (k,), descending, and ().
+        (k,), descending, and (); -inf where A is exactly zero.
     """
     size = start.shape[1]
     eps = jnp.finfo(start.dtype).eps
@@ -76,7 +76,10 @@ def top_singular_values(
     floor = by_krylov[0] + 0.4 * jnp.log(eps)
     values = jnp.where(by_krylov > floor, by_krylov, by_power[:k])
     outside = _small(opening, top).T @ rows
-    return values, _log_frobenius(space, rows_of_small, outside, width) + top
+    frobenius = _log_frobenius(space, rows_of_small, outside, width) + top
+    # Of random directions none is left only where A is exactly zero.
+    alive = rows.any()
+    return jnp.where(alive, values, -jnp.inf), jnp.where(alive, frobenius, -jnp.inf)
 
 
 def sorts(scale: Graded, sweeps: Index, k: int, size: int) -> Array:

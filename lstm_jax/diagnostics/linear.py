@@ -19,9 +19,9 @@ from jax.core import Tracer
 from jax.flatten_util import ravel_pytree
 from jax.typing import ArrayLike
 
-from lstm_jax.cells import P, S, Step
+from lstm_jax.cells import P, S, Step, X
 from lstm_jax.recurrence import scan
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 Index = int | Array
 """Of a step, traced or not."""
@@ -56,12 +56,14 @@ def linearize(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Chain:
         state: its first state; for a batch, use `jax.vmap`.
 
     Returns:
-        The Jacobians, as functions; what they are applied to has the state's dtype.
+        The Jacobians, as functions; what they are applied to has the state's dtype, float32 at
+        least: see `in_wide`.
 
     Raises:
         TypeError, ValueError: see `check`.
     """
     steps = check(step, params, xs, state)
+    step, params, xs, state = in_wide(step, params, xs, state)
     vector, unravel = ravel_pytree(state)
     structure = None
 
@@ -135,6 +137,42 @@ def check(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> int:
                 )
     jax.eval_shape(partial(scan, step, emit=None), params, xs, state)
     return steps
+
+
+def in_wide(step: Step[P, S, X], params: P, xs: X, state: S) -> tuple[Step[P, S, X], P, X, S]:
+    """Make of a recurrence in bfloat16 or float16 the same one in float32; others stay.
+
+    No decomposition is defined for narrower floats, and a product of Jacobians that are rounded to
+    eight bits tells of the rounding. What a step itself rounds stays rounded.
+
+    Args:
+        step, params, xs, state: as in `lstm_jax.scan`.
+
+    Returns:
+        The four, floats in float32 at least.
+    """
+
+    def wide_step(params: P, state: S, x: X) -> S:
+        return widened(step(params, state, x))
+
+    given = params, xs, state
+    wide = widened(given)
+    dtypes = [[jnp.result_type(leaf) for leaf in jax.tree.leaves(tree)] for tree in (given, wide)]
+    return step if dtypes[0] == dtypes[1] else wide_step, *wide
+
+
+def refuse_nan(name: str, values: ArrayLike) -> None:
+    """Refuse figures that are NaN, which no whole number could tell; traced ones are passed over.
+
+    Args:
+        name: of the figures.
+        values: any shape.
+
+    Raises:
+        ValueError: for a NaN among them.
+    """
+    if not isinstance(values, Tracer) and np.isnan(np.asarray(values, np.float64)).any():
+        raise ValueError(f"{name} hold NaN: look for where it comes from before asking how long")
 
 
 def check_lags(lags: ArrayLike | Sequence[int] | None, steps: int) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from jax.flatten_util import ravel_pytree
 
 from lstm_jax.cells import P, S, Step
 from lstm_jax.diagnostics import graded
-from lstm_jax.diagnostics.linear import check, flat
+from lstm_jax.diagnostics.linear import check, flat, in_wide
 from lstm_jax.trees import Tree
 
 
@@ -59,13 +59,15 @@ def lyapunov_spectrum(
         key: of the random directions to begin with.
 
     Returns:
-        `LyapunovSpectrum`, in the dtype of the state.
+        `LyapunovSpectrum`, in the dtype of the state, float32 at least; -inf where every
+        perturbation is gone, exactly.
 
     Raises:
         TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; k, qr_every or burn_in out
             of range, or a T - burn_in that `qr_every` does not divide.
     """
     steps = check(step, params, xs, state)
+    step, params, xs, state = in_wide(step, params, xs, state)
     vector, unravel = ravel_pytree(state)
     size = vector.size
     k = size if k is None else k
@@ -93,7 +95,8 @@ def lyapunov_spectrum(
         (new, block, logs), _ = jax.lax.scan(advance, (*carry, none), some)
         block, r = graded.orthonormal(block)
         growth = jnp.abs(jnp.diagonal(r))
-        return (new, block), logs + jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
+        logs += jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
+        return (new, block), jnp.where(block.any(), logs, -jnp.inf)
 
     parts = jax.tree.map(lambda leaf: leaf.reshape(-1, qr_every, *leaf.shape[1:]), xs)
     _, logs = jax.lax.scan(until_qr, (vector, block), parts)

@@ -17,7 +17,7 @@ from jax import Array
 from lstm_jax.cells import P, S, Step, X
 from lstm_jax.diagnostics.adjoints import Controls, adjoints
 from lstm_jax.recurrence import StackState
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 Road = Literal["h", "c"]
 
@@ -92,9 +92,9 @@ def cell_jacobian(forget: Array) -> Array:
         forget: f_t of every step, (T, ..., H).
 
     Returns:
-        By lag, (T + 1, ..., H).
+        By lag, (T + 1, ..., H), float32 at least.
     """
-    logs = jnp.cumsum(jnp.log(forget)[::-1], axis=0)
+    logs = jnp.cumsum(jnp.log(widened(forget))[::-1], axis=0)
     return jnp.concatenate([jnp.zeros_like(logs[:1]), logs])
 
 

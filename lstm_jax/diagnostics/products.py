@@ -51,6 +51,8 @@ class ProductSpectrum(NamedTuple):
         log_singular_values: ln σ of P(lag), descending, (L, k).
         log_frobenius: ln ‖P(lag)‖_F, (L,); an unbiased estimate of ‖P‖_F² if matrix-free.
         log_condition: ln σ_1/σ_n, (L,); not a number if matrix-free. See `qr_every`.
+
+    Where P(lag) is exactly zero, its norms are -inf and its condition number is none, NaN.
     """
 
     lags: Array
@@ -65,8 +67,9 @@ class ProductSpectrum(NamedTuple):
 
     @property
     def stable_rank(self) -> Array:
-        """‖P‖_F² / ‖P‖_2², (L,): how many directions still carry something."""
-        return jnp.exp(2 * (self.log_frobenius - self.log_spectral_norm))
+        """‖P‖_F² / ‖P‖_2², (L,): how many directions still carry something; 0 where none does."""
+        rank = jnp.exp(2 * (self.log_frobenius - self.log_spectral_norm))
+        return jnp.where(jnp.isneginf(self.log_spectral_norm), 0, rank)
 
 
 def product_spectrum(
@@ -100,7 +103,7 @@ def product_spectrum(
         key: of the random starting vectors, on which the result does not depend but by rounding.
 
     Returns:
-        `ProductSpectrum`, in the dtype of the state.
+        `ProductSpectrum`, in the dtype of the state, float32 at least.
 
     Raises:
         TypeError, ValueError: an unknown method, k outside [1, n], lags outside [1, T], qr_every
@@ -163,7 +166,8 @@ def _dense(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Arra
     def further(carry: tuple[Array, Graded], bounds: Array) -> tuple[tuple[Array, Graded], Array]:
         first, last = bounds
         block, scale = _walk(chain.pull, *carry, first, last, qr_every, reverse=True)
-        return (block, scale), graded.log_singular_values(scale)
+        values = graded.log_singular_values(scale)
+        return (block, scale), jnp.where(block.any(), values, -jnp.inf)
 
     start = random_block(key, chain.size, chain)
     bounds = chain.steps - jnp.array([ends, [0, *ends[:-1]]]).T

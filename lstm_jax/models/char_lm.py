@@ -78,7 +78,7 @@ class CharLM(Model[CharLMConfig]):
     @classmethod
     def build(cls, config: CharLMConfig, description: Json) -> Self:
         """Make a model of the description's `vocabulary`; see `Model.build`."""
-        return cls(len(Vocabulary(tuple(description["vocabulary"]))), config, rngs=nnx.Rngs(0))
+        return cls(len(Vocabulary.restored(description["vocabulary"])), config, rngs=nnx.Rngs(0))
 
     @property
     def vocabulary_size(self) -> int:

@@ -14,7 +14,7 @@ from lstm_jax.models.base import Json, ReadoutModel, check_rates, lecun, split
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 Pooling = Literal["max", "mean", "last", "attention"]
 
@@ -109,7 +109,7 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         return cls(
             len(description["classes"]),
             config,
-            vocabulary_size=None if words is None else len(Vocabulary(tuple(words))),
+            vocabulary_size=None if words is None else len(Vocabulary.restored(words)),
             in_features=description.get("in_features"),
             rngs=nnx.Rngs(0),
         )
@@ -168,22 +168,26 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             lengths: (B,) valid steps per row; all if None.
 
         Returns:
-            What the readout sees, (B, H'); zeros of an empty row.
+            What the readout sees, (B, H'), in the dtype of hs; zeros of an empty row. What stands
+            in steps that are not valid, NaN too, reaches neither it nor the gradient.
         """
         steps = hs.shape[1]
         if lengths is None:
             lengths = jnp.full(len(hs), steps, jnp.int32)
         valid = (jnp.arange(steps) < lengths[:, None])[..., None]
+        hs = jnp.where(valid, hs, 0)
         if self.config.pooling == "max":
             least = jnp.finfo(hs.dtype).min
             return jnp.where(lengths[:, None] > 0, jnp.where(valid, hs, least).max(1), 0)
         if self.config.pooling == "mean":
-            return jnp.where(valid, hs, 0).sum(1) / jnp.maximum(lengths, 1)[:, None]
+            mean = widened(hs).sum(1) / jnp.maximum(lengths, 1)[:, None]
+            return mean.astype(hs.dtype)
         if self.config.pooling == "attention":
             scores = jnp.tanh(hs @ self.attention_kernel[...]) @ self.attention_vector[...]
             # The least number and not -inf, which an empty row would turn to NaN.
-            weights = jax.nn.softmax(jnp.where(valid, scores, jnp.finfo(hs.dtype).min), axis=1)
-            return jnp.where(valid, weights * hs, 0).sum(1)
+            scores = widened(jnp.where(valid, scores, jnp.finfo(scores.dtype).min))
+            mean = (jax.nn.softmax(scores, axis=1) * hs).sum(1)
+            return mean.astype(hs.dtype)
         return self._ends(hs, lengths)
 
     def _ends(self, hs: Array, lengths: Array) -> Array:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lstm_jax.trees import wide
+
 CHUNK = 1280
 
 
@@ -66,7 +68,8 @@ def tied_cross_entropy(
 
     Args:
         features, embedding, bias, targets, chunk: as in `tied_log_probabilities`.
-        weights: (...), of the shape of `targets`; no gradient flows to them.
+        weights: (...), of the shape of `targets`; no gradient flows to them. Where one is 0,
+            the target is not looked at: it may be -100, or another that is none.
 
     Returns:
         The sum, a scalar in nats.
@@ -77,6 +80,8 @@ def tied_cross_entropy(
     """
     if weights.shape != targets.shape:
         raise ValueError(f"weights {weights.shape} must have the shape of targets {targets.shape}")
+    # Selected before it is looked up: of no symbol the score is NaN, and so is 0 times that.
+    targets = jnp.where(weights == 0, 0, targets)
     rows, ids, weights = _rows(chunk, features, targets, jax.lax.stop_gradient(weights))
     return _cross_entropy(rows, embedding, bias, ids, weights)
 
@@ -90,7 +95,7 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
         scores, _ = _score(rows @ transposed + bias, ids)
         return total - weights @ scores, None
 
-    start = jnp.zeros((), _wide(rows, embedding, bias, weights))
+    start = jnp.zeros((), wide(rows, embedding, bias, weights))
     return jax.lax.scan(one, start, (rows, ids, weights))[0]
 
 
@@ -109,8 +114,8 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
         carry = (total - weights @ scores, dembedding + dlogits.T @ rows, dbias + dlogits.sum(0))
         return carry, (dlogits @ embedding).astype(rows.dtype)
 
-    wide = _wide(rows, embedding, bias, weights)
-    start = tuple(jnp.zeros(shape, wide) for shape in ((), embedding.shape, bias.shape))
+    dtype = wide(rows, embedding, bias, weights)
+    start = tuple(jnp.zeros(shape, dtype) for shape in ((), embedding.shape, bias.shape))
     (total, dembedding, dbias), drows = jax.lax.scan(one, start, (rows, ids, weights))
     return total, (drows, dembedding.astype(embedding.dtype), dbias.astype(bias.dtype))
 
@@ -120,11 +125,6 @@ def _cross_entropy_backward(gradients, cotangent):
 
 
 _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
-
-
-def _wide(*arrays: Array) -> jnp.dtype:
-    """Choose the dtype to accumulate in: the promoted one, float32 at least."""
-    return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
 
 
 def _score(logits: Array, ids: Array) -> tuple[Array, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -57,13 +58,48 @@ class Vocabulary:
         kept = [(-count, character) for character, count in counts.items() if count >= min_count]
         return cls(tuple(character for _, character in sorted(kept)))
 
+    @classmethod
+    def restored(cls, stored: str | Sequence[str]) -> Vocabulary:
+        """Take a vocabulary from where it was stored.
+
+        Args:
+            stored: what `to_store` gave: the characters joined, or words in a list.
+
+        Returns:
+            The vocabulary.
+
+        Raises:
+            TypeError: what is neither.
+            ValueError: two characters are the same.
+        """
+        if not all(isinstance(character, str) for character in stored):
+            raise TypeError("a vocabulary is a string of characters, or a list of words")
+        return cls(tuple(stored))
+
+    def to_store(self) -> str | list[str]:
+        """Give what to store in JSON: the characters joined, or a list where that would lose some.
+
+        Words would run together, and the two halves of a surrogate pair would be read as one.
+        """
+        lonely = any("\ud800" <= character <= "\udfff" for character in self.characters)
+        return "".join(self.characters) if self._single and not lonely else list(self.characters)
+
     def __len__(self) -> int:
         return len(self.characters) + 2
 
     @property
     def digest(self) -> str:
-        """Give the sha256 of the characters in their order, in hexadecimal."""
-        return hashlib.sha256("".join(self.characters).encode()).hexdigest()
+        """Give the sha256 of the characters in their order, in hexadecimal.
+
+        Words are told apart from one another, as JSON does.
+        """
+        text = "".join(self.characters) if self._single else json.dumps(self.characters)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def _single(self) -> bool:
+        """Whether every character is one, so that none is lost where they are joined."""
+        return all(len(character) == 1 for character in self.characters)
 
     def encode(self, text: Sequence[str]) -> np.ndarray:
         """Turn a text into ids.
@@ -87,12 +123,14 @@ class Vocabulary:
             The text up to the first END; UNKNOWN is written as U+FFFD.
 
         Raises:
-            IndexError: an id beyond the vocabulary.
+            IndexError: an id outside the vocabulary, below 0 or beyond it.
         """
         out = []
         for index in np.asarray(ids).tolist():
             if index == self.end_id:
                 break
+            if not 0 <= index < len(self):
+                raise IndexError(f"ids must lie in [0, {len(self)}), got {index}")
             out.append("\ufffd" if index == self.unknown_id else self.characters[index - 2])
         return "".join(out)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import tyro
 from rich.console import Console
 
+from lstm_jax.files import encoded
 from lstm_jax.report.diagnosis import Diagnosis, diagnose
 from lstm_jax.report.folder import FIGURES, GATES, PAGE, check_folder, write_folder
 from lstm_jax.report.page import gates_html, report_html
@@ -117,9 +118,9 @@ def write_report(diagnosis: Diagnosis, folder: Path, *, overwrite: bool = False)
     images = draw(diagnosis.answers)
     figures = json.dumps(diagnosis.figures(), ensure_ascii=False, allow_nan=False)
     files = {
-        FIGURES: f"{figures}\n".encode(),
-        GATES: gates_html(diagnosis).encode(),
-        PAGE: report_html(diagnosis, images).encode(),
+        FIGURES: encoded(f"{figures}\n"),
+        GATES: encoded(gates_html(diagnosis)),
+        PAGE: encoded(report_html(diagnosis, images)),
         **images,
     }
     write_folder(folder, files, overwrite=overwrite)

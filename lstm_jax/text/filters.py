@@ -14,6 +14,18 @@ from jax.typing import ArrayLike
 BLOCK = 128  # symbols; about the root of a large vocabulary
 
 
+def is_int(value: object) -> TypeGuard[int]:
+    """Tell whether a setting is a whole number, Python's or NumPy's, and no boolean.
+
+    Args:
+        value: any.
+
+    Returns:
+        Whether it is.
+    """
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
+
+
 def validate(
     *,
     temperature: object = 1.0,
@@ -35,9 +47,6 @@ def validate(
     Raises:
         ValueError: in one line, for one that is not as wanted.
     """
-
-    def is_int(value: object) -> TypeGuard[int]:
-        return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
     def is_real(value: object) -> TypeGuard[float]:
         return isinstance(value, numbers.Real) and math.isfinite(value)

@@ -21,7 +21,7 @@ from lstm_jax.models.base import Json
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import ModelError
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.text.filters import filter_logits, validate
+from lstm_jax.text.filters import filter_logits, is_int, validate
 from lstm_jax.text.sampling import NextLogits, decode, prefill
 
 MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
@@ -123,7 +123,7 @@ class LanguageModel:
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
             raise ModelError('there is no prompt; "" begins a new text')
-        if not (isinstance(seed, int) and 0 <= seed < 2**32):
+        if not (is_int(seed) and 0 <= seed < 2**32):
             raise ModelError(f"seed must be an integer in [0, 2**32), got {seed!r}")
         ids, lengths = _prompt_ids(self.vocabulary, prompts)
         try:
@@ -140,7 +140,7 @@ class LanguageModel:
                 next_logits,
                 params,
                 decoding,
-                key=jax.random.key(seed),
+                key=jax.random.key(int(seed)),
                 num_steps=chunk,
                 eos_id=self.vocabulary.end_id,
                 temperature=np.float32(temperature),
@@ -207,7 +207,7 @@ class LanguageModel:
         Raises:
             ValueError: for another dtype, which `load` could not read.
         """
-        vocabulary = "".join(self.vocabulary.characters)
+        vocabulary = self.vocabulary.to_store()
         storage.save(folder, self.network, self.card, {"vocabulary": vocabulary}, dtype=dtype)
 
 
@@ -226,7 +226,7 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
         ModelError: no such model, or files that are missing, altered, or of another kind.
     """
     stored = storage.load(name_or_folder, "CharLM")
-    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
     return LanguageModel(stored.network, vocabulary, stored.card)
 
 

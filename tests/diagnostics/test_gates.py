@@ -11,6 +11,7 @@ from problems import assert_close, make_params, make_state, make_xs
 
 import lstm_jax as lj
 from lstm_jax.diagnostics import (
+    cell_jacobian,
     histogram,
     memory_horizon,
     order_by_timescale,
@@ -107,3 +108,38 @@ def test_errors_say_what_is_wrong():
     for fraction in (0, 1.0):
         with pytest.raises(ValueError, match=rf"fraction must lie in \(0, 1\), got {fraction}"):
             memory_horizon(jnp.ones((2, 2)), fraction=fraction)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
+def test_figures_of_many_narrow_activations_are_counted_and_summed_wide(dtype):
+    """A bfloat16 counts to 256, a float16 to 2048; what is found is what float64 finds."""
+    gate = jnp.asarray(np.random.default_rng(0).random((30_000, 2)), dtype)
+    exact = np.asarray(gate, np.float64)
+    found = quick(histogram)(gate)
+    counts, _ = np.histogram(exact, bins=np.asarray(found.edges, np.float64))
+    assert found.share.dtype == found.edges.dtype == jnp.float32
+    np.testing.assert_allclose(found.share, counts / gate.size, rtol=1e-6)
+    sides = quick(saturation)(gate)
+    assert sides.left.dtype == jnp.float32
+    np.testing.assert_allclose(sides.left, (exact < np.float32(0.1)).mean(0), rtol=1e-6)
+    np.testing.assert_allclose(sides.right, (exact > np.float32(0.9)).mean(0), rtol=1e-6)
+    open_gate = jnp.maximum(gate, jnp.asarray(0.5, dtype))
+    exact = np.asarray(open_gate, np.float64)
+    np.testing.assert_allclose(quick(timescales)(open_gate), -1 / np.log(exact).mean(0), rtol=1e-5)
+    slow = jnp.full((3000, 1), 0.996, dtype)
+    horizon = np.ceil(np.log(0.01) / np.log(float(slow[0, 0])))
+    assert abs(int(quick(memory_horizon)(slow)[0]) - horizon) <= 1
+    along = quick(cell_jacobian)(slow)
+    np.testing.assert_allclose(along[-1, 0], 3000 * np.log(float(slow[0, 0])), rtol=1e-4)
+
+
+def test_counts_beyond_what_a_float32_can_add_one_to():
+    many = 2**24 + 1000
+    found = histogram(jnp.full(many, 0.25), bins=2)
+    assert_close(found.share, [1, 0], 0)
+    assert_close(saturation(jnp.zeros((many, 1))).left, [1], 0)
+
+
+def test_what_is_no_number_is_in_no_bin():
+    found = histogram(jnp.array([np.nan, -np.inf, np.inf, 0.1]), bins=2)
+    assert_close(found.share, [0.25, 0], 0)

@@ -140,3 +140,33 @@ def test_it_comes_back_from_its_files(model, own, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, found, expected)
     np.testing.assert_allclose(jax.jit(stored.network.__call__)(xs), model(xs), rtol=1e-5)
     assert stored.network.config == model.config
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_pooling_selects_before_it_adds(pooling):
+    """What stands beyond a row's length reaches neither the pool nor a gradient, of any leaf."""
+    graph, params = nnx.split(make(pooling))
+    clean = np.random.default_rng(1).normal(size=(3, 5, 8)).astype(np.float32)
+    inside = np.arange(5)[:, None] < LENGTHS[:, None, None]
+
+    @jax.jit
+    def of(params, hs):
+        def loss(params, hs):
+            return (nnx.merge(graph, params).pool(hs, LENGTHS) ** 2).sum()
+
+        return jax.value_and_grad(loss, (0, 1))(params, hs)
+
+    expected = of(params, np.where(inside, clean, 0))
+    for bad in (np.nan, np.inf):
+        found = of(params, np.where(inside, clean, np.float32(bad)))
+        jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "attention"])
+def test_pooling_adds_up_wide(pooling):
+    """Ten thousand halves are no sum that bfloat16 counts to, and 70000 of 100 no float16."""
+    model = make(pooling)
+    for dtype in (jnp.bfloat16, jnp.float16, jnp.float32):
+        found = model.pool(jnp.full((1, 70_000, 8), 100, dtype))
+        assert found.dtype == dtype
+        np.testing.assert_allclose(np.asarray(found, np.float32), 100, rtol=1e-2)

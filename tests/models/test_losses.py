@@ -193,3 +193,24 @@ def test_errors_name_the_shapes():
         tied_cross_entropy(features[:1], embedding, bias, targets, weights)
     with pytest.raises(ValueError, match="chunk must be at least 1, got 0"):
         tied_cross_entropy(features, embedding, bias, targets, weights, chunk=0)
+
+
+@pytest.mark.parametrize("target", [-100, -1, V, 2**31 - 1, -(2**31)])
+def test_a_target_that_weighs_nothing_is_not_looked_at(target):
+    """PyTorch and Keras mark what is ignored by a target of -100, which is none."""
+    features, embedding, bias, targets, weights = problem(np.float32)
+    weights[0, 1:3] = weights[1, 4] = 0
+    ignored = weights == 0
+    bad = np.where(ignored, target, targets).astype(np.int32)
+    of = jax.jit(jax.value_and_grad(tied_cross_entropy, (0, 1, 2)))
+    found = of(features, embedding, bias, bad, weights)
+    jax.tree.map(
+        np.testing.assert_array_equal, found, of(features, embedding, bias, targets, weights)
+    )
+    np.testing.assert_array_equal(found[1][0][ignored], 0)
+
+
+def test_a_target_that_is_none_and_counts_shows():
+    features, embedding, bias, targets, weights = problem(np.float32)
+    targets[0, 0] = -100
+    assert np.isnan(tied_cross_entropy(features, embedding, bias, targets, weights))

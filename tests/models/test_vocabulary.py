@@ -1,7 +1,10 @@
 import hashlib
+import json
 
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lstm_jax.models.vocabulary import Vocabulary
 
@@ -80,3 +83,35 @@ def test_duplicates_are_refused():
 def test_an_id_outside_is_an_error(index):
     with pytest.raises(IndexError):
         TANG.decode([index])
+
+
+@pytest.mark.parametrize("index", [-1, -2, -9])
+def test_a_negative_id_is_an_error(index):
+    with pytest.raises(IndexError, match=rf"ids must lie in \[0, 9\), got {index}"):
+        TANG.decode([4, index])
+    assert TANG.decode([4, 0, index]) == "明"  # what stands after the end is not read
+
+
+CHARACTERS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=1)  # surrogates too
+VOCABULARIES = st.lists(st.one_of(CHARACTERS, st.text(max_size=4)), unique=True, max_size=8)
+
+
+@given(VOCABULARIES, VOCABULARIES)
+@example(["ab", "c"], ["a", "bc"])
+@example(["abc"], ["a", "b", "c"])
+@example(["", "a"], ["a"])
+@example(["\ud83d", "\ude00"], ["\U0001f600"])
+@example(['["a"]'], ["a"])
+def test_vocabularies_that_differ_have_other_digests_and_come_back(one, other):
+    vocabularies = [Vocabulary(tuple(characters)) for characters in (one, other)]
+    assert (one == other) == (len({v.digest for v in vocabularies}) == 1)
+    for vocabulary in vocabularies:
+        text = json.dumps(vocabulary.to_store(), ensure_ascii=False)
+        stored = json.loads(text.encode("utf-8", "backslashreplace"))
+        assert Vocabulary.restored(stored) == vocabulary
+
+
+def test_what_is_no_vocabulary_is_refused():
+    for stored in ([1, 2], ["a", None]):
+        with pytest.raises(TypeError, match="a string of characters, or a list of words"):
+            Vocabulary.restored(stored)

@@ -383,3 +383,42 @@ def test_next_characters_wants_a_positive_temperature(temperature):
     with pytest.raises(ModelError, match="temperature must be positive") as error:
         MODEL.next_characters("a", temperature=temperature)
     one_line(error)
+
+
+WORDS = ("床前", "明月光", "a b", "ab", "c", "")
+
+
+@pytest.mark.parametrize(
+    "characters", [WORDS, tuple("\ud83d\ude00\udcff\u2028b\n") , ALPHABET], ids=repr
+)  # fmt: skip
+def test_every_vocabulary_is_saved_and_loaded(tmp_path, characters):
+    network = lstm_jax.CharLM(len(characters) + 2, lstm_jax.CharLMConfig(4, 5, 1), rngs=nnx.Rngs(0))
+    model = LanguageModel(network, Vocabulary(characters), {"from": "\udcff"})
+    model.save(tmp_path / "run")
+    back = lstm_jax.load(tmp_path / "run")
+    assert back.vocabulary == model.vocabulary
+    assert back.vocabulary.digest == model.vocabulary.digest
+    assert back.card == model.card
+    np.testing.assert_array_equal(back.score(characters[:2]), model.score(characters[:2]))
+
+
+def test_characters_are_stored_as_they_always_were(saved):
+    description = json.loads((saved / DESCRIPTION).read_text(encoding="utf-8"))
+    assert description["vocabulary"] == "".join(ALPHABET)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_whole_numbers_of_numpy_are_seeds(kind):
+    assert MODEL.generate("ab", seed=kind(3)) == MODEL.generate("ab", seed=3)
+
+
+@pytest.mark.parametrize("seed", [True, np.True_, 1.0, np.float32(1), "1", None, -1, np.int64(-1)])
+def test_what_is_no_whole_number_is_no_seed(seed):
+    with pytest.raises(ModelError, match=r"seed must be an integer in \[0, 2\*\*32\)"):
+        MODEL.generate("ab", seed=seed)
+
+
+def test_lone_surrogates_are_characters_that_the_model_does_not_know():
+    with pytest.raises(ModelError, match=r"does not know '\\udce4'"):
+        MODEL.generate("a\udce4")
+    assert np.isfinite(MODEL.score("a\udce4")).all()

@@ -19,6 +19,7 @@ BANDS = 40
 SHORTEST = 0.05  # seconds
 LONGEST = 5.0
 LEAST_DEVIATION = 1e-3  # of a band that is silent
+CANCELLED = 0.01  # of the channels' mean power is left in their mean; 1/N of N that are unlike
 
 
 class AudioError(UserError, ValueError):
@@ -39,7 +40,13 @@ def read(path: str | Path) -> tuple[np.ndarray, list[str]]:
     """
     librosa, soundfile = _libraries()
     try:
-        with soundfile.SoundFile(path) as file:
+        # By number: what a file is, it says itself, and soundfile would go by some names' endings
+        # and knows none that are no UTF-8.
+        with (
+            open(path, "rb") as named,
+            open(named.fileno(), "rb", closefd=False) as nameless,
+            soundfile.SoundFile(nameless) as file,
+        ):
             rate, seconds = file.samplerate, file.frames / file.samplerate
             if seconds > LONGEST:
                 raise AudioError(
@@ -47,7 +54,11 @@ def read(path: str | Path) -> tuple[np.ndarray, list[str]]:
                     "give one word"
                 )
             sound = file.read(dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, OSError) as error:
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path} cannot be read as a sound: {error.error_string}") from None
+    except AudioError:
+        raise
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
         raise AudioError(f"{path} cannot be read as a sound: {error}") from None
     notes = []
     if len(sound) < SHORTEST * rate:
@@ -59,9 +70,17 @@ def read(path: str | Path) -> tuple[np.ndarray, list[str]]:
         raise AudioError(f"{path} has samples that are no numbers: record it again")
     if not np.ptp(sound, axis=0).any():
         raise AudioError(f"{path} is silent from end to end: record it again")
-    if sound.shape[1] > 1:
-        notes.append(f"{sound.shape[1]} channels became one, their mean")
     samples = sound.mean(1)
+    powers = sound.var(0, dtype=np.float64)
+    if samples.var(dtype=np.float64) < CANCELLED * powers.mean():
+        loudest = int(powers.argmax())
+        notes.append(
+            f"{sound.shape[1]} channels cancel each other out (of opposite phase: a plug or a "
+            f"cable is the wrong way round): only channel {loudest + 1} is read"
+        )
+        samples = sound[:, loudest]
+    elif sound.shape[1] > 1:
+        notes.append(f"{sound.shape[1]} channels became one, their mean")
     if rate != RATE:
         notes.append(f"{rate:,} Hz became {RATE:,} Hz")
         samples = librosa.resample(samples, orig_sr=rate, target_sr=RATE)

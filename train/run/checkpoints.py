@@ -16,7 +16,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from lstm_jax.errors import UserError
+from lstm_jax.files import encoded
 from lstm_jax.trees import Tree
 
 FORMAT = 1
@@ -68,7 +70,7 @@ def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
                 "a checkpoint holds non-empty jax arrays, and of a PRNG key its jax.random.key_data"
             )
     try:
-        metadata_text = json.dumps(metadata, ensure_ascii=False, indent=1).encode()
+        metadata_text = encoded(json.dumps(metadata, ensure_ascii=False, indent=1))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"the metadata for {folder} is not JSON: {error}") from error
     if _filled(folder) and not (folder / MANIFEST).is_file():
@@ -255,7 +257,7 @@ def _write_manifest(folder: Path, leaves: list) -> None:
         name = path.relative_to(folder).as_posix()
         files[name] = {"size": path.stat().st_size, "sha256": _sha256(path)}
     manifest = {"format": FORMAT, "leaves": leaves, "files": files}
-    text = json.dumps(manifest, ensure_ascii=False, indent=1).encode()
+    text = encoded(json.dumps(manifest, ensure_ascii=False, indent=1))
     _write(folder / MANIFEST, text)
     _write(folder / DIGEST, _digest_line(text))
     for path in [*folder.rglob("*"), folder, folder.parent]:
@@ -360,13 +362,27 @@ def _numbered(leaves: list) -> dict[str, Tree]:
     return {f"{i:05d}": leaf for i, leaf in enumerate(leaves)}
 
 
+@contextmanager
+def _named_in_utf8(path: Path) -> Iterator[Path]:
+    """Give a path another name, by a link, while its own is no UTF-8, which Orbax's C++ wants."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        with tempfile.TemporaryDirectory() as folder:
+            link = Path(folder) / "link"
+            link.symlink_to(path.parent.absolute(), target_is_directory=True)
+            yield link / path.name
+    else:
+        yield path
+
+
 def _orbax_save(path: Path, leaves: list) -> None:
-    with _orbax() as ocp:
-        ocp.save(str(path), _numbered(leaves))
+    with _orbax() as ocp, _named_in_utf8(path) as name:
+        ocp.save(str(name), _numbered(leaves))
 
 
 def _orbax_load(path: Path, abstract: list) -> list:
     numbered = _numbered(abstract)
-    with _orbax() as ocp:
-        loaded = ocp.load(str(path), numbered)
+    with _orbax() as ocp, _named_in_utf8(path) as name:
+        loaded = ocp.load(str(name), numbered)
     return [loaded[name] for name in numbered]

@@ -132,7 +132,7 @@ def cut(folder: Path, step: int) -> None:
         if not path.exists():
             continue
         kept = []
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in path.read_text(encoding="utf-8").split("\n"):
             try:
                 if json.loads(line)["step"] <= step:
                     kept.append(line)

@@ -1,6 +1,7 @@
 """Sounds are read or refused in one line, and features are scaled by training recordings alone."""
 
 import hashlib
+import os
 import sys
 from dataclasses import replace
 
@@ -46,6 +47,61 @@ def test_another_rate_and_two_channels_are_converted_and_it_says_so(tmp_path):
     assert notes == ["2 channels became one, their mean", "44,100 Hz became 8,000 Hz"]
     inner = slice(200, -200)  # the filter rings at the ends
     np.testing.assert_allclose(samples[inner], tone(440)[inner] / 2, atol=2e-3)
+
+
+@pytest.mark.parametrize("left", [1, 0.999, 0.5, 0])
+def test_channels_of_opposite_phase_are_not_mixed_to_silence(tmp_path, left):
+    sound = np.stack([left * tone(440), -tone(440)], 1)
+    soundfile.write(tmp_path / "a.wav", sound, audio.RATE, "FLOAT")
+    samples, [note] = audio.read(tmp_path / "a.wav")
+    if left > 0.9:
+        assert "2 channels cancel each other out" in note
+        assert f"only channel {1 if left == 1 else 2} is read" in note
+        np.testing.assert_array_equal(np.abs(samples), np.abs(tone(440)))
+    else:
+        assert note == "2 channels became one, their mean"
+        np.testing.assert_array_equal(samples, sound.mean(1, dtype=np.float32))
+
+
+def test_a_constant_shift_does_not_hide_that_channels_cancel(tmp_path):
+    sound = np.stack([tone(440) + 0.2, 0.2 - tone(440)], 1)
+    soundfile.write(tmp_path / "a.wav", sound, audio.RATE, "FLOAT")
+    _, [note] = audio.read(tmp_path / "a.wav")
+    assert "cancel each other out" in note
+
+
+NAMES = [
+    "a.raw",
+    "a.RAW",
+    "a.xyz",
+    "a",
+    "a.wav.txt",
+    os.fsdecode(b"\xe4.wav"),
+    "\u5e8a.flac",
+    ".wav",
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_file_says_itself_what_it_is(name, tmp_path):
+    path = tmp_path / name
+    with path.open("wb") as file:
+        soundfile.write(file, tone(440), audio.RATE, "FLOAT", format="WAV")
+    samples, notes = audio.read(path)
+    np.testing.assert_array_equal(samples, tone(440))
+    assert notes == []
+    path.write_bytes(bytes(range(256)) * 40)
+    with pytest.raises(AudioError, match="cannot be read as a sound: Format not recognised"):
+        audio.read(path)
+    path.unlink()
+    with pytest.raises(AudioError, match=r"cannot be read as a sound: .*No such file"):
+        audio.read(path)
+
+
+@pytest.mark.parametrize("name", ["a\0b.wav", "x" * 300 + ".wav", ""])
+def test_what_is_no_name_is_one_line(name):
+    with pytest.raises(AudioError, match="cannot be read as a sound"):
+        audio.read(name)
 
 
 @pytest.mark.parametrize(

@@ -288,3 +288,13 @@ def test_orbax_is_quiet_even_where_logging_is_not(tmp_path, tree, caplog):
         save(tmp_path / "latest", tree, metadata={})
         load(tmp_path / "latest", abstract(tree))
     assert not [r for r in caplog.records if r.name == "absl"]
+
+
+def test_a_folder_whose_name_is_no_utf8(tmp_path, tree):
+    """Orbax's C++ takes UTF-8 alone; what the file system takes is enough here."""
+    folder = tmp_path / os.fsdecode(b"\xe4\xff") / "latest"
+    for step in (1, 2):
+        save(folder, tree, metadata={"step": step, "from": str(folder)})
+    loaded, metadata = load(folder, tree)
+    assert metadata == {"step": 2, "from": str(folder)}
+    jax.tree.map(np.testing.assert_array_equal, loaded, tree)

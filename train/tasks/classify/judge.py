@@ -92,4 +92,6 @@ def judge(read: Reader, params: nnx.State, examples: Examples) -> Judgement:
     """
     found = log_probabilities(read, params, examples.inputs)
     wrong = int((found.argmax(-1) != examples.targets.argmax(-1)).sum())
-    return Judgement(len(found), wrong, float(-(found * examples.targets).sum(-1).mean()))
+    # Selected before they are multiplied: what is impossible, -inf, is asked of no truth of 0.
+    asked = np.where(examples.targets > 0, found, 0) * examples.targets
+    return Judgement(len(found), wrong, float(-asked.sum(-1, dtype=np.float64).mean()))

@@ -23,7 +23,7 @@ def sentences_right(stored: Stored, config: SentimentConfig, scope: Scope) -> To
         DataError: data that is missing or altered.
     """
     del config
-    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
     texts = sentiment.load().splits[scope.split]
     found = examples(texts, vocabulary)
     return share_right(stored, found, f"sentiment {scope.split}", "sentences")

@@ -9,6 +9,7 @@ import tyro
 
 from lstm_jax.models.storage import ModelError
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text.lines import text_of
 from lstm_jax.train.data.sentiment import words_of
 from lstm_jax.train.problem import Answer
 from lstm_jax.train.tasks.classify.predict import after_each, load
@@ -37,21 +38,23 @@ def judge_sentence(options: SentimentOptions) -> Answer:
 
     Raises:
         ModelError: no such model, or a sentence that is empty, too long, or all unknown to it.
+        TextError: a sentence that is no UTF-8.
     """
-    words = words_of(options.sentence)
+    sentence = text_of(options.sentence, "the sentence")
+    words = words_of(sentence)
     if not words:
         raise ModelError("the sentence is empty: give some words to judge")
     if len(words) > MOST_WORDS:
         raise ModelError(f"the sentence has {len(words):,} words; at most {MOST_WORDS} are read")
     stored = load(options.model, "sentiment")
     classes = stored.description["classes"]
-    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
     ids = vocabulary.encode(words)
     known = ids != vocabulary.unknown_id
     # Commas and full stops are words too, and say nothing.
     if not any(any(map(str.isalnum, words[i])) for i in np.flatnonzero(known)):
         raise ModelError(
-            f"the model knows none of the words of {options.sentence[:60]!r}: it learned from "
+            f"the model knows none of the words of {sentence[:60]!r}: it learned from "
             "English film reviews"
         )
     found = after_each(stored, ids)

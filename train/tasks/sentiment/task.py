@@ -42,7 +42,7 @@ def make_sentiment_task(config: SentimentConfig, data: Sentiment | None = None) 
         train=examples(texts, vocabulary),
         valid=examples(data.valid, vocabulary),
         reads={"vocabulary_size": len(vocabulary)},
-        own={"classes": LABELS, "vocabulary": vocabulary.characters},
+        own={"classes": LABELS, "vocabulary": vocabulary.to_store()},
         rows_of=partial(rows_of, config.words),
         halfway=True,
     )

@@ -31,7 +31,7 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
         UserError: a file that holds no text.
     """
     del config
-    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
     model = LanguageModel(stored.network, vocabulary, stored.card)
     texts, what = texts_of(model.card.get("data"), scope)
     errors = Console(stderr=True)
