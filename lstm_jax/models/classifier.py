@@ -133,7 +133,8 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
 
         Args:
             xs: ids (B, T), or vectors (B, T, D).
-            lengths: (B,) valid steps per row, all if None; an empty row is judged by b alone.
+            lengths: (B,) valid steps per row, all if None; an empty row, of length 0 or of T=0,
+                is judged by b alone.
             key: turns dropout on.
 
         Returns:
@@ -172,6 +173,8 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             in steps that are not valid, NaN too, reaches neither it nor the gradient.
         """
         steps = hs.shape[1]
+        if steps == 0:
+            return hs.sum(1)
         if lengths is None:
             lengths = jnp.full(len(hs), steps, jnp.int32)
         valid = (jnp.arange(steps) < lengths[:, None])[..., None]
