@@ -71,6 +71,10 @@ def scan(
     False, x is replaced by zeros, the state is carried through and the output is zero, so that
     not even NaN in the padding reaches values or gradients.
 
+    T=0 and B=0 are sizes like others, here and in all that is built on this: no steps give back
+    the state, outputs are empty, gradients of the parameters are zeros, whatever the options. The
+    last output of no step is h of the state, as for a row of length 0.
+
     Args:
         step: a pure function `(params, state, x) -> new_state`.
         params: handed to `step` and `emit` as it is.

@@ -54,7 +54,9 @@ def in_chunks(
     again: Callable[[C, Tree], tuple[C, Tree]] = jax.checkpoint(run, prevent_cse=False)
     rest_again: Callable[[C, Tree], tuple[C, Tree]] = jax.checkpoint(run)
     whole = steps // size * size
-    head = jax.tree.map(lambda leaf: leaf[:whole].reshape(-1, size, *leaf.shape[1:]), inputs)
+    head = jax.tree.map(
+        lambda leaf: leaf[:whole].reshape(whole // size, size, *leaf.shape[1:]), inputs
+    )
     rest = jax.tree.map(lambda leaf: leaf[whole:], inputs)
 
     def of_head(carry: C) -> tuple[C, Tree]:

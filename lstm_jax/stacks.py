@@ -229,9 +229,11 @@ def last_valid(
 ) -> Array:
     """Give the last valid step of each row of ys (T, ..., H): (..., H); zeros where none is."""
     valid, _ = controls(ys, lengths=lengths, mask=mask, resets=None, reverse=False)
+    if ys.shape[0] == 0:
+        return ys.sum(0)
     if valid is None:
         return ys[-1]
-    times = jnp.arange(len(ys)).reshape(-1, *[1] * (valid.ndim - 1))
+    times = jnp.arange(ys.shape[0]).reshape(-1, *[1] * (valid.ndim - 1))
     latest = jnp.where(valid, times, -1).max(0)
     chosen = (times == latest).reshape(*valid.shape, *[1] * (ys.ndim - valid.ndim))
     return jnp.where(chosen, ys, 0).sum(0).astype(ys.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal, TypedDict, Unpack
 
@@ -119,9 +120,9 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
         leaf = leaf[::-1]
         if per == "unit":
             return jnp.abs(leaf)
-        leaf = leaf.reshape(len(leaf), -1) if per == "batch" else leaf
+        leaf = leaf.reshape(len(leaf), math.prod(leaf.shape[1:])) if per == "batch" else leaf
         # Scaled before it is squared: after some hundred lags an adjoint's square is no float.
-        peak = jnp.abs(leaf).max(-1, keepdims=True)
+        peak = jnp.abs(leaf).max(-1, keepdims=True, initial=0)
         peak = jnp.where(peak > 0, peak, 1)
         return jnp.linalg.norm(leaf / peak, axis=-1) * peak[..., 0]
 

@@ -95,7 +95,9 @@ def lyapunov_spectrum(
         growth = jnp.abs(jnp.diagonal(r))
         return (new, block), logs + jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
 
-    parts = jax.tree.map(lambda leaf: leaf.reshape(-1, qr_every, *leaf.shape[1:]), xs)
+    parts = jax.tree.map(
+        lambda leaf: leaf.reshape(steps // qr_every, qr_every, *leaf.shape[1:]), xs
+    )
     _, logs = jax.lax.scan(until_qr, (vector, block), parts)
     counted = logs[burn_in // qr_every :]
     times = qr_every * jnp.arange(1, len(counted) + 1)

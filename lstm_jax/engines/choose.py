@@ -169,6 +169,8 @@ def _of_cudnn(
         yield f"cuDNN's LSTM is float32, and these are {', '.join(sorted(dtypes))}"
     if jnp.ndim(xs) != 3:
         yield f"cuDNN reads xs (T, B, D), and these are {jnp.shape(xs)}"
+    if 0 in jnp.shape(xs):
+        yield f"cuDNN reads one step of one row at least, and these are {jnp.shape(xs)}"
     if options.get("emit", hidden) is not hidden:
         yield "cuDNN gives h alone, and emit asks for more"
     for name in ("mask", "resets", "initial", "remat"):

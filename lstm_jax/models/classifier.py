@@ -133,7 +133,8 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
 
         Args:
             xs: ids (B, T), or vectors (B, T, D).
-            lengths: (B,) valid steps per row, all if None; an empty row is judged by b alone.
+            lengths: (B,) valid steps per row, all if None; an empty row, of length 0 or of T=0,
+                is judged by b alone.
             key: turns dropout on.
 
         Returns:
@@ -171,6 +172,8 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             What the readout sees, (B, H'); zeros of an empty row.
         """
         steps = hs.shape[1]
+        if steps == 0:
+            return hs.sum(1)
         if lengths is None:
             lengths = jnp.full(len(hs), steps, jnp.int32)
         valid = (jnp.arange(steps) < lengths[:, None])[..., None]

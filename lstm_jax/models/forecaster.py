@@ -124,6 +124,11 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
             ValueError: other shapes.
         """
         xs = jnp.asarray(xs)
+        if xs.ndim == 3 and xs.shape[1] < self.config.linear:
+            raise ValueError(
+                f"xs must be (B, T, D) with T at least {self.config.linear}, the steps that are "
+                f"mapped linearly, got shape {xs.shape}"
+            )
         if not self.config.odd:
             return self._read(xs, key)
         ys, mirrored = jnp.split(self._read(jnp.concatenate([xs, -xs]), key), 2)
@@ -135,6 +140,7 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
         h = dropout(keys[1], final[-1].h, self.config.output_dropout)
         ys = self.readout(h)
         if self.config.linear:
+            kernel = self.window_kernel[...]
             end = xs[:, -self.config.linear :]
-            ys += end.reshape(len(xs), -1) @ self.window_kernel[...]
+            ys += end.reshape(len(xs), kernel.shape[0]) @ kernel
         return jnp.sort(ys.reshape(len(xs), self.horizon, self.outputs), axis=-1)

@@ -75,6 +75,7 @@ def test_what_cudnn_cannot_do_is_said(on_gpu):
         ("no coupled gates", CELL, small(coupled=True), {}),
         ("is float32, and these are float32, float64", CELL, (params, wide), {}),
         ("xs (T, B, D)", CELL, (params, xs[:, 0]), {}),
+        ("one step of one row at least", CELL, (params, xs[:0]), {}),
         ("no mask", CELL, (params, xs), {"mask": mask}),
         ("no resets", CELL, (params, xs), {"resets": mask}),
         ("no initial", CELL, (params, xs), {"initial": state}),
