@@ -173,4 +173,5 @@ def _mean_square(values: Array, mask: Array | None) -> Array:
     squares = (values**2).mean(-1)
     if mask is None:
         return squares.mean() if squares.size else jnp.zeros((), squares.dtype)
-    return jnp.where(mask, squares, 0).sum() / jnp.maximum(mask.sum(), 1)
+    count = jnp.maximum(mask.sum(), 1)
+    return jnp.where(mask, squares, 0).sum() / count.astype(squares.dtype)

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.diagnostics.adjoints import norms_by_lag
+from lstm_jax.promotion import float32_at_least
 from lstm_jax.trees import Tree
 
 S = TypeVar("S")
@@ -94,7 +95,7 @@ def adjoint_by_lag(loss: Callable[[S], Array], state: S, steps: int) -> S:
 
 
 def _wide(leaf: Array) -> Array:
-    return leaf.astype(jnp.promote_types(leaf.dtype, jnp.float32))
+    return leaf.astype(float32_at_least(leaf.dtype))
 
 
 def _groups(tree: Tree) -> dict[str, list[Array]]:

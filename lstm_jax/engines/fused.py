@@ -30,7 +30,8 @@ from jax import Array
 from jax.sharding import AxisType
 from jax.typing import ArrayLike
 
-from lstm_jax.cells import Cell, Kernels, P, R, S, check_rows
+from lstm_jax.cells import Cell, Kernels, P, R, S, add_bias, check_rows
+from lstm_jax.promotion import add
 from lstm_jax.recurrence import controls, hide, initial_like, select
 from lstm_jax.remat import Remat, in_chunks
 from lstm_jax.trees import Tree
@@ -189,18 +190,17 @@ def affine_scan(
     def pre_activation(kernels, xs):
         """What the loop reads of each step, and z of that and of h."""
         input_kernel, recurrent_kernel, bias = kernels
-        shift = 0 if bias is None else bias
         if how.hoisted:
-            reads, kernel, shift = xs @ input_kernel + shift, recurrent_kernel, None
+            reads, kernel = add_bias(xs @ input_kernel, bias), recurrent_kernel
         else:
             reads, kernel = xs, jnp.concatenate([input_kernel, recurrent_kernel])
-            shift = bias[:, None] if turned and bias is not None else shift
+            bias = bias[:, None] if turned and bias is not None else bias
         kernel = kernel.T if how.columns else kernel  # a plain operand for the loop's product
 
         def z_of(read, h):
             v = h if how.hoisted else jnp.concatenate([read, h], axis=-2 if turned else -1)
             z = kernel @ v if how.columns else v @ kernel
-            return z + (read if shift is None else shift)
+            return z + read if how.hoisted else add_bias(z, bias)
 
         return turn(reads), z_of
 
@@ -228,7 +228,7 @@ def affine_scan(
         dkernels, dextra, dxs, dstate, dinitial, _, _ = tangents
         (input_kernel, recurrent_kernel, _), (dinput, drecurrent, dbias) = kernels, dkernels
         outside = dxs @ input_kernel + _outside(xs, dinput) + _outside(turn(states.h), drecurrent)
-        outside = (outside if dbias is None else outside + dbias).astype(zs.dtype)
+        outside = (outside if dbias is None else add(outside, dbias)).astype(zs.dtype)
         # A product whose transpose, which is what training runs, has plain operands.
         kernel = recurrent_kernel if how.columns else recurrent_kernel.T
         contracted = ((0,), (0,)) if how.columns else ((dstate.h.ndim - 1,), (1,))

@@ -176,12 +176,13 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             return hs.sum(1)
         if lengths is None:
             lengths = jnp.full(len(hs), steps, jnp.int32)
-        valid = (jnp.arange(steps) < lengths[:, None])[..., None]
+        valid = (lengths[:, None] > jnp.arange(steps, dtype=lengths.dtype)[None])[..., None]
         if self.config.pooling == "max":
             least = jnp.finfo(hs.dtype).min
             return jnp.where(lengths[:, None] > 0, jnp.where(valid, hs, least).max(1), 0)
         if self.config.pooling == "mean":
-            return jnp.where(valid, hs, 0).sum(1) / jnp.maximum(lengths, 1)[:, None]
+            count = jnp.maximum(lengths, 1).astype(hs.dtype)
+            return jnp.where(valid, hs, 0).sum(1) / count[:, None]
         if self.config.pooling == "attention":
             scores = jnp.tanh(hs @ self.attention_kernel[...]) @ self.attention_vector[...]
             # The least number and not -inf, which an empty row would turn to NaN.

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lstm_jax.promotion import add, aligned, common, float32_at_least, matmul, multiply
+
 CHUNK = 1280
 
 
@@ -22,7 +24,7 @@ def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
     """
     # Both contracted over their last axis as they lie: a transposed table would be copied first,
     # and a sampler's loop would copy it at every step.
-    return jnp.einsum("...e,ve->...v", features, embedding) + bias
+    return add(jnp.einsum("...e,ve->...v", features, embedding), bias)
 
 
 def tied_log_probabilities(
@@ -45,7 +47,7 @@ def tied_log_probabilities(
     """
     rows, ids = _rows(chunk, features, targets)
     transposed = embedding.T
-    out = jax.lax.map(lambda one: _score(one[0] @ transposed + bias, one[1])[0], (rows, ids))
+    out = jax.lax.map(lambda one: _score(add(one[0] @ transposed, bias), one[1])[0], (rows, ids))
     return out.reshape(-1)[: targets.size].reshape(targets.shape)
 
 
@@ -87,8 +89,8 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
 
     def one(total, inputs):
         rows, ids, weights = inputs
-        scores, _ = _score(rows @ transposed + bias, ids)
-        return total - weights @ scores, None
+        scores, _ = _score(add(rows @ transposed, bias), ids)
+        return total - matmul(weights, scores), None
 
     start = jnp.zeros((), _wide(rows, embedding, bias, weights))
     return jax.lax.scan(one, start, (rows, ids, weights))[0]
@@ -101,13 +103,17 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
     def one(carry, inputs):
         total, dembedding, dbias = carry
         rows, ids, weights = inputs
-        logits = rows @ transposed + bias
+        logits = add(rows @ transposed, bias)
         scores, log_totals = _score(logits, ids)
         # ∂(-ln p[target]) / ∂ logits = p - onehot(target)
         probabilities = jnp.exp(logits - log_totals[:, None])
-        dlogits = weights[:, None] * (probabilities - (columns == ids[:, None]))
-        carry = (total - weights @ scores, dembedding + dlogits.T @ rows, dbias + dlogits.sum(0))
-        return carry, (dlogits @ embedding).astype(rows.dtype)
+        weight = weights[:, None]
+        onehot = jnp.equal(*aligned(columns, ids[:, None])).astype(probabilities.dtype)
+        dlogits = multiply(weight, probabilities - onehot)
+        total = total - matmul(weights, scores)
+        dembedding = add(dembedding, matmul(dlogits.T, rows))
+        carry = (total, dembedding, add(dbias, dlogits.sum(0)))
+        return carry, matmul(dlogits, embedding).astype(rows.dtype)
 
     wide = _wide(rows, embedding, bias, weights)
     start = tuple(jnp.zeros(shape, wide) for shape in ((), embedding.shape, bias.shape))
@@ -116,7 +122,8 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
 
 
 def _cross_entropy_backward(gradients, cotangent):
-    return *((cotangent * gradient).astype(gradient.dtype) for gradient in gradients), None, None
+    cotangents = (multiply(cotangent, g).astype(g.dtype) for g in gradients)
+    return *cotangents, None, None
 
 
 _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
@@ -124,7 +131,7 @@ _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 def _wide(*arrays: Array) -> jnp.dtype:
     """Choose the dtype to accumulate in: the promoted one, float32 at least."""
-    return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    return float32_at_least(common(*arrays))
 
 
 def _score(logits: Array, ids: Array) -> tuple[Array, Array]:
