@@ -26,6 +26,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import DTypeLike
 
 from lstm_jax.named import itself, reduced
+from lstm_jax.promotion import add, common, float32_at_least, matmul, multiply
 from lstm_jax.trees import Tree
 
 P = TypeVar("P")
@@ -157,15 +158,16 @@ def affine(params: LSTMParams | RNNParams, h: Array, x: Array) -> Array:
 
 def add_bias(z: Array, bias: Array | None) -> Array:
     """z + b; z where there is no bias."""
-    return z if bias is None else z + bias
+    return z if bias is None else add(z, bias)
 
 
 def layer_norm(x: Array, scale: Array, shift: Array | None = None) -> Array:
     """scale ⊙ (x - mean) / √(variance + 1e-5) + shift, over the last axis (Ba et al. 2016)."""
-    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = x.astype(float32_at_least(x.dtype))
     mean = wide.mean(-1, keepdims=True)
     variance = ((wide - mean) ** 2).mean(-1, keepdims=True)
-    return add_bias(((wide - mean) * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype) * scale, shift)
+    normal = ((wide - mean) * jax.lax.rsqrt(variance + 1e-5)).astype(x.dtype)
+    return add_bias(multiply(normal, scale), shift)
 
 
 def lstm_pre_activation(params: LSTMParams, h: Array, x: Array) -> Array:
@@ -186,13 +188,14 @@ def lstm_cell_path(
     *input_gate, f, g, o = jnp.split(z, z.shape[-1] // c.shape[-1], axis=-1)
     if params.peephole is not None:
         *input_peephole, f_peephole, _ = params.peephole
-        input_gate = [i + p * c for i, p in zip(input_gate, input_peephole, strict=True)]
-        f = f + f_peephole * c
+        peepholes = zip(input_gate, input_peephole, strict=True)
+        input_gate = [add(i, multiply(p, c)) for i, p in peepholes]
+        f = add(f, multiply(f_peephole, c))
     f, g = activations.gate(f), activations.candidate(g)
     i = activations.gate(input_gate[0]) if input_gate else 1 - f
-    new_c = f * c + i * g
+    new_c = add(multiply(f, c), multiply(i, g))  # c may be wider than the gates
     if params.peephole is not None:
-        o = o + params.peephole[-1] * new_c
+        o = add(o, multiply(params.peephole[-1], new_c))
     return LSTMGates(i, f, g, activations.gate(o)), new_c
 
 
@@ -204,9 +207,9 @@ def lstm_pointwise(
     seen = c
     if params.norm is not None:
         seen = layer_norm(c, params.norm.cell_scale, params.norm.cell_shift)
-    h = gates.o * activations.cell(seen)
+    h = multiply(gates.o, activations.cell(seen))
     if params.projection is not None:
-        h = h @ params.projection
+        h = matmul(h, params.projection)
     return LSTMState(h.astype(state.h.dtype), c.astype(state.c.dtype))
 
 
@@ -348,7 +351,7 @@ def zeros(xs: Array, kernel: Array, features: int, dtype: DTypeLike | None = Non
     """
     if jnp.ndim(xs) < 2:
         raise ValueError(f"xs must be (T, ..., D), got shape {jnp.shape(xs)}")
-    dtype = jnp.result_type(xs, kernel) if dtype is None else dtype
+    dtype = common(xs, kernel) if dtype is None else dtype
     shape = (*jnp.shape(xs)[1:-1], features)
     # Like xs, because inside shard_map a state varies over the axes of the mesh that xs does.
     return jnp.zeros_like(xs, dtype, shape, device=_sharding(xs, kernel))
@@ -387,9 +390,9 @@ def zero_hc(params: Wide, xs: Array) -> LSTMState:
         ValueError: where xs has fewer than two axes.
     """
     kernel = params.recurrent_kernel
-    dtype = jnp.result_type(xs, params.input_kernel)
+    dtype = common(xs, params.input_kernel)
     h = zeros(xs, kernel, kernel.shape[-2], dtype)
-    wide = jnp.promote_types(dtype, jnp.float32)
+    wide = float32_at_least(dtype)
     return LSTMState(h, zeros(xs, kernel, params.hidden_features, wide))
 
 
@@ -406,7 +409,7 @@ def zero_h(params: Dense, xs: Array) -> RNNState:
     Raises:
         ValueError: where xs has fewer than two axes.
     """
-    dtype = jnp.result_type(xs, params.input_kernel)
+    dtype = common(xs, params.input_kernel)
     return RNNState(zeros(xs, params.recurrent_kernel, params.recurrent_kernel.shape[0], dtype))
 
 

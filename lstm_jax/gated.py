@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.cells import Activation, Kernels, add_bias, check_features, zeros
+from lstm_jax.promotion import common
 
 GRU_GATE_ORDER = ("r", "z", "n")
 
@@ -47,7 +48,7 @@ class MGUParams:
 
 def gru_zero(params: GRUParams | MGUParams, xs: Array) -> GRUState:
     """Give the zero state for inputs (T, ..., D): h (..., H), in the promoted dtype."""
-    dtype = jnp.result_type(xs, params.input_kernel)
+    dtype = common(xs, params.input_kernel)
     return GRUState(zeros(xs, params.recurrent_kernel, params.recurrent_kernel.shape[0], dtype))
 
 

@@ -12,6 +12,7 @@ from jax.typing import DTypeLike
 
 from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
 from lstm_jax.gated import GRUParams, MGUParams
+from lstm_jax.promotion import float32_at_least
 
 Preset: TypeAlias = Literal["torch", "keras", "flax"]
 PRESETS = ("torch", "keras", "flax")
@@ -66,7 +67,7 @@ def orthogonal_gates(
     one = jax.nn.initializers.orthogonal(scale)
     shape = (rows or hidden_features, hidden_features)
     dtype = jnp.dtype(dtype or jnp.float32)
-    wide = jnp.promote_types(dtype, jnp.float32)  # QR knows no bfloat16
+    wide = float32_at_least(dtype)  # QR knows no bfloat16
     blocks = [one(k, shape, wide) for k in jax.random.split(key, num_gates)]
     return jnp.concatenate(blocks, axis=1).astype(dtype)
 
@@ -287,7 +288,7 @@ def preset_kernels(
         drawn = [jax.random.uniform(k, s, dtype, -bound, bound)
                  for k, s in zip(keys, shapes, strict=True)]  # fmt: skip
         return drawn[0], drawn[1]
-    wide = jnp.promote_types(dtype, jnp.float32)  # QR knows no bfloat16
+    wide = float32_at_least(dtype)  # QR knows no bfloat16
     if preset == "keras":
         glorot, whole = jax.nn.initializers.glorot_uniform(), jax.nn.initializers.orthogonal()
         recurrent = whole(recurrent_key, shapes[1], wide).astype(dtype)

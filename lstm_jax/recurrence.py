@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from lstm_jax.cells import P, S, Step, X
+from lstm_jax.promotion import aligned
 from lstm_jax.remat import Remat, in_chunks
 from lstm_jax.trees import Tree
 
@@ -360,6 +361,7 @@ def _within(lengths: ArrayLike, steps: int) -> Array:
             raise ValueError(f"lengths must lie in [0, T={steps}], got {low} to {high}")
     lengths = jnp.asarray(lengths)
     times = jnp.arange(steps).reshape((steps,) + (1,) * lengths.ndim)
+    times, lengths = aligned(times, lengths)
     return times < lengths
 
 

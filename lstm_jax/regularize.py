@@ -187,4 +187,5 @@ def _mean_square(values: Array, mask: Array | None) -> Array:
     squares = (values**2).mean(-1)
     if mask is None:
         return squares.mean() if squares.size else jnp.zeros((), squares.dtype)
-    return squares.sum() / jnp.maximum(mask.sum(), 1)
+    count = jnp.maximum(mask.sum(), 1)
+    return squares.sum() / count.astype(squares.dtype)

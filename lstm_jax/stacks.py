@@ -235,7 +235,7 @@ def last_valid(
         return ys[-1]
     times = jnp.arange(ys.shape[0]).reshape(-1, *[1] * (valid.ndim - 1))
     latest = jnp.where(valid, times, -1).max(0)
-    chosen = (times == latest).reshape(*valid.shape, *[1] * (ys.ndim - valid.ndim))
+    chosen = (times == latest[None]).reshape(*valid.shape, *[1] * (ys.ndim - valid.ndim))
     return jnp.where(chosen, ys, 0).sum(0).astype(ys.dtype)
 
 

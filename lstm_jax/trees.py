@@ -12,6 +12,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from lstm_jax.promotion import common, float32_at_least
+
 T = TypeVar("T")
 
 Tree: TypeAlias = Any
@@ -45,7 +47,7 @@ def wide(*arrays: ArrayLike) -> jnp.dtype:
     Returns:
         The dtype.
     """
-    return jnp.promote_types(jnp.result_type(*arrays), jnp.float32)
+    return float32_at_least(common(*arrays))
 
 
 def widened(tree: T) -> T:

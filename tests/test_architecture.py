@@ -18,7 +18,8 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Every module, from the ground up: each may import those before it, never one after it.
 ORDER = """
-lstm_jax: errors files trees named padding remat cells gated initializers conv recurrence regularize
+lstm_jax: errors files promotion trees named padding remat cells gated initializers conv recurrence
+lstm_jax: regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
@@ -177,7 +178,13 @@ def test_flax_is_for_what_owns_parameters(name):
 
 @pytest.mark.parametrize("name", [n for n in SOURCES if inside(n, "lstm_jax.diagnostics")])
 def test_diagnostics_take_functions_and_pytrees(name):
-    allowed = ("lstm_jax.trees", "lstm_jax.cells", "lstm_jax.recurrence", "lstm_jax.diagnostics")
+    allowed = (
+        "lstm_jax.trees",
+        "lstm_jax.promotion",
+        "lstm_jax.cells",
+        "lstm_jax.recurrence",
+        "lstm_jax.diagnostics",
+    )
     assert all(any(inside(other, one) for one in allowed) for other in modules_of(name))
     assert name not in users_of("flax")
 

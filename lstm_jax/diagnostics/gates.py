@@ -54,7 +54,7 @@ def histogram(
     # jnp.histogram adds ones in the gate's dtype: a bfloat16 stays at 256, a float32 at 2^24.
     right = jnp.where(gate == edges[-1], bins, jnp.searchsorted(edges, gate, side="right"))
     counts = jnp.zeros(bins + 2, jnp.int32).at[right].add(1)[1:-1]
-    return GateHistogram(counts / jnp.asarray(gate.size, edges.dtype), edges)
+    return GateHistogram(counts.astype(edges.dtype) / gate.size, edges)
 
 
 def saturation(gate: Array) -> Saturation:
@@ -67,9 +67,9 @@ def saturation(gate: Array) -> Saturation:
         Shares of the steps, (H,) each, float32 at least.
     """
     gate = widened(gate).reshape(-1, gate.shape[-1])
-    steps = jnp.asarray(len(gate), wide(gate))
     sides = gate < SATURATED_BELOW, gate > SATURATED_ABOVE
-    return Saturation(*(side.sum(0, dtype=jnp.int32) / steps for side in sides))
+    counts = (side.sum(0, dtype=jnp.int32).astype(gate.dtype) for side in sides)
+    return Saturation(*(count / len(gate) for count in counts))
 
 
 def timescales(forget: ArrayLike) -> Array:

@@ -19,6 +19,7 @@ from jax import Array
 from lstm_jax.diagnostics import graded
 from lstm_jax.diagnostics.graded import Graded
 from lstm_jax.diagnostics.linear import Index
+from lstm_jax.promotion import multiply
 
 POWER_SWEEPS = 3
 SETTLED = 0.7  # values stand when they are to change by less than ε^0.7 of themselves
@@ -98,7 +99,7 @@ def sorts(scale: Graded, sweeps: Index, k: int, size: int) -> Array:
         A boolean, ().
     """
     logs = jnp.sort(scale.logs, descending=True)
-    gained = (4 * sweeps - 2) * (logs[k - 1] - logs[-1])
+    gained = multiply(jnp.asarray(4 * sweeps - 2), logs[k - 1] - logs[-1])
     off = math.log(size * len(logs)) - SETTLED * jnp.log(jnp.finfo(logs.dtype).eps)
     return (gained > off) | (len(logs) == size)
 

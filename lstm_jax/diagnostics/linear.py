@@ -73,15 +73,16 @@ def linearize(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Chain:
         leaves, structure = jax.tree.flatten(push)
         return new, leaves
 
-    first = jax.tree.map(lambda leaf: leaf[0], xs)
-    varies = _varying(open_step, vector, first)
-    shared = open_step(vector, first)[1]
-
     def body(vector, x):
         new, leaves = open_step(vector, x)
         return new, (vector, [leaf for leaf, v in zip(leaves, varies, strict=True) if v])
 
-    final, (before, kept) = jax.lax.scan(body, vector, xs)
+    # Traced under jax.disable_jit too: of numbers, another linearization would be kept.
+    with jax.disable_jit(False):
+        first = jax.tree.map(lambda leaf: leaf[0], xs)
+        varies = _varying(open_step, vector, first)
+        shared = open_step(vector, first)[1]
+        final, (before, kept) = jax.lax.scan(body, vector, xs)
 
     def push(t, block):
         at_t = iter([jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False) for leaf in kept])

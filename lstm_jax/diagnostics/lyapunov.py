@@ -12,6 +12,7 @@ from jax.flatten_util import ravel_pytree
 from lstm_jax.cells import P, S, Step
 from lstm_jax.diagnostics import graded
 from lstm_jax.diagnostics.linear import check, flat, in_wide
+from lstm_jax.promotion import divide
 from lstm_jax.trees import Tree
 
 
@@ -104,5 +105,5 @@ def lyapunov_spectrum(
     _, logs = jax.lax.scan(until_qr, (vector, block), parts)
     counted = logs[burn_in // qr_every :]
     times = qr_every * jnp.arange(1, len(counted) + 1)
-    curve = jnp.cumsum(counted, axis=0) / times[:, None]
+    curve = divide(jnp.cumsum(counted, axis=0), times[:, None])
     return LyapunovSpectrum(jnp.sort(curve[-1], descending=True), curve, times)

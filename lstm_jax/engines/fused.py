@@ -30,7 +30,8 @@ from jax import Array
 from jax.sharding import AxisType
 from jax.typing import ArrayLike
 
-from lstm_jax.cells import Cell, Kernels, P, R, S, check_floating, check_rows
+from lstm_jax.cells import Cell, Kernels, P, R, S, add_bias, check_floating, check_rows
+from lstm_jax.promotion import add, common
 from lstm_jax.recurrence import controls, hide, initial_like, select
 from lstm_jax.remat import Remat, in_chunks
 from lstm_jax.trees import Tree
@@ -175,7 +176,7 @@ def affine_scan(
     """
     if not jnp.issubdtype(xs.dtype, jnp.inexact):
         # Integers have tangents of their own kind, which the products below cannot read.
-        xs = xs.astype(jnp.result_type(xs, kernels[0]))
+        xs = xs.astype(common(xs, kernels[0]))
     how = choose(xs, kernels[1]) if how is None else how
     how = how._replace(columns=how.columns and xs.ndim <= 3)  # a column is of one axis
     turned = how.columns and xs.ndim == 3
@@ -202,18 +203,17 @@ def affine_scan(
     def pre_activation(kernels, xs):
         """What the loop reads of each step, and z of that and of h."""
         input_kernel, recurrent_kernel, bias = kernels
-        shift = 0 if bias is None else bias
         if how.hoisted:
-            reads, kernel, shift = xs @ input_kernel + shift, recurrent_kernel, None
+            reads, kernel = add_bias(xs @ input_kernel, bias), recurrent_kernel
         else:
             reads, kernel = xs, jnp.concatenate([input_kernel, recurrent_kernel])
-            shift = bias[:, None] if turned and bias is not None else shift
+            bias = bias[:, None] if turned and bias is not None else bias
         kernel = kernel.T if how.columns else kernel  # a plain operand for the loop's product
 
         def z_of(read, h):
             v = h if how.hoisted else jnp.concatenate([read, h], axis=-2 if turned else -1)
             z = kernel @ v if how.columns else v @ kernel
-            return z + (read if shift is None else shift)
+            return z + read if how.hoisted else add_bias(z, bias)
 
         return turn(reads), z_of
 
@@ -241,7 +241,7 @@ def affine_scan(
         dkernels, dextra, dxs, dstate, dinitial, _, _ = tangents
         (input_kernel, recurrent_kernel, _), (dinput, drecurrent, dbias) = kernels, dkernels
         outside = dxs @ input_kernel + _outside(xs, dinput) + _outside(turn(states.h), drecurrent)
-        outside = (outside if dbias is None else outside + dbias).astype(zs.dtype)
+        outside = (outside if dbias is None else add(outside, dbias)).astype(zs.dtype)
         # A product whose transpose, which is what training runs, has plain operands.
         kernel = recurrent_kernel if how.columns else recurrent_kernel.T
         contracted = ((0,), (0,)) if how.columns else ((dstate.h.ndim - 1,), (1,))

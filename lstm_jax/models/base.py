@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.promotion import add
 from lstm_jax.regularize import check_rate
 from lstm_jax.trees import Tree
 
@@ -88,7 +89,7 @@ class ReadoutModel(Model[Config]):
         Returns:
             h W + b, (..., O).
         """
-        return h @ self.output_kernel[...] + self.output_bias[...]
+        return add(h @ self.output_kernel[...], self.output_bias[...])
 
 
 def lecun(rngs: nnx.Rngs, *shape: int) -> Array:

@@ -175,15 +175,15 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         steps = hs.shape[1]
         if steps == 0:
             return hs.sum(1)
-        if lengths is None:
-            lengths = jnp.full(len(hs), steps, jnp.int32)
-        valid = (jnp.arange(steps) < lengths[:, None])[..., None]
+        lengths = jnp.full(len(hs), steps, jnp.int32) if lengths is None else jnp.asarray(lengths)
+        valid = (lengths[:, None] > jnp.arange(steps, dtype=lengths.dtype)[None])[..., None]
         hs = jnp.where(valid, hs, 0)
         if self.config.pooling == "max":
             least = jnp.finfo(hs.dtype).min
             return jnp.where(lengths[:, None] > 0, jnp.where(valid, hs, least).max(1), 0)
         if self.config.pooling == "mean":
-            mean = widened(hs).sum(1) / jnp.maximum(lengths, 1)[:, None]
+            summed = widened(hs).sum(1)
+            mean = summed / jnp.maximum(lengths, 1).astype(summed.dtype)[:, None]
             return mean.astype(hs.dtype)
         if self.config.pooling == "attention":
             scores = jnp.tanh(hs @ self.attention_kernel[...]) @ self.attention_vector[...]

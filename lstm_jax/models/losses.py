@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from lstm_jax.promotion import add, aligned, matmul, multiply
 from lstm_jax.trees import wide
 
 CHUNK = 1280
@@ -24,7 +25,7 @@ def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
     """
     # Both contracted over their last axis as they lie: a transposed table would be copied first,
     # and a sampler's loop would copy it at every step.
-    return jnp.einsum("...e,ve->...v", features, embedding) + bias
+    return add(jnp.einsum("...e,ve->...v", features, embedding), bias)
 
 
 def tied_log_probabilities(
@@ -47,7 +48,7 @@ def tied_log_probabilities(
     """
     rows, ids = _rows(chunk, features, targets)
     transposed = embedding.T
-    out = jax.lax.map(lambda one: _score(one[0] @ transposed + bias, one[1])[0], (rows, ids))
+    out = jax.lax.map(lambda one: _score(add(one[0] @ transposed, bias), one[1])[0], (rows, ids))
     return out.reshape(-1)[: targets.size].reshape(targets.shape)
 
 
@@ -92,8 +93,8 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
 
     def one(total, inputs):
         rows, ids, weights = inputs
-        scores, _ = _score(rows @ transposed + bias, ids)
-        return total - weights @ scores, None
+        scores, _ = _score(add(rows @ transposed, bias), ids)
+        return total - matmul(weights, scores), None
 
     start = jnp.zeros((), wide(rows, embedding, bias, weights))
     return jax.lax.scan(one, start, (rows, ids, weights))[0]
@@ -106,13 +107,17 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
     def one(carry, inputs):
         total, dembedding, dbias = carry
         rows, ids, weights = inputs
-        logits = rows @ transposed + bias
+        logits = add(rows @ transposed, bias)
         scores, log_totals = _score(logits, ids)
         # ∂(-ln p[target]) / ∂ logits = p - onehot(target)
         probabilities = jnp.exp(logits - log_totals[:, None])
-        dlogits = weights[:, None] * (probabilities - (columns == ids[:, None]))
-        carry = (total - weights @ scores, dembedding + dlogits.T @ rows, dbias + dlogits.sum(0))
-        return carry, (dlogits @ embedding).astype(rows.dtype)
+        weight = weights[:, None]
+        onehot = jnp.equal(*aligned(columns, ids[:, None])).astype(probabilities.dtype)
+        dlogits = multiply(weight, probabilities - onehot)
+        total = total - matmul(weights, scores)
+        dembedding = add(dembedding, matmul(dlogits.T, rows))
+        carry = (total, dembedding, add(dbias, dlogits.sum(0)))
+        return carry, matmul(dlogits, embedding).astype(rows.dtype)
 
     dtype = wide(rows, embedding, bias, weights)
     start = tuple(jnp.zeros(shape, dtype) for shape in ((), embedding.shape, bias.shape))
@@ -121,7 +126,8 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
 
 
 def _cross_entropy_backward(gradients, cotangent):
-    return *((cotangent * gradient).astype(gradient.dtype) for gradient in gradients), None, None
+    cotangents = (multiply(cotangent, g).astype(g.dtype) for g in gradients)
+    return *cotangents, None, None
 
 
 _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)

@@ -17,6 +17,7 @@ from lstm_jax.cells import Cell
 from lstm_jax.engines.choose import Implementation
 from lstm_jax.named import bind
 from lstm_jax.nn.held import Holder, hold
+from lstm_jax.promotion import common
 from lstm_jax.recurrence import initial_like
 from lstm_jax.remat import Remat
 from lstm_jax.remat import check as check_remat
@@ -268,7 +269,7 @@ class Recurrent(nnx.Module):
         return zeros if learned is None else initial_like(learned, zeros)
 
     def _zeros(self, params: Tree, batch: tuple[int, ...] = ()) -> Tree:
-        dtype = self.dtype or jnp.result_type(*jax.tree.leaves(params))
+        dtype = self.dtype or common(*jax.tree.leaves(params))
         return self.cell.zero(params, jnp.zeros((1, *batch, self.in_features), dtype))
 
     def _learned(self) -> tuple[Tree, ...] | None:

@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 from lstm_jax.cells import Cell
 from lstm_jax.nn.held import Held
 from lstm_jax.nn.recurrent import LayerOptions
+from lstm_jax.promotion import common
 from lstm_jax.trees import Tree
 
 
@@ -94,7 +95,7 @@ class StepCell(nnx.Module):
     def initial_state(self, *batch: int) -> Tree:
         """Give the zero state, leaves (*batch, H); of images, their axes come after the batch's."""
         params = self._computed()
-        dtype = jnp.result_type(*jax.tree.leaves(params))
+        dtype = common(*jax.tree.leaves(params))
         return self.cell.zero(params, jnp.zeros((1, *batch, self.in_features), dtype))
 
     def _computed(self) -> Tree:

@@ -11,6 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from lstm_jax.promotion import aligned, divide, float32_at_least, lift
+
 BLOCK = 128  # symbols; about the root of a large vocabulary
 
 
@@ -97,7 +99,7 @@ def filter_logits(
         (..., V) log-weights, not normalized, the largest of them 0, in float32 or wider.
     """
     logits = jnp.asarray(logits)
-    logits = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+    logits = logits.astype(float32_at_least(logits.dtype))
     dtype = logits.dtype
     symbols = jnp.arange(logits.shape[-1])
     temperature = jnp.asarray(temperature, dtype)[..., None]
@@ -105,18 +107,21 @@ def filter_logits(
     divisor = jnp.where(greedy, 1, temperature)
     top = jnp.max(logits, axis=-1, keepdims=True)
     best = jnp.argmax(logits, axis=-1)[..., None]
-    weights = (logits - top) / divisor  # the largest is exactly 0 however small the divisor
+    weights = divide(logits - top, divisor)  # the largest is exactly 0 however small the divisor
 
     if top_k is not None or top_p is not None:
         # Temperature does not change the order: sort and compare the logits as they came, which
         # are equal bit for bit, and whose differences the division cannot have rounded away.
         ranked = _sort_descending(logits)
-        count = jnp.full((1,), symbols.size)
+        ranks = lift(symbols, logits.ndim)
+        count = jnp.full((1,) * logits.ndim, symbols.size)
         if top_k is not None:
-            count = jnp.minimum(count, jnp.asarray(top_k)[..., None])
+            count = jnp.minimum(
+                count, lift(jnp.asarray(top_k, count.dtype)[..., None], logits.ndim)
+            )
         if top_p is not None:
-            top_p = jnp.asarray(top_p, dtype)[..., None]
-            mass = jnp.where(symbols < count, jnp.exp((ranked - top) / divisor), 0)
+            top_p = lift(jnp.asarray(top_p, dtype)[..., None], logits.ndim)
+            mass = jnp.where(ranks < count, jnp.exp(divide(ranked - top, divisor)), 0)
             before = jnp.cumsum(mass, axis=-1) - mass
             inside = before < top_p * jnp.sum(mass, axis=-1, keepdims=True)
             # Counted, so that rounding in the running sum cannot leave a hole in the set. At
@@ -124,14 +129,15 @@ def filter_logits(
             nucleus = jnp.sum(inside, axis=-1, keepdims=True)
             count = jnp.where(top_p < 1, jnp.minimum(count, nucleus), count)
         count = jnp.maximum(count, 1)
-        last = jnp.min(ranked, axis=-1, keepdims=True, where=symbols < count, initial=jnp.inf)
+        last = jnp.min(ranked, axis=-1, keepdims=True, where=ranks < count, initial=jnp.inf)
         above, equal = logits > last, logits == last
         room = count - jnp.sum(above, axis=-1, keepdims=True)
         weights = jnp.where(
             above | (equal & (jnp.cumsum(equal, axis=-1) <= room)), weights, -jnp.inf
         )
 
-    return jnp.where(greedy, jnp.where(symbols == best, 0.0, -jnp.inf).astype(dtype), weights)
+    alone = jnp.where(jnp.equal(*aligned(symbols, best)), 0.0, -jnp.inf).astype(dtype)
+    return jnp.where(greedy, alone, weights)
 
 
 def draw(mass: Array, uniform: Array) -> Array:

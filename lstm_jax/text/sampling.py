@@ -22,6 +22,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from lstm_jax.promotion import add, aligned, float32_at_least
 from lstm_jax.text.filters import draw, filter_logits, validate
 from lstm_jax.trees import Tree
 
@@ -92,13 +93,15 @@ def prefill(
 
     def read(carry, x):
         position, ids = x
-        going = position < prompt_lengths
+        going = jnp.less(*aligned(position, prompt_lengths))
         return _where_rows(going, next_logits(params, carry[0], ids), carry), None
 
     # The first step stands outside the scan: it gives the carry its shapes, dtypes and sharding.
     carry = next_logits(params, state, prompt_ids[:, 0])
     positions = jnp.arange(1, prompt_ids.shape[1])
-    (state, logits), _ = jax.lax.scan(read, carry, (positions, prompt_ids[:, 1:].T))
+    if len(positions):  # without jit, JAX has no loop of no steps
+        carry, _ = jax.lax.scan(read, carry, (positions, prompt_ids[:, 1:].T))
+    state, logits = carry
     return Decoding(
         state=state,
         logits=logits,
@@ -143,10 +146,10 @@ def decode(
     """
     sharding = jax.typeof(decoding.position).sharding  # vmap wants keys and logits split alike
     rows = jnp.arange(decoding.position.size, out_sharding=sharding)
-    dtype = jnp.promote_types(decoding.logits.dtype, jnp.float32)
+    dtype = float32_at_least(decoding.logits.dtype)
 
     def uniforms(row, position):
-        steps = position + jnp.arange(num_steps)
+        steps = add(position, jnp.arange(num_steps))
         keys = jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, row)))(steps)
         return jax.vmap(lambda k: jax.random.uniform(k, dtype=dtype))(keys)
 
@@ -156,7 +159,7 @@ def decode(
         ids = jnp.where(old.done, eos_id, ids).astype(jnp.int32)
         done = old.done | (ids == eos_id)
         carry = _where_rows(~done, next_logits(params, old.state, ids), (old.state, old.logits))
-        return Decoding(*carry, position=old.position + ~old.done, done=done), ids
+        return Decoding(*carry, position=add(old.position, ~old.done), done=done), ids
 
     # One random number a symbol, all of them before the loop: of a small model, what is left of
     # a step is little more than its products.

@@ -9,6 +9,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from lstm_jax.promotion import multiply
+
 
 def errors(truth: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
     """Give MAE and RMSE, in the unit; MAPE, in percent, where every value is above 0.
@@ -54,4 +56,4 @@ def pinball(truth: ArrayLike, forecasts: ArrayLike, quantiles: Sequence[float]) 
     """
     error = jnp.asarray(truth)[..., None] - forecasts
     q = jnp.asarray(quantiles, jnp.float32)
-    return jnp.maximum(q * error, (q - 1) * error)
+    return jnp.maximum(multiply(q, error), multiply(q - 1, error))

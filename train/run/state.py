@@ -57,7 +57,19 @@ def make_optimizer(
             mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
         ),
     )
-    return optimizer, schedule
+    return _promoting(optimizer), schedule
+
+
+def _promoting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
+    """Let Optax, which counts in integers, promote them to floats under any of JAX's settings."""
+
+    def update(
+        updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
+    ) -> tuple[optax.Updates, optax.OptState]:
+        with jax.numpy_dtype_promotion("standard"):
+            return optimizer.update(updates, state, params)
+
+    return optax.GradientTransformation(optimizer.init, update)
 
 
 def make_state(
