@@ -36,11 +36,11 @@ def in_onnxruntime(model, feeds, path):
     return result, named
 
 
-@pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("linear", [0, 4])
 @pytest.mark.parametrize("odd", [False, True], ids=["as it is", "odd"])
-def test_a_forecaster_foretells_the_same(odd, linear, outputs, layers, tmp_path):
+def test_a_forecaster_foretells_the_same(odd, linear, outputs, tmp_path):
+    layers = 2 if odd else 1
     config = ForecasterConfig(
         hidden_features=5, num_layers=layers, linear=linear, odd=odd, output_dropout=0.5
     )
@@ -58,10 +58,10 @@ def test_a_forecaster_foretells_the_same(odd, linear, outputs, layers, tmp_path)
 
 
 @pytest.mark.parametrize("lengths", [None, [T, 0, 4]], ids=["whole", "lengths"])
-@pytest.mark.parametrize("reads", ["ids", "vectors"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one direction", "two"])
 @pytest.mark.parametrize("pooling", ["max", "mean", "last", "attention"])
-def test_a_classifier_judges_the_same(pooling, bidirectional, reads, lengths, tmp_path):
+def test_a_classifier_judges_the_same(pooling, bidirectional, lengths, tmp_path):
+    reads = "ids" if bidirectional == (lengths is None) else "vectors"
     config = SequenceClassifierConfig(
         4, 5, num_layers=2, bidirectional=bidirectional, pooling=pooling, word_dropout=0.5
     )
