@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from lstm_jax.promotion import add, aligned, matmul, multiply
-from lstm_jax.trees import wide
+from lstm_jax.trees import wide, widened
 
 CHUNK = 1280
 
@@ -41,7 +41,7 @@ def tied_log_probabilities(
         chunk: rows of logits held at once.
 
     Returns:
-        Natural-log probabilities of the targets, (...).
+        Natural-log probabilities of the targets, (...), float32 at least.
 
     Raises:
         ValueError: where the leading axes of features and targets differ, or for a chunk below 1.
@@ -73,7 +73,7 @@ def tied_cross_entropy(
             the target is not looked at: it may be -100, or another that is none.
 
     Returns:
-        The sum, a scalar in nats.
+        The sum, a scalar in nats, float32 at least.
 
     Raises:
         ValueError: where the leading axes of features, targets and weights differ, or for a chunk
@@ -110,7 +110,7 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
         logits = add(rows @ transposed, bias)
         scores, log_totals = _score(logits, ids)
         # ∂(-ln p[target]) / ∂ logits = p - onehot(target)
-        probabilities = jnp.exp(logits - log_totals[:, None])
+        probabilities = jnp.exp(widened(logits) - log_totals[:, None])
         weight = weights[:, None]
         onehot = jnp.equal(*aligned(columns, ids[:, None])).astype(probabilities.dtype)
         dlogits = multiply(weight, probabilities - onehot)
@@ -134,6 +134,7 @@ _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 
 def _score(logits: Array, ids: Array) -> tuple[Array, Array]:
+    logits = widened(logits)
     log_totals = jax.nn.logsumexp(logits, axis=-1)
     chosen = jnp.take_along_axis(logits, ids[:, None], axis=-1)[:, 0]
     return chosen - log_totals, log_totals

@@ -214,3 +214,28 @@ def test_a_target_that_is_none_and_counts_shows():
     features, embedding, bias, targets, weights = problem(np.float32)
     targets[0, 0] = -100
     assert np.isnan(tied_cross_entropy(features, embedding, bias, targets, weights))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_narrow_losses_are_added_up_wide(dtype):
+    """The loss and its gradients are off by the rounding of logits, and not by that of sums."""
+    *arrays, targets, weights = problem(np.float32, (40, 50))
+    narrow = [jnp.asarray(a, dtype) for a in (*arrays, np.ones_like(weights))]
+    *arguments, ones = narrow
+    found, gradients = jax.jit(jax.value_and_grad(tied_cross_entropy, (0, 1, 2)))(
+        *arguments, targets, ones
+    )
+    features, embedding, bias = (np.asarray(a, np.float32) for a in arguments)
+    logits = features @ embedding.T + bias
+    scores = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+    eps = float(jnp.finfo(dtype).eps)
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, scores.sum(), rtol=eps / 20)  # many errors, which cancel
+    assert all(g.dtype == dtype for g in gradients)
+    probabilities = jax.nn.softmax(logits) - jax.nn.one_hot(targets, V)
+    expected = np.einsum("abv,abe->ve", probabilities, features)
+    error = np.abs(np.asarray(gradients[1], np.float32) - expected).max()
+    assert error <= eps * np.abs(expected).max()
+    each = tied_log_probabilities(*arguments, targets)
+    assert each.dtype == jnp.float32
+    np.testing.assert_allclose(each, -scores, rtol=2 * eps, atol=2 * eps)
