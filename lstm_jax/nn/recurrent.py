@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from typing import TypedDict, TypeVar
@@ -92,7 +93,8 @@ class Recurrent(nnx.Module):
             bidirectional: each layer in both directions of time.
             merge: of the two directions: "concat" (2H wide) or "sum".
             connections: None, "residual" or "skip"; see `lstm_jax.run_layers`.
-            dropout: rate between layers, as all that follow active when a key is passed.
+            dropout: rate between layers, as all that follow active when a key is passed; a single
+                layer has none, and a rate then gives a `UserWarning`.
             input_dropout, output_dropout: of what the first layer reads and the top one gives.
             variational: one dropout mask over all time steps (Gal & Ghahramani 2016).
             state_dropout: of h in the recurrent product, one mask over time; not for the GRU.
@@ -123,6 +125,12 @@ class Recurrent(nnx.Module):
             dropout, input_dropout, output_dropout, variational, state_dropout, weight_dropout,
             zoneout, cell_zoneout,
         )  # fmt: skip
+        if dropout and num_layers == 1:
+            warnings.warn(
+                f"dropout={dropout} acts between layers, and of num_layers=1 does nothing; "
+                "input_dropout and output_dropout act on what a single layer reads and gives",
+                stacklevel=6,  # whoever made it: the named layer and NNX lie between
+            )
         self.base_cell = cell
         self.in_features = in_features
         self.hidden_features = hidden_features

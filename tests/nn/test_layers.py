@@ -283,7 +283,9 @@ def test_dropout_only_with_a_key_and_the_same_for_the_same_key():
 
 def test_a_key_changes_nothing_without_a_rate_or_with_a_single_layer():
     xs, key = normal(1, B, T, D), quick_key(0)
-    for layer in (make(lstm_jax.LSTM), make(lstm_jax.LSTM, num_layers=1, dropout=0.5)):
+    with pytest.warns(UserWarning, match=r"dropout=0.5 acts between layers, and of num_layers=1"):
+        single = make(lstm_jax.LSTM, num_layers=1, dropout=0.5)
+    for layer in (make(lstm_jax.LSTM), single):
         np.testing.assert_array_equal(layer(xs, key=key)[1], layer(xs)[1])
 
 
