@@ -91,10 +91,11 @@ class Vocabulary:
     def digest(self) -> str:
         """Give the sha256 of the characters in their order, in hexadecimal.
 
-        Words are told apart from one another, as JSON does.
+        Of words there are two, a dash between them: of the words joined, which was all of it once,
+        and of the words as JSON tells them apart from one another.
         """
-        text = "".join(self.characters) if self._single else json.dumps(self.characters)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        joined = _sha256("".join(self.characters))
+        return joined if self._single else f"{joined}-{_sha256(json.dumps(self.characters))}"
 
     @property
     def _single(self) -> bool:
@@ -144,3 +145,7 @@ class Vocabulary:
             Those characters, each once, in order.
         """
         return "".join(dict.fromkeys(c for c in text if c not in self._ids))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
