@@ -50,7 +50,7 @@ def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Ar
 
     Raises:
         ImportError: where onnx is not installed.
-        TypeError: for a model that is neither.
+        TypeError: for a model that is neither, or inputs that are no floating point.
         ValueError: for another graph, operator, attribute, number of inputs, rank or shape.
     """
     read = _read(model)
@@ -69,6 +69,12 @@ def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Ar
         raise ValueError(
             f"{', '.join(missing)} is neither an input nor stored in the graph: {whence}"
         )
+    for name, array in arrays.items():
+        if name != "sequence_lens" and not jnp.issubdtype(array.dtype, jnp.floating):
+            raise TypeError(
+                f"{name} is {array.dtype}, and the operator's are floating point: give "
+                f"{name}.astype(np.float32)"
+            )
     results = _evaluate(node, arrays)
     missing = [output.name for output in graph.output if output.name not in results]
     if missing:

@@ -613,3 +613,13 @@ def test_weights_that_the_operator_lacks_are_refused():
         read_node(node, weights | {"P": np.zeros((1, 3 * H), np.float32)})
     with pytest.raises(ValueError, match="the GRU node needs R"):
         read_node(node, {"W": weights["W"]})
+
+
+@every_operator
+@pytest.mark.parametrize("name", ["X", "initial_h", "W"])
+def test_inputs_of_integers_are_refused_by_name(operator, name):
+    arrays = inputs_of(operator)
+    arrays[name] = arrays[name].astype(np.int32)
+    given = [array for array in arrays.values() if array is not None]
+    with pytest.raises(TypeError, match=rf"{name} is int32, .* give {name}\.astype"):
+        run(model_of(operator, arrays), *given)
