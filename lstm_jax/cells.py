@@ -193,7 +193,8 @@ def lstm_cell_path(
         f = add(f, multiply(f_peephole, c))
     f, g = activations.gate(f), activations.candidate(g)
     i = activations.gate(input_gate[0]) if input_gate else 1 - f
-    new_c = add(multiply(f, c), multiply(i, g))  # c may be wider than the gates
+    # f * c + i * g, where c may be wider than the gates on purpose.
+    new_c = add(multiply(f, c), multiply(i, g))
     if params.peephole is not None:
         o = add(o, multiply(params.peephole[-1], new_c))
     return LSTMGates(i, f, g, activations.gate(o)), new_c
