@@ -193,16 +193,21 @@ def start(
         check_state(cell, params, xs, state)
     if state is not None and initial is None:
         return state, None
-    if not hasattr(xs, "dtype"):
-        raise TypeError(
-            f"xs must be an array (T, ..., D), got a {type(xs).__name__}: give jnp.asarray(xs), "
-            "or for sequences of different lengths the batch that lstm_jax.pad makes of them"
-        )
+    check_array(xs, "(T, ..., D)")
     zeros = cell.zero(params, xs)
     if initial is None:
         return zeros, None
     at_reset = initial_like(initial, zeros)
     return (at_reset if state is None else state), at_reset
+
+
+def check_array(xs: object, axes: str) -> None:
+    """Raise a TypeError for inputs that are no array; `axes` are those of what is wanted."""
+    if not hasattr(xs, "dtype"):
+        raise TypeError(
+            f"xs must be an array {axes}, got a {type(xs).__name__}: give jnp.asarray(xs), or "
+            "for sequences of different lengths the batch that lstm_jax.pad makes of them"
+        )
 
 
 def check_state(cell: Cell[P, S, X], params: P, xs: Tree, state: Tree) -> None:
@@ -216,11 +221,11 @@ def check_state(cell: Cell[P, S, X], params: P, xs: Tree, state: Tree) -> None:
     if not hasattr(xs, "dtype"):
         return
     wanted = jax.eval_shape(cell.zero, params, xs)
-    form = ", ".join(f"{name} {leaf.shape}" for name, leaf in _named(wanted))
-    form = f"{type(wanted).__name__}({form})"
     if jax.tree.structure(state) != jax.tree.structure(wanted):
+        form = ", ".join(f"{name} {leaf.shape}" for name, leaf in _named(wanted))
         raise ValueError(
-            f"state must be {form}, got a {type(state).__name__} of {jax.tree.structure(state)}"
+            f"state must be {type(wanted).__name__}({form}), got a {type(state).__name__} of "
+            f"{jax.tree.structure(state)}"
             + ("; PyTorch's (h0, c0) is LSTMState(h0[0], c0[0])" if type(state) is tuple else "")
         )
     for (name, leaf), found in zip(_named(wanted), jax.tree.leaves(state), strict=True):
@@ -239,7 +244,7 @@ def dispatch(
     """Run a cell by an implementation that is known to be able to; arguments as in `run`."""
     if chosen == "scan":
         return scan(cell.step, params, xs, state, **options)
-    known = {name: value for name, value in options.items() if name != "emit"}
+    known = {name: value for name, value in options.items() if name not in ("emit", "per_row")}
     if chosen == "fused":
         return fused.run(cell, params, xs, state, **known)  # type: ignore[arg-type]
     taken = {name: known[name] for name in ("lengths", "reverse") if name in known}
@@ -282,8 +287,8 @@ def lstm(
         implementation: "scan" is the plain loop, the reference; "fused" is faster, above all in
             its gradients; "cudnn" is NVIDIA's kernel, for float32 without further options, and
             reverse mode only. None is "fused" where that can be, else "scan"; `explain` tells.
-        **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat` of
-            `lstm_jax.scan`; "fused" takes no `emit`.
+        **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat`,
+            `per_row` of `lstm_jax.scan`; "fused" takes neither `emit` nor `per_row`.
 
     Returns:
         `(final_state, hs)`, hs (T, ..., H).

@@ -105,8 +105,8 @@ def drop_state(step: Step[P, S, X]) -> Step[tuple[P, Array], S, X]:
 
     def dropped(params: tuple[P, Array], state: S, x: X) -> S:
         inner, mask = params
-        h = _h(state)
-        return step(inner, replaced(state, h=h * mask.astype(h.dtype)), x)
+        old: Tree = state
+        return step(inner, replaced(state, h=old.h * mask.astype(old.h.dtype)), x)
 
     return dropped
 
@@ -167,10 +167,6 @@ def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Arra
     hs = _selected(hs, mask)
     both = None if mask is None else mask[1:] & mask[:-1]
     return _mean_square(_selected(hs[1:] - hs[:-1], both), both)
-
-
-def _h(state: Tree) -> Array:
-    return state.h
 
 
 def _selected(values: Array, mask: Array | None) -> Array:

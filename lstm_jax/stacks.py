@@ -209,7 +209,7 @@ def trace_layers(
         ValueError: as `run_layers`.
     """
     check(cell, layers, xs, merge, None, SILENCE, None)
-    how = _How(cell, SILENCE, "everything", None, None, options)
+    how = _How(cell, SILENCE, "everything", "scan", None, options)
     finals, traces = [], []
     for index in range(len(layers)):
         final, kept = _layer(how, _at(index, layers, state, initial, None), xs, None)
@@ -360,7 +360,7 @@ def _direction(
         options["initial"] = initial
     chosen = choose.choose(how.implementation, cell, params, inputs, state, options)
     if how.keep == "everything":
-        chosen, options["emit"] = "scan", tracing(cell.gates)
+        options["emit"] = tracing(cell.gates)
     elif how.keep == "nothing" and chosen == "scan":
         options["emit"] = None
     final, kept = functional.dispatch(chosen, cell, params, inputs, state, options)

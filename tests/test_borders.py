@@ -168,3 +168,25 @@ def test_what_has_rows_can_be_said():
     np.testing.assert_allclose(hs, expected, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="per_row must have the structure of xs"):
         lj.scan(step, params, (xs, offsets), start, lengths=lengths, per_row=True)
+
+
+@every_kind
+def test_an_array_has_rows_and_may_be_said_to(kind):
+    params, xs = problem(kind)
+    run, lengths = KINDS[kind], np.array([T, 1])
+    _, expected = run(params, xs, lengths=lengths)
+    _, said = run(params, xs, lengths=lengths, per_row=True)
+    np.testing.assert_allclose(said, expected, rtol=1e-5, atol=1e-6)
+    for implementation in ("scan", "fused"):
+        options = {"lengths": lengths, "implementation": implementation}
+        _, unsaid = run(params, xs, per_row=None, **options)
+        np.testing.assert_allclose(unsaid, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match='per_row and implementation="fused" do not go together'):
+        run(params, xs, per_row=True, implementation="fused")
+
+
+def test_a_module_of_a_cell_without_init_is_refused():
+    cell = lj.Cell(lj.rnn_step, zero=lj.zero_h)
+    for kind in (lj.Recurrent, lj.StepCell):
+        with pytest.raises(ValueError, match="rnn_step has no init: give the Cell one"):
+            kind(cell, D, H, rngs=nnx.Rngs(0))

@@ -147,6 +147,8 @@ def _of_fused(cell: Cell[P, S, X], params: P, options: RunOptions) -> Iterator[s
         return
     if options.get("emit", hidden) is not hidden:
         yield apart("emit")
+    if options.get("per_row") is not None:
+        yield apart("per_row")
     for name in cell.affine.without:
         if getattr(params, name) is not None:
             yield apart(name)
@@ -175,7 +177,7 @@ def _of_cudnn(
         yield f"cuDNN reads one step of one row at least, and these are {jnp.shape(xs)}"
     if options.get("emit", hidden) is not hidden:
         yield "cuDNN gives h alone, and emit asks for more"
-    for name in ("mask", "resets", "initial", "remat"):
+    for name in ("mask", "resets", "initial", "remat", "per_row"):
         if options.get(name) is not None:
             yield f"cuDNN knows lengths and no {name}"
     if options.get("reverse") and options.get("lengths") is not None:

@@ -124,8 +124,9 @@ def run(
         raise ValueError("this cell has no affine form")
     kernels, rest = form.split(params)
     check_rows(xs, kernels[0], "x", "input_kernel")
-    check_rows(_h(state), kernels[1], "h", "recurrent_kernel")
-    check_floating("h", _h(state))
+    start: Tree = state
+    check_rows(start.h, kernels[1], "h", "recurrent_kernel")
+    check_floating("h", start.h)
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     at_reset = initial_like(initial, state)
 
@@ -138,10 +139,6 @@ def run(
 
     inputs = hide(valid, xs), valid, starts
     return in_chunks(some, state, inputs, remat=remat, reverse=reverse)
-
-
-def _h(state: Tree) -> Array:
-    return state.h
 
 
 def affine_scan(

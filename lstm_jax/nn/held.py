@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TypeAlias
 
@@ -10,6 +10,7 @@ import jax
 import numpy as np
 from flax import nnx
 
+from lstm_jax.cells import Cell, P, S, X
 from lstm_jax.stacks import Directions
 from lstm_jax.trees import Tree
 
@@ -65,6 +66,19 @@ Holder: TypeAlias = Held | HeldPair
 def hold(records: Sequence[Tree]) -> Holder:
     """Make the module of each direction's record: one, or a pair."""
     return HeldPair(*records) if len(records) == 2 else Held(records[0])
+
+
+def init_of(cell: Cell[P, S, X]) -> Callable[..., P]:
+    """Give what makes a cell's parameters.
+
+    Raises:
+        ValueError: a cell that has no `init`.
+    """
+    if cell.init is None:
+        raise ValueError(
+            f"a module makes its parameters, and {cell.name} has no init: give the Cell one"
+        )
+    return cell.init
 
 
 def _is_record(value: object) -> bool:

@@ -13,11 +13,11 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
-from lstm_jax import stacks
+from lstm_jax import functional, stacks
 from lstm_jax.cells import Cell
 from lstm_jax.engines.choose import Implementation
 from lstm_jax.named import bind
-from lstm_jax.nn.held import Holder, hold
+from lstm_jax.nn.held import Holder, hold, init_of
 from lstm_jax.promotion import common
 from lstm_jax.recurrence import initial_like
 from lstm_jax.remat import Remat
@@ -118,8 +118,7 @@ class Recurrent(nnx.Module):
         """
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}")
-        if cell.init is None:
-            raise ValueError(f"a layer makes its parameters, and {cell.name} has no init: give one")
+        make = partial(init_of(cell), dtype=param_dtype, **init_options)
         check_remat(remat)
         self.noise = stacks.Noise(
             dropout, input_dropout, output_dropout, variational, state_dropout, weight_dropout,
@@ -148,7 +147,6 @@ class Recurrent(nnx.Module):
         width, layers = in_features, []
         for index in range(num_layers):
             reads = width + in_features if connections == "skip" and index else width
-            make = partial(cell.init, dtype=param_dtype, **init_options)
             made = [make(rngs.params(), reads, hidden_features) for _ in range(directions)]
             h = jax.eval_shape(self._zeros, made[0]).h
             width = h.shape[-1] * (directions if merge == "concat" else 1)
@@ -295,11 +293,7 @@ class Recurrent(nnx.Module):
         """Check the shapes, and put time first."""
         space = ", ".join("XYZ"[: self.base_cell.space])
         axes = ("(T, B, " if self.time_major else "(B, T, ") + (f"{space}, D)" if space else "D)")
-        if not hasattr(xs, "dtype"):
-            raise TypeError(
-                f"xs must be an array {axes}, got a {type(xs).__name__}: give jnp.asarray(xs), or "
-                "for sequences of different lengths the batch that lstm_jax.pad makes of them"
-            )
+        functional.check_array(xs, axes)
         if jnp.ndim(xs) != 3 + self.base_cell.space:
             raise ValueError(f"xs must be {axes}, got shape {jnp.shape(xs)}")
         if xs.shape[-1] != self.in_features:

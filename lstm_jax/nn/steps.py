@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypedDict
 
 import jax
@@ -11,7 +12,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from lstm_jax.cells import Cell
-from lstm_jax.nn.held import Held
+from lstm_jax.nn.held import Held, init_of
 from lstm_jax.nn.recurrent import LayerOptions
 from lstm_jax.promotion import common
 from lstm_jax.trees import Tree
@@ -60,11 +61,8 @@ class StepCell(nnx.Module):
         if of_sequences:
             layer = type(self).__name__.removesuffix("Cell")
             raise ValueError(f"{', '.join(of_sequences)}: not of a single step; use {layer}")
-        if cell.init is None:
-            raise ValueError(f"a cell makes its parameters, and {cell.name} has no init: give one")
-        made = cell.init(
-            rngs.params(), in_features, hidden_features, dtype=param_dtype, **init_options
-        )
+        make = partial(init_of(cell), dtype=param_dtype, **init_options)
+        made = make(rngs.params(), in_features, hidden_features)
         self.in_features, self.hidden_features = in_features, hidden_features
         self.dtype = dtype
         self.cell = cell

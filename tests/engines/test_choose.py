@@ -80,6 +80,7 @@ def test_what_cudnn_cannot_do_is_said(on_gpu):
         ("no resets", CELL, (params, xs), {"resets": mask}),
         ("no initial", CELL, (params, xs), {"initial": state}),
         ("no remat", CELL, (params, xs), {"remat": 2}),
+        ("no per_row", CELL, (params, xs), {"per_row": True}),
         ("emit asks for more", CELL, (params, xs), {"emit": None}),
         ("backwards", CELL, (params, xs), {"lengths": np.full(B, 2), "reverse": True}),
     ]:
