@@ -1,4 +1,4 @@
-"""`lstm-jax train | sample | evaluate | predict | diagnose | data`.
+"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | data`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once. A new command is a function with `@command`.
@@ -21,6 +21,7 @@ import tyro
 
 from lstm_jax.arguments import UsageError, choose, parse, parse_both, to_go_on
 from lstm_jax.errors import UserError
+from lstm_jax.models.storage import RUNS
 from lstm_jax.text import verse
 from lstm_jax.text.lines import text_of
 
@@ -105,6 +106,8 @@ class RunOptions:
     """Go on with the run in the folder from its latest checkpoint."""
     overwrite: bool = False
     """Delete the run in the folder and start anew."""
+    dry_run: bool = False
+    """Look at the data, say what would be done, and stop."""
 
 
 @command
@@ -127,24 +130,25 @@ def train(arguments: list[str]) -> None:
         f"{PROGRAM} train {recipe}",
         description=module.__doc__,
     )
-    folder = options.out or Path("runs") / recipe
+    folder = options.out or RUNS / recipe
 
     from rich.console import Console
 
-    from lstm_jax.train import loop
-    from lstm_jax.train.config import check
-    from lstm_jax.train.problems import make_task
+    from lstm_jax.train import fitting
 
     console = Console(highlight=False, markup=False, emoji=False)
-    check(config)
-    task = make_task(config)  # before the folder is touched: the data may be missing
-    config = loop.prepare(folder, config, resume=options.resume, overwrite=options.overwrite)
+    look = fitting.look_at(config, console=console)
+    if options.dry_run:
+        return
     facts = {"command": shlex.join([PROGRAM, "train", *arguments])}
-    result = loop.train(config, folder, task=task, facts=facts, console=console)
+    result = fitting.train(
+        look, folder, resume=options.resume, overwrite=options.overwrite,
+        facts=facts, console=console,
+    )  # fmt: skip
     if result.finished:
         said = f"done after {result.step:,} steps: {folder}"
     else:
-        again = to_go_on(rest, reached=result.step == config.max_steps)
+        again = to_go_on(rest, reached=result.step == look.config.max_steps)
         go_on = shlex.join([PROGRAM, "train", recipe, *again])
         said = f"stopped after step {result.step:,}, saved; go on with {go_on}"
     console.print(said, soft_wrap=True)
@@ -226,18 +230,26 @@ def evaluate(arguments: list[str]) -> None:
 
 @command
 def predict(arguments: list[str]) -> None:
-    """Ask a trained model about a sentence or a recording."""
-    from lstm_jax.train.predict import PREDICTORS
+    """Ask a trained classifier what something is."""
+    _ask("predict", arguments)
 
-    what, rest = choose(
-        arguments,
-        PREDICTORS,
-        usage=f"usage: {PROGRAM} predict WHAT [OPTIONS]\n\nwhat: {', '.join(PREDICTORS)}\n\n"
-        f"{PROGRAM} predict WHAT --help tells what it takes.",
-        refusal="there is no {name!r} to predict; there are {names}",
-    )
-    kind, answer = PREDICTORS[what]
-    options = parse(kind, rest, f"{PROGRAM} predict {what}", description=answer.__doc__)
+
+@command
+def forecast(arguments: list[str]) -> None:
+    """Ask a trained forecaster what comes next."""
+    _ask("forecast", arguments)
+
+
+def _ask(name: str, arguments: list[str]) -> None:
+    """Ask a model, whose kind says what can be asked of it."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(f"usage: {PROGRAM} {name} MODEL [OPTIONS]\n")
+        print(f"{PROGRAM} {name} MODEL --help tells what a run's model takes.")
+        return
+    from lstm_jax.train.predict import ask_of
+
+    options_of, answer = ask_of(name, arguments[0])
+    options = parse(options_of, arguments, f"{PROGRAM} {name}", description=answer.__doc__)
     figures, said, notes = answer(options)
     for note in notes:
         print(note, file=sys.stderr)

@@ -36,9 +36,9 @@ lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jaco
 lstm_jax.report: poems words figures reading measures question
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis - pictures folder page command
-lstm_jax.train: - batch config task problem
+lstm_jax.train: batch config task look scope runs problem
 lstm_jax.train.data: - download scaler audio memory synthetic text sentiment series shakespeare
-lstm_jax.train.data: speech tang windows
+lstm_jax.train.data: speech tables tang windows
 lstm_jax.train.run: - checkpoints state update health meter
 lstm_jax.train.forecasts: - errors baselines
 lstm_jax.train.tasks: -
@@ -50,10 +50,11 @@ lstm_jax.train.tasks.speech: - config task predict evaluate problem
 lstm_jax.train.tasks.text: - config score task evaluate problem
 lstm_jax.train.forecasts: verdict picture
 lstm_jax.train.tasks.series: evaluate problem
-lstm_jax.train: problems predict evaluate sets loop
-lstm_jax.train.release: - form export
+lstm_jax.train: problems predict evaluate sets loop fitting
 lstm_jax.configs: - adding copy order sensor sentiment shakespeare sine smoke speech stocks tang
 lstm_jax.configs: weather
+lstm_jax.train: fit -
+lstm_jax.train.release: - form export
 lstm_jax: arguments cli
 """
 
@@ -226,7 +227,7 @@ def test_recipes_import_configurations_only(name):
 def test_the_library_imports_its_own_dependencies_only():
     known = {"jax", "flax", "numpy", "safetensors", "tyro", "rich", "opencc", "lstm_jax"}
     known |= {"matplotlib"} | sys.stdlib_module_names
-    training = known | {"optax", "orbax", "pooch", "librosa", "soundfile"}
+    training = known | {"optax", "orbax", "pooch", "librosa", "soundfile", "narwhals"}
     exchange = known | {"onnx"}
     for name, found in IMPORTS.items():
         allowed = training if inside(name, "lstm_jax.train") else known

@@ -89,8 +89,8 @@ def poet(tmp_path_factory):
     [
         (
             "compose",
-            "no command 'compose'; the commands are train, sample, evaluate, predict, diagnose, "
-            "data",
+            "no command 'compose'; the commands are train, sample, evaluate, predict, forecast, "
+            "diagnose, data",
         ),
         ("train opera", f"no recipe 'opera'; the recipes are {RECIPES}"),
         ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),
@@ -233,7 +233,7 @@ def test_an_altered_model(alter, model, refused, tmp_path):
         (None, "No such file"),
         (b"", "holds no text"),
         (b" \n\n", "holds no text"),
-        (b"abc\xff\xfe", "cannot be read as UTF-8"),
+        (b"abc\xff\xfe", "line 1, is not UTF-8 text (byte 0xff)"),
     ],
 )
 def test_a_file_that_cannot_be_evaluated(content, said, model, refused, tmp_path):

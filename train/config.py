@@ -10,7 +10,9 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Annotated, TypeVar, get_type_hints
+
+import tyro
 
 from lstm_jax.errors import UserError
 
@@ -75,6 +77,9 @@ class TrainConfig:
     """Stop after so many steps, the schedule unchanged; --resume goes on from there."""
     patience: int | None = None
     """End after so many validations in a row without a better one; None goes on to the end."""
+    data_sha256: Annotated[str | None, tyro.conf.Suppress] = None
+    """Of the files or the frame that a user gave, filled in when they are read: a run goes on with
+    the same data only. None for the package's own sets, which are pinned."""
 
     def bounds(self) -> Iterator[Bound]:
         """What its fields must keep, one after the other: one may lean on those before it."""

@@ -10,8 +10,8 @@ import tyro
 
 from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError
-from lstm_jax.train.problem import Scope, Told
 from lstm_jax.train.problems import from_dict, problem_of
+from lstm_jax.train.scope import Scope, Told
 
 PICTURE = "forecast.png"
 
@@ -25,7 +25,10 @@ class EvaluateOptions:
     split: Literal["train", "valid", "test"] = "test"
     """The split of the data that the model was trained on."""
     file: Path | None = None
-    """Instead of a split, a UTF-8 file with one text a line; for language models."""
+    """Instead of a split, a file of the kind that the model learned from; for language models, a
+    UTF-8 file with one text a line."""
+    backtest: int = 0
+    """Forecast from so many origins, one after the other; for forecasters."""
     rows: int = 48
     """Texts read side by side; it does not change the figure."""
     plot: bool = False
@@ -55,10 +58,14 @@ def measure(options: EvaluateOptions) -> Told:
     if stored.description["kind"] != problem.network:
         raise ModelError(f"the card of {options.model} names no problem of this package")
     if options.file is not None and not problem.reads_files:
-        raise ModelError(f"--file is for language models, and {options.model} holds none")
+        raise ModelError(f"--file is not for {options.model}, which learned from no files")
+    if options.backtest < 0:
+        raise ModelError(f"--backtest must be at least 0, got {options.backtest}")
+    if options.backtest and not problem.backtests:
+        raise ModelError(f"--backtest is for forecasters, and {options.model} is none")
     if options.plot and not problem.draws:
         raise ModelError(f"--plot draws forecasts, and {options.model} makes none")
     picture = storage.find(options.model) / PICTURE if options.plot else None
-    scope = Scope(options.split, options.file, options.rows, picture)
+    scope = Scope(options.split, options.file, options.rows, picture, options.backtest)
     figures, said = problem.evaluate(stored, config, scope)
     return {"model": options.model, **figures}, said

@@ -253,6 +253,11 @@ def _check_same_run(old: TrainConfig, new: TrainConfig, folder: Path) -> None:
     # What may change on resume is how long to train and how often to write; the rest is the run.
     free = {"max_steps", "log_every", "health_every", "checkpoint_every", "epochs", "patience"}
     before, after = _flat(problems.to_dict(old)), _flat(problems.to_dict(new))
+    if before.get("data_sha256") != after.get("data_sha256"):
+        raise ConfigError(
+            f"the data have changed since the run in {folder} began (their sha256 differs): give "
+            "the same data, or start anew with another --out"
+        )
     for name in before:
         if name not in free and before[name] != after[name]:
             raise ConfigError(

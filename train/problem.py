@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from lstm_jax.models.storage import Stored
 from lstm_jax.train.config import TrainConfig
-from lstm_jax.train.task import Task
+from lstm_jax.train.look import Look
+from lstm_jax.train.runs import Run
+from lstm_jax.train.scope import Scope, Told
 
 C = TypeVar("C", bound=TrainConfig)
 O = TypeVar("O")  # noqa: E741
-
-Told: TypeAlias = tuple[dict[str, object], str]
-"""Figures for JSON, and what to say of them: a line, or a table."""
-
-
-class Scope(NamedTuple):
-    """What a trained model is judged on.
-
-    Args:
-        split: "train", "valid" or "test", of the data that it learned from.
-        file: instead of a split, a UTF-8 file with one text a line.
-        rows: texts that are read side by side.
-        picture: where to draw one; none is drawn if None.
-    """
-
-    split: str
-    file: Path | None = None
-    rows: int = 48
-    picture: Path | None = None
 
 
 class Answer(NamedTuple):
@@ -42,11 +24,12 @@ class Answer(NamedTuple):
     notes: list[str]
 
 
-class Prediction(NamedTuple, Generic[O]):
-    """What can be asked of a trained model, and what answers.
+class Ask(NamedTuple, Generic[O]):
+    """What can be asked of a trained model by a command, and what answers.
 
-    `options`: a dataclass with a field `json`; the command line is made of it. `answer(options)`
-    may raise any `UserError`; its docstring is the command's description.
+    `options`: a dataclass whose first field is the positional `model`, and which has a field
+    `json`; the command line is made of it. `answer(options)` may raise any `UserError`; its
+    docstring is the command's description.
     """
 
     options: type[O]
@@ -60,21 +43,30 @@ class Problem(Generic[C]):
     Attributes:
         name: as a run's config.json has it, under "kind".
         config: the class of its configurations.
-        make_task: loads the data; may raise a DataError.
+        look: `look(config, given)` loads the data, from `given` (a frame, texts) where it is not
+            None, fills in what was left open, and makes the task; it may raise a DataError.
         network: the class of its models, as model.json has it.
         evaluate: `evaluate(stored, config, scope)`; may raise a ModelError or DataError.
         reads_files: whether it can be judged on `scope.file`.
         draws: whether it can draw `scope.picture`.
-        predict: what can be asked of one of its models, if anything.
+        backtests: whether it knows what `scope.backtest` is.
+        asks: a command, "predict" or "forecast" -> what it asks of one of the models.
+        run: what `fit` and `load` give of one of its runs.
         data: name of each of its data sets -> what loads and describes it.
+        before: names that it once had in config.json -> what makes those values today's.
     """
 
     name: str
     config: type[C]
-    make_task: Callable[[C], Task[Any]]
+    look: Callable[[C, object], Look[C]]
     network: str
     evaluate: Callable[[Stored, C, Scope], Told]
     reads_files: bool = False
     draws: bool = False
-    predict: Prediction[Any] | None = None
+    backtests: bool = False
+    asks: Mapping[str, Ask[Any]] = field(default_factory=dict)
+    run: type[Run[Any]] = Run
     data: Mapping[str, Callable[[], Told]] = field(default_factory=dict)
+    before: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = field(
+        default_factory=dict
+    )

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lstm_jax.files import write_whole
+from lstm_jax.models import storage
 from lstm_jax.train.config import ConfigError, TrainConfig, build, read
 from lstm_jax.train.problem import Problem
+from lstm_jax.train.runs import Run
 from lstm_jax.train.task import Task
 from lstm_jax.train.tasks.memory.problem import MEMORY
 from lstm_jax.train.tasks.sentiment.problem import SENTIMENT
@@ -49,7 +51,26 @@ def make_task(config: TrainConfig) -> Task[Any]:
         DataError: data that is missing or altered.
         TypeError: a configuration of no known kind.
     """
-    return problem_of(config).make_task(config)
+    return problem_of(config).look(config, None).task
+
+
+def open_run(folder: str | Path, given: object = None) -> Run[Any]:
+    """Open a run, or a released model.
+
+    Args:
+        folder: of the run, its name in `runs`, or the model's name.
+        given: what it learned from, where that is no file.
+
+    Returns:
+        A run of the kind that its problem names.
+
+    Raises:
+        ModelError, ConfigError: no such model, or an altered one.
+    """
+    stored = storage.load(folder)
+    config = from_dict(stored.card.get("config", {}))
+    problem = problem_of(config)
+    return problem.run(storage.find(folder), stored, config, problem.evaluate, given)
 
 
 def to_dict(config: TrainConfig) -> dict[str, object]:
@@ -77,10 +98,14 @@ def from_dict(values: object) -> TrainConfig:
     if not isinstance(values, Mapping):
         raise ConfigError(f"the configuration is {values!r}, not an object")
     kind = values.get("kind", TEXT.name)
-    if kind not in list(PROBLEMS):
-        known = ", ".join(PROBLEMS)
-        raise ConfigError(f"the configuration is of a kind {kind!r}; known are {known}")
-    return build(PROBLEMS[kind].config, {n: v for n, v in values.items() if n != "kind"})
+    own = {name: value for name, value in values.items() if name != "kind"}
+    for problem in PROBLEMS.values():
+        if kind == problem.name:
+            return build(problem.config, own)
+        if kind in list(problem.before):
+            return build(problem.config, problem.before[kind](own))
+    known = ", ".join(PROBLEMS)
+    raise ConfigError(f"the configuration is of a kind {kind!r}; known are {known}")
 
 
 def save(config: TrainConfig, path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Annotated
 import tyro
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.problem import Told
 from lstm_jax.train.problems import PROBLEMS
+from lstm_jax.train.scope import Told
 
 SETS: dict[str, Callable[[], Told]] = {
     name: describe for problem in PROBLEMS.values() for name, describe in problem.data.items()

@@ -34,6 +34,8 @@ from lstm_jax.models.sequence_model import SequenceModel
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
+RUNS = Path("runs")
+"""Where `lstm-jax train` puts a run that is given no other place."""
 FORMAT = 1
 
 
@@ -184,7 +186,7 @@ def find(name_or_folder: str | Path) -> Path:
     """Find the folder of a model.
 
     Args:
-        name_or_folder: a released model's name, or the folder itself.
+        name_or_folder: a released model's name, the folder itself, or the name of one in `RUNS`.
 
     Returns:
         The folder; it holds a description.
@@ -203,6 +205,8 @@ def find(name_or_folder: str | Path) -> Path:
         raise ModelError(f"there is no such model: {error.strerror}") from None
     if held:
         return folder
+    if folder.name == name and (RUNS / name / DESCRIPTION).is_file():
+        return RUNS / name
     if exists:
         raise ModelError(
             f"{folder} holds no {DESCRIPTION}: it is not a run's folder, or the run has not yet "

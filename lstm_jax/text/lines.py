@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 from lstm_jax.errors import UserError
@@ -39,6 +40,54 @@ def text_of(argument: str, name: str) -> str:
         raise TextError(f"{name} {argument!r} is not UTF-8 text: write it in UTF-8") from None
 
 
+def read_text(path: Path, encoding: str | None = None) -> tuple[bytes, str]:
+    """Read a text file.
+
+    Args:
+        path: of the file.
+        encoding: as Python names it, such as "gb18030"; UTF-8, with or without a byte order mark,
+            if None.
+
+    Returns:
+        What is in the file, and its text, with one line feed at the end of each line.
+
+    Raises:
+        TextFileError: it cannot be read, or is of another encoding; it says where.
+    """
+    try:
+        content = path.read_bytes()
+        text = content.decode(encoding or "utf-8-sig")  # Notepad writes the mark
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        guess = _encoding_of(content)
+        known = (
+            f"it looks like {guess}: give --encoding {guess}"
+            if guess
+            else (
+                "save it as UTF-8, or name its encoding with --encoding, such as latin-1 or gb18030"
+            )
+        )
+        byte = content[error.start]
+        raise TextFileError(
+            f"{path}, line {line:,}, is not {encoding or 'UTF-8'} text (byte 0x{byte:02x}): {known}"
+        ) from None
+    except LookupError:
+        raise TextFileError(
+            f"there is no encoding {encoding!r}: latin-1, cp1252 and gb18030 are some"
+        ) from None
+    except OSError as error:
+        raise TextFileError(f"{path} cannot be read: {error.strerror}") from None
+    return content, text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _encoding_of(content: bytes) -> str | None:
+    """Guess an encoding where it can be known; the many eight-bit ones cannot be told apart."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    start = content[:4096]
+    return "utf-16" if start.count(0) > len(start) // 4 else None
+
+
 def read_lines(path: Path) -> tuple[str, ...]:
     """Read the lines of a UTF-8 file that are not blank, without the blanks around them.
 
@@ -51,12 +100,8 @@ def read_lines(path: Path) -> tuple[str, ...]:
     Raises:
         TextFileError: it cannot be read, or holds none.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")  # Notepad writes the mark
-    except (OSError, UnicodeDecodeError) as error:
-        raise TextFileError(f"{path} cannot be read as UTF-8 text: {error}") from None
-    # Not splitlines: U+2028 and a form feed stand within a line of a file. The three ends of lines
-    # were made one when the file was read.
+    _, text = read_text(path)
+    # Not splitlines: U+2028 and a form feed stand within a line of a file.
     lines = tuple(line.strip() for line in text.split("\n") if line.strip())
     if not lines:
         raise TextFileError(f"{path} holds no text: one text a line is expected")

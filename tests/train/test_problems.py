@@ -9,11 +9,13 @@ from types import SimpleNamespace
 import pytest
 
 from lstm_jax.models import storage
-from lstm_jax.train import evaluate, predict, problems, sets, tasks
+from lstm_jax.train import evaluate, problems, sets, tasks
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.config import ConfigError, TrainConfig
+from lstm_jax.train.look import Look
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.problems import PROBLEMS, from_dict, make_task, problem_of, to_dict
+from lstm_jax.train.scope import Scope
 
 FOLDERS = sorted(path.parent.name for path in Path(tasks.__path__[0]).glob("*/problem.py"))
 
@@ -32,13 +34,14 @@ def test_a_record_names_what_there_is(name):
     assert problem.config.__module__ == f"lstm_jax.train.tasks.{name}.config"
     assert problem.network in storage.KINDS
     assert problem_of(problem.config()) is problem
-    if problem.predict:
-        assert "json" in {field.name for field in fields(problem.predict.options)}
-        assert problem.predict.answer.__doc__
+    for options, answer in problem.asks.values():
+        names = [field.name for field in fields(options)]
+        assert names[0] == "model"
+        assert "json" in names
+        assert answer.__doc__
 
 
 def test_the_commands_know_what_the_records_say():
-    assert list(predict.PREDICTORS) == ["sentiment", "speech"]
     assert list(sets.SETS) == [
         "tang", "shakespeare", "sentiment", "speech", "sine", "stocks", "weather", "sensor"
     ]  # fmt: skip
@@ -56,7 +59,7 @@ def toy(monkeypatch):
     problem = Problem(
         name="toy",
         config=ToyConfig,
-        make_task=lambda config: SimpleNamespace(size=config.size),
+        look=lambda config, given: Look(config, SimpleNamespace(size=config.size)),
         network="CharLM",
         evaluate=lambda stored, config, scope: scopes.append(scope) or ({"n": config.size}, "toy"),
     )
@@ -76,7 +79,7 @@ def test_a_new_kind_takes_one_record(toy, monkeypatch, tmp_path):
     monkeypatch.setattr(storage, "load", lambda name: stored)
     options = evaluate.EvaluateOptions("run", split="valid", rows=7)
     assert evaluate.measure(options) == ({"model": "run", "n": 4}, "toy")
-    assert toy[0]._asdict() == {"split": "valid", "file": None, "rows": 7, "picture": None}
+    assert toy[0] == Scope("valid", rows=7)
     with pytest.raises(storage.ModelError, match="--plot draws forecasts"):
         evaluate.measure(evaluate.EvaluateOptions("run", plot=True))
 

@@ -206,14 +206,14 @@ def test_the_health_of_layers_that_read_both_ways_has_no_lag(made_up, tmp_path):
 
 def test_a_sentence_is_judged_word_by_word(trained, call):
     folder = trained["sentiment"][0]
-    code, out, err = call("predict", "sentiment", "A zany good film", "--model", folder)
+    code, out, err = call("predict", folder, "A zany good film")
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert re.fullmatch(r"positive, [6-9]\d\.\d%", lines[0])
     assert [line.split()[0] for line in lines[3:]] == ["a", "zany", "good", "film"]
     assert lines[4].endswith("%  (unknown)")
     assert "++++" in lines[5]
-    code, out, _ = call("predict", "sentiment", "A bad film", "--model", folder, "--json")
+    code, out, _ = call("predict", folder, "A bad film", "--json")
     figures = json.loads(out)
     assert figures["label"] == "negative"
     assert [row["word"] for row in figures["words"]] == ["a", "bad", "film"]
@@ -240,11 +240,11 @@ def test_bars(p, drawn):
 def test_a_digit_is_recognised(trained, call, tmp_path):
     folder, one = trained["speech"][0], recordings()[0]
     soundfile.write(tmp_path / "a.wav", one.samples / 2, audio.RATE, "FLOAT")
-    code, out, err = call("predict", "speech", tmp_path / "a.wav", "--model", folder)
+    code, out, err = call("predict", folder, tmp_path / "a.wav")
     assert (code, err) == (0, "")
     assert re.fullmatch(r"0, \d+\.\d%  \(then 1 \d+\.\d%, \d \d+\.\d%\)\n", out)
     soundfile.write(tmp_path / "b.wav", np.stack([one.samples] * 2, 1) / 2, audio.RATE, "FLOAT")
-    code, out, err = call("predict", "speech", tmp_path / "b.wav", "--model", folder, "--json")
+    code, out, err = call("predict", folder, tmp_path / "b.wav", "--json")
     assert err == f"{tmp_path / 'b.wav'}: 2 channels became one, their mean\n"
     figures = json.loads(out)
     assert figures["digit"] == "0"
@@ -258,14 +258,13 @@ def test_a_digit_is_recognised(trained, call, tmp_path):
         (["sentiment", "zany, wondrous"], "knows none of the words of 'zany, wondrous'"),
         (["sentiment", "film " * 257], "has 257 words; at most 256 are read"),
         (["speech", "nothing.wav"], "nothing.wav cannot be read as a sound"),
-        (["weather"], "there is no 'weather' to predict; there are sentiment, speech"),
+        (["weather"], "there is no model 'weather'"),
         (["sentiment"], "required"),
     ],
 )
 def test_a_mistake_is_one_line(arguments, said, trained, call):
-    name = arguments[0] if arguments[0] in trained else "speech"
-    more = ["--model", trained[name][0]] if len(arguments) > 1 else []
-    code, out, err = call("predict", *arguments, *more)
+    name, *rest = arguments
+    code, out, err = call("predict", trained[name][0] if name in trained else name, *rest)
     assert (code, out) == (2, "")
     assert err.startswith("lstm-jax: ")
     assert said in err
@@ -282,4 +281,4 @@ def test_a_model_that_learned_something_else_is_refused(trained, tmp_path):
 def test_help_says_what_can_be_predicted(call):
     code, out, _ = call("predict")
     assert code == 0
-    assert "what: sentiment, speech" in out
+    assert "predict MODEL" in out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flax import nnx
 
 from lstm_jax.models.storage import Stored
-from lstm_jax.train.problem import Told
+from lstm_jax.train.scope import Told
 from lstm_jax.train.tasks.classify.examples import Examples
 from lstm_jax.train.tasks.classify.judge import judge, make_reader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.problem import Scope, Told
+from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import HELD_OUT, TESTED, held_out, make_judge, say, verdict
 

@@ -1,5 +1,6 @@
 """Sequences that are generated, and take a long memory."""
 
+from lstm_jax.train.look import without_choice
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.evaluate import sequences_wrong
@@ -8,7 +9,7 @@ from lstm_jax.train.tasks.memory.task import MemoryTask
 MEMORY = Problem(
     name="memory",
     config=MemoryConfig,
-    make_task=MemoryTask,
+    look=without_choice(MemoryTask),
     network="SequenceModel",
     evaluate=sequences_wrong,
 )

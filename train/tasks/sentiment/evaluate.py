@@ -5,7 +5,7 @@ from __future__ import annotations
 from lstm_jax.models.storage import Stored
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data import sentiment
-from lstm_jax.train.problem import Scope, Told
+from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.classify.evaluate import share_right
 from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 from lstm_jax.train.tasks.sentiment.task import examples

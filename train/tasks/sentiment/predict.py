@@ -22,10 +22,10 @@ HALF_BAR = 20  # signs between doubt and certainty
 class SentimentOptions:
     """What to judge, and by which model."""
 
+    model: tyro.conf.Positional[str]
+    """The folder of a run of `lstm-jax train sentiment`."""
     sentence: tyro.conf.Positional[str]
     """An English sentence."""
-    model: str = "runs/sentiment"
-    """The folder of a run of `lstm-jax train sentiment`."""
     json: bool = False
     """Print JSON."""
 

@@ -1,7 +1,8 @@
 """Sentences and what they think of a film."""
 
 from lstm_jax.train.data import sentiment
-from lstm_jax.train.problem import Prediction, Problem
+from lstm_jax.train.look import without_choice
+from lstm_jax.train.problem import Ask, Problem
 from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 from lstm_jax.train.tasks.sentiment.evaluate import sentences_right
 from lstm_jax.train.tasks.sentiment.predict import SentimentOptions, judge_sentence
@@ -10,9 +11,9 @@ from lstm_jax.train.tasks.sentiment.task import make_sentiment_task
 SENTIMENT = Problem(
     name="sentiment",
     config=SentimentConfig,
-    make_task=make_sentiment_task,
+    look=without_choice(make_sentiment_task),
     network="SequenceClassifier",
     evaluate=sentences_right,
-    predict=Prediction(SentimentOptions, judge_sentence),
+    asks={"predict": Ask(SentimentOptions, judge_sentence)},
     data={"sentiment": sentiment.describe},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.forecasts import verdict
-from lstm_jax.train.problem import Scope, Told
+from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
 

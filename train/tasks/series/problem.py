@@ -3,6 +3,7 @@
 from functools import partial
 
 from lstm_jax.train.data import series
+from lstm_jax.train.look import without_choice
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.evaluate import forecasts
@@ -11,7 +12,7 @@ from lstm_jax.train.tasks.series.task import make_series_task
 SERIES = Problem(
     name="series",
     config=SeriesConfig,
-    make_task=make_series_task,
+    look=without_choice(make_series_task),
     network="Forecaster",
     evaluate=forecasts,
     draws=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstm_jax.models.storage import Stored
 from lstm_jax.train.data import speech
-from lstm_jax.train.problem import Scope, Told
+from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.classify.evaluate import share_right
 from lstm_jax.train.tasks.speech.config import SpeechConfig
 from lstm_jax.train.tasks.speech.predict import scaler_of

@@ -23,10 +23,10 @@ RUNNERS_UP = 2
 class SpeechOptions:
     """What to listen to, and with which model."""
 
+    model: tyro.conf.Positional[str]
+    """The folder of a run of `lstm-jax train speech`."""
     file: tyro.conf.Positional[Path]
     """A wav file with one spoken digit."""
-    model: str = "runs/speech"
-    """The folder of a run of `lstm-jax train speech`."""
     json: bool = False
     """Print JSON."""
 

@@ -1,7 +1,8 @@
 """Spoken digits."""
 
 from lstm_jax.train.data import speech
-from lstm_jax.train.problem import Prediction, Problem
+from lstm_jax.train.look import without_choice
+from lstm_jax.train.problem import Ask, Problem
 from lstm_jax.train.tasks.speech.config import SpeechConfig
 from lstm_jax.train.tasks.speech.evaluate import recordings_right
 from lstm_jax.train.tasks.speech.predict import SpeechOptions, recognise
@@ -10,9 +11,9 @@ from lstm_jax.train.tasks.speech.task import make_speech_task
 SPEECH = Problem(
     name="speech",
     config=SpeechConfig,
-    make_task=make_speech_task,
+    look=without_choice(make_speech_task),
     network="SequenceClassifier",
     evaluate=recordings_right,
-    predict=Prediction(SpeechOptions, recognise),
+    asks={"predict": Ask(SpeechOptions, recognise)},
     data={"speech": speech.describe},
 )

@@ -11,7 +11,7 @@ from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.language import LanguageModel
 from lstm_jax.text.lines import read_lines
-from lstm_jax.train.problem import Scope, Told
+from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.score import score_texts
 from lstm_jax.train.tasks.text.task import LOADERS, load_texts

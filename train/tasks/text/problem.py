@@ -1,6 +1,7 @@
 """Texts, character by character."""
 
 from lstm_jax.train.data import shakespeare, tang
+from lstm_jax.train.look import without_choice
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.evaluate import perplexity
@@ -9,7 +10,7 @@ from lstm_jax.train.tasks.text.task import make_text_task
 TEXT = Problem(
     name="text",
     config=TextConfig,
-    make_task=make_text_task,
+    look=without_choice(make_text_task),
     network="CharLM",
     evaluate=perplexity,
     reads_files=True,

@@ -1,0 +1,63 @@
+"""From a configuration to a run: look at the data, say what was chosen, train."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+
+from lstm_jax.train import loop
+from lstm_jax.train.config import TrainConfig, check
+from lstm_jax.train.look import Look
+from lstm_jax.train.loop import Result
+from lstm_jax.train.problems import problem_of
+
+C = TypeVar("C", bound=TrainConfig)
+
+
+def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
+    """Load the data, fill in what was left open, and say what was seen and chosen.
+
+    Args:
+        config: of a run.
+        given: the data, where the configuration names no place to load them from.
+        console: where it is said.
+
+    Raises:
+        ConfigError: a value that cannot be.
+        DataError: data that is missing, altered, or cannot be learned from.
+    """
+    check(config)
+    look = problem_of(config).look(config, given)
+    if look.saw or look.chose:
+        console.print(look.say(), soft_wrap=True)
+    return look
+
+
+def train(
+    look: Look[C],
+    folder: Path,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    facts: Mapping[str, object] | None = None,
+    console: Console,
+) -> Result:
+    """Train what was looked at.
+
+    Args:
+        look: what `look_at` gives. It comes before the folder is touched: the data may be missing.
+        folder: of the run.
+        resume: go on with the run that is there.
+        overwrite: delete it first.
+        facts: more for the model's card, such as the command.
+        console: where progress goes.
+
+    Raises:
+        ConfigError: a folder that cannot be used, as `loop.prepare` says; a run that diverges.
+        DataError, CheckpointError: one line each.
+    """
+    config = loop.prepare(folder, look.config, resume=resume, overwrite=overwrite)
+    return loop.train(config, folder, task=look.task, facts=facts, console=console)

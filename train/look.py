@@ -1,0 +1,104 @@
+"""What was seen in the data, and what was chosen because of it, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from lstm_jax.train.config import TrainConfig
+from lstm_jax.train.task import Task
+
+C = TypeVar("C", bound=TrainConfig)
+
+
+class Choice(NamedTuple):
+    """A value for a field that was left open, and the reason for it.
+
+    `field` is written as on the command line, such as "model.hidden_features".
+    """
+
+    field: str
+    value: Any
+    why: str
+
+
+@dataclass(frozen=True)
+class Look(Generic[C]):
+    """A data set that was looked at, ready to learn from.
+
+    Attributes:
+        config: of the run, with a value in every field that was left open.
+        task: what is to be learned.
+        saw: what is in the data, a line each, warnings included.
+        chose: what was chosen because of it.
+    """
+
+    config: C
+    task: Task[Any]
+    saw: tuple[str, ...] = ()
+    chose: tuple[Choice, ...] = ()
+
+    def say(self) -> str:
+        """Put it in words: what was seen, then each choice as the option that would change it."""
+        options = [f"--{c.field.replace('_', '-')} {_shown(c.value)}" for c in self.chose]
+        width = max(map(len, options), default=0)
+        lines = [
+            f"  {option:{width}}  {choice.why}"
+            for option, choice in zip(options, self.chose, strict=True)
+        ]
+        return "\n".join([*self.saw, *(["chosen:"] if lines else []), *lines])
+
+
+def is_open(value: object) -> bool:
+    """Say whether a field was left open: 0, None, "" or (), but neither False nor 0.0."""
+    return value is None or value == () or value == "" or (type(value) is int and value == 0)
+
+
+def choose(config: C, choices: Iterable[Choice]) -> tuple[C, tuple[Choice, ...]]:
+    """Fill in the fields that were left open.
+
+    Args:
+        config: of a run.
+        choices: a value for each field that may be open; those of fields with a value are left
+            out.
+
+    Returns:
+        The configuration, and the choices that were made.
+    """
+    made = tuple(choice for choice in choices if is_open(value_of(config, choice.field)))
+    for choice in made:
+        config = _with(config, choice.field.split("."), choice.value)
+    return config, made
+
+
+def value_of(config: object, field: str) -> Any:
+    """Give the value of a field by its dotted name."""
+    for name in field.split("."):
+        config = getattr(config, name)
+    return config
+
+
+def without_choice(make_task: Callable[[C], Task[Any]]) -> Callable[[C, object], Look[C]]:
+    """Make a problem's `look` for data that leave nothing to choose.
+
+    Args:
+        make_task: loads the data of a configuration.
+    """
+
+    def look(config: C, given: object = None) -> Look[C]:
+        del given
+        return Look(config, make_task(config))
+
+    return look
+
+
+def _with(config: Any, names: list[str], value: object) -> Any:
+    first, *rest = names
+    return replace(config, **{first: _with(getattr(config, first), rest, value) if rest else value})
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
