@@ -139,6 +139,7 @@ def train(arguments: list[str]) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     look = fitting.look_at(config, console=console)
     if options.dry_run:
+        console.print(f"{look.task.description}: nothing was trained", soft_wrap=True)
         return
     facts = {"command": shlex.join([PROGRAM, "train", *arguments])}
     result = fitting.train(

@@ -77,7 +77,7 @@ class TrainConfig:
     """Stop after so many steps, the schedule unchanged; --resume goes on from there."""
     patience: int | None = None
     """End after so many validations in a row without a better one; None goes on to the end."""
-    data_sha256: Annotated[str | None, tyro.conf.Suppress] = None
+    data_sha256: Annotated[str | None, tyro.conf.Suppress, tyro.conf.Fixed] = None
     """Of the files or the frame that a user gave, filled in when they are read: a run goes on with
     the same data only. None for the package's own sets, which are pinned."""
 
