@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import shutil
 import signal
@@ -212,8 +213,13 @@ def _progress(console: Console) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=not (console.is_terminal or _in_a_notebook(console)),
     )
+
+
+def _in_a_notebook(console: Console) -> bool:
+    # There Rich draws its bar with ipywidgets, and warns where they are not installed.
+    return console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
 @contextmanager
