@@ -6,9 +6,12 @@ them, so that `--help` answers at once. A new command is a function with `@comma
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import importlib
 import io
 import json
+import os
 import pkgutil
 import secrets
 import shlex
@@ -16,6 +19,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Literal
 
 import tyro
 
@@ -46,24 +50,45 @@ def command(run: Command) -> Command:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Run a command and exit: with 0, or with 2 after one line about what was wrong.
+    """Run a command and exit.
 
     Args:
         argv: the words after the program's name; the process' own if None.
 
     Raises:
-        SystemExit: always.
+        SystemExit: always: with 0; with 2, or the error's own code, after one line about what was
+            wrong; with 141 where the reader of a pipe went away.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_whatever_it_is()
     try:
-        _dispatch(arguments)
-        sys.exit(0)
+        try:
+            _dispatch(arguments)
+            code = 0
+        except SystemExit as exit:  # after help, or as a signal wants it
+            code = exit.code
+        sys.stdout.flush()
     except UserError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
-        sys.exit(2)
+        code = error.code
     except KeyboardInterrupt:
-        sys.exit(130)
+        code = 130
+    except BrokenPipeError:
+        _let_go_of(sys.stdout)
+        code = 141  # as of a program that SIGPIPE ends
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
+            raise
+        _let_go_of(sys.stdout)
+        print(f"{PROGRAM}: the output cannot be written: {error.strerror}", file=sys.stderr)
+        code = 2
+    sys.exit(code)
+
+
+def _let_go_of(stream: IO[str]) -> None:
+    """Point a stream that cannot be written nowhere: at exit, Python would try once more."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _write_whatever_it_is() -> None:
@@ -72,7 +97,10 @@ def _write_whatever_it_is() -> None:
     Poems are Chinese, and a path may be bytes that are no text: neither is to end a command, least
     of all when its work is done.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # the shell's >&- closes it
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
+        stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
@@ -104,6 +132,9 @@ class RunOptions:
     """The run's folder. (runs/RECIPE if not given)"""
     resume: bool = False
     """Go on with the run in the folder from its latest checkpoint."""
+    resume_from: Literal["latest", "best"] = "latest"
+    """Go on with it from this checkpoint; from the best one with other settings of the optimizer,
+    if you like, as after a run that diverged."""
     overwrite: bool = False
     """Delete the run in the folder and start anew."""
     dry_run: bool = False
@@ -143,8 +174,9 @@ def train(arguments: list[str]) -> None:
         return
     facts = {"command": shlex.join([PROGRAM, "train", *arguments])}
     result = fitting.train(
-        look, folder, resume=options.resume, overwrite=options.overwrite,
-        facts=facts, console=console,
+        look, folder,
+        resume=options.resume or options.resume_from == "best", overwrite=options.overwrite,
+        source=options.resume_from, facts=facts, console=console,
     )  # fmt: skip
     if result.finished:
         said = f"done after {result.step:,} steps: {folder}"
@@ -153,6 +185,8 @@ def train(arguments: list[str]) -> None:
         go_on = shlex.join([PROGRAM, "train", recipe, *again])
         said = f"stopped after step {result.step:,}, saved; go on with {go_on}"
     console.print(said, soft_wrap=True)
+    if result.signal is not None:
+        sys.exit(128 + result.signal)  # so that `train && evaluate` does not go on
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
 lstm_jax.train.data: - download scaler audio memory synthetic text sentiment series shakespeare
 lstm_jax.train.data: speech tables tang windows
-lstm_jax.train.run: - checkpoints state update health meter
+lstm_jax.train.run: - audience lock checkpoints state update health meter
 lstm_jax.train.forecasts: - errors baselines
 lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples judge task evaluate predict
@@ -50,7 +50,7 @@ lstm_jax.train.tasks.speech: - config task predict evaluate problem
 lstm_jax.train.tasks.text: - config score task evaluate problem
 lstm_jax.train.forecasts: verdict picture
 lstm_jax.train.tasks.series: evaluate problem
-lstm_jax.train: problems predict evaluate sets loop fitting
+lstm_jax.train: problems predict evaluate sets folder loop fitting
 lstm_jax.configs: - adding copy order sensor sentiment shakespeare sine smoke speech stocks tang
 lstm_jax.configs: weather
 lstm_jax.train: fit -

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from flax import nnx
@@ -114,3 +115,29 @@ def test_bytes_of_a_narrow_locale_are_read_as_utf8():
     for bad in ("\udcff", "a\ud800", HAN + "\udce5"):
         with pytest.raises(TextError, match=r"the prompt .* is not UTF-8 text"):
             text_of(bad, "the prompt")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_a_full_disk_is_one_line():
+    program = [sys.executable, "-c", "from lstm_jax import cli; cli.main()", "--help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(program, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == ("lstm-jax: the output cannot be written: No space left on device\n")
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly():
+    program = [sys.executable, "-c", "from lstm_jax import cli; cli.main()", "--help"]
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(program, stdout=write, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_closed_output_ends_a_command_quietly():
+    command = f"'{sys.executable}' -c 'from lstm_jax import cli; cli.main()' --help >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from lstm_jax.train import loop
 from lstm_jax.train.config import TrainConfig, check
+from lstm_jax.train.folder import Source
 from lstm_jax.train.look import Look
 from lstm_jax.train.loop import Result
 from lstm_jax.train.problems import problem_of
@@ -42,6 +43,7 @@ def train(
     *,
     resume: bool = False,
     overwrite: bool = False,
+    source: Source = "latest",
     facts: Mapping[str, object] | None = None,
     console: Console,
 ) -> Result:
@@ -52,12 +54,14 @@ def train(
         folder: of the run.
         resume: go on with the run that is there.
         overwrite: delete it first.
+        source: the checkpoint that a resume goes on from.
         facts: more for the model's card, such as the command.
         console: where progress goes.
 
     Raises:
-        ConfigError: a folder that cannot be used, as `loop.prepare` says; a run that diverges.
+        ConfigError, LockedError: a folder that cannot be used, as `prepare` says.
+        DivergedError: the loss is no finite number any more.
         DataError, CheckpointError: one line each.
     """
-    config = loop.prepare(folder, look.config, resume=resume, overwrite=overwrite)
+    config = loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
     return loop.train(config, folder, task=look.task, facts=facts, console=console)

@@ -29,8 +29,10 @@ from lstm_jax.train.config import ConfigError, OptimizerConfig
 from lstm_jax.train.data import synthetic
 from lstm_jax.train.problems import load as load_config
 from lstm_jax.train.problems import make_task
-from lstm_jax.train.run import checkpoints
+from lstm_jax.train.run import checkpoints, lock, meter
 from lstm_jax.train.run.checkpoints import CheckpointError
+from lstm_jax.train.run.lock import LockedError
+from lstm_jax.train.run.meter import DivergedError
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.tasks.text import task as text_tasks
 from lstm_jax.train.tasks.text.config import TextConfig
@@ -282,14 +284,14 @@ def test_a_killed_run_goes_on_to_the_same_bytes(whole, started, tmp_path):
     assert_metrics_whole(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_saves_and_tells_how_to_go_on(number, whole, started, tmp_path):
     folder = tmp_path / "a run"
     with started(folder, "--overwrite", pause=0.3) as process:
         wait_for(latest(folder), process)
         process.send_signal(number)
         out, err = process.communicate(timeout=300)
-    assert process.returncode == 0, err
+    assert process.returncode == 128 + number, err
     assert err == ""
     stopped = re.search(r"stopped after step (\d+), saved; go on with (lstm-jax train .*)", out)
     step = int(stopped[1])
@@ -423,6 +425,202 @@ def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
 def test_a_run_that_diverges_says_so_and_exports_nothing(tmp_path, monkeypatch):
     nowhere = Score(float("nan"), 1)
     monkeypatch.setattr(text_tasks, "evaluate", lambda *arguments, **options: nowhere)
-    with pytest.raises(ConfigError, match="the run diverged"):
+    with pytest.raises(DivergedError, match="the run diverged; it has no validated checkpoint"):
         run(tmp_path / "run")
     assert not (tmp_path / "run" / "model.json").exists()
+
+
+# --- what is not finite -------------------------------------------------------------------------
+
+
+def spoil(monkeypatch, spoilt):
+    """Let the batches of some steps have weights that are no numbers, and their losses likewise."""
+    make_update, count = loop.make_update, iter(range(1, 1000))
+
+    def making(*args, **options):
+        update = make_update(*args, **options)
+
+        def spoiling(state, batch):
+            if next(count) in spoilt:
+                batch = batch._replace(weights=np.full_like(batch.weights, np.nan))
+            return update(state, batch)
+
+        return spoiling
+
+    monkeypatch.setattr(loop, "make_update", making)
+
+
+def test_an_update_that_is_not_finite_is_skipped_and_counted(tmp_path, monkeypatch):
+    spoil(monkeypatch, {3, 7, 8})
+    result, said = run(tmp_path)
+    assert result.finished
+    assert said.count("the update was skipped") == 2
+    skipped = {line["step"]: line["skipped_steps"] for line in metrics(tmp_path) if len(line) == 7}
+    assert skipped == {4: 1, 8: 2}
+    assert '"loss": null' in (tmp_path / "metrics.jsonl").read_text()  # of steps 7 and 8
+    for leaf in jax.tree.leaves(checkpoints.load(latest(tmp_path), template())[0]):
+        assert np.isfinite(leaf).all()
+
+
+def test_a_skipped_step_changes_nothing_but_the_count(tmp_path, monkeypatch):
+    run(tmp_path / "run", replace(CONFIG, max_steps=2))
+    spoil(monkeypatch, {1})
+    run(tmp_path / "run", replace(CONFIG, max_steps=3), resume=True)
+    after, _ = checkpoints.load(latest(tmp_path / "run"), template())
+    monkeypatch.undo()
+    run(tmp_path / "other", replace(CONFIG, max_steps=2))
+    before, _ = checkpoints.load(latest(tmp_path / "other"), template())
+    assert (int(before.step), int(after.step)) == (2, 3)
+    for old, new in zip(jax.tree.leaves(before[1:]), jax.tree.leaves(after[1:]), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_run_that_diverges_keeps_what_was_sound_and_goes_on_from_its_best(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        spoil(patched, set(range(8, 100)))
+        with pytest.raises(DivergedError) as caught:
+            run(folder)
+    assert "5 steps in a row, up to step 12" in str(caught.value)
+    assert "--resume-from best --optimizer.learning-rate 0.0075" in str(caught.value)
+    assert caught.value.code == 3
+    assert checkpoints.load(latest(folder), template())[0].step == 10
+    gentle = replace(CONFIG, optimizer=replace(CONFIG.optimizer, learning_rate=0.0075))
+    with pytest.raises(ConfigError, match=r"has optimizer\.learning_rate 0\.03, not 0\.0075"):
+        run(folder, gentle, resume=True)
+    loop.prepare(folder, gentle, resume=True, overwrite=False, source="best")
+    said = io.StringIO()
+    assert loop.train(gentle, folder, console=Console(file=said)).finished
+    assert f"going on from step {PER_EPOCH}" in said.getvalue()
+    assert_metrics_whole(folder)
+
+
+def test_there_must_be_a_best_checkpoint_to_go_on_from(tmp_path):
+    run(tmp_path, replace(CONFIG, max_steps=2))
+    with pytest.raises(ConfigError, match="no best checkpoint"):
+        loop.prepare(tmp_path, CONFIG, resume=True, overwrite=False, source="best")
+
+
+# --- one run in a folder ------------------------------------------------------------------------
+
+
+def test_overwrite_empties_checkpoints_that_lie_on_another_disk(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    scratch = tmp_path / "scratch"
+    (folder / "checkpoints").rename(scratch)
+    (folder / "checkpoints").symlink_to(scratch)
+    other = replace(CONFIG, seed=7, max_steps=1)
+    _, said = run(folder, other, overwrite=True)
+    assert "going on" not in said
+    assert checkpoints.load(scratch / "latest", template())[0].step == 1
+
+
+def test_a_run_that_cannot_be_deleted_is_refused_and_still_there(whole, tmp_path, monkeypatch):
+    folder = copy(whole[0], tmp_path)
+
+    def refuse(path, *args, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(ConfigError, match=r"cannot be written: .*Permission denied"):
+        loop.prepare(folder, replace(CONFIG, seed=7), resume=False, overwrite=True)
+    assert load_config(folder / "config.json") == CONFIG
+    assert checkpoints.exists(latest(folder))
+
+
+def test_a_checkpoint_of_another_configuration_is_never_loaded(whole, tmp_path):
+    other = tmp_path / "other"
+    run(other, replace(CONFIG, seed=7, max_steps=1))
+    shutil.rmtree(other / "checkpoints")
+    shutil.copytree(whole[0] / "checkpoints", other / "checkpoints")
+    with pytest.raises(ConfigError, match="has seed 0, not 7"):
+        run(other, replace(CONFIG, seed=7), resume=True)
+
+
+@pytest.mark.parametrize("more", ["--resume", "--overwrite"])
+def test_a_second_process_is_refused_and_touches_nothing(more, whole, started, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    with lock.held(folder):
+        before = digest(folder)
+        with started(folder, more) as second:
+            _, err = second.communicate(timeout=300)
+        assert second.returncode == 2
+        assert f"{folder} is in use by process {os.getpid()} on " in err
+        assert err.count("\n") == 1
+        assert digest(folder) == before
+    assert not (folder / "run.lock").exists()
+
+
+def test_who_held_a_folder_and_was_killed_is_said(tmp_path):
+    run(tmp_path, replace(CONFIG, max_steps=2))
+    who = {"process": 17, "host": "elsewhere", "since": "Monday"}
+    (tmp_path / "run.lock").write_text(json.dumps(who))
+    with lock.held(tmp_path) as before:
+        assert before == "process 17 on elsewhere, since Monday"
+        with pytest.raises(LockedError, match=f"is in use by process {os.getpid()} on "):
+            run(tmp_path, replace(CONFIG, max_steps=2), resume=True)
+    with lock.held(tmp_path) as before:
+        assert before is None
+
+
+def test_a_folder_of_a_run_that_was_killed_as_it_began_is_taken(tmp_path):
+    (tmp_path / ".config.0a1b2c3d.partial.json").write_text("{")
+    (tmp_path / "run.lock").write_text("")
+    loop.prepare(tmp_path, CONFIG, resume=False, overwrite=False)
+    assert load_config(tmp_path / "config.json") == CONFIG
+
+
+# --- the lines of a run -------------------------------------------------------------------------
+
+
+def test_foreign_and_damaged_lines_are_kept_aside(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    before = metrics(folder)
+    foreign = [b"a note of mine", b'{"step": "x"}', b"[1, 2]", b'{"step": \xff}', b'{"loss": 1}']
+    with (folder / "metrics.jsonl").open("ab") as log:
+        log.write(b"".join(line + b"\n" for line in foreign) + b'{"step": 12, "lo')
+    _, said = run(folder, resume=True)
+    aside = folder / "metrics.jsonl.aside"
+    assert f"5 lines of metrics.jsonl are damaged or not the run's: moved to {aside}" in said
+    assert aside.read_bytes().split(b"\n") == [*foreign, b""]
+    assert metrics(folder) == before
+
+
+def test_lines_are_replaced_whole_or_not_at_all(whole, tmp_path, monkeypatch):
+    folder = copy(whole[0], tmp_path)
+    content = (folder / "metrics.jsonl").read_bytes()
+
+    def killed(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        meter.cut(folder, 3)
+    assert (folder / "metrics.jsonl").read_bytes() == content
+
+
+def test_a_full_disk_costs_the_metrics_and_not_the_run(whole, tmp_path, monkeypatch):
+    opened = Path.open
+
+    def full(self, mode="r", *args, **options):
+        if self.name == "metrics.jsonl":
+            raise OSError(28, "No space left on device")
+        return opened(self, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", full)
+    result, said = run(tmp_path / "run")
+    assert result.finished
+    assert said.count("No space left on device") == 1
+    assert_same_bytes(tmp_path / "run", whole[0])
+
+
+# --- an audience that goes away -----------------------------------------------------------------
+
+
+def test_a_run_goes_on_when_nobody_reads_it(whole, started, tmp_path):
+    folder = tmp_path / "run"
+    with started(folder) as process:
+        process.stdout.close()
+        assert process.wait(timeout=300) == 0, process.stderr.read()
+        assert process.stderr.read() == ""
+    assert_same_bytes(folder, whole[0])

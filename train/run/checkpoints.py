@@ -328,6 +328,8 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _fsync(path: Path) -> None:
+    if os.name == "nt":  # which opens no folders, and syncs no file that is only read
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

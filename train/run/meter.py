@@ -12,12 +12,22 @@ import optax
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from lstm_jax.errors import UserError
+from lstm_jax.files import write_whole
 from lstm_jax.train.run.health import Health, figures
 from lstm_jax.train.run.update import StepMetrics
 from lstm_jax.train.task import M, Task
 
 METRICS = "metrics.jsonl"
 HEALTH = "health.jsonl"
+ASIDE = ".aside"
+MOST_SKIPPED = 5  # updates in a row; one is a bad batch, so many are a run that is lost
+
+
+class DivergedError(UserError, RuntimeError):
+    """A run whose loss is no finite number any more."""
+
+    code = 3
 
 
 class Meter:
@@ -38,7 +48,7 @@ class Meter:
         self.console, self.progress, self.bar = console, progress, bar
         self.pending: list[tuple[int, StepMetrics, Health | None]] = []
         self.total = self.count = self.norms = 0.0
-        self.steps = self.clipped = self.since_health = 0
+        self.steps = self.clipped = self.since_health = self.skipped = self.in_a_row = 0
         self.warned = False
         self.restart()
 
@@ -62,22 +72,23 @@ class Meter:
             self.flush()
 
     def flush(self) -> None:
-        """Write one line of means since the last."""
+        """Write one line of means since the last, of the steps whose loss was finite."""
         self._fetch(leave=0)
-        if not self.steps:
+        if not self.steps + self.skipped:
             return
-        loss = self.total / max(self.count, 1)
+        loss = self.total / max(self.count, 1) if self.steps else math.nan
         speed = self.count / (time.perf_counter() - self.since)
         self.write(
             self.step,
             loss=loss,
             **self.task.figures(loss),
-            grad_norm=self.norms / self.steps,
+            grad_norm=self.norms / self.steps if self.steps else math.nan,
             learning_rate=float(np.asarray(self.schedule(self.step - 1))),
             **{f"{self.task.unit}_per_second": speed},
+            **({"skipped_steps": self.skipped} if self.skipped else {}),
         )
         self.total = self.count = self.norms = 0.0
-        self.steps = 0
+        self.steps = self.skipped = 0
         self.restart()
 
     def write(self, step: int, **values: float) -> None:
@@ -87,31 +98,57 @@ class Meter:
             step: after which it was measured.
             **values: by name.
         """
-        _append(self.folder / METRICS, {"step": step, **values})
+        self._append(METRICS, {"step": step, **values})
 
     def _fetch(self, leave: int) -> None:
         while len(self.pending) > leave:
             self.step, metrics, health = self.pending.pop(0)
-            norm = float(metrics.grad_norm)
-            self.total += float(metrics.total)
-            self.count += float(metrics.count)
-            self.norms += norm
-            self.steps += 1
-            self.clipped += norm > self.clip_norm
-            self.since_health += 1
-            if not (math.isfinite(norm) or self.warned):
-                self.warned = True
-                self.console.print(
-                    f"the gradient's norm is {norm} at step {self.step:,}: the parameters may be "
-                    "lost; try a lower --optimizer.learning-rate (this is said once)",
-                    soft_wrap=True,
-                )
+            self._count(metrics)
             if health is not None:
-                share = self.clipped / self.since_health
+                share = self.clipped / max(self.since_health, 1)
                 line = {"step": self.step, "clipped_share": round(share, 4), **figures(health)}
-                _append(self.folder / HEALTH, line)
+                self._append(HEALTH, line)
                 self.clipped = self.since_health = 0
             self._show()
+
+    def _count(self, metrics: StepMetrics) -> None:
+        if not bool(metrics.finite):
+            self.skipped += 1
+            self.in_a_row += 1
+            if self.in_a_row == 1:
+                self.console.print(
+                    f"step {self.step:,}: the loss or its gradient is no finite number, and the "
+                    "update was skipped",
+                    soft_wrap=True,
+                )
+            if self.in_a_row >= MOST_SKIPPED:
+                raise DivergedError(
+                    f"the loss or its gradient was no finite number in {self.in_a_row} steps in a "
+                    f"row, up to step {self.step:,}"
+                )
+            return
+        norm = float(metrics.grad_norm)
+        self.in_a_row = 0
+        self.total += float(metrics.total)
+        self.count += float(metrics.count)
+        self.norms += norm
+        self.steps += 1
+        self.clipped += norm > self.clip_norm
+        self.since_health += 1
+
+    def _append(self, name: str, values: dict[str, object]) -> None:
+        """Append a line. Where the disk is full the run goes on: its state is sound."""
+        try:
+            with (self.folder / name).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(_finite(values), allow_nan=False) + "\n")
+        except OSError as error:
+            if not self.warned:
+                self.warned = True
+                self.console.print(
+                    f"{self.folder / name} cannot be written ({error.strerror}): training goes on "
+                    "without it (this is said once)",
+                    soft_wrap=True,
+                )
 
     def _show(self) -> None:
         loss = self.total / max(self.count, 1)
@@ -121,26 +158,57 @@ class Meter:
         self.progress.update(self.bar, description="  ".join(shown))
 
 
-def cut(folder: Path, step: int) -> None:
+def cut(folder: Path, step: int) -> list[str]:
     """Drop the lines after a step that will be trained again, and a half-written last line.
+
+    Lines that the run did not write, or that are damaged, are moved to a file beside, so that
+    nothing is lost that somebody may want. Each file is replaced whole.
 
     Args:
         folder: of the run.
         step: the last whose lines stay.
+
+    Returns:
+        What was moved, in words; nothing in most runs.
+
+    Raises:
+        OSError: a file cannot be read or written.
     """
+    said = []
     for path in (folder / METRICS, folder / HEALTH):
         if not path.exists():
             continue
-        kept = []
-        for line in path.read_text(encoding="utf-8").split("\n"):
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line)
-            except ValueError:
-                continue
-        path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        content = path.read_bytes()
+        *lines, _ = content.split(b"\n")  # what follows the last line feed was not written whole
+        steps = [_step_of(line) for line in lines]
+        kept = [
+            line for line, at in zip(lines, steps, strict=True) if at is not None and at <= step
+        ]
+        foreign = [line for line, at in zip(lines, steps, strict=True) if at is None and line]
+        if foreign:
+            aside = path.with_name(path.name + ASIDE)
+            with aside.open("ab") as file:
+                file.write(b"".join(line + b"\n" for line in foreign))
+            count = f"{len(foreign):,} line{'s' if len(foreign) > 1 else ''}"
+            said.append(f"{count} of {path.name} are damaged or not the run's: moved to {aside}")
+        cleaned = b"".join(line + b"\n" for line in kept)
+        if cleaned != content:
+            write_whole(path, cleaned)
+    return said
 
 
-def _append(path: Path, values: dict[str, object]) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(values) + "\n")
+def _step_of(line: bytes) -> float | None:
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return step if isinstance(step, int | float) else None
+
+
+def _finite(values: object) -> object:
+    """JSON has no infinities: null stands for them, and for what is not a number."""
+    if isinstance(values, dict):
+        return {name: _finite(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values

@@ -86,3 +86,13 @@ def make_state(
     state = TrainState(jnp.int32(0), params, optimizer.init(params), carry)
     # Donated buffers must be distinct, and a fresh zero state shares one array among its leaves.
     return jax.tree.map(jnp.copy, state)
+
+
+@jax.jit
+def all_finite(tree: Tree) -> Array:
+    """Say whether every number in a tree is finite.
+
+    Args:
+        tree: of arrays of floats.
+    """
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

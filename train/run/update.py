@@ -23,12 +23,14 @@ from lstm_jax.trees import Tree
 class StepMetrics:
     """What a step says of itself, scalars.
 
-    `total`: the loss summed over the batch's `count`. `grad_norm`: before clipping.
+    `total`: the loss summed over the batch's `count`. `grad_norm`: before clipping. `finite`:
+    whether both are numbers, and the update was made.
     """
 
     total: Array
     count: Array
     grad_norm: Array
+    finite: Array
 
 
 Gradient: TypeAlias = Callable[
@@ -72,6 +74,10 @@ def make_update(
 ) -> Update:
     """Make an `Update`, jitted, its state donated.
 
+    Where the loss or the gradient's norm is no finite number, the step is counted and nothing else
+    of the state changes: parameters, once lost, never come back. That is decided within the
+    compiled step, so that nobody waits for the answer.
+
     Args:
         loss, model, seed: as for `make_gradient`.
         optimizer: what `make_optimizer` gives.
@@ -83,7 +89,10 @@ def make_update(
         gradients, (total, count, carry) = gradient(state, batch)
         updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
         params = cast(nnx.State, optax.apply_updates(state.params, updates))
-        metrics = StepMetrics(total, count, optax.tree.norm(gradients))
-        return TrainState(state.step + 1, params, opt_state, carry), metrics
+        norm = optax.tree.norm(gradients)
+        finite = jnp.isfinite(total) & jnp.isfinite(norm)
+        new, old = (params, opt_state, carry), (state.params, state.opt_state, state.carry)
+        kept = jax.tree.map(lambda there, here: jnp.where(finite, there, here), new, old)
+        return TrainState(state.step + 1, *kept), StepMetrics(total, count, norm, finite)
 
     return update

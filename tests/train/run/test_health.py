@@ -160,16 +160,19 @@ def watched(tmp_path):
 
 
 def step_of(norm):
-    return StepMetrics(jnp.float32(6.0), jnp.float32(3.0), jnp.float32(norm))
+    return StepMetrics(
+        jnp.float32(6.0), jnp.float32(3.0), jnp.float32(norm), jnp.bool(math.isfinite(norm))
+    )
 
 
-def test_gradients_that_are_not_finite_are_told_once_in_one_line(watched):
+def test_steps_that_are_not_finite_are_told_and_left_out_of_the_means(watched, tmp_path):
     made, said = watched
     for step, norm in enumerate([1.0, math.nan, 2.0, math.inf], 1):
         made.add(step, step_of(norm), None, flush=False)
     made.flush()
-    assert said.getvalue().startswith("the gradient's norm is nan at step 2: ")
-    assert said.getvalue().count("\n") == 1
+    assert said.getvalue().startswith("step 2: the loss or its gradient is no finite number")
+    [line] = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
+    assert (line["loss"], line["grad_norm"], line["skipped_steps"]) == (2.0, 1.5, 2)
 
 
 def test_the_share_of_clipped_steps_is_counted_from_line_to_line(watched, text, tmp_path):
