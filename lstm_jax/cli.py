@@ -27,7 +27,7 @@ from lstm_jax.arguments import UsageError, choose, parse, parse_both, to_go_on
 from lstm_jax.errors import UserError
 from lstm_jax.models.storage import RUNS
 from lstm_jax.text import verse
-from lstm_jax.text.lines import text_of
+from lstm_jax.text.lines import printable, text_of
 
 PROGRAM = "lstm-jax"
 
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             code = exit.code
         sys.stdout.flush()
     except UserError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        print(printable(f"{PROGRAM}: {error}"), file=sys.stderr)
         code = error.code
     except KeyboardInterrupt:
         code = 130
@@ -287,7 +287,7 @@ def _ask(name: str, arguments: list[str]) -> None:
     options = parse(options_of, arguments, f"{PROGRAM} {name}", description=answer.__doc__)
     figures, said, notes = answer(options)
     for note in notes:
-        print(note, file=sys.stderr)
+        print(printable(note), file=sys.stderr)
     _print(figures, said, as_json=options.json)
 
 
@@ -324,7 +324,7 @@ def data(arguments: list[str]) -> None:
 
 
 def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:
-    _print_json(figures) if as_json else print(said)
+    _print_json(figures) if as_json else print(printable(said))
 
 
 def _print_json(figures: object) -> None:
@@ -365,5 +365,5 @@ def _write_growing(
 
 
 def _write(text: str) -> None:
-    sys.stdout.write(text)
+    sys.stdout.write(printable(text))
     sys.stdout.flush()

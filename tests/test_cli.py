@@ -13,6 +13,7 @@ from flax import nnx
 
 from lstm_jax import cli
 from lstm_jax.configs import copy, smoke
+from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
@@ -198,7 +199,7 @@ def edit(**changes):
         path = folder / "model.json"
         description = {**json.loads(path.read_text()), **changes}
         kept = {name: value for name, value in description.items() if value is not None}
-        path.write_text(json.dumps(kept))
+        path.write_text(json.dumps(kept | {"digest": storage._digest(kept)}))
 
     return alter
 

@@ -1,9 +1,12 @@
 """A trained model as two files, whole or refused, and nothing in them executed.
 
     model.safetensors    the weights, float32 or float16
-    model.json           format, kind, sha256 of the weights, config, card, and the kind's own
+    model.json           format, kind, sha256 of the weights, config, card, the kind's own, and a
+                         digest of all that
 
-A run's folder and a released model are both such a folder, and `load` reads every kind.
+Sizes are compared before they are believed: nothing is allocated for what a description says and
+the weights do not hold. A run's folder and a released model are both such a folder, and `load`
+reads every kind.
 """
 
 from __future__ import annotations
@@ -22,10 +25,11 @@ import numpy as np
 from flax import nnx
 from jax import Array
 from jax.typing import DTypeLike
+from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 from lstm_jax.errors import UserError
-from lstm_jax.files import safetensors_bytes, write_whole
+from lstm_jax.files import encoded, safetensors_bytes, write_whole
 from lstm_jax.models.base import Json, Model
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.classifier import SequenceClassifier
@@ -36,7 +40,9 @@ WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 RUNS = Path("runs")
 """Where `lstm-jax train` puts a run that is given no other place."""
-FORMAT = 1
+FORMAT = 2
+BEFORE = 1  # without the digest; what was written so is still read
+MOST_NAMES = 10_000_000  # bytes of the names and shapes of the weights
 
 
 class ModelError(UserError, ValueError):
@@ -60,6 +66,12 @@ class Stored:
         """Give figures and facts."""
         return self.description["card"]
 
+
+UNFIT = (
+    ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError,
+    ValueError, SafetensorError,
+)  # fmt: skip
+"""What a description that does not fit may raise on its way to a model."""
 
 KINDS: dict[str, type[Model[Any]]] = {
     model.__name__: model for model in (CharLM, SequenceModel, SequenceClassifier, Forecaster)
@@ -100,6 +112,7 @@ def save(
         "card": card,
         **own,
     }
+    description["digest"] = _digest(description)
     text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
     write_whole(folder / WEIGHTS, weights)
     write_whole(folder / DESCRIPTION, text)
@@ -137,11 +150,11 @@ def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
     try:
         if not isinstance(description["card"], dict):
             raise TypeError("the card is not an object")
-        return Stored(_network(description, load_tensors(weights), folder), description)
+        return Stored(_network(description, weights, folder), description)
     except ModelError:
         raise
-    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{folder / DESCRIPTION} cannot be used: {error!r}") from None
+    except UNFIT as error:
+        raise ModelError(f"{folder / DESCRIPTION} cannot be used: {error!r:.200}") from None
 
 
 def describe(name_or_folder: str | Path) -> Json:
@@ -159,15 +172,20 @@ def describe(name_or_folder: str | Path) -> Json:
     folder = find(name_or_folder)
     try:
         description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"the model in {folder} cannot be read: {error}") from None
     if not isinstance(description, dict):
         raise ModelError(f"{folder / DESCRIPTION} is not the description of a model")
-    if description.get("format") != FORMAT or description.get("kind") not in list(KINDS):
+    written, kind = description.get("format"), description.get("kind")
+    if written not in (BEFORE, FORMAT) or kind not in list(KINDS):
         raise ModelError(
-            f"{folder / DESCRIPTION} describes {description.get('kind')!r} in format "
-            f"{description.get('format')!r}; this version reads {', '.join(KINDS)} in format "
-            f"{FORMAT}"
+            f"{folder / DESCRIPTION} describes {kind!r:.60} in format {written!r:.60}; this "
+            f"version reads {', '.join(KINDS)} in formats {BEFORE} and {FORMAT}"
+        )
+    if written == FORMAT and description.get("digest") != _digest(description):
+        raise ModelError(
+            f"{folder / DESCRIPTION} is not as it was written (its digest differs): it was altered "
+            "or damaged; restore it, or export the model again"
         )
     return description
 
@@ -215,21 +233,52 @@ def find(name_or_folder: str | Path) -> Path:
     raise ModelError(f"there is no model {name!r}: neither a folder nor a released one ({names})")
 
 
-def _network(description: Json, tensors: Mapping[str, np.ndarray], folder: Path) -> Model[Any]:
+def _digest(description: Json) -> str:
+    """The sha256 of all that a description says, in one spelling; its own field apart."""
+    said = {name: value for name, value in description.items() if name != "digest"}
+    return hashlib.sha256(encoded(json.dumps(said, sort_keys=True))).hexdigest()
+
+
+def _network(description: Json, weights: bytes, folder: Path) -> Model[Any]:
     kind, config = KINDS[description["kind"]], description["config"]
     unknown = set(config) - {f.name for f in fields(kind.config_type)}
     if unknown:
         names = ", ".join(sorted(unknown))
         raise ModelError(f"{folder / DESCRIPTION} has configuration fields unknown here: {names}")
+    held = _names(weights, folder)
+    if config.get("num_layers", 1) > len(held):
+        raise ModelError(
+            f"{folder / DESCRIPTION} describes {config['num_layers']:,} layers, and {WEIGHTS} "
+            f"holds {len(held):,} arrays"
+        )
     abstract = nnx.eval_shape(lambda: kind.build(kind.config_type(**config), description))
     graph, state = nnx.split(abstract)
     wanted = _flatten(state)
+    strange = sorted(held - set(wanted))
+    if strange:
+        raise ModelError(f"{folder / WEIGHTS} holds {strange[0]!r:.80}, which the model has not")
+    tensors = load_tensors(weights)
     for name, leaf in wanted.items():
         found = tensors[name].shape if name in tensors else "nothing"
         if found != leaf.shape:
             raise ModelError(f"{folder / WEIGHTS}: {name} should be {leaf.shape}, found {found}")
+        if tensors[name].dtype not in (np.float32, np.float16):
+            raise ModelError(
+                f"{folder / WEIGHTS}: {name} should be float32 or float16, found "
+                f"{tensors[name].dtype}"
+            )
+        if not np.isfinite(tensors[name]).all():
+            raise ModelError(f"{folder / WEIGHTS}: {name} has values that are no finite numbers")
     values = [jnp.asarray(tensors[name], jnp.float32) for name in wanted]
     return nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), values))
+
+
+def _names(weights: bytes, folder: Path) -> set[str]:
+    """The names in a safetensors file, read before anything that it claims is believed."""
+    size = int.from_bytes(weights[:8], "little")
+    if size > min(len(weights) - 8, MOST_NAMES):
+        raise ModelError(f"{folder / WEIGHTS} is no safetensors file of a model: its header lies")
+    return set(json.loads(weights[8 : 8 + size])) - {"__metadata__"}
 
 
 def _flatten(state: nnx.State) -> dict[str, Array]:

@@ -7,6 +7,10 @@ from pathlib import Path
 
 from lstm_jax.errors import UserError
 
+CONTROLS = {
+    code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"
+}
+
 
 class TextFileError(UserError, ValueError):
     """A file that holds no texts, or cannot be read."""
@@ -38,6 +42,20 @@ def text_of(argument: str, name: str) -> str:
         return argument.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
         raise TextError(f"{name} {argument!r} is not UTF-8 text: write it in UTF-8") from None
+
+
+def printable(text: str) -> str:
+    """Spell out the control characters of a text, line feeds and tabs apart.
+
+    A terminal obeys them, and a model writes whatever characters it was trained on.
+
+    Args:
+        text: for a terminal.
+
+    Returns:
+        The text, an escape character as the four signs of \\x1b.
+    """
+    return text.translate(CONTROLS)
 
 
 def read_text(path: Path, encoding: str | None = None) -> tuple[bytes, str]:

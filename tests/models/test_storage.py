@@ -1,10 +1,13 @@
 """Every kind of model comes back from its two files, and is refused where another is wanted."""
 
+import contextlib
+import hashlib
 import json
 
 import jax
 import numpy as np
 import pytest
+import safetensors.numpy
 from flax import nnx
 
 import lstm_jax
@@ -91,8 +94,113 @@ def test_a_description_that_does_not_fit_is_refused(changes, words, tmp_path):
     path = tmp_path / DESCRIPTION
     description = json.loads(path.read_text()) | changes
     kept = {name: value for name, value in description.items() if value is not None}
-    path.write_text(json.dumps(kept))
+    path.write_text(json.dumps(kept | {"digest": storage._digest(kept)}))
     with pytest.raises(ModelError, match=words) as caught:
         storage.load(tmp_path)
     assert "\n" not in str(caught.value)
     assert str(tmp_path) in str(caught.value)
+
+
+def altered(folder, **changes):
+    """Change what a description says, digest and all, as somebody who means harm would."""
+    path = folder / DESCRIPTION
+    description = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps(description | {"digest": storage._digest(description)}))
+
+
+def reweighed(folder, arrays):
+    """Put other arrays in the weights' place."""
+    weights = safetensors.numpy.save(arrays)
+    (folder / WEIGHTS).write_bytes(weights)
+    altered(folder, sha256=hashlib.sha256(weights).hexdigest())
+
+
+def test_no_flipped_bit_of_a_description_goes_unseen(tmp_path):
+    save(tmp_path)
+    path = tmp_path / DESCRIPTION
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for bit in rng.choice(8 * len(content), 300, replace=False).tolist():
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        with contextlib.suppress(ModelError):
+            # A letter's case in an escape may be another, and say the same.
+            assert storage.describe(tmp_path) == json.loads(content)
+
+
+def test_what_was_written_before_there_was_a_digest_is_read(tmp_path):
+    network = save(tmp_path)
+    path = tmp_path / DESCRIPTION
+    description = json.loads(path.read_text()) | {"format": 1}
+    del description["digest"]
+    path.write_text(json.dumps(description))
+    found = storage.load(tmp_path).network
+    np.testing.assert_array_equal(found.output_kernel[...], network.output_kernel[...])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"config": {"num_layers": 10**9}},
+            "describes 1,000,000,000 layers, and",
+        ),
+        ({"config": {"hidden_features": 10**12}}, "model"),
+        ({"config": {"hidden_features": -3}}, "cannot be used"),
+        ({"config": {"num_layers": True, "cell": 3}}, "cell must be one of"),
+        ({"in_features": 10**15}, "model"),
+        ({"out_features": [1]}, "cannot be used"),
+        ({"card": {"deep": 1}, "config": 7}, "cannot be used"),
+    ],
+)
+def test_a_size_is_not_believed(changes, words, tmp_path):
+    save(tmp_path)
+    altered(tmp_path, **changes)
+    with pytest.raises(ModelError, match=words) as caught:
+        storage.load(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_deep_nesting_is_one_line(tmp_path):
+    save(tmp_path)
+    (tmp_path / DESCRIPTION).write_text("[" * 200_000)
+    with pytest.raises(ModelError, match="cannot be read"):
+        storage.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: a * np.float32(np.nan), "values that are no finite numbers"),
+        (lambda a: a.astype(np.float64), "should be float32 or float16, found float64"),
+        (lambda a: a.astype(np.int32), "should be float32 or float16, found int32"),
+        (lambda a: a[:, :-1].copy(), "should be"),
+    ],
+)
+def test_weights_that_are_none_are_refused(change, words, tmp_path):
+    save(tmp_path)
+    arrays = safetensors.numpy.load_file(tmp_path / WEIGHTS)
+    arrays["output_kernel"] = change(arrays["output_kernel"])
+    reweighed(tmp_path, arrays)
+    with pytest.raises(ModelError, match=words):
+        storage.load(tmp_path)
+
+
+def test_many_arrays_that_are_not_the_models_are_refused_at_once(tmp_path):
+    save(tmp_path)
+    arrays = safetensors.numpy.load_file(tmp_path / WEIGHTS)
+    reweighed(tmp_path, arrays | {f"extra{i}": np.zeros(0, np.float32) for i in range(2_000)})
+    with pytest.raises(ModelError, match="'extra0', which the model has not"):
+        storage.load(tmp_path)
+
+
+@pytest.mark.parametrize("size", [2**63, 10**7 + 1, 0])
+def test_a_header_that_lies_is_refused(size, tmp_path):
+    save(tmp_path)
+    weights = size.to_bytes(8, "little") + (tmp_path / WEIGHTS).read_bytes()[8:]
+    (tmp_path / WEIGHTS).write_bytes(weights)
+    altered(tmp_path, sha256=hashlib.sha256(weights).hexdigest())
+    with pytest.raises(ModelError) as caught:
+        storage.load(tmp_path)
+    assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ from safetensors.numpy import save as save_tensors
 
 import lstm_jax
 from lstm_jax import LanguageModel, ModelError, Vocabulary
+from lstm_jax.models import storage
 from lstm_jax.models.storage import DESCRIPTION, WEIGHTS, released
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
@@ -67,6 +68,7 @@ def describe(folder, **changes):
     path = folder / DESCRIPTION
     description = json.loads(path.read_text(encoding="utf-8")) | changes
     kept = {name: value for name, value in description.items() if value is not None}
+    kept["digest"] = storage._digest(kept)
     path.write_text(json.dumps(kept), encoding="utf-8")
 
 
@@ -176,7 +178,7 @@ def test_a_description_that_is_none_is_refused(saved, content):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"format": 2}, "'CharLM' in format 2"),
+        ({"format": 3}, "'CharLM' in format 3"),
         ({"format": None}, "format None"),
         ({"kind": "Oracle"}, "describes 'Oracle'"),
         ({"sha256": None}, "sha256"),
