@@ -39,7 +39,7 @@ lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
 lstm_jax.train.data: - download scaler audio memory synthetic text sentiment series shakespeare
 lstm_jax.train.data: speech tables tang windows
-lstm_jax.train.run: - audience lock checkpoints state update health meter
+lstm_jax.train.run: - audience lock machine checkpoints state update health meter
 lstm_jax.train.forecasts: - errors baselines
 lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples judge task evaluate predict

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Annotated, TypeVar, get_type_hints
+from typing import Annotated, Literal, TypeVar, get_type_hints
 
 import tyro
 
@@ -73,6 +73,8 @@ class TrainConfig:
     """Steps between lines of health.jsonl; 0 writes none. A line costs the time of 2 to 4 steps."""
     checkpoint_every: int = 200
     """Steps between writes of the latest checkpoint; 0 writes at the end of epochs only."""
+    keep: Literal[1, 2] = 2
+    """Latest checkpoints on the disk: of two, the older is taken where the newer is damaged."""
     max_steps: int | None = None
     """Stop after so many steps, the schedule unchanged; --resume goes on from there."""
     patience: int | None = None

@@ -23,7 +23,7 @@ Source: TypeAlias = Literal["latest", "best"]
 
 
 FREE = frozenset(
-    {"max_steps", "log_every", "health_every", "checkpoint_every", "epochs", "patience"}
+    {"max_steps", "log_every", "health_every", "checkpoint_every", "keep", "epochs", "patience"}
 )
 """What may change on a resume: how long to train, and how often to write. The rest is the run."""
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import jax
 from flax import nnx
@@ -21,11 +22,15 @@ from lstm_jax.train.folder import CHECKPOINTS, CONFIG, check_checkpoint
 from lstm_jax.train.folder import prepare as prepare  # what comes before `train`
 from lstm_jax.train.run import checkpoints, lock
 from lstm_jax.train.run.audience import quiet_where_nobody_listens
+from lstm_jax.train.run.checkpoints import DamagedError
 from lstm_jax.train.run.health import make_health
+from lstm_jax.train.run.machine import elsewhere, platform
 from lstm_jax.train.run.meter import DivergedError, Meter, cut
 from lstm_jax.train.run.state import all_finite, make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
 from lstm_jax.train.task import M, Task
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,10 @@ def _train(
     best: float | None = None
     solved, waited = False, 0  # validations since the best
     if checkpoints.exists(latest):
-        state, metadata = checkpoints.load(latest, state)
+        state, metadata = _newest_whole(latest, state, console)
         check_checkpoint(latest, metadata, config, task)
+        for line in elsewhere(metadata):
+            console.print(line, soft_wrap=True)
         best = metadata["best_valid_loss"]
         # Checkpoints written before there were these have neither.
         solved, waited = metadata.get("solved", False), metadata.get("waited", 0)
@@ -128,8 +135,12 @@ def _train(
         if not all_finite(state.params):
             raise DivergedError(f"the parameters are not finite after step {step:,}")
         verdict = {"best_valid_loss": best, "solved": solved, "waited": waited}
-        run = {"config": problems.to_dict(config)}
-        checkpoints.save(where, state, metadata={**verdict, **run, **task.identity})
+        run = {"config": problems.to_dict(config), "platform": platform()}
+        checkpoints.save(
+            where, state,
+            metadata={**verdict, **run, **task.identity},
+            keep_old=where == latest and config.keep > 1,
+        )  # fmt: skip
 
     def over() -> bool:
         return solved or (config.patience is not None and waited >= config.patience)
@@ -185,6 +196,20 @@ def _train(
             raise DivergedError(f"{error}: the run diverged; {_way_on(folder, config)}") from None
     number = stopped[0] if stopped else None
     return Result(step, step >= total_steps or over(), best, number)
+
+
+def _newest_whole(latest: Path, state: S, console: Console) -> tuple[S, dict[str, Any]]:
+    """Load the newest checkpoint that is as it was written; damaged ones are set aside."""
+    while True:
+        try:
+            return checkpoints.load(latest, state)
+        except DamagedError as error:
+            if not checkpoints.has_older(latest):
+                raise
+            aside = checkpoints.set_aside(latest)
+            console.print(
+                f"{error}: it was moved to {aside}, and the one before it is taken", soft_wrap=True
+            )
 
 
 def _way_on(folder: Path, config: TrainConfig) -> str:

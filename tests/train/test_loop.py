@@ -399,17 +399,50 @@ def test_nothing_to_resume(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_checkpoint_stops_the_run_and_nothing_is_overwritten(whole, tmp_path):
-    folder = copy(whole[0], tmp_path)
-    array = max(latest(folder).rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
+def damage(folder):
+    array = max(folder.rglob("*"), key=lambda p: p.stat().st_size if p.is_file() else 0)
     content = bytearray(array.read_bytes())
     content[len(content) // 2] ^= 1
     array.write_bytes(content)
+
+
+def test_where_the_only_checkpoint_is_damaged_nothing_is_overwritten(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    shutil.rmtree(folder / "checkpoints" / "latest.old")
+    damage(latest(folder))
     loop.prepare(folder, CONFIG, resume=True, overwrite=False)
-    before = digest(folder)
+    before = digest(folder / "checkpoints")
     with pytest.raises(CheckpointError, match="is damaged"):
         loop.train(CONFIG, folder, console=Console(file=io.StringIO()))
-    assert digest(folder) == before
+    assert digest(folder / "checkpoints") == before
+
+
+def test_of_two_checkpoints_the_older_is_taken_where_the_newer_is_damaged(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    damage(latest(folder))
+    _, said = run(folder, resume=True)
+    aside = folder / "checkpoints" / "latest.damaged-1"
+    assert "is damaged: found SHA-256" in said
+    assert f"it was moved to {aside}" in said
+    assert aside.is_dir()
+    assert_same_bytes(folder, whole[0])
+    assert_metrics_whole(folder)
+
+
+def test_one_checkpoint_is_kept_where_one_is_asked_for(tmp_path):
+    run(tmp_path, replace(CONFIG, keep=1, max_steps=6))
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert names == {"latest", "best"}
+
+
+def test_another_machine_is_said_when_a_run_goes_on_there(tmp_path, monkeypatch):
+    run(tmp_path, replace(CONFIG, max_steps=2))
+    monkeypatch.setenv(
+        "XLA_FLAGS", os.environ.get("XLA_FLAGS", "") + " --xla_cpu_enable_xprof_traceme=false"
+    )
+    _, said = run(tmp_path, replace(CONFIG, max_steps=3), resume=True)
+    assert "the run was saved with XLA_FLAGS " in said
+    assert "it goes on, but to other bits than there" in said
 
 
 def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):

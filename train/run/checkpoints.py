@@ -41,7 +41,13 @@ class CheckpointError(UserError, RuntimeError):
     """A checkpoint cannot be written, or cannot be trusted; the message is one line."""
 
 
-def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
+class DamagedError(CheckpointError):
+    """A checkpoint is not as it was written."""
+
+
+def save(
+    folder: Path, tree: Tree, *, metadata: Mapping[str, object], keep_old: bool = False
+) -> None:
     """Write `tree`, a pytree of jax arrays, and the JSON dict `metadata` as one checkpoint.
 
     A checkpoint already at `folder` is replaced, with whatever else lies inside it, and stays
@@ -51,6 +57,7 @@ def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
         folder: of the checkpoint.
         tree: its leaves are non-empty jax arrays.
         metadata: for JSON.
+        keep_old: leave the earlier checkpoint beside the new one, in `latest.old`.
 
     Raises:
         CheckpointError: a leaf is not a non-empty jax array, the metadata is not JSON, the folder
@@ -104,7 +111,8 @@ def save(folder: Path, tree: Tree, *, metadata: Mapping[str, object]) -> None:
             os.rename(folder, old)
         os.rename(new, folder)
         _fsync(folder.parent)
-        _remove(old)
+        if not keep_old:
+            _remove(old)
     except OSError as error:
         raise CheckpointError(
             f"could not put the checkpoint at {folder} in its place: {error}; "
@@ -145,6 +153,39 @@ def load(folder: Path, like: T) -> tuple[T, dict]:
             f"{type(error).__name__}: {error}; check the installed orbax-checkpoint"
         ) from error
     return jax.tree.unflatten(jax.tree.structure(like), leaves), _read_metadata(found, manifest)
+
+
+def has_older(folder: Path) -> bool:
+    """Say whether there is another checkpoint than the one that `load` would read.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    folder = Path(folder).resolve()
+    places = [folder, _beside(folder, "new"), _beside(folder, "old")]
+    return sum(_filled(place) for place in places) > 1
+
+
+def set_aside(folder: Path) -> Path:
+    """Move a damaged checkpoint out of the way, so that an older one is found in its place.
+
+    Args:
+        folder: of the checkpoint.
+
+    Returns:
+        Where it is now, whole as it was found.
+
+    Raises:
+        CheckpointError: it cannot be moved.
+    """
+    found, number = _found(folder), 1
+    while (aside := _beside(Path(folder).resolve(), f"damaged-{number}")).exists():
+        number += 1
+    try:
+        os.rename(found, aside)
+    except OSError as error:
+        raise CheckpointError(f"could not move {found} to {aside}: {error}") from error
+    return aside
 
 
 def read_metadata(folder: Path) -> dict:
@@ -267,7 +308,7 @@ def _write_manifest(folder: Path, leaves: list) -> None:
 def _read_manifest(folder: Path) -> dict:
     for name in (MANIFEST, DIGEST):
         if not (folder / name).is_file():
-            raise CheckpointError(
+            raise DamagedError(
                 f"{folder} is half-written or no checkpoint: found no {name} in it; "
                 "load another checkpoint, or move this one away and train again"
             )
@@ -307,8 +348,8 @@ def _read_metadata(folder: Path, manifest: dict) -> dict:
     return json.loads(_read_file(folder, manifest, METADATA).read_bytes())
 
 
-def _damaged(path: Path, found: str) -> CheckpointError:
-    return CheckpointError(
+def _damaged(path: Path, found: str) -> DamagedError:
+    return DamagedError(
         f"{path} is damaged: {found}; restore it from a copy, or load another checkpoint"
     )
 
