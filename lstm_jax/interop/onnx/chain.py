@@ -63,9 +63,12 @@ def check_chain(
 def _way_down(graph: GraphProto, above: NodeProto) -> tuple[list[NodeProto], str]:
     """What is between a node and the recurrent one that it reads, and the name of what it reads."""
     producers = {name: node for node in graph.node for name in node.output}
-    between, name = [], above.input[0]
+    between, name, passed = [], above.input[0], set()
     while name in producers and producers[name].op_type not in OPERATORS:
         node = producers[name]
+        if name in passed:
+            raise ValueError(f"the graph goes round in a circle: {name!r} hangs on itself")
+        passed.add(name)
         if not node.input:
             break
         if node.op_type != "Identity":

@@ -18,6 +18,7 @@ from lstm_jax.interop.onnx.attributes import (
     ranked,
 )
 from lstm_jax.interop.onnx.chain import check_chain
+from lstm_jax.interop.onnx.file import damage_in_words, read_file
 from lstm_jax.interop.onnx.format import OPERATORS, onnx_package
 from lstm_jax.interop.onnx.node import STORED, Recurrence, read_node
 from lstm_jax.interop.onnx.stored import origin, stored_arrays
@@ -31,6 +32,7 @@ Arrays = Mapping[str, Array | np.ndarray]
 FIRST_OPSET = 7
 
 
+@damage_in_words
 def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Array, ...]:
     """Evaluate an ONNX model whose graph is one LSTM, GRU or RNN node.
 
@@ -82,6 +84,7 @@ def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Ar
     return tuple(results[output.name] for output in graph.output)
 
 
+@damage_in_words
 def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
     """The recurrent layers of an ONNX model, bottom first, each with its one or two directions.
 
@@ -185,7 +188,7 @@ def _evaluate(node: NodeProto, arrays: Arrays) -> dict[str, Array]:
 def _read(model: ModelProto | str | Path) -> ModelProto:
     onnx = onnx_package()
     if isinstance(model, (str, Path)):
-        return onnx.load(model)
+        return read_file(Path(model))
     if not isinstance(model, onnx.ModelProto):
         raise TypeError(f"model must be an onnx.ModelProto or a path, got {type(model).__name__}")
     return model

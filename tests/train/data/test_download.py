@@ -302,6 +302,27 @@ def test_a_broken_archive_is_refused(archived, cache, monkeypatch):
     assert "cannot unpack https://example.invalid/pinned/all.tar.gz into" in refusal(archived)
 
 
+def test_a_member_is_not_unpacked_to_a_size_that_it_claims(archived, cache, monkeypatch):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        info = tarfile.TarInfo("toy-1/data/a.txt")
+        info.size = 3 * 2**30
+        archive.fileobj.write(info.tobuf())
+    serve(monkeypatch, {"all.tar.gz": file.getvalue()})
+    assert "claims 3,221,225,472 bytes" in refusal(archived)
+
+
+def test_a_link_in_an_archive_is_not_followed(archived, cache, monkeypatch):
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w:gz") as archive:
+        for name in archived.files:
+            info = tarfile.TarInfo(f"toy-1/data/{name}")
+            info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(info)
+    serve(monkeypatch, {"all.tar.gz": file.getvalue()})
+    assert "is missing from" in refusal(archived)
+
+
 def test_an_archive_out_of_reach_says_what_to_do(archived, cache):
     message = refusal(archived)
     assert "https://example.invalid/pinned/all.tar.gz failed with ConnectionError" in message
