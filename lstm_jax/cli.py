@@ -323,6 +323,18 @@ def data(arguments: list[str]) -> None:
     _print(figures, said, as_json=options.json)
 
 
+@command
+def doctor(arguments: list[str]) -> None:
+    """Check that this machine computes what the equations say."""
+    from lstm_jax.train.doctor import DoctorOptions, examine
+
+    options = parse(DoctorOptions, arguments, f"{PROGRAM} doctor", description=doctor.__doc__)
+    figures, said, well = examine()
+    _print(figures, said, as_json=options.json)
+    if not well:
+        sys.exit(1)
+
+
 def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:
     _print_json(figures) if as_json else print(printable(said))
 

@@ -50,7 +50,7 @@ lstm_jax.train.tasks.speech: - config task predict evaluate problem
 lstm_jax.train.tasks.text: - config score task evaluate problem
 lstm_jax.train.forecasts: verdict picture
 lstm_jax.train.tasks.series: evaluate problem
-lstm_jax.train: problems predict evaluate sets folder loop fitting
+lstm_jax.train: problems predict evaluate sets folder loop fitting doctor
 lstm_jax.configs: - adding copy order sensor sentiment shakespeare sine smoke speech stocks tang
 lstm_jax.configs: weather
 lstm_jax.train: fit -

@@ -91,7 +91,7 @@ def poet(tmp_path_factory):
         (
             "compose",
             "no command 'compose'; the commands are train, sample, evaluate, predict, forecast, "
-            "diagnose, data",
+            "diagnose, data, doctor",
         ),
         ("train opera", f"no recipe 'opera'; the recipes are {RECIPES}"),
         ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),

@@ -85,7 +85,7 @@ def test_damaged_files_are_refused_in_words(model, tmp_path):
     path = tmp_path / "model.onnx"
     for stop in rng.integers(0, len(content), 20):
         path.write_bytes(content[:stop])
-        with pytest.raises(ValueError, match="ONNX|graph"):
+        with pytest.raises(ValueError, match=r"ONNX|graph"):
             load(path)
     for place in rng.integers(0, len(content), 200):
         damaged = bytearray(content)
