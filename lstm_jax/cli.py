@@ -1,4 +1,4 @@
-"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | data`.
+"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | export | data | doctor`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once. A new command is a function with `@command`.
@@ -299,9 +299,10 @@ def diagnose(arguments: list[str]) -> None:
 
     from lstm_jax.report.command import DiagnoseOptions, run
     from lstm_jax.report.folder import PAGE
+    from lstm_jax.train.diagnose import find
 
     options = parse(DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__)
-    found = run(options, Console(stderr=True, highlight=False, markup=False))
+    found = run(options, Console(stderr=True, highlight=False, markup=False), find)
     if options.json:
         _print_json(found.figures())
         return
@@ -311,6 +312,15 @@ def diagnose(arguments: list[str]) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
     console.print(f"the report: {options.folder / PAGE}", soft_wrap=True)
+
+
+@command
+def export(arguments: list[str]) -> None:
+    """Write a trained model to a file for other programs: ONNX or safetensors."""
+    from lstm_jax.export.command import ExportOptions, run
+
+    options = parse(ExportOptions, arguments, f"{PROGRAM} export", description=export.__doc__)
+    print(run(options))
 
 
 @command

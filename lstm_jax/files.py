@@ -79,7 +79,12 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def safetensors_bytes(arrays: Mapping[str, ArrayLike], dtype: DTypeLike | None = None) -> bytes:
+def safetensors_bytes(
+    arrays: Mapping[str, ArrayLike],
+    dtype: DTypeLike | None = None,
+    *,
+    metadata: dict[str, str] | None = None,
+) -> bytes:
     """Lay arrays out as a safetensors file, row by row, in whatever order they lie in memory.
 
     The format knows one order, C's, and its writer copies memory as it lies: of a transposed
@@ -88,8 +93,10 @@ def safetensors_bytes(arrays: Mapping[str, ArrayLike], dtype: DTypeLike | None =
     Args:
         arrays: by their names.
         dtype: that they are stored in; their own if None.
+        metadata: what stands beside them; nothing if None.
 
     Returns:
         What belongs in the file.
     """
-    return save({name: np.array(array, dtype, order="C") for name, array in arrays.items()})
+    ordered = {name: np.array(array, dtype, order="C") for name, array in arrays.items()}
+    return save(ordered, metadata)

@@ -91,7 +91,7 @@ def poet(tmp_path_factory):
         (
             "compose",
             "no command 'compose'; the commands are train, sample, evaluate, predict, forecast, "
-            "diagnose, data, doctor",
+            "diagnose, export, data, doctor",
         ),
         ("train opera", f"no recipe 'opera'; the recipes are {RECIPES}"),
         ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),
@@ -116,6 +116,18 @@ def poet(tmp_path_factory):
 )
 def test_a_mistake_in_the_arguments(arguments, said, refused):
     assert said in refused(*arguments.split())
+
+
+def test_a_model_is_exported(call, refused, model, tmp_path):
+    path = tmp_path / "model.safetensors"
+    code, out, err = call("export", model, "--to", path)
+    assert (code, err) == (0, "")
+    assert out.startswith(f"wrote {path}, ")
+    assert out.count("\n") == 1
+    assert "is there already" in refused("export", model, "--to", path)
+    assert "must end in .onnx or .safetensors" in refused("export", model, "--to", tmp_path / "m")
+    assert "--to" in refused("export", model)
+    assert "invalid choice" in refused("export", model, "--to", path, "--layout", "mxnet")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from lstm_jax.models.storage import Stored
+from lstm_jax.report.rows import Rows, Texts
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.look import Look
 from lstm_jax.train.runs import Run
@@ -52,6 +53,9 @@ class Problem(Generic[C]):
         backtests: whether it knows what `scope.backtest` is.
         asks: a command, "predict" or "forecast" -> what it asks of one of the models.
         run: what `fit` and `load` give of one of its runs.
+        rows: `rows(stored, config, count, steps)` gives data that a model did not learn from, for
+            `lstm-jax diagnose`: at most so many sequences, of at most so many steps; may raise a
+            ModelError or DataError.
         data: name of each of its data sets -> what loads and describes it.
         before: names that it once had in config.json -> what makes those values today's.
     """
@@ -66,6 +70,7 @@ class Problem(Generic[C]):
     backtests: bool = False
     asks: Mapping[str, Ask[Any]] = field(default_factory=dict)
     run: type[Run[Any]] = Run
+    rows: Callable[[Stored, C, int, int], Rows | Texts] | None = None
     data: Mapping[str, Callable[[], Told]] = field(default_factory=dict)
     before: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = field(
         default_factory=dict

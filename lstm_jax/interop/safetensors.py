@@ -48,6 +48,21 @@ def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
     Raises:
         ValueError: what is no such tuple, or arrays that do not fit one another.
     """
+    write_whole(Path(path), safetensors_bytes(named_arrays(layers)))
+
+
+def named_arrays(layers: tuple[Layer, ...]) -> dict[str, Array]:
+    """Give the arrays of layers by the names that they have in such a file.
+
+    Args:
+        layers: a tuple, bottom first, of parameters or `Directions`.
+
+    Returns:
+        Name -> array.
+
+    Raises:
+        ValueError: what is no such tuple, or arrays that do not fit one another.
+    """
     check_layers(layers)
     arrays = {}
     for k, layer in enumerate(layers):
@@ -56,7 +71,7 @@ def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
                 arrays |= _flatten(f"{k}.{side}", params)
         else:
             arrays |= _flatten(str(k), layer)
-    write_whole(Path(path), safetensors_bytes(arrays))
+    return arrays
 
 
 def load_safetensors(path: str | Path) -> tuple[Layer, ...]:

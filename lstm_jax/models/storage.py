@@ -103,7 +103,7 @@ def save(
     if np.dtype(dtype) not in (np.float32, np.float16):
         raise ValueError(f"dtype must be float32 or float16, got {np.dtype(dtype)}")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = safetensors_bytes(_flatten(nnx.state(network, nnx.Param)), dtype)
+    weights = safetensors_bytes(arrays_of(network), dtype)
     description = {
         "format": FORMAT,
         "kind": type(network).__name__,
@@ -116,6 +116,18 @@ def save(
     text = json.dumps(description, ensure_ascii=False, indent=1) + "\n"
     write_whole(folder / WEIGHTS, weights)
     write_whole(folder / DESCRIPTION, text)
+
+
+def arrays_of(network: Model[Any]) -> dict[str, Array]:
+    """Give a model's parameters by the names that they have in its file.
+
+    Args:
+        network: of any kind.
+
+    Returns:
+        Name, such as "output_bias", -> array.
+    """
+    return _flatten(nnx.state(network, nnx.Param))
 
 
 def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:

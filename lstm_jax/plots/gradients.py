@@ -35,6 +35,7 @@ def influence(
     *,
     band: tuple[ArrayLike, ArrayLike] | None = None,
     fractions: Mapping[str, float] = FRACTIONS,
+    label: str = "whole state s = (h, c)",
     axes: Axes | None = None,
 ) -> Figure:
     """Draw how much of its influence on the loss a past state has left, against its lag.
@@ -45,6 +46,7 @@ def influence(
         norms: ‖dL/ds‖ by lag, (T + 1,), such as `norms_by_lag` gives; drawn relative to lag 0.
         band: a lower and an upper curve around it, each (T + 1,), already relative to lag 0.
         fractions: names and fractions in (0, 1), marked where the influence stays below them.
+        label: what the norms are of.
         axes: to draw there; a new figure has its own.
 
     Returns:
@@ -55,10 +57,10 @@ def influence(
     lags = np.arange(len(norms))
     if band is not None:
         low, high = (positive(edge)[1:] for edge in band)
-        label = "10 to 90 % of the predictions"
-        axes.fill_between(lags[1:], low, high, color=COLOURS[0], alpha=0.15, lw=0, label=label)
+        most = "10 to 90 % of the predictions"
+        axes.fill_between(lags[1:], low, high, color=COLOURS[0], alpha=0.15, lw=0, label=most)
     curve = positive(norms / norms[0])
-    axes.plot(lags[1:], curve[1:], color=COLOURS[0], lw=2, label="whole state s = (h, c)")
+    axes.plot(lags[1:], curve[1:], color=COLOURS[0], lw=2, label=label)
     axes.set_yscale("log")
     log_lags(axes, len(norms) - 1)
     for (name, fraction), marker in zip(fractions.items(), "os^D" * len(fractions), strict=False):

@@ -19,22 +19,24 @@ def context_loss(
     whole: float | None = None,
     memory: int | None = None,
     marks: Mapping[str, int | None] | None = None,
+    unit: str = "nats per step",
     axes: Axes | None = None,
 ) -> Figure:
     """Draw the mean loss against how many steps were read before each prediction.
 
     Args:
         contexts: steps read, (L,).
-        losses: mean loss at each, (L,), in nats.
+        losses: mean loss at each, (L,).
         whole: the loss of the same predictions after reading everything.
         memory: the context from which on more does not help.
         marks: name -> a lag to mark, such as those of `influence_lag`; None is not drawn.
+        unit: of the losses.
         axes: to draw there; a new figure has its own.
 
     Returns:
         The figure.
     """
-    axes = begin(axes, "Loss against context", "context (steps read)", "loss (nats per step)")
+    axes = begin(axes, "Loss against context", "context (steps read)", f"loss ({unit})")
     axes.plot(contexts, losses, color=INK, marker="o", ms=4, lw=1.8, label="mean loss")
     if whole is not None:
         axes.axhline(whole, color=COLOURS[0], lw=1, ls="--", label="everything read")
@@ -58,26 +60,29 @@ def context_gap(
     *,
     errors: ArrayLike | None = None,
     tolerance: float | None = None,
+    unit: str = "nats",
     axes: Axes | None = None,
 ) -> Figure:
     """Draw what a bounded context costs: the loss above that after reading everything.
 
     Args:
         contexts: steps read, (L,).
-        gap: mean difference of the losses, (L,), in nats; what is not above 0 is left out.
+        gap: mean difference of the losses, (L,); what is not above 0 is left out.
         errors: standard errors of the mean difference, (L,).
         tolerance: a difference that counts as none.
+        unit: of the differences.
         axes: to draw there; a new figure has its own.
 
     Returns:
         The figure.
     """
-    axes = begin(axes, "What a bounded context costs", "context (steps read)", "loss above (nats)")
+    title, y = "What a bounded context costs", f"loss above ({unit})"
+    axes = begin(axes, title, "context (steps read)", y)
     style = {"color": INK, "marker": "o", "ms": 4, "lw": 1.8, "capsize": 3}
     label = "above everything read" + ("" if errors is None else " ± standard error")
     axes.errorbar(contexts, positive(gap), errors, label=label, **style)
     if tolerance is not None:
-        label = f"{tolerance:g} nats: counts as none"
+        label = f"{tolerance:.3g} {unit}: counts as none"
         axes.axhline(tolerance, color=SOFT, lw=0.8, ls=":", label=label)
     axes.set_yscale("log", nonpositive="clip")
     log_lags(axes, int(np.max(contexts)))

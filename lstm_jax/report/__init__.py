@@ -1,6 +1,9 @@
-"""Questions to a trained character model, asked while it reads real texts.
+"""Questions to a trained model, asked while it reads real data.
 
-    reading      from texts to rows of symbols, and from a model to what it did at each of them
+    rows         what a model is given to read: texts, or sequences with what they are judged by
+    reading      from a model to what it did at each step; what a report calls its things
+    streams      from texts to rows of symbols
+    readers      from models of every kind to the functions that the diagnostics take
     question     what a question is: ask, say, draw
     questions/   one file each
     diagnosis    ask them all: typed answers
@@ -9,14 +12,16 @@
     folder       the report's files, written whole and never over something else
     command      `lstm-jax diagnose`
 
-`diagnose` puts the questions, through `lstm_jax.diagnostics`. A question of one's own is a
-`Question`, given to it as one of `questions`.
+`diagnose` puts the questions to a language model, and `diagnose_rows` to any other model, through
+`lstm_jax.diagnostics`. A question of one's own is a `Question`, given to them as one of
+`questions`.
 """
 
-from lstm_jax.report.diagnosis import Diagnosis, diagnose
+from lstm_jax.report.diagnosis import Diagnosis, diagnose, diagnose_rows
 from lstm_jax.report.question import Picture, Question
 from lstm_jax.report.questions import QUESTIONS
 from lstm_jax.report.reading import ReportError, Settings
+from lstm_jax.report.rows import Rows, Texts
 
 __all__ = [
     "QUESTIONS",
@@ -24,6 +29,9 @@ __all__ = [
     "Picture",
     "Question",
     "ReportError",
+    "Rows",
     "Settings",
+    "Texts",
     "diagnose",
+    "diagnose_rows",
 ]

@@ -1,7 +1,7 @@
 """A report's folder: written whole or not at all, and never over something else.
 
 report.html       the questions: pictures, figures in words, what they mean; one file
-gates.html        every gate at every character of the first text
+gates.html        every gate of an LSTM at every step of the first row
 diagnosis.json    all figures
 *.png, *.svg      the pictures
 """

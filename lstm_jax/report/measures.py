@@ -51,7 +51,8 @@ def line(x: np.ndarray, y: np.ndarray) -> Line | None:
 def predictions(reading: Reading) -> tuple[Array, StackState, Callable[[StackState], Array]]:
     """Give the windows before some predictions of each text, side by side.
 
-    Each begins in the state in which the text has left the model there.
+    Each begins in the state in which the text has left the model there. Where a loss is of a whole
+    row, there is one of each, and the window is the row's end.
 
     Args:
         reading: of B texts; `settings` say how many predictions of each, and how long a window.
@@ -60,16 +61,25 @@ def predictions(reading: Reading) -> tuple[Array, StackState, Callable[[StackSta
         `(xs, state, loss)`: inputs (lags, N, E), states with leaves (N, H), and the summed loss
         of the predictions from states with leaves (lags, N, H).
     """
-    ends = prediction_ends(reading.settings, len(reading.streams.inputs))
+    ends, whole = _ends(reading), reading.whole
     windows = [window(reading, end, row) for row, of_row in enumerate(ends) for end in of_row]
     xs = jnp.stack([xs for xs, _ in windows], axis=1)
     start = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[state for _, state in windows])
-    targets = [reading.streams.targets[row, end - 1] for row, of in enumerate(ends) for end in of]
+    targets = reading.streams.targets
+    if not whole:
+        targets = np.array([targets[row, end - 1] for row, of in enumerate(ends) for end in of])
+    before = reading.states.h[: reading.settings.steps - len(xs)]
 
     def loss(states: StackState) -> Array:
-        return reading.reader.nats(states.h[-1], np.array(targets)).sum()
+        hs = jnp.concatenate([before, states.h]) if whole else states.h
+        return reading.reader.loss(hs, targets).sum()
 
     return xs, start, loss
+
+
+def _ends(reading: Reading) -> np.ndarray:
+    rows, settings = len(reading.streams.inputs), reading.settings
+    return np.full((rows, 1), settings.steps) if reading.whole else prediction_ends(settings, rows)
 
 
 def prediction_ends(settings: Settings, rows: int) -> np.ndarray:
@@ -108,6 +118,13 @@ def window(reading: Reading, end: int, row: int) -> tuple[Array, StackState]:
     else:
         start = reading.reader.start
     return reading.xs[first:end, row], start
+
+
+def without_a_cell(reading: Reading) -> str | None:
+    """Say why an LSTM's cell and gates cannot be asked about; None where they can."""
+    if reading.gates is not None:
+        return None
+    return f"its layers are of {type(reading.reader.params[0]).__name__}, without such a cell"
 
 
 def size_of(state: Tree) -> int:

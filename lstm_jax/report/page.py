@@ -6,19 +6,26 @@ import base64
 import html
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
+
+import numpy as np
 
 from lstm_jax.animation.document import document
 from lstm_jax.animation.page import gate_animation_html
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.report.diagnosis import Diagnosis
 from lstm_jax.report.question import Answered
-from lstm_jax.report.reading import Settings
+from lstm_jax.report.reading import Reading
+from lstm_jax.report.words import count
 
 HEAT = 10.0  # nats at which a character is as red as can be
+HEATED = (
+    "The redder a character, the less the model expected it (−ln <i>p</i>, from 0 to "
+    f"{HEAT:g} nats and more)."
+)
 
 A = TypeVar("A")
 
@@ -36,7 +43,7 @@ def report_html(diagnosis: Diagnosis, images: Images) -> str:
     Returns:
         An HTML document that needs no other file, but that it has a link to gates.html.
     """
-    model, reading = diagnosis.model, diagnosis.reading
+    reading = diagnosis.reading
     settings = reading.settings
     rows = (
         f"<tr><th scope=row>{_html(label)}</th><td>{_html(said)}</td></tr>"
@@ -44,36 +51,72 @@ def report_html(diagnosis: Diagnosis, images: Images) -> str:
     )
     number = defaultdict(lambda: "(not asked)")
     number.update({one.question.name: str(k + 1) for k, one in enumerate(diagnosis.answers)})
-    sections = (_section(one, number, settings, images) for one in diagnosis.answers)
-    facts = (
-        f"{model.num_layers} LSTM layers of {model.hidden_features}: a state s = (h, c) of "
-        f"{model.state_size:,} numbers. {len(reading.streams.symbols)} texts, {settings.steps} "
-        f"symbols of each, perplexity {reading.perplexity:.4g}."
-    )
+    sections = (_section(one, number, reading, images) for one in diagnosis.answers)
     footer = (
         f"lstm_jax {version('lstm_jax')}; float32; seed {settings.seed}. Natural logarithms and "
         "nats, where nothing else is said."
     )
     fields = {
         "title": _html(f"Diagnosis of {_name(diagnosis)}"),
-        "facts": _html(facts),
+        "facts": _html(_facts(diagnosis)),
+        "playing": _playing(reading),
         "summary": "".join(rows),
         "sections": "\n\n".join(sections),
         "source": _html(diagnosis.source),
-        "limit": f"{HEAT:g}",
+        "read": _losses(reading) if reading.whole else HEATED,
         "lang": _lang(diagnosis),
-        "texts": "".join(map(_text, reading.streams.symbols, reading.nats.T.tolist())),
+        "texts": "".join(_rows(reading)),
         "notes": "".join(f"<li>{_html(note)}</li>" for note in diagnosis.notes),
         "footer": _html(footer),
     }
     return document("lstm_jax.report", "report.html", fields, allowed="img-src data:")
 
 
-def _section(one: Answered[A], number: Numbers, settings: Settings, images: Images) -> str:
+def _facts(diagnosis: Diagnosis) -> str:
+    model, reading = diagnosis.model, diagnosis.reading
+    cell = type(reading.reader.params[0]).__name__.removesuffix("Params")
+    state = "a state s = (h, c)" if cell == "LSTM" else "a state"
+    layers = (
+        f"{count(model.num_layers, f'{cell} layer')} of {model.hidden_features}: {state} of "
+        f"{model.state_size:,} numbers."
+    )
+    rows, steps, words = len(reading.streams.inputs), reading.settings.steps, reading.reader.words
+    if reading.whole:
+        mean = f"{reading.losses.mean():.4g} ({words.unit})"
+        return f"{layers} {rows} {words.row}s, {steps} steps of each, mean loss {mean}."
+    return f"{layers} {rows} texts, {steps} symbols of each, perplexity {reading.perplexity:.4g}."
+
+
+def _playing(reading: Reading) -> str:
+    """A sentence with a link to the page of the gates, where there is one."""
+    if reading.gates is None:
+        return ""
+    words = reading.reader.words
+    return (
+        f', and <a href="gates.html">gates.html</a> shows every gate at every {words.symbol} of '
+        f"the first {words.row}"
+    )
+
+
+def _losses(reading: Reading) -> str:
+    low, middle, high = np.quantile(reading.losses, [0, 0.5, 1])
+    unit = _html(reading.reader.words.unit)
+    return f"Their losses ({unit}): {low:.3g} at least, median {middle:.3g}, {high:.3g} at most."
+
+
+def _rows(reading: Reading) -> Iterator[str]:
+    """A list item for each row that can be written."""
+    symbols, losses = reading.streams.symbols or [], reading.losses.T.tolist()
+    for row, loss in zip(symbols, losses, strict=False):
+        yield f"<li>{_html(' '.join(row))} ({loss:.3g})</li>" if reading.whole else _text(row, loss)
+
+
+def _section(one: Answered[A], number: Numbers, reading: Reading, images: Images) -> str:
     question, answer = one.question, one.answer
+    fields = {"settings": reading.settings, "number": number, "words": reading.reader.words}
 
     def filled(text: str) -> str:
-        return text.format(answer=answer, settings=settings, number=number)
+        return text.format(answer=answer, **fields)
 
     kinds = {True: '<figure class="single">', False: "<figure>"}
     figures = "\n".join(
@@ -81,6 +124,7 @@ def _section(one: Answered[A], number: Numbers, settings: Settings, images: Imag
         + f'<img alt="{picture.alt}" src="{_source(images[f"{picture.name}.png"])}">\n'
         f"<figcaption>{filled(picture.caption)}</figcaption></figure>"
         for picture in question.pictures
+        if picture.there(answer)
     )
     return f"""\
 <h2><span>{number[question.name]}</span>{question.title}</h2>
@@ -108,7 +152,7 @@ def _text(symbols: list[str], nats: list[float]) -> str:
 
 
 def gates_html(diagnosis: Diagnosis) -> str:
-    """Make the page that plays every gate at every symbol of the first text.
+    """Make the page that plays every gate at every symbol, or step, of the first row.
 
     Args:
         diagnosis: its reading has the gates.
@@ -117,9 +161,16 @@ def gates_html(diagnosis: Diagnosis) -> str:
         An HTML document that needs no other file.
     """
     reading = diagnosis.reading
+    symbols = (reading.streams.symbols or [None])[0]
+    if symbols is None:
+        shown = [f"{step + 1} " for step in range(len(reading.xs))]
+    elif reading.whole:
+        shown = [f"{symbol} " for symbol in symbols]
+    else:
+        shown = ["", *symbols[:-1]]
     return gate_animation_html(
-        ["", *reading.streams.symbols[0][:-1]],
-        [LSTMGates(*(gate[:, 0] for gate in layer)) for layer in reading.gates],
+        shown,
+        [LSTMGates(*(gate[:, 0] for gate in layer)) for layer in reading.gates or ()],
         [LSTMState(*(leaf[:, 0] for leaf in layer)) for layer in reading.states],
         title=f"The gates of {_name(diagnosis)}",
         lang=_lang(diagnosis),

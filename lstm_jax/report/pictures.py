@@ -25,6 +25,8 @@ def files(answers: Answers) -> dict[str, bytes]:
     with default_style():
         for one in answers:
             for picture in one.question.pictures:
+                if not picture.there(one.answer):
+                    continue
                 figure = picture.draw(one.answer, answers)
                 found[f"{picture.name}.png"] = _saved(figure, "png")
                 figure.set_layout_engine("none")  # it stands

@@ -32,6 +32,7 @@ class Picture(Generic[A]):
         caption: HTML, filled in as the texts of `Question` are.
         draw: `(answer, all answers) -> Figure`; matplotlib is imported when it is called.
         narrow: whether it is one panel, which would be too large in the width of the page.
+        there: whether an answer has it.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Picture(Generic[A]):
     caption: str
     draw: Callable[[A, Answers], Figure]
     narrow: bool = False
+    there: Callable[[A], bool] = lambda answer: True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ class Question(Generic[A]):
 
     The texts are HTML, and filled in by `str.format`: `{answer.predictions}` is a figure of the
     answer, `{settings.burn_in}` one of the settings, `{number[gates]}` the number that another
-    question has on the page.
+    question has on the page, `{words.row}` what a row is called, see `Words`.
 
     Attributes:
         name: of its entry in diagnosis.json.
@@ -62,6 +64,7 @@ class Question(Generic[A]):
         meaning: what the figures mean.
         how: how they were found.
         literature: who asked before.
+        lacks: why a model cannot be asked; None if it can.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Question(Generic[A]):
     meaning: str
     how: str
     literature: str
+    lacks: Callable[[Reading], str | None] = lambda reading: None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
-"""A character model reads texts, and every state and gate is kept.
-
-The bridge from `CharLM` to `lstm_jax.diagnostics`, and from texts to rows of one length.
-"""
+"""A model reads rows of one length, and every state and gate is kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
@@ -15,16 +12,12 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from lstm_jax.cells import LSTMGates, LSTMParams, Step, lstm_gates, lstm_step
+from lstm_jax.cells import LSTMGates, Step
 from lstm_jax.errors import UserError
-from lstm_jax.models.char_lm import CharLM
-from lstm_jax.models.losses import tied_log_probabilities
-from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.recurrence import StackState, stack, trace
+from lstm_jax.recurrence import StackState, trace
+from lstm_jax.trees import Tree
 
 S = TypeVar("S")
-
-MAX_UNKNOWN = 0.2  # share of the characters; with more, it is not a text for this model
 
 
 class ReportError(UserError, ValueError):
@@ -36,9 +29,9 @@ class Settings:
     """How much is read, and how closely it is looked at."""
 
     steps: int = 120
-    """Symbols read of each text."""
+    """Symbols read of each text; steps of other sequences, at most."""
     streams: int = 12
-    """Texts read, at most."""
+    """Texts read, at most. Of sequences with one loss each, `ends` times as many."""
     lags: int = 64
     """Steps that gradients are followed back, and the longest context."""
     ends: int = 4
@@ -57,39 +50,75 @@ QUICK = Settings(steps=30, streams=3, lags=12, ends=2, exponents=3, burn_in=6, s
 
 
 class Streams(NamedTuple):
-    """What is read: rows of T symbols.
+    """What is read: rows of T symbols, or of T steps.
 
     Attributes:
-        inputs: ids, (B, T): the end, which opens a text, and all symbols but the last.
-        targets: ids, (B, T): what is predicted.
-        symbols: the targets as they were written, B lists of T strings; "" is the end of a text.
+        inputs: of texts ids, (B, T): the end, which opens a text, and all symbols but the last.
+        targets: of texts ids, (B, T): what is predicted; else what each row is judged by, (B, ...).
+        symbols: of texts the targets as they were written, B lists of T strings, "" being the end
+            of a text; else the inputs so, or None where they cannot be written.
         notes: how the rows were made.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
-    symbols: list[list[str]]
+    symbols: list[list[str]] | None
     notes: list[str]
 
 
-class Reader(NamedTuple):
-    """A `CharLM` as the functions that `lstm_jax.diagnostics` takes.
+class Words(NamedTuple):
+    """What the report calls the things of a model.
 
     Attributes:
-        step: `(params, state, x) -> state`, a stack of LSTMs.
-        params: of every layer.
-        start: the state before a text, zeros, without batch axes.
-        embed: ids (...) -> inputs (..., E).
-        nats: `(h, targets) -> -ln p(target)`, of the top layer's h (..., H) and ids (...).
-        gates: `(params, state, x) ->` the gates of every layer, for `trace`.
+        symbol: what is read at a step.
+        row: what is read from its beginning to its end.
+        judged: what one loss is of.
+        unit: of a loss.
+        formula: a loss, in HTML.
+        spread: where the losses lie that are followed back.
+        reads: what the loss reads, in HTML.
     """
 
-    step: Step[tuple[LSTMParams, ...], StackState, Array]
-    params: tuple[LSTMParams, ...]
+    symbol: str = "character"
+    row: str = "text"
+    judged: str = "character"
+    unit: str = "nats"
+    formula: str = """\
+<span class="maths"><i>L</i> = −ln <i>p</i>(<i>x</i><sub><i>t</i>+1</sub> |
+<i>x</i><sub>≤<i>t</i></sub>)</span> of single predictions"""
+    spread: str = "spread over each text"
+    reads: str = "At lag 0 the loss reads the top layer's <i>h</i> alone."
+
+
+CHARACTERS = Words()
+"""Of a language model."""
+
+
+class Reader(NamedTuple):
+    """A model as the functions that `lstm_jax.diagnostics` takes.
+
+    Attributes:
+        step: `(params, state, x) -> state`, all layers.
+        params: of every layer.
+        start: the state before a row, zeros, without batch axes.
+        gates: `(params, state, x) ->` the gates of every layer, for `trace`; None of cells that
+            have no such gates.
+        loss: `(hs, targets) -> (N,)`, the losses of predictions from what the top layer said
+            before each, hs (T, N, H). Of a model that judges whole rows it takes all rows.
+        again: `k ->` the losses (B,) of all rows after reading the last k steps of each; None where
+            a loss follows every step.
+        least: the smallest such k.
+        words: what the report calls the things of this model.
+    """
+
+    step: Step[tuple[Tree, ...], StackState, Array]
+    params: tuple[Tree, ...]
     start: StackState
-    embed: Callable[[np.ndarray], Array]
-    nats: Callable[[Array, ArrayLike], Array]
-    gates: Callable[[tuple[LSTMParams, ...], StackState, Array], tuple[LSTMGates, ...]]
+    gates: Callable[[tuple[Tree, ...], StackState, Array], tuple[LSTMGates, ...]] | None
+    loss: Callable[[Array, ArrayLike], Array]
+    again: Callable[[int], np.ndarray] | None = None
+    least: int = 1
+    words: Words = CHARACTERS
 
 
 class Reading(NamedTuple):
@@ -100,8 +129,8 @@ class Reading(NamedTuple):
         streams: what it read.
         xs: inputs, (T, B, E).
         states: after each step, of every layer, leaves (T, B, H).
-        gates: at each step, of every layer, leaves (T, B, H).
-        nats: -ln p of every symbol, (T, B).
+        gates: at each step, of every layer, leaves (T, B, H); None of cells without them.
+        losses: of every symbol, (T, B), or of every row, (B,).
         settings: what was asked for.
     """
 
@@ -109,14 +138,19 @@ class Reading(NamedTuple):
     streams: Streams
     xs: Array
     states: StackState
-    gates: tuple[LSTMGates, ...]
-    nats: np.ndarray
+    gates: tuple[LSTMGates, ...] | None
+    losses: np.ndarray
     settings: Settings
+
+    @property
+    def whole(self) -> bool:
+        """Whether a loss is of a whole row, and not of each symbol."""
+        return self.reader.again is not None
 
     @property
     def perplexity(self) -> float:
         """Of all symbols read."""
-        return float(np.exp(self.nats.mean()))
+        return float(np.exp(self.losses.mean()))
 
 
 def check(settings: Settings) -> None:
@@ -139,111 +173,28 @@ def check(settings: Settings) -> None:
             )
 
 
-def reader(network: CharLM) -> Reader:
-    """Give a model as the functions that the diagnostics take.
-
-    Args:
-        network: of any number of layers.
-
-    Returns:
-        Its functions, and its parameters as they are now.
-    """
-    layers = network.lstm.params
-    embedding, bias = network.embedding[...], network.output_bias[...]
-    projection = network.projection[...]
-    start = StackState(jax.tree.map(lambda leaf: leaf[0], s) for s in network.initial_state(1))
-
-    def nats(h: Array, targets: ArrayLike) -> Array:
-        return -tied_log_probabilities(h @ projection, embedding, bias, jnp.asarray(targets))
-
-    def gates(params: tuple[LSTMParams, ...], state: StackState, x: Array) -> tuple[LSTMGates, ...]:
-        found = []
-        for layer, old in zip(params, state, strict=True):
-            found.append(lstm_gates(layer, old, x))
-            x = lstm_step(layer, old, x).h
-        return tuple(found)
-
-    step = stack(*[lstm_step] * len(layers))
-    return Reader(step, layers, start, lambda ids: embedding[ids], nats, gates)
-
-
-def make_streams(vocabulary: Vocabulary, texts: Sequence[str], settings: Settings) -> Streams:
-    """Make texts into rows of `settings.steps` symbols to predict, the end of a text being one.
-
-    A longer text is cut. Shorter ones are joined, each closed by its end, and the state is
-    carried from one to the next.
-
-    Args:
-        vocabulary: the model's.
-        texts: without line breaks.
-        settings: `steps` of a row, and at most `streams` rows.
-
-    Returns:
-        The rows, and notes on how they were made.
-
-    Raises:
-        ReportError: no row can be filled, or the model does not know the characters.
-    """
-    characters = sum(len(text) for text in texts)
-    unknown = sum(int((vocabulary.encode(t) == vocabulary.unknown_id).sum()) for t in texts)
-    if unknown > MAX_UNKNOWN * characters:
-        raise ReportError(
-            f"the model does not know {unknown:,} of the {characters:,} characters: give texts "
-            "such as it was trained on"
-        )
-    rows, row, joined, cut = [], [], 0, 0
-    for text in texts:
-        if len(rows) == settings.streams:
-            break
-        joined += bool(row)
-        row += [*text, ""]
-        if len(row) >= settings.steps:
-            cut += len(row) > settings.steps
-            rows.append(row[: settings.steps])
-            row = []
-    if not rows:
-        raise ReportError(
-            f"the texts hold {len(row):,} symbols with their ends, and {settings.steps} are "
-            "needed: give more of them"
-        )
-    notes = [f"{len(rows)} rows of {settings.steps} symbols, from {len(texts):,} texts"]
-    if joined:
-        notes.append(
-            f"{joined:,} texts were joined to the one before, an end between them; the state is "
-            "carried over, which the model may never have met in training"
-        )
-    if cut:
-        notes.append(f"{cut:,} rows were cut to {settings.steps} symbols")
-    if unknown:
-        notes.append(f"{unknown:,} of the characters unknown to the model, and read as such")
-    inputs = np.stack([encode(vocabulary, ["", *row[:-1]]) for row in rows])
-    targets = np.stack([encode(vocabulary, row) for row in rows])
-    return Streams(inputs, targets, rows, notes)
-
-
-def encode(vocabulary: Vocabulary, symbols: Sequence[str]) -> np.ndarray:
-    """Give the ids of characters and, where a symbol is "", of the end: int32 (T,)."""
-    ids = [vocabulary.encode(s)[0] if s else vocabulary.end_id for s in symbols]
-    return np.array(ids, np.int32)
-
-
-def read(reader: Reader, streams: Streams, settings: Settings) -> Reading:
+def read(reader: Reader, streams: Streams, xs: Array, settings: Settings) -> Reading:
     """Read the streams side by side, keeping every state and gate.
 
     Args:
         reader: the model.
         streams: B rows of T symbols.
+        xs: what the layers are given of them, (T, B, E).
         settings: kept beside what is found.
 
     Returns:
         The reading; float32, as the model is.
     """
-    step, params, start, embed, nats, gates = reader
-    xs = embed(streams.inputs.T)
-    begin = repeat(start, len(streams.inputs))
+    step, params, gates = reader.step, reader.params, reader.gates
+    begin = repeat(reader.start, xs.shape[1])
     _, kept = jax.jit(lambda: trace(step, params, xs, begin, gates=gates))()
-    losses = np.asarray(nats(kept.states.h, streams.targets.T))
-    return Reading(reader, streams, xs, kept.states, kept.gates, losses, settings)
+    hs, targets = kept.states.h, streams.targets
+    if reader.again is None:
+        flat = hs.reshape(1, -1, hs.shape[-1])
+        losses = reader.loss(flat, targets.T.reshape(-1)).reshape(hs.shape[:2])
+    else:
+        losses = jax.jit(reader.loss)(hs, targets)
+    return Reading(reader, streams, xs, kept.states, kept.gates, np.asarray(losses), settings)
 
 
 def repeat(state: S, count: int) -> S:

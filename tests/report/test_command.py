@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError
 from lstm_jax.report import command
 from lstm_jax.report.command import DiagnoseOptions
 from lstm_jax.report.poems import HELD_OUT
 from lstm_jax.report.reading import QUICK, ReportError, Settings
-from lstm_jax.text.language import load
 from lstm_jax.text.lines import TextFileError
 
 QUIET = Console(file=io.StringIO())
@@ -43,8 +43,9 @@ def test_texts_come_from_a_file(prose, tmp_path, monkeypatch):
 def test_simplified_characters_are_read_as_traditional(poet, tmp_path):
     path = tmp_path / "texts.txt"
     path.write_text("远游\n", encoding="utf-8")
-    texts, _ = command._texts(DiagnoseOptions(str(poet), file=path), load(poet))
-    assert texts == ("遠遊",)
+    options = DiagnoseOptions(str(poet), file=path)
+    found = command._data(options, storage.load(poet), options.settings, None)
+    assert found.texts == ("遠遊",)
 
 
 # --- mistakes ------------------------------------------------------------------------------------
@@ -52,7 +53,7 @@ def test_simplified_characters_are_read_as_traditional(poet, tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read"), (b"\xff\xfe\x00", "cannot be read"), (b" \n\n", "holds no text")],
+    [(None, "cannot be read"), (b"\xff\xfe\x00", "is not UTF-8 text"), (b" \n\n", "holds no text")],
 )
 def test_a_file_that_cannot_be_read_is_refused(content, said, prose, tmp_path):
     path = tmp_path / "texts.txt"

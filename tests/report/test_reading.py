@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.report import reading
+from lstm_jax.report import reading, streams
 from lstm_jax.report.reading import ReportError, Settings
 
 LETTERS = Vocabulary(tuple("abcdefgh"))
@@ -15,25 +15,25 @@ SHORT = Settings(steps=6, lags=3, burn_in=2)
 
 
 def symbols(*texts, settings=SHORT):
-    streams = reading.make_streams(LETTERS, texts, settings)
-    return ["".join(s or "|" for s in row) for row in streams.symbols], streams
+    made = streams.make_streams(LETTERS, texts, settings)
+    return ["".join(s or "|" for s in row) for row in made.symbols], made
 
 
 def test_long_texts_are_cut_and_short_ones_joined():
-    rows, streams = symbols("abcdefgh", "abc", "de", "ab")
+    rows, made = symbols("abcdefgh", "abc", "de", "ab")
     assert rows == ["abcdef", "abc|de"]
-    assert "1 texts were joined" in " ".join(streams.notes)
-    np.testing.assert_array_equal(streams.targets[1], [2, 3, 4, 0, 5, 6])
-    np.testing.assert_array_equal(streams.inputs[1], [0, 2, 3, 4, 0, 5])
+    assert "1 texts were joined" in " ".join(made.notes)
+    np.testing.assert_array_equal(made.targets[1], [2, 3, 4, 0, 5, 6])
+    np.testing.assert_array_equal(made.inputs[1], [0, 2, 3, 4, 0, 5])
     assert symbols("abcde")[0] == ["abcde|"]
     assert symbols(*["abcdef"] * 20)[0] == ["abcdef"] * 12
 
 
 def test_an_unknown_character_is_read_as_such_and_said():
-    rows, streams = symbols("abc?efgh")
+    rows, made = symbols("abc?efgh")
     assert rows == ["abc?ef"]
-    assert streams.targets[0, 3] == LETTERS.unknown_id
-    assert any("unknown" in note for note in streams.notes)
+    assert made.targets[0, 3] == LETTERS.unknown_id
+    assert any("unknown" in note for note in made.notes)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
     model = export_layers(layer)        # an LSTM, GRU or RNN, or parameters; a ModelProto
     model = export_char_lm(network)     # ids and state in, logits and state out
+    model = export_sequence_model(network)  # sequences in, a vector for each step out
     model = export_forecaster(network)  # windows in, forecasts out
     model = export_classifier(network)  # ids or vectors in, logits out
     onnx.save(model, "model.onnx")      # for onnxruntime and others
@@ -11,7 +12,7 @@
 Needs the package onnx: `pip install "lstm_jax[onnx]"`.
 """
 
-from lstm_jax.interop.onnx.export import export_char_lm, export_layers
+from lstm_jax.interop.onnx.export import export_char_lm, export_layers, export_sequence_model
 from lstm_jax.interop.onnx.load import load, run
 from lstm_jax.interop.onnx.models import export_classifier, export_forecaster
 from lstm_jax.interop.onnx.node import Recurrence, read_node
@@ -22,6 +23,7 @@ __all__ = [
     "export_classifier",
     "export_forecaster",
     "export_layers",
+    "export_sequence_model",
     "load",
     "read_node",
     "run",

@@ -12,6 +12,7 @@ from lstm_jax.interop.onnx.format import OPERATORS
 from lstm_jax.interop.onnx.graph import PLAIN, Graph, add_stack, directions_of, dtype_of
 from lstm_jax.interop.parameters import Layer, Params
 from lstm_jax.models.char_lm import CharLM
+from lstm_jax.models.sequence_model import SequenceModel
 from lstm_jax.nn.layers import GRU, LSTM, RNN, Recurrent
 
 if TYPE_CHECKING:
@@ -129,6 +130,51 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
     biased = graph.node("Add", [scores, graph.constant("output_bias", bias)], ["biased"])
     graph.node("Transpose", [biased], ["logits"], perm=[1, 0, 2])
     graph.output("logits", dtype, ["B", "T", embedding.shape[0]], first=True)
+    return graph.model(name)
+
+
+def export_sequence_model(
+    model: SequenceModel,
+    *,
+    initial_state: bool = False,
+    sequence_lens: bool = False,
+    name: str = "sequence_model",
+) -> ModelProto:
+    """Turn a `SequenceModel` into an ONNX model; B and T are symbolic.
+
+    Inputs: `xs` (B, T, D); if asked for, `sequence_lens` (B,) int32, and the state before the
+    sequences, `h_k` (1, B, H), and `c_k` of an LSTM, for every layer k. Outputs: `ys` (B, T, O),
+    which says nothing from `sequence_lens` on; with `initial_state` also `final_h_k`, `final_c_k`.
+
+    Args:
+        model: the network.
+        initial_state: take the state as inputs, and give it back; else it is zero.
+        sequence_lens: take lengths as an input; else all rows are T long.
+        name: of the graph.
+
+    Returns:
+        An `onnx.ModelProto` that the checker has passed, weights in the dtype they have here.
+
+    Raises:
+        ImportError: where onnx is not installed.
+        ValueError: for layers that the operators cannot hold, as in `export_layers`.
+    """
+    graph = Graph(
+        initial_state=initial_state, sequence_lens=sequence_lens, final_state=initial_state
+    )
+    layers, variant = of_module(model.recurrent, initial_state)
+    pairs = [directions_of(layer) for layer in layers]
+    kernel, bias = (np.asarray(array[...]) for array in (model.output_kernel, model.output_bias))
+    dtype = dtype_of(pairs, kernel, bias)
+    graph.input("xs", dtype, ["B", "T", pairs[0][0].input_kernel.shape[0]])
+    if sequence_lens:
+        graph.input("sequence_lens", np.dtype(np.int32), ["B"])
+    time_major = graph.node("Transpose", ["xs"], ["time_major"], perm=[1, 0, 2])
+    hs, _ = add_stack(graph, time_major, pairs, dtype, **variant)
+    product = graph.node("MatMul", [hs, graph.constant("output_kernel", kernel)], ["product"])
+    said = graph.node("Add", [product, graph.constant("output_bias", bias)], ["said"])
+    graph.node("Transpose", [said], ["ys"], perm=[1, 0, 2])
+    graph.output("ys", dtype, ["B", "T", bias.shape[0]], first=True)
     return graph.model(name)
 
 

@@ -25,10 +25,13 @@ UNIT_GROUPS = 64
 
 
 class LayerNorms(NamedTuple):
-    """‖dL/dh‖ and ‖dL/dc‖ of one layer, geometric means over the predictions, (lags + 1,)."""
+    """‖dL/dh‖ and ‖dL/dc‖ of one layer, geometric means over the predictions, (lags + 1,).
+
+    c is None of cells that have none.
+    """
 
     h: np.ndarray
-    c: np.ndarray
+    c: np.ndarray | None = None
 
 
 class UnitGroups(NamedTuple):
@@ -45,7 +48,7 @@ class UnitGroups(NamedTuple):
 
 @dataclass(frozen=True)
 class Influence:
-    """How much a past state matters to the loss of one character.
+    """How much a past state matters to the loss of one prediction.
 
     Attributes:
         lags: 0 to the longest, (lags + 1,).
@@ -57,7 +60,7 @@ class Influence:
         influence_lag: the lag from which on `relative` stays below a fraction; None if it does not.
         power_law: of ln `relative` against ln lag; None where it has no line.
         exponential: of ln `relative` against the lag; likewise.
-        units: of each layer.
+        units: of each layer; none of cells without a forget gate.
     """
 
     lags: np.ndarray
@@ -92,7 +95,7 @@ def ask(reading: Reading) -> Influence:
     _, found = jax.jit(lambda: diagnostics.adjoints(step, params, *problem))()
     by_layer = norms_by_lag(found)
     norms = whole(by_layer)
-    felt = norms[0] > 0  # a character foreseen with certainty has no gradient
+    felt = norms[0] > 0  # what was foreseen with certainty has no gradient
     relative = norms[:, felt] / norms[0, felt]
     ln_relative = mean_ln(relative)
     curve, lags = np.exp(ln_relative), np.arange(len(ln_relative))
@@ -116,7 +119,7 @@ def ask(reading: Reading) -> Influence:
         exponential=line(lags[1:], ln_relative[1:]),
         units=tuple(
             _unit_groups(wide(layer.c)[:, felt] / norms[0, felt, None], gates.f)
-            for layer, gates in zip(units, reading.gates, strict=True)
+            for layer, gates in zip(units, reading.gates or (), strict=bool(reading.gates))
         ),
     )
 
@@ -185,7 +188,8 @@ def draw(found: Influence, answers: Answers) -> Figure:
     from lstm_jax.plots import adjoint_norms, influence, new_figure
 
     figure = new_figure(2)
-    influence(found.relative, band=(found.low, found.high), axes=figure.axes[0])
+    state = "whole state s = (h, c)" if found.units else "whole state"
+    influence(found.relative, band=(found.low, found.high), label=state, axes=figure.axes[0])
     adjoint_norms(StackState(found.layers), axes=figure.axes[1])
     return figure
 
@@ -222,8 +226,7 @@ QUESTION = Question(
             caption="""\
 Left: ‖∂<i>L</i>/∂<i>s</i>‖ of the whole state against the lag, relative to lag 0; geometric mean
 over {answer.predictions} predictions, both axes logarithmic. Right: the same, not relative, for
-the hidden and the cell state of each layer. At lag 0 the loss reads the top layer's <i>h</i>
-alone.""",
+the hidden and the cell state of each layer. {words.reads}""",
             draw=draw,
         ),
         Picture(
@@ -234,18 +237,17 @@ alone.""",
 the predictions and over groups of units that keep for about as long (τ, question
 {number[gates]}). If the slow units are the memory, the upper rows stay dark to the right.""",
             draw=draw_units,
+            there=lambda found: bool(found.units),
         ),
     ),
     meaning="""\
-The adjoint of a past state is how much the loss of one character would change if that state were
-nudged. Where it vanishes, neither learning nor prediction can reach. A straight line in the left
-picture is a power law, which has no scale at which memory ends, as many exponentials of different
-rates can make together; a single exponential would bend down ever faster.""",
+The adjoint of a past state is how much the loss of one {words.judged} would change if that state
+were nudged. Where it vanishes, neither learning nor prediction can reach. A straight line in the
+left picture is a power law, which has no scale at which memory ends, as many exponentials of
+different rates can make together; a single exponential would bend down ever faster.""",
     how="""\
-<span class="maths"><i>L</i> = −ln <i>p</i>(<i>x</i><sub><i>t</i>+1</sub> |
-<i>x</i><sub>≤<i>t</i></sub>)</span> of single predictions, spread over each text; zeros added to
-every state, one reverse pass for the gradient with respect to all of them. The state before the
-window is the one that the text had led to.""",
+{words.formula}, {words.spread}; zeros added to every state, one reverse pass for the gradient with
+respect to all of them. The state before the window is the one that the {words.row} had led to.""",
     literature="Hochreiter 1991; Bengio, Simard &amp; Frasconi 1994; Pascanu, Mikolov &amp; "
     "Bengio 2013.",
 )

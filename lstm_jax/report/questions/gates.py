@@ -13,6 +13,7 @@ from jax import Array
 from lstm_jax import diagnostics
 from lstm_jax.cells import LSTMGates
 from lstm_jax.diagnostics import GateHistogram, Saturation
+from lstm_jax.report.measures import without_a_cell
 from lstm_jax.report.question import Answers, Lines, Picture, Question
 from lstm_jax.report.reading import Reading
 from lstm_jax.report.words import duration, percent
@@ -65,7 +66,7 @@ def ask(reading: Reading) -> Gates:
     Returns:
         Figures of every layer.
     """
-    return Gates(tuple(_of_layer(found) for found in reading.gates))
+    return Gates(tuple(_of_layer(found) for found in reading.gates or ()))
 
 
 @jax.jit
@@ -156,8 +157,9 @@ middle mixes. The timescale τ of a unit is the time after which its cell keeps 
 held, by its forget gate alone. Most memories may be short while a few long ones do the work:
 compare with question {number[context]}.""",
     how="""\
-<span class="maths">τ = −1 / mean ln <i>f<sub>t</sub></i></span> over all texts and steps: the
-mean of the logarithm, because it is the product of the gates that keeps.""",
+<span class="maths">τ = −1 / mean ln <i>f<sub>t</sub></i></span> over all {words.row}s and steps:
+the mean of the logarithm, because it is the product of the gates that keeps.""",
+    lacks=without_a_cell,
     literature="Karpathy, Johnson &amp; Fei-Fei 2015 (saturation); Tallec &amp; Ollivier 2018 "
     "(timescales).",
 )

@@ -137,7 +137,7 @@ QUESTION = Question(
             name="jacobians",
             alt="Norms of the steps' Jacobians, singular values of their products, and the bound",
             caption="""\
-The last steps of the first text. Left: the norms of the Jacobians <span
+The last steps of the first {words.row}. Left: the norms of the Jacobians <span
 class="maths"><i>J<sub>t</sub></i> = ∂<i>s<sub>t</sub></i>/∂<i>s</i><sub><i>t</i>−1</sub></span>.
 Middle: the largest singular values of <span
 class="maths">∂<i>s<sub>T</sub></i>/∂<i>s</i><sub><i>T</i>−lag</sub></span>. Right: the largest of

@@ -32,6 +32,7 @@ class Exponents:
         times: steps counted, of each row of the curve, (R,).
         curve, curve_spread: mean and standard deviation of the estimates over the texts, (R, k),
             in the order of the QR's columns.
+        row: what a text is called.
     """
 
     exponents: np.ndarray
@@ -41,6 +42,7 @@ class Exponents:
     times: np.ndarray
     curve: np.ndarray
     curve_spread: np.ndarray
+    row: str = "text"
 
 
 def ask(reading: Reading) -> Exponents:
@@ -52,7 +54,7 @@ def ask(reading: Reading) -> Exponents:
     Returns:
         The exponents over the whole state of all layers.
     """
-    step, params, start = reading.reader[:3]
+    step, params, start, *_ = reading.reader
     settings = reading.settings
     k = min(settings.exponents, size_of(start))
     key = jax.random.key(settings.seed)
@@ -73,7 +75,13 @@ def ask(reading: Reading) -> Exponents:
         times=np.asarray(found.times[0]),
         curve=curve.mean(0),
         curve_spread=curve.std(0),
+        row=reading.reader.words.row,
     )
+
+
+def figures(found: Exponents) -> dict[str, object]:
+    """Give what stands in diagnosis.json: numbers."""
+    return {name: value for name, value in vars(found).items() if name != "row"}
 
 
 def say(found: Exponents) -> str:
@@ -81,7 +89,7 @@ def say(found: Exponents) -> str:
     first, spread = found.mean[0], found.spread[0]
     texts, steps = len(found.exponents), found.times[-1]
     figure = (
-        f"λ₁ = {signed(first)} ± {spread:.2g} nats a step over {count(texts, 'text')} of "
+        f"λ₁ = {signed(first)} ± {spread:.2g} nats a step over {count(texts, found.row)} of "
         f"{count(steps, 'step')}"
     )
     near = int((first - found.mean[1:] < 1 / steps).sum())
@@ -96,13 +104,14 @@ def say(found: Exponents) -> str:
     fold = f"{found.e_folding:.3g} steps"
     if first < 0:
         return (
-            f"{figure}: contracting. Two runs over the same text meet, in the slowest direction by "
-            f"a factor e in {fold}.{settled}"
+            f"{figure}: contracting. Two runs over the same {found.row} meet, in the slowest "
+            f"direction by a factor e in {fold}.{settled}"
         )
     positive = int((found.mean > 0).sum())
     return (
-        f"{figure}: chaotic on these texts, {count(positive, 'direction')} of those computed "
-        f"growing. Two runs over the same text part by a factor e in {fold}.{settled}"
+        f"{figure}: chaotic on these {found.row}s, {count(positive, 'direction')} of those "
+        f"computed growing. Two runs over the same {found.row} part by a factor e in {fold}."
+        f"{settled}"
     )
 
 
@@ -127,6 +136,7 @@ def draw(found: Exponents, answers: Answers) -> Figure:
 QUESTION = Question(
     name="lyapunov",
     ask=ask,
+    figures=figures,
     doing="chaotic, contracting, or on the edge?",
     title="Is it chaotic, contracting, or on the edge?",
     say=say,
@@ -136,23 +146,24 @@ QUESTION = Question(
             name="lyapunov",
             alt="Lyapunov exponents and their convergence",
             caption="""\
-Left: the largest exponents of each text, their mean and standard deviation over the texts. Right:
-the estimates against the steps counted; where a curve still moves, the text is too short for it.
+Left: the largest exponents of each {words.row}, their mean and standard deviation over the
+{words.row}s. Right: the estimates against the steps counted; where a curve still moves, the
+{words.row} is too short for it.
 The columns of the QR are sorted only at the left.""",
             draw=draw,
         ),
     ),
     meaning="""\
 An exponent is the mean rate at which a small difference between two states grows while both runs
-read the same text. All below 0: the runs meet, and what the state was before is forgotten at that
-rate. The nearer the first is to 0, the longer the memory. Above 0 there would be chaos.""",
+read the same {words.row}. All below 0: the runs meet, and what the state was before is forgotten
+at that rate. The nearer the first is to 0, the longer the memory. Above 0 there would be chaos.""",
     how="""\
 <span class="maths"><i>Q<sub>t</sub></i> <i>R<sub>t</sub></i> = QR(<i>J<sub>t</sub></i>
 <i>Q</i><sub><i>t</i>−1</sub>), λ<sub><i>i</i></sub> = mean ln
 |<i>R</i><sub><i>t</i>,<i>ii</i></sub>|</span> after {settings.burn_in} steps that are not
 counted, over the whole state: over <i>h</i> alone the figure would be wrong. They are of finite
-time: the exponents of these texts, not limits. Directions whose rates are close are sorted out
-only over about 1/(λ<sub>1</sub> − λ<sub>2</sub>) steps, and on longer texts the first may lie
-nearer to 0.""",
+time: the exponents of these {words.row}s, not limits. Directions whose rates are close are sorted
+out only over about 1/(λ<sub>1</sub> − λ<sub>2</sub>) steps, and on longer {words.row}s the first
+may lie nearer to 0.""",
     literature="Benettin et al. 1980; Engelken, Wolf &amp; Abbott 2023; Vogt et al. 2022.",
 )

@@ -13,7 +13,15 @@ from jax import Array
 from lstm_jax import diagnostics
 from lstm_jax.diagnostics import Roads
 from lstm_jax.recurrence import StackState
-from lstm_jax.report.measures import line, mean_ln, norms_by_lag, predictions, whole, wide
+from lstm_jax.report.measures import (
+    line,
+    mean_ln,
+    norms_by_lag,
+    predictions,
+    whole,
+    wide,
+    without_a_cell,
+)
 from lstm_jax.report.question import Answers, Lines, Picture, Question
 from lstm_jax.report.reading import Reading
 from lstm_jax.report.words import percent, power
@@ -156,6 +164,7 @@ left of the gradient if that road alone, or the other alone, is open.""",
 The gradient of question {number[adjoints]} three times: whole, and with
 <code>stop_gradient</code> on the old <i>h</i>, or the old <i>c</i>, of every layer. The values
 are the same; only the backward pass changes.""",
+    lacks=without_a_cell,
     literature="Hochreiter &amp; Schmidhuber 1997 (constant error carousel); Kanuparthi et al. "
     "2019 (h-detach).",
 )

@@ -7,9 +7,15 @@ import pytest
 from flax import nnx
 from problems import assert_close, make_xs
 
-from lstm_jax.interop.onnx import export_classifier, export_forecaster, load
+from lstm_jax.interop.onnx import (
+    export_classifier,
+    export_forecaster,
+    export_sequence_model,
+    load,
+)
 from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
+from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 
 onnx = pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
@@ -96,6 +102,44 @@ def test_what_is_beyond_the_length_is_not_read(pooling, tmp_path):
     for row, length in enumerate(lengths):
         alone = model(jnp.asarray(xs[row : row + 1, :length]))
         assert_close(results[0][row], np.asarray(alone)[0], 1e-5)
+
+
+@pytest.mark.parametrize("lengths", [None, [T, 1, 4]], ids=["whole", "lengths"])
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_a_sequence_model_says_the_same(cell, lengths, tmp_path):
+    config = SequenceModelConfig(cell, 5, num_layers=2)
+    model = drawn(SequenceModel(D, 3, config, rngs=nnx.Rngs(0)))
+    exported = export_sequence_model(model, sequence_lens=lengths is not None)
+    xs = make_xs((B, T, D), dtype=np.float32)
+    feeds = {"xs": xs}
+    if lengths is not None:
+        lengths = feeds["sequence_lens"] = np.array(lengths, np.int32)
+    ys, named = in_onnxruntime(exported, feeds, tmp_path / "model.onnx")
+    assert named.name == "ys"
+    assert named.shape == ["B", "T", 3]
+    expected = np.asarray(model(xs, lengths=lengths)[1])
+    valid = np.arange(T) < np.broadcast_to(T if lengths is None else lengths, B)[:, None]
+    assert ys.dtype == expected.dtype
+    assert_close(ys[valid], expected[valid], 1e-5)
+    assert len(load(exported)) == 2
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_sequence_model_goes_on_from_its_state(cell, tmp_path):
+    model = drawn(SequenceModel(D, 3, SequenceModelConfig(cell, 5), rngs=nnx.Rngs(0)))
+    xs = make_xs((B, T, D), dtype=np.float32)
+    path = tmp_path / "model.onnx"
+    onnx.save(export_sequence_model(model, initial_state=True), path)
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    names = [one.name for one in session.get_outputs()]
+    letters = "hc" if cell == "lstm" else "h"
+    assert names == ["ys", *(f"final_{letter}_0" for letter in letters)]
+    state, said = {f"{letter}_0": np.zeros((1, B, 5), np.float32) for letter in letters}, []
+    for some in (xs[:, :2], xs[:, 2:]):
+        ys, *final = session.run(None, {"xs": some, **state})
+        said.append(ys)
+        state = dict(zip(state, final, strict=True))
+    assert_close(np.concatenate(said, 1), np.asarray(model(xs)[1]), 1e-5)
 
 
 def test_weights_keep_their_dtype():

@@ -4,6 +4,7 @@ from lstm_jax.train.look import without_choice
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.evaluate import sequences_wrong
+from lstm_jax.train.tasks.memory.rows import sequences_to_read
 from lstm_jax.train.tasks.memory.task import MemoryTask
 
 MEMORY = Problem(
@@ -12,4 +13,5 @@ MEMORY = Problem(
     look=without_choice(MemoryTask),
     network="SequenceModel",
     evaluate=sequences_wrong,
+    rows=sequences_to_read,
 )

@@ -1,0 +1,67 @@
+"""Sequences for a report: held-out ones, all of one length."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from lstm_jax.models.storage import Stored
+from lstm_jax.report.rows import Rows
+from lstm_jax.train.data import memory
+from lstm_jax.train.data.memory import COPY_LENGTH
+from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.train.tasks.memory.task import held_out
+
+
+def sequences_to_read(stored: Stored, config: MemoryConfig, count: int, steps: int) -> Rows:
+    """Generate sequences of the test, of their most frequent length.
+
+    Args:
+        stored: is not asked.
+        config: of the run.
+        count: of sequences.
+        steps: is not asked: what is cut off is what is to be remembered.
+    """
+    del stored, steps
+    batches = held_out(config, "test")
+    inputs, targets = (
+        [row for batch in batches for row in getattr(batch, name)] for name in ("inputs", "targets")
+    )
+    lengths = [int(length) for batch in batches for length in np.asarray(batch.lengths)]
+    [(length, _)] = Counter(lengths).most_common(1)
+    chosen = [place for place, own in enumerate(lengths) if own == length][:count]
+    every = memory.puzzle(config.problem).every_step
+    end = COPY_LENGTH if every else 0
+    return Rows(
+        inputs=np.stack([inputs[place][:length] for place in chosen]),
+        targets=np.stack([targets[place][-end:] if every else targets[place] for place in chosen]),
+        outputs=_recalled if every else _last,
+        loss=_squared if config.problem == "adding" else _cross_entropy,
+        unit="squared error" if config.problem == "adding" else "nats",
+        kind="sequence",
+        source=f"Generated sequences of {config.problem}, T = {config.steps:,}, of the test.",
+        least=max(end, 1),
+    )
+
+
+def _last(model: Any, xs: Array) -> Array:
+    return model.last(xs)[1]
+
+
+def _recalled(model: Any, xs: Array) -> Array:
+    """What it says while it is asked for what it has read, (B, COPY_LENGTH, O)."""
+    return model(xs)[1][:, -COPY_LENGTH:]
+
+
+def _squared(outputs: Array, targets: Array) -> Array:
+    return jnp.square(outputs[:, 0] - targets)
+
+
+def _cross_entropy(outputs: Array, targets: Array) -> Array:
+    losses = optax.softmax_cross_entropy_with_integer_labels(outputs, jnp.asarray(targets))
+    return losses.reshape(len(losses), -1).mean(-1)
