@@ -25,7 +25,8 @@ import tyro
 
 from lstm_jax.arguments import UsageError, choose, parse, parse_both, to_go_on
 from lstm_jax.errors import UserError
-from lstm_jax.models.storage import RUNS
+from lstm_jax.models import storage
+from lstm_jax.models.storage import RUNS, ModelError
 from lstm_jax.text import verse
 from lstm_jax.text.lines import printable, text_of
 
@@ -194,21 +195,22 @@ class SampleOptions:
     """How to continue the prompt."""
 
     prompt: tyro.conf.Positional[str] = ""
-    """The beginning of a text, simplified or traditional; none begins a new one."""
+    """The beginning of a text, simplified or traditional; none begins a new one. A run's folder may
+    stand before it, in place of --model."""
     model: str = "tang"
     """A released model's name or a run's folder."""
     temperature: float = 0.8
-    """Above 1 is bolder, below 1 is safer, 0 always takes the most probable character."""
+    """Above 1 is bolder, below 1 is safer, 0 always takes the most probable symbol."""
     top_k: int | None = None
-    """Draw from the k most probable characters only."""
+    """Draw from the k most probable symbols only."""
     top_p: float | None = None
-    """Draw from the smallest set of characters that holds this probability, in (0, 1]."""
+    """Draw from the smallest set of symbols that holds this probability, in (0, 1]."""
     num: int = 1
     """How many texts."""
     seed: int | None = None
     """The same seed gives the same texts; drawn anew if not given."""
     max_length: int = 120
-    """Longest continuation, in characters."""
+    """Longest continuation, in what the model writes one at a time: characters, words or bytes."""
     simplified: bool = False
     """Write simplified script."""
     json: bool = False
@@ -218,7 +220,8 @@ class SampleOptions:
 @command
 def sample(arguments: list[str]) -> None:
     """Continue a text with a trained model."""
-    options = parse(SampleOptions, arguments, f"{PROGRAM} sample", description=sample.__doc__)
+    named = _name_model(arguments)
+    options = parse(SampleOptions, named, f"{PROGRAM} sample", description=sample.__doc__)
     if options.num < 1:
         raise UsageError(f"--num must be at least 1, got {options.num}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
@@ -241,16 +244,17 @@ def sample(arguments: list[str]) -> None:
         chunk=1 if live else CHUNK,
     )
     show = to_simplified if options.simplified else str
+    breaks = verse.break_lines if model.card.get("data") == "tang" else str
     grown = _grow(prompts, pieces)
     if live:
-        _write_growing(grown, show, by_line=options.simplified)
+        _write_growing(grown, show, breaks, by_line=options.simplified)
         return
     *_, last = grown
     texts = [show(text) for text in last]
     if options.json:
         _print_json({"seed": seed, "texts": texts})
     else:
-        _write("\n".join(map(verse.paragraph, texts)))
+        _write("\n".join(_closed(breaks(text)) for text in texts))
 
 
 @command
@@ -366,8 +370,33 @@ def _grow(texts: list[str], pieces: Iterable[list[str]]) -> Iterator[list[str]]:
         yield texts
 
 
+def _name_model(arguments: list[str]) -> list[str]:
+    """Write a model that stands before the prompt as the option that it is.
+
+    A lone word is a prompt unless it is a run's folder: "tang" may be the beginning of a text.
+    """
+    if not arguments or arguments[0].startswith("-") or "--model" in arguments:
+        return arguments
+    first, *rest = arguments
+    try:
+        folder = storage.find(first)
+    except ModelError:
+        return arguments
+    prompted = bool(rest) and not rest[0].startswith("-")
+    return ["--model", first, *rest] if prompted or folder == Path(first) else arguments
+
+
+def _closed(text: str) -> str:
+    """End a text in one line break, so that another may follow it."""
+    return text.rstrip("\n") + "\n"
+
+
 def _write_growing(
-    grown: Iterable[list[str]], show: Callable[[str], str], *, by_line: bool
+    grown: Iterable[list[str]],
+    show: Callable[[str], str],
+    breaks: Callable[[str], str],
+    *,
+    by_line: bool,
 ) -> None:
     """Write the first text as it grows, and the others, of the same batch, when all are whole.
 
@@ -377,13 +406,13 @@ def _write_growing(
     shown, texts = 0, [""]
     for texts in grown:
         ready = verse.end_of_lines(texts[0]) if by_line else len(texts[0])
-        _write(verse.break_lines(show(texts[0][shown:ready])))
+        _write(breaks(show(texts[0][shown:ready])))
         shown = ready
     first, *others = texts
-    _write(verse.break_lines(show(first[shown:])))
-    _write("" if first.endswith(tuple(verse.FULL_STOPS)) else "\n")
+    _write(breaks(show(first[shown:])))
+    _write("" if breaks(first).endswith("\n") else "\n")
     for text in others:
-        _write("\n" + verse.paragraph(show(text)))
+        _write("\n" + _closed(breaks(show(text))))
 
 
 def _write(text: str) -> None:

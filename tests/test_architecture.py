@@ -27,7 +27,7 @@ lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage parts -
 lstm_jax.pretrained: -
-lstm_jax.text: lines script verse filters sampling language -
+lstm_jax.text: lines script verse filters sampling units language -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format file attributes graph node stored chain load export models -
 lstm_jax.export: - about graph arrays command
@@ -38,7 +38,8 @@ lstm_jax.report: poems words figures rows reading streams readers measures quest
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
-lstm_jax.train.data: - download scaler audio memory synthetic text sentiment series shakespeare
+lstm_jax.train.data: - download corpus scaler audio memory synthetic text sentiment series
+lstm_jax.train.data: shakespeare
 lstm_jax.train.data: speech tables tang windows
 lstm_jax.train.run: - audience lock machine checkpoints state update health meter
 lstm_jax.train.forecasts: - errors baselines
@@ -48,12 +49,13 @@ lstm_jax.train.tasks.memory: - config task evaluate rows problem
 lstm_jax.train.tasks.sentiment: - config task evaluate predict rows problem
 lstm_jax.train.tasks.series: - config task
 lstm_jax.train.tasks.speech: - config task predict evaluate rows problem
-lstm_jax.train.tasks.text: - config score task evaluate rows problem
+lstm_jax.train.tasks.text: - config ngram score sizes task own saw look beside evaluate run
+lstm_jax.train.tasks.text: rows problem
 lstm_jax.train.forecasts: verdict picture
 lstm_jax.train.tasks.series: evaluate rows problem
 lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting doctor
 lstm_jax.configs: - adding copy order sensor sentiment shakespeare sine smoke speech stocks tang
-lstm_jax.configs: weather
+lstm_jax.configs: text weather
 lstm_jax.train: fit -
 lstm_jax.train.release: - form export
 lstm_jax: arguments cli

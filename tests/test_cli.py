@@ -509,6 +509,34 @@ def test_only_a_model_of_tang_poems_has_its_prompt_converted(refused, tmp_path):
     assert "'东'" in refused("sample", "东", "--model", folder)
 
 
+def test_a_model_may_stand_before_the_prompt(model, call, tmp_path, monkeypatch):
+    settings = ["--seed", 5, "--max-length", 20]
+    expected = sampled(call, "ab", "--model", model, *settings)
+    assert sampled(call, model, "ab", *settings) == expected
+    assert sampled(call, model, *settings) == sampled(call, "--model", model, *settings)
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model, tmp_path / "runs" / "mine")
+    assert sampled(call, "mine", "ab", *settings) == expected
+
+
+def test_a_word_alone_is_a_prompt_where_it_is_no_folder(model, refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(model, tmp_path / "runs" / "mine")
+    assert "the model does not know 'mine', in the prompt 'mine'" in refused("sample", "mine")
+    assert "Unrecognized options: b" in refused("sample", "a", "b")
+    assert "Unrecognized options: b" in refused("sample", model, "a", "b")
+
+
+def test_lines_are_broken_as_the_text_of_ones_own_breaks_them(call, tmp_path):
+    characters = "ab。\n"
+    for data, broken in (("own", False), ("tang", True)):
+        folder = make_model(tmp_path / data, characters, data)
+        arguments = ["a。b", "--model", folder, "--seed", 1, "--max-length", 20]
+        (text,) = sampled(call, *arguments)["texts"]
+        _, out, _ = call("sample", *arguments)
+        assert (out == text.rstrip("\n") + "\n") is not broken
+
+
 def terminal(monkeypatch):
     import sys
 

@@ -68,7 +68,7 @@ def series(
 
 
 def text(
-    data: object = None,
+    data: str | Path | Sequence[str | Path] | None = None,
     *,
     texts: Sequence[str] | None = None,
     out: str | Path | None = None,
@@ -90,8 +90,11 @@ def text(
     Raises:
         ConfigError, DataError: as in `series`.
     """
-    given = None if texts is None else list(texts)
-    return _fit("text", given, {**fields, "file": data}, out, resume, overwrite)
+    if data is not None:
+        files = [data] if isinstance(data, str | Path) else data
+        fields["file"] = [str(file) for file in files]
+    given = [texts] if isinstance(texts, str) else texts
+    return _fit("text", given, fields, out, resume, overwrite)
 
 
 def classify(

@@ -135,11 +135,11 @@ class Vocabulary:
             out.append("\ufffd" if index == self.unknown_id else self.characters[index - 2])
         return "".join(out)
 
-    def unknown(self, text: str) -> str:
+    def unknown(self, text: Sequence[str]) -> str:
         """Find the characters of a text that are not in the vocabulary.
 
         Args:
-            text: any.
+            text: characters, or words.
 
         Returns:
             Those characters, each once, in order.

@@ -21,6 +21,7 @@ from lstm_jax.report.reading import Reading, ReportError, Settings, check, read
 from lstm_jax.report.rows import Rows
 from lstm_jax.report.streams import make_streams
 from lstm_jax.text.language import LanguageModel
+from lstm_jax.text.units import UNITS
 
 FORMAT, KIND = 1, "diagnosis"
 LEAST_STEPS = 4
@@ -139,7 +140,8 @@ def diagnose(
     """
     settings = settings or Settings()
     check(settings)
-    streams = make_streams(model.vocabulary, texts, settings)
+    unit = UNITS[model.unit]
+    streams = make_streams(model.vocabulary, [unit.split(text) for text in texts], settings)
     config = model.network.config
     facts = Facts(
         data=model.card.get("data"),
@@ -150,7 +152,7 @@ def diagnose(
         state_size=2 * config.num_layers * config.hidden_features,
         name=name,
     )
-    prepared = of_texts(model.network, streams)
+    prepared = of_texts(model.network, streams, unit.name)
     return _ask(prepared, facts, settings, source, notes, questions, doing)
 
 

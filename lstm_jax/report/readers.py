@@ -30,12 +30,13 @@ class Prepared(NamedTuple):
     xs: Array
 
 
-def of_texts(network: CharLM, streams: Streams) -> Prepared:
+def of_texts(network: CharLM, streams: Streams, unit: str = "character") -> Prepared:
     """Prepare a language model, whose every symbol is a prediction.
 
     Args:
         network: of any number of layers.
         streams: rows of symbols.
+        unit: what a symbol is.
 
     Returns:
         Its functions, and its parameters as they are now.
@@ -48,7 +49,8 @@ def of_texts(network: CharLM, streams: Streams) -> Prepared:
         return -tied_log_probabilities(said, embedding, bias, jnp.asarray(targets))
 
     step, gates = _walks(network.lstm.cell, network.lstm.in_features)
-    reader = Reader(step, network.lstm.params, _start(network.lstm), gates, loss)
+    start, words = _start(network.lstm), Words(symbol=unit, judged=unit)
+    reader = Reader(step, network.lstm.params, start, gates, loss, words=words)
     return Prepared(reader, streams, embedding[streams.inputs.T])
 
 

@@ -1,4 +1,4 @@
-"""A trained character model with its vocabulary: load, save, generate, score."""
+"""A trained language model with its vocabulary: load, save, generate, score."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from lstm_jax.cells import LSTMState
 from lstm_jax.models import storage
 from lstm_jax.models.base import Json
 from lstm_jax.models.char_lm import CharLM
-from lstm_jax.models.storage import ModelError
+from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.filters import filter_logits, is_int, validate
 from lstm_jax.text.sampling import NextLogits, decode, prefill
+from lstm_jax.text.units import UNITS, Unit
 
 MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
-CHUNK = 16  # characters decoded between looks at whether every text has ended
+CHUNK = 16  # symbols decoded between looks at whether every text has ended
 
 State: TypeAlias = tuple[LSTMState, ...]
 
@@ -36,13 +37,49 @@ class LanguageModel:
 
     Attributes:
         network: the model of ids.
-        vocabulary: characters <-> ids.
+        vocabulary: symbols <-> ids.
         card: figures and facts, for JSON.
+        unit: what a symbol is: "character", "word" or "byte".
     """
 
     network: CharLM
     vocabulary: Vocabulary
     card: Json
+    unit: str = "character"
+
+    @classmethod
+    def of(cls, stored: Stored) -> LanguageModel:
+        """Take a model as it was read from its files.
+
+        Args:
+            stored: of the kind "CharLM".
+
+        Raises:
+            ModelError: a unit that this version does not know.
+        """
+        vocabulary = Vocabulary.restored(stored.description["vocabulary"])
+        unit = stored.description.get("unit", "character")
+        if unit not in list(UNITS):
+            raise ModelError(f"the model reads {unit!r}; this version knows {', '.join(UNITS)}")
+        return cls(stored.network, vocabulary, stored.card, unit)
+
+    def encode(self, text: str | Sequence[str]) -> np.ndarray:
+        """Turn a text into ids.
+
+        Args:
+            text: it is cut into the model's units; or symbols, already cut.
+
+        Returns:
+            int32 (N,); what is not in the vocabulary is UNKNOWN.
+        """
+        return self.vocabulary.encode(self._split(text))
+
+    @property
+    def _unit(self) -> Unit:
+        return UNITS[self.unit]
+
+    def _split(self, text: str | Sequence[str]) -> Sequence[str]:
+        return self._unit.split(text) if isinstance(text, str) else text
 
     def generate(
         self,
@@ -55,7 +92,7 @@ class LanguageModel:
         top_p: float | None = None,
         max_length: int = 120,
     ) -> list[str]:
-        """Continue each prompt `num` times, up to the end of the text or `max_length` characters.
+        """Continue each prompt `num` times, up to the end of the text or `max_length` symbols.
 
         Text i of a call depends on the seed, its prompt and i, not on how many are asked for.
 
@@ -64,15 +101,15 @@ class LanguageModel:
             num: continuations of each prompt.
             seed: an integer in [0, 2**32); the same seed gives the same texts.
             temperature: divides the logits; 0 is greedy.
-            top_k: draw from the k most probable characters; from all if None.
+            top_k: draw from the k most probable symbols; from all if None.
             top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
-            max_length: of the continuation, in characters.
+            max_length: of the continuation, in symbols: characters, words or bytes.
 
         Returns:
             Texts with their prompts, `num` for each prompt, in order.
 
         Raises:
-            ModelError: characters the model does not know, or a setting out of range.
+            ModelError: symbols that the model does not know, or a setting out of range.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if num < 1:
@@ -100,7 +137,7 @@ class LanguageModel:
         max_length: int = 120,
         chunk: int = CHUNK,
     ) -> Iterator[list[str]]:
-        """Yield the continuations as they grow: `chunk` characters of every prompt at a time.
+        """Yield the continuations as they grow: `chunk` symbols of every prompt at a time.
 
         `generate` joins what this yields; the chunk does not change it.
 
@@ -108,16 +145,16 @@ class LanguageModel:
             prompts: one text or several; "" begins a new text.
             seed: an integer in [0, 2**32); the same seed gives the same texts.
             temperature: divides the logits; 0 is greedy.
-            top_k: draw from the k most probable characters; from all if None.
+            top_k: draw from the k most probable symbols; from all if None.
             top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
-            max_length: of the continuation, in characters.
-            chunk: characters decoded between looks at whether every text has ended.
+            max_length: of the continuation, in symbols: characters, words or bytes.
+            chunk: symbols decoded between looks at whether every text has ended.
 
         Yields:
             For each prompt the next piece of its continuation, "" once it has ended.
 
         Raises:
-            ModelError: at the first piece, characters the model does not know, or a setting out
+            ModelError: at the first piece, symbols that the model does not know, or a setting out
                 of range.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
@@ -125,7 +162,7 @@ class LanguageModel:
             raise ModelError('there is no prompt; "" begins a new text')
         if not (is_int(seed) and 0 <= seed < 2**32):
             raise ModelError(f"seed must be an integer in [0, 2**32), got {seed!r}")
-        ids, lengths = _prompt_ids(self.vocabulary, prompts)
+        ids, lengths = self._prompt_ids(prompts)
         try:
             validate(temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length)
         except ValueError as error:
@@ -135,6 +172,7 @@ class LanguageModel:
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(len(prompts))
         decoding = prefill(next_logits, params, state, ids, lengths)
+        writers = [self._unit.writer() for _ in prompts]
         for start in range(0, max_length, chunk):
             decoding, new = decode(
                 next_logits,
@@ -149,20 +187,25 @@ class LanguageModel:
             )
             # Decoding whole chunks keeps one compiled program; the surplus of the last is cut.
             keep = min(chunk, max_length - start)
-            yield [self.vocabulary.decode(row[:keep]) for row in np.asarray(new)]
-            if bool(decoding.done.all()):
+            last = bool(decoding.done.all()) or start + keep == max_length
+            yield [
+                write(self.vocabulary.decode(row[:keep]), last)
+                for write, row in zip(writers, np.asarray(new), strict=True)
+            ]
+            if last:
                 return
 
-    def score(self, text: str) -> np.ndarray:
-        """Give ln p of each character given those before it, and of the end.
+    def score(self, text: str | Sequence[str]) -> np.ndarray:
+        """Give ln p of each symbol given those before it, and of the end.
 
         Args:
-            text: characters that the model does not know count as UNKNOWN, as in its perplexity.
+            text: symbols that the model does not know count as UNKNOWN, as in its perplexity.
 
         Returns:
-            Natural logarithms, float32 (len(text) + 1,).
+            Natural logarithms, float32, one for each symbol and the end: of a model of characters
+            (len(text) + 1,).
         """
-        ids = self.vocabulary.encode(text)
+        ids = self.encode(text)
         size = _bucket(len(ids) + 1)
         inputs = np.full((1, size), self.vocabulary.end_id, np.int32)
         targets = np.full((1, size), self.vocabulary.end_id, np.int32)
@@ -179,21 +222,22 @@ class LanguageModel:
             temperature: divides the logits.
 
         Returns:
-            Character -> probability, most probable first; the end of the text is the key "".
+            Symbol -> probability, most probable first; the end of the text is the key "", and of a
+            model of bytes one that is not ASCII is written as "\\xe5".
 
         Raises:
-            ModelError: characters the model does not know, or a temperature that is not positive.
+            ModelError: symbols that the model does not know, or a temperature that is not positive.
         """
         if not 0 < temperature < float("inf"):
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
-        ids, lengths = _prompt_ids(self.vocabulary, [text])
+        ids, lengths = self._prompt_ids([text])
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
         decoding = prefill(next_logits, params, state, ids, lengths)
         weights = filter_logits(decoding.logits[0], temperature=temperature)
         probabilities = np.asarray(jax.nn.softmax(weights))
-        names = ["", "\ufffd", *self.vocabulary.characters]
+        names = ["", "\ufffd", *map(self._unit.show, self.vocabulary.characters)]
         order = np.argsort(-probabilities, kind="stable")
         return {names[i]: float(probabilities[i]) for i in order if probabilities[i] > 0}
 
@@ -208,7 +252,27 @@ class LanguageModel:
             ValueError: for another dtype, which `load` could not read.
         """
         vocabulary = self.vocabulary.to_store()
-        storage.save(folder, self.network, self.card, {"vocabulary": vocabulary}, dtype=dtype)
+        own = {"vocabulary": vocabulary, "unit": self.unit}
+        storage.save(folder, self.network, self.card, own, dtype=dtype)
+
+    def _prompt_ids(self, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """END and the prompt's ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
+        rows = []
+        for prompt in prompts:
+            if len(prompt) > MAX_PROMPT:
+                raise ModelError(
+                    f"a prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are read"
+                )
+            symbols = self._split(prompt)
+            unknown = self.vocabulary.unknown(symbols)
+            if unknown:
+                raise ModelError(f"the model does not know {unknown!r}, in the prompt {prompt!r}")
+            rows.append(self.vocabulary.encode(symbols))
+        lengths = np.array([len(row) + 1 for row in rows], np.int32)
+        ids = np.full((len(rows), _bucket(int(lengths.max()))), self.vocabulary.end_id, np.int32)
+        for number, row in enumerate(rows):
+            ids[number, 1 : len(row) + 1] = row
+        return ids, lengths
 
 
 def load(name_or_folder: str | Path = "tang") -> LanguageModel:
@@ -225,26 +289,7 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
     Raises:
         ModelError: no such model, or files that are missing, altered, or of another kind.
     """
-    stored = storage.load(name_or_folder, "CharLM")
-    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
-    return LanguageModel(stored.network, vocabulary, stored.card)
-
-
-def _prompt_ids(vocabulary: Vocabulary, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """END and the prompt's ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
-    for prompt in prompts:
-        if len(prompt) > MAX_PROMPT:
-            raise ModelError(
-                f"a prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are read"
-            )
-        unknown = vocabulary.unknown(prompt)
-        if unknown:
-            raise ModelError(f"the model does not know {unknown!r}, in the prompt {prompt!r}")
-    lengths = np.array([len(prompt) + 1 for prompt in prompts], np.int32)
-    ids = np.full((len(prompts), _bucket(int(lengths.max()))), vocabulary.end_id, np.int32)
-    for row, prompt in enumerate(prompts):
-        ids[row, 1 : len(prompt) + 1] = vocabulary.encode(prompt)
-    return ids, lengths
+    return LanguageModel.of(storage.load(name_or_folder, "CharLM"))
 
 
 def _bucket(length: int) -> int:

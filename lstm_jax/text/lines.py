@@ -74,36 +74,47 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[bytes, str]:
     """
     try:
         content = path.read_bytes()
+    except OSError as error:
+        raise TextFileError(f"{path} cannot be read: {error.strerror}") from None
+    try:
         text = content.decode(encoding or "utf-8-sig")  # Notepad writes the mark
     except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        guess = _encoding_of(content)
-        known = (
-            f"it looks like {guess}: give --encoding {guess}"
-            if guess
-            else (
-                "save it as UTF-8, or name its encoding with --encoding, such as latin-1 or gb18030"
-            )
-        )
-        byte = content[error.start]
-        raise TextFileError(
-            f"{path}, line {line:,}, is not {encoding or 'UTF-8'} text (byte 0x{byte:02x}): {known}"
-        ) from None
-    except LookupError:
+        raise _not_text(path, content, encoding, error.start) from None
+    except (LookupError, UnicodeError):
         raise TextFileError(
             f"there is no encoding {encoding!r}: latin-1, cp1252 and gb18030 are some"
         ) from None
-    except OSError as error:
-        raise TextFileError(f"{path} cannot be read: {error.strerror}") from None
+    if encoding is None and "\0" in text:
+        raise _not_text(path, content, encoding, content.index(0))
     return content, text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _not_text(path: Path, content: bytes, encoding: str | None, at: int) -> TextFileError:
+    """Say that bytes are no text, or of which encoding they may be."""
+    guess = _encoding_of(content)
+    if guess:
+        known = f"it looks like {guess}: give --encoding {guess}"
+    elif b"\0" in content:
+        known = "it is binary, and a text is expected"
+    else:
+        known = "save it as UTF-8, or name its encoding with --encoding, such as latin-1 or gb18030"
+    line = content[:at].count(b"\n") + 1
+    return TextFileError(
+        f"{path}, line {line:,}, is not {encoding or 'UTF-8'} text (byte 0x{content[at]:02x}): "
+        f"{known}"
+    )
 
 
 def _encoding_of(content: bytes) -> str | None:
     """Guess an encoding where it can be known; the many eight-bit ones cannot be told apart."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    start = content[:4096]
-    return "utf-16" if start.count(0) > len(start) // 4 else None
+    # Of the two bytes of a Latin letter one is 0, always the same one.
+    for name, first in (("utf-16-be", 0), ("utf-16-le", 1)):
+        zeros, others = (content[:4096][place::2] for place in (first, 1 - first))
+        if zeros.count(0) > len(zeros) // 2 and others.count(0) < len(others) // 20 + 1:
+            return name
+    return None
 
 
 def read_lines(path: Path) -> tuple[str, ...]:

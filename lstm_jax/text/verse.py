@@ -45,15 +45,3 @@ def break_lines(text: str) -> str:
         The text as it is to be shown; it ends in a line break where it ends in a full stop.
     """
     return _FULL_STOP.sub(r"\1\n", text)
-
-
-def paragraph(text: str) -> str:
-    """Set a whole text, so that another may follow it.
-
-    Args:
-        text: a poem.
-
-    Returns:
-        The text with a line break after each full stop, and one at its end.
-    """
-    return break_lines(text).rstrip("\n") + "\n"

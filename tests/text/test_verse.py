@@ -15,9 +15,3 @@ def test_the_last_whole_line_ends_after_its_punctuation():
 def test_lines_break_after_full_stops_alone():
     assert verse.break_lines("一，二。三！？四；") == "一，二。\n三！\n？\n四；"
     assert verse.break_lines("no verse.") == "no verse."
-
-
-def test_a_paragraph_ends_in_one_line_break():
-    assert verse.paragraph("一。二。") == "一。\n二。\n"
-    assert verse.paragraph("一。二") == "一。\n二\n"
-    assert verse.paragraph("a\n\n") == "a\n"

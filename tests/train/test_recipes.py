@@ -29,7 +29,10 @@ RECIPES = {
     name: importlib.import_module(f"lstm_jax.configs.{name}").config
     for name in sorted(module.name for module in pkgutil.iter_modules(configs.__path__))
 }
+# What is in a user's own data decides on their sizes: they have tests of their own.
+RECIPES = {n: c for n, c in RECIPES.items() if getattr(c, "data", "") != "own"}
 SERIES = ("sensor", "sine", "stocks", "weather")
+TEXTS = ("shakespeare", "smoke", "tang")
 STEPS = 2
 # What makes a run small. A kind of problem that has other sizes adds them.
 SMALL = {
@@ -39,7 +42,10 @@ SMALL = {
     "embedding_features": 3, "hidden_features": 3,
 }  # fmt: skip
 # What a field that may be None is set to where it is.
-GIVEN = {"max_steps": 1, "patience": 1, "stop_wrong": 3, "max_timescale": 50.0, "left_out": "ada"}
+GIVEN = {
+    "max_steps": 1, "patience": 1, "stop_wrong": 3, "max_timescale": 50.0, "left_out": "ada",
+    "encoding": "latin-1", "valid": 0.1, "test": 0.1,
+}  # fmt: skip
 
 
 def made_small(config):
@@ -61,6 +67,8 @@ def choices(config):
         if is_dataclass(value):
             for name, inner in choices(value):
                 yield f"{field.name}.{name}", replace(config, **{field.name: inner})
+            continue
+        if field.name == "data_sha256":  # no choice: what is read fills it in
             continue
         others = set()
         if hint is bool:
@@ -88,6 +96,16 @@ CASES = dict(all_choices())
 COLUMNS = (DataError, "has no column")
 RETURNS = (DataError, "are not above 0: it has no returns")
 TIMESCALE = (ConfigError, "^--model.max-timescale must be None for the")
+NO_FILE = (DataError, "^there are no texts to learn from: give some with --file")
+NOT_OWN = (ConfigError, "^--(texts|encoding|valid|test) must be left out where --data is not own")
+OF_OWN = (
+    "texts=file",
+    "texts=line",
+    "texts=paragraph",
+    "encoding=latin-1",
+    "valid=0.1",
+    "test=0.1",
+)
 ODD = (ConfigError, "^--model.odd must be False unless changes are predicted")
 REFUSED = {
     **{
@@ -95,6 +113,8 @@ REFUSED = {
         for recipe in ("adding", "copy", "order") for cell in ("gru", "rnn")
     },
     **{case: COLUMNS for case in CASES if case[1].startswith("data=") and case[0] in SERIES},
+    **{(recipe, "data=own"): NO_FILE for recipe in TEXTS},
+    **{(recipe, choice): NOT_OWN for recipe in TEXTS for choice in OF_OWN},
     ("sensor", "predict=level"): ODD,
     ("sensor", "read=level"): ODD,
     ("sine", "model.odd=True"): ODD,

@@ -8,10 +8,10 @@ from rich.console import Console
 from rich.progress import track
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.language import LanguageModel
 from lstm_jax.text.lines import read_lines
 from lstm_jax.train.scope import Scope, Told
+from lstm_jax.train.tasks.text.beside import beside_ngrams
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.score import score_texts
 from lstm_jax.train.tasks.text.task import LOADERS, load_texts
@@ -22,7 +22,7 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
 
     Args:
         stored: the model.
-        config: is not asked: a released model need not have one.
+        config: of its run, which says how to read texts of a user's own.
         scope: the split, or the file; and the rows.
 
     Raises:
@@ -30,16 +30,16 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
         DataError: data that is missing or altered.
         UserError: a file that holds no text.
     """
-    del config
-    vocabulary = Vocabulary.restored(stored.description["vocabulary"])
-    model = LanguageModel(stored.network, vocabulary, stored.card)
-    texts, what = texts_of(model.card.get("data"), scope)
+    model = LanguageModel.of(stored)
     errors = Console(stderr=True)
 
     def progress(indices: Iterable[int]) -> Iterable[int]:
         hidden = not errors.is_terminal
-        return track(indices, what, console=errors, transient=True, disable=hidden)
+        return track(indices, "reading", console=errors, transient=True, disable=hidden)
 
+    if model.card.get("data") == "own":
+        return beside_ngrams(model, config, scope, progress)
+    texts, what = texts_of(model.card.get("data"), scope)
     score = score_texts(model, texts, rows=scope.rows, progress=progress)
     figures: dict[str, object] = {
         "on": what,

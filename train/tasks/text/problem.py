@@ -1,20 +1,21 @@
-"""Texts, character by character."""
+"""Texts, symbol by symbol."""
 
 from lstm_jax.train.data import shakespeare, tang
-from lstm_jax.train.look import without_choice
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.evaluate import perplexity
+from lstm_jax.train.tasks.text.look import look_at_texts
 from lstm_jax.train.tasks.text.rows import texts_to_read
-from lstm_jax.train.tasks.text.task import make_text_task
+from lstm_jax.train.tasks.text.run import TextRun
 
 TEXT = Problem(
     name="text",
     config=TextConfig,
-    look=without_choice(make_text_task),
+    look=look_at_texts,
     network="CharLM",
     evaluate=perplexity,
     rows=texts_to_read,
     reads_files=True,
+    run=TextRun,
     data={"tang": tang.describe, "shakespeare": shakespeare.describe},
 )

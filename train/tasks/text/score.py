@@ -15,7 +15,7 @@ from jax import Array
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.text.language import LanguageModel
 from lstm_jax.train.batch import Batch
-from lstm_jax.train.data.text import Packed, pack
+from lstm_jax.train.data.text import Packed, pack, stripes
 from lstm_jax.train.task import summed
 from lstm_jax.trees import Tree
 
@@ -33,7 +33,7 @@ def silent(indices: Iterable[int]) -> Iterable[int]:
 
 @dataclass(frozen=True)
 class Score:
-    """`nats` is the sum of -ln p over `symbols`: every character, and one end for each text.
+    """`nats` is the sum of -ln p over `symbols`: those of the texts, and the end of each whole one.
 
     `unknown` counts the symbols that the vocabulary does not hold, scored as UNKNOWN.
     """
@@ -53,6 +53,14 @@ class Score:
         # Beyond 709 nats, as of a model that diverged, math.exp would raise.
         return math.inf if self.nats_per_symbol > 709 else math.exp(self.nats_per_symbol)
 
+    def bits_per(self, characters: int) -> float:
+        """Give the bits a character, the ends included, which any unit can be compared by.
+
+        Args:
+            characters: of the texts.
+        """
+        return self.nats / math.log(2) / characters
+
 
 def score_texts(
     model: LanguageModel,
@@ -60,6 +68,7 @@ def score_texts(
     *,
     rows: int = 48,
     length: int = 64,
+    running: bool = False,
     progress: Progress = silent,
 ) -> Score:
     """Score some texts by a trained model.
@@ -69,14 +78,16 @@ def score_texts(
         texts: as they are written.
         rows: B, texts that are read side by side; it changes the speed alone.
         length: T, of a window; it changes the speed alone.
+        running: each text goes on where the one before it ends, and no end is predicted.
         progress: may show how far it is.
 
     Raises:
         ValueError: for no texts.
     """
-    ids = [model.vocabulary.encode(text) for text in texts]
-    rows = min(rows, len(ids))
-    packed = pack(ids, rows=rows, length=length, end_id=model.vocabulary.end_id)
+    ids = [model.encode(text) for text in texts]
+    rows = 1 if running else min(rows, len(ids))
+    lay = stripes if running else pack
+    packed = lay(ids, rows=rows, length=length, end_id=model.vocabulary.end_id)
     params = nnx.state(model.network, nnx.Param)
     carry = model.network.initial_state(rows)
     score = evaluate(make_scorer(model.network), params, carry, packed, progress=progress)

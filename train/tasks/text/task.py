@@ -1,4 +1,4 @@
-"""Texts to learn character by character: a loss over windows, perplexity over whole texts."""
+"""Texts to learn symbol by symbol: a loss over windows, perplexity over whole texts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from jax import Array
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.language import LanguageModel
+from lstm_jax.text.units import ALL_BYTES, UNITS
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import shakespeare, synthetic, tang
 from lstm_jax.train.data.text import Packed, epoch_offset, epoch_order, pack, stripes
 from lstm_jax.train.task import Validate, Validation
 from lstm_jax.train.tasks.text.config import TextConfig
+from lstm_jax.train.tasks.text.ngram import mean_nats
 from lstm_jax.train.tasks.text.score import evaluate, make_scorer
 from lstm_jax.trees import Tree
 
@@ -32,7 +34,7 @@ class Texts:
     """
 
     splits: Mapping[str, tuple[str, ...]]
-    facts: Mapping[str, str]
+    facts: Mapping[str, object]
     running: bool = False
 
 
@@ -69,11 +71,13 @@ class TextTask:
     """Encoded texts, ready to be packed into windows; a `Task`."""
 
     config: TextConfig
-    facts: Mapping[str, str]
+    facts: Mapping[str, object]
     vocabulary: Vocabulary
     train: list[np.ndarray]
     valid: list[np.ndarray]
     running: bool = False
+    characters: int = 0
+    """In the texts of `valid`."""
 
     unit = "tokens"
     loss = staticmethod(window_loss)
@@ -85,7 +89,8 @@ class TextTask:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        return {"vocabulary": self.vocabulary.digest}
+        own = {"data": self.config.data_sha256} if self.config.data_sha256 else {}
+        return {"vocabulary": self.vocabulary.digest, **own}
 
     def model(self, rngs: nnx.Rngs) -> CharLM:
         return CharLM(len(self.vocabulary), self.config.model, rngs=rngs)
@@ -105,21 +110,35 @@ class TextTask:
     def validator(self, model: CharLM) -> Validate:
         scorer, empty = make_scorer(model), self.carry(model)
         packed = self._packed(self.valid, None)
+        baseline = self._five_grams() if self.config.own else None
 
         def validate(params: nnx.State, step: int) -> Validation:
             del step
             score = evaluate(scorer, params, empty, packed)
+            figures = {"valid_perplexity": score.perplexity}
+            more = ""
+            if baseline is not None:
+                bits = score.bits_per(self.characters)
+                figures |= {
+                    "valid_bits_per_character": bits,
+                    "valid_5gram_perplexity": math.exp(baseline),
+                }
+                more = f", {bits:.3f} bits a character; a 5-gram has {math.exp(baseline):.2f}"
             return Validation(
                 score.nats_per_symbol,
-                {"valid_perplexity": score.perplexity},
+                figures,
                 f"validation perplexity {score.perplexity:.2f} "
-                f"({score.nats_per_symbol:.4f} nats a symbol)",
+                f"({score.nats_per_symbol:.4f} nats a symbol){more}",
             )
 
         return validate
 
     def save(self, model: CharLM, folder: Path, card: dict[str, object]) -> None:
-        LanguageModel(model, self.vocabulary, card).save(folder)
+        LanguageModel(model, self.vocabulary, card, self.config.unit).save(folder)
+
+    def _five_grams(self) -> float:
+        size, end_id = len(self.vocabulary), self.vocabulary.end_id
+        return mean_nats(self.train, self.valid, size=size, end_id=end_id, ends=not self.running)
 
     def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
         """The texts in the order of an epoch; as they are if it is None."""
@@ -133,21 +152,36 @@ class TextTask:
         return pack(texts, order=order, **shape)
 
 
-def make_text_task(config: TextConfig) -> TextTask:
-    """Load, count characters in the training texts alone, and encode.
+def make_text_task(config: TextConfig, texts: Texts | None = None) -> TextTask:
+    """Count symbols in the training texts alone, and encode all.
 
     Args:
         config: of the run.
+        texts: to learn; those that the configuration names are loaded if None.
 
     Raises:
         DataError: data that is missing or altered.
     """
-    texts = load_texts(config.data)
-    vocabulary = Vocabulary.from_texts(texts.splits["train"], min_count=config.min_count)
-    train, valid = (
-        [vocabulary.encode(text) for text in texts.splits[name]] for name in ("train", "valid")
-    )
-    return TextTask(config, texts.facts, vocabulary, train, valid, texts.running)
+    texts = texts or load_texts(config.data)
+    split = UNITS[config.unit].split
+    cut = {name: list(map(split, texts.splits[name])) for name in ("train", "valid")}
+    vocabulary = make_vocabulary(cut["train"], config)
+    train, valid = ([vocabulary.encode(text) for text in cut[name]] for name in cut)
+    characters = sum(map(len, texts.splits["valid"]))
+    return TextTask(config, texts.facts, vocabulary, train, valid, texts.running, characters)
+
+
+def make_vocabulary(train: Sequence[Sequence[str]], config: TextConfig) -> Vocabulary:
+    """Take the symbols of the training texts; of bytes all that there are.
+
+    Args:
+        train: texts, cut into symbols.
+        config: says which unit, and how often a symbol must be seen.
+    """
+    if config.unit == "byte":
+        seen = Vocabulary.from_texts(train, min_count=1).characters
+        return Vocabulary(tuple(dict.fromkeys((*seen, *ALL_BYTES))))
+    return Vocabulary.from_texts(train, min_count=config.min_count)
 
 
 def load_texts(name: str) -> Texts:

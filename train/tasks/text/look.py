@@ -1,0 +1,81 @@
+"""How a user's own texts will be learned: what was left open is chosen from what is in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lstm_jax.text.units import UNITS
+from lstm_jax.train.data import corpus
+from lstm_jax.train.data.corpus import Documents
+from lstm_jax.train.data.download import DataError
+from lstm_jax.train.look import Choice, Look, choose
+from lstm_jax.train.tasks.text.config import TextConfig
+from lstm_jax.train.tasks.text.own import (
+    cut_documents,
+    is_whole,
+    read_documents,
+    split_documents,
+)
+from lstm_jax.train.tasks.text.saw import describe
+from lstm_jax.train.tasks.text.sizes import choose_min_count, choose_sizes
+from lstm_jax.train.tasks.text.task import make_text_task
+
+LEAST = 200  # symbols to learn from
+HELD_OUT = 0.05  # of the text for validation, and as much for the test
+
+
+def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
+    """Look at texts; of the package's own nothing is left to choose.
+
+    Args:
+        config: of a run.
+        given: texts from Python, in place of files.
+
+    Raises:
+        DataError, TextFileError: texts that are missing or cannot be learned from.
+    """
+    if not config.own:
+        return Look(config, make_text_task(config))
+    documents = read_documents(config, given)
+    files = documents.names if config.file else ()
+    config = replace(config, file=files, data_sha256=documents.sha256)
+    config, cut = _choose_texts(config, documents)
+    config, held = choose(config, _splits(config, documents))
+    unit = UNITS[config.unit]
+    train = split_documents(config, documents).splits["train"]  # whatever the sizes
+    symbols = Counter(symbol for text in train for symbol in unit.split(text))
+    if symbols.total() < LEAST:
+        raise DataError(
+            f"{symbols.total():,} {unit.plural} are left to learn from, and {LEAST} are needed: "
+            "give more text"
+        )
+    config, counted = choose(config, [choose_min_count(config.unit, len(symbols))])
+    config, sized = choose(config, choose_sizes(symbols.total(), config.unit))
+    texts = split_documents(config, documents)
+    task = make_text_task(config, texts)
+    saw = describe(documents, texts, symbols, task)
+    return Look(config, task, tuple(saw), (*cut, *held, *counted, *sized))
+
+
+def _choose_texts(
+    config: TextConfig, documents: Documents
+) -> tuple[TextConfig, tuple[Choice, ...]]:
+    if config.texts != "auto":
+        return config, ()
+    texts, why = corpus.how_to_cut(documents.texts)
+    return replace(config, texts=texts), (Choice("texts", texts, why),)
+
+
+def _splits(config: TextConfig, documents: Documents) -> Iterator[Choice]:
+    texts = cut_documents(config, documents)
+    if is_whole(config, texts):
+        why = "of the texts, drawn by their hash: equal ones stay together"
+        yield Choice("valid", HELD_OUT, why)
+        yield Choice("test", HELD_OUT, why)
+        return
+    what = "the text" if len(texts) == 1 else "each text"
+    before = "the last part of" if config.test == 0 else "the part before the test's in"
+    yield Choice("valid", HELD_OUT, f"{before} {what}, by which the best model is chosen")
+    yield Choice("test", HELD_OUT, f"the last part of {what}, by which nothing is chosen")
