@@ -1,7 +1,7 @@
 """Film reviews: does the writer like the film? A bidirectional LSTM over words, max-pooled.
 
     lstm-jax train sentiment
-    lstm-jax evaluate runs/sentiment
+    lstm-jax evaluate runs/sentiment --plot
     lstm-jax predict sentiment "The first hour is dull, but the ending is wonderful and moving."
 
 Judged 85.34% of the 1,821 test sentences of SST-2 right (267 wrong), and 85.23% on average over
@@ -16,9 +16,10 @@ three seeds got 84.95, 86.38 and 86.49%: so much is chance.
 
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig
-from lstm_jax.train.tasks.sentiment.config import SentimentConfig
+from lstm_jax.train.tasks.classify.config import ClassifyConfig
 
-config = SentimentConfig(
+config = ClassifyConfig(
+    data="sentiment",
     learn="neutral",
     words=1024,
     model=SequenceClassifierConfig(

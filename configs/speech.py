@@ -18,9 +18,10 @@ It takes librosa: `pip install "lstm_jax[speech]"`.
 
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig
-from lstm_jax.train.tasks.speech.config import SpeechConfig
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
 
-config = SpeechConfig(
+config = SoundsConfig(
+    data="speech",
     batch=64,
     masks=2,
     model=SequenceClassifierConfig(

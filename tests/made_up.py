@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import soundfile
 
 from lstm_jax.train.data.sentiment import Sentiment, Text
 from lstm_jax.train.data.speech import Recording, Speech
@@ -31,6 +32,24 @@ def recordings():
         )
         for digit in range(2) for speaker in ("ada", "bob") for index in range(14)
     )  # fmt: skip
+
+
+def sound(hertz, seconds=0.12, *, rate=8000, seed=0):
+    """A tone with a little noise, which makes every recording another one."""
+    noise = 0.01 * np.random.default_rng(seed).normal(size=int(seconds * rate))
+    return (0.3 * np.sin(2 * np.pi * hertz * np.arange(len(noise)) / rate) + noise).astype("f4")
+
+
+def sound_folder(folder, *, takes=8, speakers=("ada", "bob"), rate=8000):
+    """A folder with a folder of low and one of high tones, named as `ada_3.wav`."""
+    for number, (word, hertz) in enumerate({"low": 300, "high": 1800}.items()):
+        (folder / word).mkdir(parents=True)
+        for who, speaker in enumerate(speakers):
+            for take in range(takes):
+                seed = 100 * number + 10 * who + take
+                samples = sound(hertz + 20 * who, rate=rate, seed=seed)
+                soundfile.write(folder / word / f"{speaker}_{take}.wav", samples, rate)
+    return folder
 
 
 def sentiment_data():

@@ -38,24 +38,26 @@ lstm_jax.report: poems words figures rows reading streams readers measures quest
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
-lstm_jax.train.data: - download corpus scaler audio memory synthetic text sentiment series
+lstm_jax.train.data: - download corpus classes scaler audio memory synthetic text sentiment series
 lstm_jax.train.data: shakespeare
-lstm_jax.train.data: speech tables tang windows
+lstm_jax.train.data: speech tables tang windows words labelled parts sequences archive recordings
+lstm_jax.train.data: hearing
 lstm_jax.train.run: - audience lock machine checkpoints state update health meter
 lstm_jax.train.forecasts: - errors baselines
 lstm_jax.train.tasks: -
-lstm_jax.train.tasks.classify: - config examples rows judge task evaluate predict
+lstm_jax.train.tasks.classify: - config examples rows calibration judge task baselines picture
+lstm_jax.train.tasks.classify: measures sentiment readers choices source own evaluate held_out
+lstm_jax.train.tasks.classify: answers predict run problem
 lstm_jax.train.tasks.memory: - config task evaluate rows problem
-lstm_jax.train.tasks.sentiment: - config task evaluate predict rows problem
 lstm_jax.train.tasks.series: - config task
-lstm_jax.train.tasks.speech: - config task predict evaluate rows problem
+lstm_jax.train.tasks.sounds: - config task speech choices own predict evaluate held_out run problem
 lstm_jax.train.tasks.text: - config ngram score sizes task own saw look beside evaluate run
 lstm_jax.train.tasks.text: rows problem
 lstm_jax.train.forecasts: verdict picture
 lstm_jax.train.tasks.series: evaluate rows problem
 lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting doctor
-lstm_jax.configs: - adding copy order sensor sentiment shakespeare sine smoke speech stocks tang
-lstm_jax.configs: text weather
+lstm_jax.configs: - adding classify copy order sensor sentiment shakespeare sine smoke
+lstm_jax.configs: sounds speech stocks tang text weather
 lstm_jax.train: fit -
 lstm_jax.train.release: - form export
 lstm_jax: arguments cli

@@ -63,9 +63,10 @@ def test_a_prompt_that_is_no_text_is_one_line(poet, environment):
         assert err.startswith(b"lstm-jax: the prompt ")
         assert b"is not UTF-8 text" in err
         assert err.count(b"\n") == 1
-    code, out, err = call("predict", "sentiment", NO_UTF8, **environment)
+    judge = Path(__file__).parent / "before" / "sentiment"
+    code, out, err = call("predict", str(judge), NO_UTF8, **environment)
     assert (code, out, err.count(b"\n")) == (2, b"", 1)
-    assert b"the sentence '" in err
+    assert b"the text '" in err
 
 
 @pytest.mark.parametrize("environment", [{}, NARROW], ids=str)

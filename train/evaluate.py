@@ -13,8 +13,6 @@ from lstm_jax.models.storage import ModelError
 from lstm_jax.train.problems import from_dict, problem_of
 from lstm_jax.train.scope import Scope, Told
 
-PICTURE = "forecast.png"
-
 
 @dataclass(frozen=True)
 class EvaluateOptions:
@@ -32,7 +30,7 @@ class EvaluateOptions:
     rows: int = 48
     """Texts read side by side; it does not change the figure."""
     plot: bool = False
-    """Draw a forecaster's picture, forecast.png, in the run's folder."""
+    """Draw a picture in the run's folder: forecast.png, or a classifier's reliability.png."""
     json: bool = False
     """Print JSON."""
 
@@ -63,9 +61,9 @@ def measure(options: EvaluateOptions) -> Told:
         raise ModelError(f"--backtest must be at least 0, got {options.backtest}")
     if options.backtest and not problem.backtests:
         raise ModelError(f"--backtest is for forecasters, and {options.model} is none")
-    if options.plot and not problem.draws:
-        raise ModelError(f"--plot draws forecasts, and {options.model} makes none")
-    picture = storage.find(options.model) / PICTURE if options.plot else None
+    if options.plot and not problem.picture:
+        raise ModelError(f"--plot is for forecasters and classifiers, and {options.model} is none")
+    picture = storage.find(options.model) / problem.picture if options.plot else None
     scope = Scope(options.split, options.file, options.rows, picture, options.backtest)
     figures, said = problem.evaluate(stored, config, scope)
     return {"model": options.model, **figures}, said

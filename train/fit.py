@@ -100,7 +100,7 @@ def text(
 def classify(
     data: object,
     *,
-    label: str,
+    label: str = "",
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -110,7 +110,7 @@ def classify(
 
     Args:
         data: a frame, or the path of a CSV, TSV, JSONL, Parquet or .ts file.
-        label: the column with the classes.
+        label: the column with the classes; a .ts file has none, and needs none.
         out, resume, overwrite: as in `series`.
         **fields: others of `ClassifyConfig`: `text`, the column with the texts, or `by` and `time`
             of a table with a row for each step of a sequence; `group`, `epochs`.
@@ -136,9 +136,11 @@ def sounds(
     """Train a classifier of recordings.
 
     Args:
-        data: the path of a folder with a folder of recordings for each class.
+        data: the path of a folder with a folder of recordings for each class; or a table with a
+            row for each recording, a frame or the path of a CSV, TSV, JSONL or Parquet file.
         out, resume, overwrite: as in `series`.
-        **fields: others of `SoundsConfig`, such as `group`, `epochs`.
+        **fields: others of `SoundsConfig`: `path` and `label`, the columns of a table with the
+            files and their classes; `group`, `epochs`.
 
     Returns:
         The run, with `predict`, `evaluate`, `plot` and `model`.
@@ -147,7 +149,9 @@ def sounds(
         ConfigError, DataError: as in `series`.
         AudioError: librosa is not installed.
     """
-    return _fit("sounds", None, {**fields, "folder": str(data)}, out, resume, overwrite)
+    given, file = _apart(data)
+    place = "folder" if file is not None and Path(file).is_dir() else "file"
+    return _fit("sounds", given, {**fields, place: file}, out, resume, overwrite)
 
 
 def configured(recipe: str, values: dict[str, Any]) -> TrainConfig:

@@ -49,7 +49,7 @@ class Problem(Generic[C]):
         network: the class of its models, as model.json has it.
         evaluate: `evaluate(stored, config, scope)`; may raise a ModelError or DataError.
         reads_files: whether it can be judged on `scope.file`.
-        draws: whether it can draw `scope.picture`.
+        picture: the name of the file that `scope.picture` is drawn to; "" where it draws none.
         backtests: whether it knows what `scope.backtest` is.
         asks: a command, "predict" or "forecast" -> what it asks of one of the models.
         run: what `fit` and `load` give of one of its runs.
@@ -66,7 +66,7 @@ class Problem(Generic[C]):
     network: str
     evaluate: Callable[[Stored, C, Scope], Told]
     reads_files: bool = False
-    draws: bool = False
+    picture: str = ""
     backtests: bool = False
     asks: Mapping[str, Ask[Any]] = field(default_factory=dict)
     run: type[Run[Any]] = Run

@@ -14,14 +14,14 @@ from lstm_jax.train.config import ConfigError, TrainConfig, build, read
 from lstm_jax.train.problem import Problem
 from lstm_jax.train.runs import Run
 from lstm_jax.train.task import Task
+from lstm_jax.train.tasks.classify.problem import CLASSIFY
 from lstm_jax.train.tasks.memory.problem import MEMORY
-from lstm_jax.train.tasks.sentiment.problem import SENTIMENT
 from lstm_jax.train.tasks.series.problem import SERIES
-from lstm_jax.train.tasks.speech.problem import SPEECH
+from lstm_jax.train.tasks.sounds.problem import SOUNDS
 from lstm_jax.train.tasks.text.problem import TEXT
 
 PROBLEMS: dict[str, Problem[Any]] = {
-    problem.name: problem for problem in (TEXT, MEMORY, SENTIMENT, SPEECH, SERIES)
+    problem.name: problem for problem in (TEXT, MEMORY, CLASSIFY, SOUNDS, SERIES)
 }
 """Every kind of problem by its name."""
 

@@ -25,7 +25,7 @@ from lstm_jax.plots.forecast import forecast_line, gains
 from lstm_jax.plots.gates import gate_histograms, saturation, timescales
 from lstm_jax.plots.gradients import adjoint_norms, gradient_decay, influence, roads, unit_adjoints
 from lstm_jax.plots.jacobians import product_bound, product_spectrum, step_norms
-from lstm_jax.plots.judgements import confusion, frame_by_frame, word_by_word
+from lstm_jax.plots.judgements import confusion, frame_by_frame, reliability, word_by_word
 from lstm_jax.plots.memory import context_gap, context_loss
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "new_figure",
     "product_bound",
     "product_spectrum",
+    "reliability",
     "roads",
     "saturation",
     "step_norms",

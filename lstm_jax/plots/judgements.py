@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -82,19 +82,28 @@ def frame_by_frame(
     return end(axes, loc="center right")
 
 
-def confusion(counts: ArrayLike, *, classes: Sequence[str], axes: Axes | None = None) -> Figure:
+def confusion(
+    counts: ArrayLike,
+    *,
+    classes: Sequence[str],
+    title: str = "Said and heard",
+    labels: tuple[str, str] = ("heard", "said"),
+    axes: Axes | None = None,
+) -> Figure:
     """Draw what was said and what was heard.
 
     Args:
         counts: (C, C), a row for what is true, a column for what was answered.
         classes: names, C.
+        title: above it.
+        labels: of the columns, and of the rows.
         axes: to draw there; a new figure has its own.
 
     Returns:
         The figure.
     """
     counts = np.asarray(counts)
-    axes = begin(axes, "Said and heard", "heard", "said")
+    axes = begin(axes, title, *labels)
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.4)
     for row, column in zip(*np.nonzero(counts), strict=True):
@@ -108,3 +117,26 @@ def confusion(counts: ArrayLike, *, classes: Sequence[str], axes: Axes | None = 
     axes.tick_params(length=0, labelcolor=SOFT)
     axes.grid(visible=False)
     return end(axes)
+
+
+def reliability(
+    curves: Mapping[str, Sequence[tuple[float, float, float]]], *, axes: Axes | None = None
+) -> Figure:
+    """Draw how often judgements are right against how sure they are; the diagonal is honest.
+
+    Args:
+        curves: name -> `(count, confidence, accuracy)` of each bin of judgements, in order.
+        axes: to draw there; a new figure has its own.
+
+    Returns:
+        The figure.
+    """
+    axes = begin(axes, "How far it can be relied on", "probability it gives", "share that is right")
+    axes.plot([0, 1], [0, 1], color=FAINT, lw=1)
+    for colour, (name, bins) in zip(COLOURS[1::-1], curves.items(), strict=False):
+        counts, sure, right = (np.array(column, np.float64) for column in zip(*bins, strict=True))
+        axes.plot(sure, right, color=colour, lw=1.6, label=name)
+        axes.scatter(sure, right, s=12 + 150 * counts / counts.sum(), color=colour, alpha=0.7)
+    axes.set_xlim(0, 1.02)
+    axes.set_ylim(0, 1.02)
+    return end(axes, loc="upper left")

@@ -29,7 +29,7 @@ from lstm_jax.train import loop
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import Text, words_of
 from lstm_jax.train.evaluate import EvaluateOptions, measure
-from lstm_jax.train.tasks.classify.predict import after_each
+from lstm_jax.train.tasks.classify.judge import after_each
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)

@@ -26,9 +26,8 @@ from lstm_jax.train import loop
 from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.speech import DIGITS, Recording
 from lstm_jax.train.evaluate import EvaluateOptions, measure
-from lstm_jax.train.tasks.classify.judge import log_probabilities, make_reader
-from lstm_jax.train.tasks.classify.predict import after_each
-from lstm_jax.train.tasks.speech.predict import features_of
+from lstm_jax.train.tasks.classify.judge import after_each, log_probabilities, make_reader
+from lstm_jax.train.tasks.sounds.predict import features_of
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
@@ -97,7 +96,7 @@ def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
             features,
             after_each(stored, features),
             classes=DIGITS,
-            seconds=audio.STEP / audio.RATE,
+            seconds=audio.Mel().step / 1000,
             axes=figure.axes[0],
         )
         plots.confusion(np.sum(new, 0), classes=DIGITS, axes=figure.axes[1])

@@ -8,12 +8,14 @@ import pytest
 
 from lstm_jax.configs import (
     adding,
+    classify,
     copy,
     order,
     sensor,
     sentiment,
     sine,
     smoke,
+    sounds,
     speech,
     stocks,
     tang,
@@ -25,14 +27,16 @@ from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.config import ConfigError, OptimizerConfig, check
 from lstm_jax.train.problems import load, save, to_dict
+from lstm_jax.train.tasks.classify.config import ClassifyConfig
 from lstm_jax.train.tasks.memory.config import MemoryConfig
-from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
-from lstm_jax.train.tasks.speech.config import SpeechConfig
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.text.config import TextConfig
 
 INF, NAN = math.inf, math.nan
 BAD = {
+    "data_sha256": (),  # filled in where data are read
+    "keep": (),
     "epochs": (0, -1),
     "rows": (0,),
     "window": (0,),
@@ -77,8 +81,22 @@ BAD_CLASSIFIER = {
     "model.layer_dropout": (1.0,),
     "model.output_dropout": (2.0,),
 }
-BAD_SENTIMENT = {"words": (63,)} | BAD_CLASSIFIER
-BAD_SPEECH = {"batch": (0,), "masks": (-1,)} | BAD_CLASSIFIER
+BAD_SENTIMENT = {
+    "words": (0, 63), "min_count": (0,), "longest": (-1,), "noise": (-0.1, 1.1, NAN),
+    "valid": (-0.1, 0.6, NAN), "test": (-0.1, 0.6),
+} | BAD_CLASSIFIER  # fmt: skip
+BAD_SOUNDS = {
+    "rate": (0, 16_000),
+    "longest": (0.01, 61.0, NAN),
+    "window": (3, 51),
+    "step": (0, 51),
+    "bands": (7, 129),
+    "valid": (-0.1, 0.6, NAN),
+    "test": (-0.1, 0.6, NAN),
+    "group_pattern": ("(", "no group"),
+    "batch": (0,),
+    "masks": (-1,),
+} | BAD_CLASSIFIER
 BAD_SERIES = {
     "inputs": (("wave",), ("a", "a")),
     "calendar": ((0.0,), (INF,)),
@@ -156,8 +174,8 @@ def test_a_bad_value_of_a_memory_run_names_the_flag(name, value):
     [
         (config, name, value)
         for config, bad in (
-            (SentimentConfig(), BAD_SENTIMENT),
-            (SpeechConfig(), BAD_SPEECH),
+            (ClassifyConfig(), BAD_SENTIMENT),
+            (SoundsConfig(), BAD_SOUNDS),
             (SeriesConfig(), BAD_SERIES),
         )
         for name, values in bad.items()
@@ -181,22 +199,26 @@ def test_what_only_some_problems_and_cells_can_have():
 
 
 def test_every_number_is_checked():
-    # What is left is typed: a name of a data set, and a switch.
+    # What is left is typed: a name of a data set, and a switch; or it is no user's to say.
     left = set(flat(TextConfig())) - set(BAD) - {"valid", "test"}  # for texts of one's own alone
     assert left == {"data", "file", "unit", "texts", "encoding", "model.variational"}
     left = set(flat(MemoryConfig())) - set(BAD) - set(BAD_MEMORY)
     assert left == {"problem", "model.cell"}
     switches = {"model.bidirectional", "model.pooling"}
-    left = set(flat(SentimentConfig())) - set(BAD) - set(BAD_SENTIMENT)
-    assert left == {"learn", *switches}
-    left = set(flat(SpeechConfig())) - set(BAD) - set(BAD_SPEECH)
-    assert left == {"left_out", *switches}
+    left = set(flat(ClassifyConfig())) - set(BAD) - set(BAD_SENTIMENT)
+    names = ("file", "valid_file", "test_file", "encoding", "inputs", "group", "unit")
+    columns = ("label", "text", "tokens", "by", "time")
+    assert left == {"data", "learn", "class_weights", *names, *columns, *switches}
+    left = set(flat(SoundsConfig())) - set(BAD) - set(BAD_SOUNDS)
+    columns = ("folder", "file", "path", "label", "group", "encoding")
+    assert left == {"data", "left_out", "class_weights", *columns, *switches}
     left = set(flat(SeriesConfig())) - set(BAD) - set(BAD_SERIES)
     assert left == {"data", "target", "predict", "read"}
 
 
 RECIPES = [
-    smoke, tang, adding, copy, order, sentiment, speech, sine, stocks, weather, sensor,
+    smoke, tang, adding, classify, copy, order, sentiment, sounds, speech, sine, stocks, weather,
+    sensor,
 ]  # fmt: skip
 
 
@@ -217,7 +239,7 @@ CLASSIFIER = SequenceClassifierConfig(3, 4, 5, False, "mean", 0.1, 0.2, 0.3, 0.4
 SHARED = {
     "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0),
     "epochs": 10, "seed": 11, "log_every": 12, "health_every": 13, "checkpoint_every": 14,
-    "max_steps": 15, "patience": 16,
+    "max_steps": 15, "patience": 16, "data_sha256": "17", "keep": 1,
 }  # fmt: skip
 
 
@@ -239,8 +261,35 @@ SHARED = {
             **SHARED,
         ),
         MemoryConfig("order", 30, SequenceModelConfig("gru", 3, 4, 0.5, 6.0), 7, 14, 9, **SHARED),
-        SentimentConfig(CLASSIFIER, 7, "phrases", 99, **SHARED),
-        SpeechConfig(CLASSIFIER, 7, 8, 9, "theo", **SHARED),
+        ClassifyConfig(
+            CLASSIFIER,
+            7,
+            "own",
+            *(f"{name}.csv" for name in ("all", "valid", "test")),
+            "latin-1",
+            *("stars", "review", "tokens", "walk", "t"),
+            ("x", "y"),
+            "writer",
+            "character",
+            2,
+            30,
+            "balanced",
+            0.1,
+            0.2,
+            0.3,
+            "phrases",
+            99,
+            **SHARED,
+        ),
+        SoundsConfig(
+            CLASSIFIER,
+            7,
+            "own",
+            *("folder", "file", "path", "label", "group", "(a)", "latin-1"),
+            *(9000, 2.5, 33, 21, 41, 0.2, 0.3),
+            *("balanced", 8, 9, "theo"),
+            **SHARED,
+        ),
         SeriesConfig(
             "weather",
             "wind",
@@ -303,3 +352,14 @@ def test_what_is_no_configuration_is_one_line(content, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"nowhere\.json cannot be read"):
         load(tmp_path / "nowhere.json")
+
+
+def test_what_is_to_be_chosen_may_be_left_open_for_own_data_alone():
+    own = classify.config
+    check(own)
+    for name in ("epochs", "words", "validations", "min_count"):
+        assert getattr(own, name) == 0
+        with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')} must be at least"):
+            check(replace(ClassifyConfig(), **{name: 0}))
+    with pytest.raises(ConfigError, match=r"^--epochs must be at least 1, or 0 to have it chosen"):
+        check(replace(own, epochs=-1))

@@ -44,7 +44,8 @@ SMALL = {
 # What a field that may be None is set to where it is.
 GIVEN = {
     "max_steps": 1, "patience": 1, "stop_wrong": 3, "max_timescale": 50.0, "left_out": "ada",
-    "encoding": "latin-1", "valid": 0.1, "test": 0.1,
+    "unit": "word", "class_weights": "none", "noise": 0.1, "valid": 0.1, "test": 0.1,
+    "encoding": "latin-1", "longest": 1.0,
 }  # fmt: skip
 
 
@@ -54,6 +55,8 @@ def made_small(config):
     for field in fields(config):
         if is_dataclass(getattr(config, field.name)):
             changed[field.name] = made_small(getattr(config, field.name))
+    if hasattr(config, "bands"):
+        del changed["window"]  # of sounds it is milliseconds, and no size
     if hasattr(config, "linear"):
         changed["linear"] = min(config.linear, SMALL["window"])
     return replace(config, **changed)
@@ -95,8 +98,10 @@ def all_choices():
 CASES = dict(all_choices())
 COLUMNS = (DataError, "has no column")
 RETURNS = (DataError, "are not above 0: it has no returns")
+NO_FILE = (DataError, "^give the data to learn from")
+NO_FOLDER = (ConfigError, "^say where the recordings are")
 TIMESCALE = (ConfigError, "^--model.max-timescale must be None for the")
-NO_FILE = (DataError, "^there are no texts to learn from: give some with --file")
+NO_TEXTS = (DataError, "^there are no texts to learn from: give some with --file")
 NOT_OWN = (ConfigError, "^--(texts|encoding|valid|test) must be left out where --data is not own")
 OF_OWN = (
     "texts=file",
@@ -113,8 +118,10 @@ REFUSED = {
         for recipe in ("adding", "copy", "order") for cell in ("gru", "rnn")
     },
     **{case: COLUMNS for case in CASES if case[1].startswith("data=") and case[0] in SERIES},
-    **{(recipe, "data=own"): NO_FILE for recipe in TEXTS},
+    **{(recipe, "data=own"): NO_TEXTS for recipe in TEXTS},
     **{(recipe, choice): NOT_OWN for recipe in TEXTS for choice in OF_OWN},
+    ("sentiment", "data=own"): NO_FILE,
+    ("speech", "data=own"): NO_FOLDER,
     ("sensor", "predict=level"): ODD,
     ("sensor", "read=level"): ODD,
     ("sine", "model.odd=True"): ODD,

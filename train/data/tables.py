@@ -9,15 +9,17 @@ from __future__ import annotations
 import csv
 import difflib
 import hashlib
+import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import narwhals as nw
 import numpy as np
+from narwhals.exceptions import DuplicateError
 
 from lstm_jax.text.lines import read_text
 from lstm_jax.train.data.download import DataError
@@ -54,10 +56,14 @@ class Table:
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def word(self) -> str:
+        """What a place in it is called: a "line" of a file, a "row" of a frame."""
+        return "row" if isinstance(self.lines, range) else "line"
+
     def place(self, row: int) -> str:
         """Say where a row is: "sales.csv, line 17"."""
-        word = "row" if self.like is not None else "line"
-        return f"{self.name}, {word} {self.lines[row]:,}"
+        return f"{self.name}, {self.word} {self.lines[row]:,}"
 
     def column(self, name: str) -> list[Cell]:
         """Give the cells of a column.
@@ -71,11 +77,9 @@ class Table:
         if name not in self.names:
             near = difflib.get_close_matches(name, self.names[:10_000], n=3, cutoff=0.5)
             near += [other for other in self.names if other.lower() == name.lower()]
-            near = list(dict.fromkeys(near)) or list(self.names[:SHOWN])
-            more = ", ..." if len(near) == SHOWN < len(self.names) else ""
-            raise DataError(
-                f"{self.name} has no column {name!r}: did you mean {', '.join(near)}{more}?"
-            )
+            near = list(dict.fromkeys(near))
+            advice = f"did you mean {some(near)}?" if near else f"it has {some(self.names)}"
+            raise DataError(f"{self.name} has no column {name!r}: {advice}")
         index = self.names.index(name)
         return [row[index] for row in self.rows]
 
@@ -91,7 +95,12 @@ class Table:
         cells = self.column(name)
         found = np.empty(len(cells))
         for row, cell in enumerate(cells):
-            found[row] = self._number(name, row, cell)
+            try:
+                found[row] = float(cell)
+            except (TypeError, ValueError, OverflowError):
+                found[row] = self._missing(name, row, cell)
+        for row in np.flatnonzero(np.isinf(found)):
+            self._missing(name, row, cells[row])
         return found
 
     def texts(self, name: str) -> list[str | None]:
@@ -105,26 +114,23 @@ class Table:
         """
         return [None if is_missing(cell) else _text(cell) for cell in self.column(name)]
 
-    def _number(self, name: str, row: int, cell: Cell) -> float:
+    def _missing(self, name: str, row: int, cell: Cell) -> float:
+        """Give NaN for a missing value, and refuse anything else."""
         if is_missing(cell):
             return math.nan
-        try:
-            number = float(cell)
-        except (TypeError, ValueError, OverflowError):
-            number = None
-        if number is None or not math.isfinite(number):
-            raise DataError(
-                f"{self.place(row)}: {name} is {_shown(cell)}, and a finite number was expected: "
-                "mend it, or leave it empty if it is not known"
-            )
-        return number
+        raise DataError(
+            f"{self.place(row)}: {name} is {shown(cell)}, and a finite number was expected: mend "
+            "it, or leave it empty if it is not known"
+        )
 
 
 def is_missing(cell: Cell) -> bool:
     """Say whether a cell stands for no value."""
+    if isinstance(cell, str):
+        return cell.strip().lower() in MISSING
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return True
-    return isinstance(cell, str) and cell.strip().lower() in MISSING
+    return type(cell).__name__ in ("NaTType", "NAType")  # of pandas, which need not be installed
 
 
 def read_table(source: object, *, encoding: str | None = None) -> Table:
@@ -160,14 +166,14 @@ def _read_csv(path: Path, text: str, digest: str) -> Table:
     delimiter = ENDINGS[path.suffix.lower()]
     if delimiter != "\t":
         delimiter = max(",;\t|", key=first.count)  # the first of equals: a comma
-    # Line by line and with their ends, so that a line break in quotes stays in its cell.
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    # A StringIO gives lines that end with a line feed alone: a U+2028 is part of a cell.
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
     names: list[str] | None = None
     try:
         for row in reader:
-            if not any(cell.strip() for cell in row):
+            if not "".join(row).strip():
                 continue
             if names is None:
                 names = [cell.strip() for cell in row]
@@ -223,6 +229,8 @@ def _read_parquet(path: Path) -> Table:
 def _of_frame(source: object) -> Table:
     try:
         frame = nw.from_native(source)
+    except DuplicateError:
+        raise DataError("the frame has a column more than once: rename one of them") from None
     except TypeError:
         raise DataError(
             "a table is a path, or a frame of pandas, polars, pyarrow or another library that "
@@ -259,10 +267,31 @@ def _checked(
     return Table(name, tuple(names), rows, lines, digest, like)
 
 
+def some(names: Sequence[str]) -> str:
+    """Write names with commas between, only the first of very many."""
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return ", ".join(name[:60] for name in names[:SHOWN]) + more
+
+
+def shown(cell: Cell) -> str:
+    """Show a cell in an error as it stands, only the beginning of a long one."""
+    text = repr(cell) if isinstance(cell, str | int | float) else repr(str(cell))
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def frame_like(columns: Mapping[str, Sequence[Any]], like: object) -> Any:
+    """Make a frame of the library that another frame is of.
+
+    Args:
+        columns: names -> cells, all as many.
+        like: a frame of any library that narwhals knows; None gives a dict of lists.
+    """
+    cells = {name: list(column) for name, column in columns.items()}
+    if like is None:
+        return cells
+    library = nw.get_native_namespace(nw.from_native(like))
+    return nw.from_dict(cells, backend=library).to_native()
+
+
 def _text(cell: Cell) -> str:
     return cell if isinstance(cell, str) else str(cell)
-
-
-def _shown(cell: Cell) -> str:
-    text = repr(cell)
-    return text if len(text) <= 60 else text[:57] + "..."

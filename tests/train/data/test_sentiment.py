@@ -9,8 +9,8 @@ from lstm_jax.train import sets
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.sentiment import Text, phrases_of, read_sentences, subtrees, words_of
-from lstm_jax.train.tasks.sentiment.config import SentimentConfig
-from lstm_jax.train.tasks.sentiment.task import learned, make_sentiment_task
+from lstm_jax.train.tasks.classify.config import ClassifyConfig
+from lstm_jax.train.tasks.classify.sentiment import learned, make_sentiment_task
 
 TREES = [
     "(4 (3 (2 A) (4 Fine)) (2 film))",
@@ -119,7 +119,7 @@ def test_what_is_to_be_learned(write):
     counts = [len(learned(data, what)) for what in ("sentences", "phrases", "neutral")]
     neutral = sum(text.label is None for text in data.phrases)
     assert counts == [2, 2 + len(data.phrases) - neutral, 2 + len(data.phrases)]
-    task = make_sentiment_task(SentimentConfig(), data)
+    task = make_sentiment_task(ClassifyConfig(), data)
     assert task.train.targets.sum(1).tolist() == [1.0] * counts[2]
     assert [0.5, 0.5] in task.train.targets.tolist()
 
@@ -128,7 +128,7 @@ def test_nothing_that_is_fitted_comes_from_what_is_judged(write):
     shared, fitted = FILES["test"].split("\n")[0], []  # which is dropped from training
     for judged in ({}, {"test": f"{shared}\n1 wholly other words\n", "dev": "0 fine\n"}):
         write(**judged)
-        task = make_sentiment_task(SentimentConfig())
+        task = make_sentiment_task(ClassifyConfig())
         assert not {"unseen", "wonder", "wholly", "other"} & set(task.own["vocabulary"])
         fitted.append((task.own, [ids.tolist() for ids in task.train.inputs], task.train.targets))
     assert fitted[0][:2] == fitted[1][:2]

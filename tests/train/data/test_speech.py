@@ -15,9 +15,10 @@ from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.audio import AudioError, fit_scaler, log_mel
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.speech import Recording, Speech
-from lstm_jax.train.tasks.speech import task as speech_tasks
-from lstm_jax.train.tasks.speech.config import SpeechConfig
-from lstm_jax.train.tasks.speech.task import make_speech_task, mask
+from lstm_jax.train.tasks.sounds import task as sounds_tasks
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
+from lstm_jax.train.tasks.sounds.speech import make_speech_task
+from lstm_jax.train.tasks.sounds.task import mask
 
 
 def tone(hertz, seconds=0.3, rate=audio.RATE):
@@ -113,8 +114,12 @@ def test_what_is_no_name_is_one_line(name):
         (lambda path: path.mkdir(), "cannot be read as a sound"),
         (lambda path: soundfile.write(path, np.zeros(0), 8000), "has 0 samples at 8,000 Hz"),
         (lambda path: soundfile.write(path, tone(9, 0.04), 8000), "takes 0.05 seconds at least"),
-        (lambda path: soundfile.write(path, tone(9, 5.1), 8000), "lasts 5.1 seconds, and at most"),
         (lambda path: soundfile.write(path, np.zeros(999), 8000), "is silent from end to end"),
+        (lambda path: soundfile.write(path, tone(9), 7), "has 7 samples a second: 1,000 to"),
+        (
+            lambda path: soundfile.write(path, 1e30 * tone(9), 8000, "FLOAT"),
+            "samples as large as 5e+29",
+        ),
         (
             lambda path: soundfile.write(path, np.full(999, np.nan), 8000, "FLOAT"),
             "samples that are no numbers",
@@ -130,6 +135,26 @@ def test_what_is_no_word_is_one_line(make, said, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def test_a_long_sound_is_cut_and_it_says_so(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(440, 0.9), audio.RATE, "FLOAT")
+    samples, notes = audio.read(tmp_path / "a.wav", longest=0.5)
+    np.testing.assert_array_equal(samples, tone(440, 0.5))
+    assert notes == ["it lasts 0.9 seconds: only the first 0.5 are read"]
+    assert audio.read(tmp_path / "a.wav", longest=0.9)[1] == []
+
+
+@pytest.mark.parametrize(("rate", "window", "step"), [(8000, 256, 160), (16_000, 512, 320)])
+def test_features_are_as_long_as_they_say_at_any_rate(rate, window, step):
+    mel = audio.Mel(rate)
+    assert (mel.samples(mel.window), mel.samples(mel.step)) == (window, step)
+    assert log_mel(tone(440, 1.0, rate), mel).shape == (51, 40)
+
+
+def test_more_bands_than_a_window_tells_apart_are_refused():
+    with pytest.raises(AudioError, match="64 bands are too many for a window of 8 ms at 8,000 Hz"):
+        audio.check(audio.Mel(window=8, bands=64))
+
+
 def test_without_librosa_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "librosa", None)
     with pytest.raises(AudioError, match=r'pip install "lstm_jax\[speech\]"'):
@@ -138,8 +163,8 @@ def test_without_librosa_it_says_what_to_install(monkeypatch, tmp_path):
 
 def test_features_say_which_bands_sound_and_not_how_loud():
     found = log_mel(tone(1000))
-    assert found.shape == (1 + len(tone(1000)) // audio.STEP, audio.BANDS)
-    centres = librosa.mel_frequencies(audio.BANDS + 2, fmax=audio.RATE / 2)[1:-1]
+    assert found.shape == (1 + len(tone(1000)) // 160, 40)
+    centres = librosa.mel_frequencies(42, fmax=audio.RATE / 2)[1:-1]
     loudest = centres[found.mean(0).argmax()]
     assert abs(loudest - 1000) < 100
     np.testing.assert_allclose(log_mel(tone(1000) / 4), found, atol=1e-2)
@@ -147,7 +172,7 @@ def test_features_say_which_bands_sound_and_not_how_loud():
 
 def test_the_librarys_own_mel_spectrogram_is_the_same():
     energies = librosa.feature.melspectrogram(
-        y=tone(700), sr=audio.RATE, n_fft=audio.WINDOW, hop_length=audio.STEP, n_mels=audio.BANDS
+        y=tone(700), sr=audio.RATE, n_fft=256, hop_length=160, n_mels=40
     )
     decibel = librosa.power_to_db(energies, amin=1e-10, top_db=80.0).T
     np.testing.assert_allclose(log_mel(tone(700)), decibel - decibel.mean(), atol=1e-3)
@@ -183,7 +208,7 @@ def test_nothing_that_is_fitted_comes_from_what_is_judged():
         one if one.take >= 10 else one._replace(samples=tone(3000, 0.2)) for one in data.recordings
     ]
     one, other = (
-        make_speech_task(SpeechConfig(), given) for given in (data, Speech(tuple(changed), ""))
+        make_speech_task(SoundsConfig(), given) for given in (data, Speech(tuple(changed), ""))
     )
     assert one.own == other.own
     for a, b in zip(one.train.inputs, other.train.inputs, strict=True):
@@ -198,8 +223,8 @@ def test_a_mask_hides_bands_and_stretches_and_nothing_else():
     seen = [mask(1, np.random.default_rng(n), sequence) for n in range(50)]
     for masked in seen:
         bands, steps = (masked == 0).all(0).sum(), (masked == 0).all(1).sum()
-        assert bands <= speech_tasks.MASKED_BANDS
-        assert steps <= speech_tasks.MASKED_SHARE * 20
+        assert bands <= sounds_tasks.MASKED_BANDS
+        assert steps <= sounds_tasks.MASKED_SHARE * 20
         assert (masked == 0).sum() == 20 * bands + 10 * steps - bands * steps
     assert (sequence == 1).all()
     assert len({masked.tobytes() for masked in seen}) > 20

@@ -329,7 +329,10 @@ def test_patience_outlives_a_stop(stop, tmp_path, monkeypatch):
     assert run(folder, PATIENT, resume=True)[0] == whole
     # The card says how long its run was to be, when it was written: before the stop.
     card = folder / "model.json"
-    card.write_text(card.read_text().replace(f'"max_steps": {stop}', '"max_steps": null'))
+    description = json.loads(card.read_text())
+    description["card"]["config"]["max_steps"] = None
+    description["digest"] = storage._digest(description)
+    card.write_text(json.dumps(description, ensure_ascii=False, indent=1) + "\n")
     assert_same_run(folder, tmp_path / "whole")
 
 

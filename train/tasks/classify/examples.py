@@ -10,12 +10,18 @@ import numpy as np
 from lstm_jax.padding import pad
 from lstm_jax.train.batch import Batch
 
+MOST_ROWS = 128
+
 
 class Examples(NamedTuple):
-    """`inputs`, N arrays of ids (T,) or vectors (T, D), and `targets` (N, C), float32."""
+    """`inputs`, N arrays of ids (T,) or vectors (T, D), and `targets` (N, C), float32.
+
+    `weights` (N,) say how much each counts in the loss; all the same if None.
+    """
 
     inputs: Sequence[np.ndarray]
     targets: np.ndarray
+    weights: np.ndarray | None = None
 
 
 def widths_of(longest: int, *, halfway: bool = False) -> tuple[int, ...]:
@@ -32,6 +38,11 @@ def widths_of(longest: int, *, halfway: bool = False) -> tuple[int, ...]:
         power = 1 << (widths[-1].bit_length() - 1)
         widths.append(widths[-1] + (power // 2 if halfway else power))
     return tuple(widths)
+
+
+def rows_of(words: int, width: int) -> int:
+    """Give the rows of a batch of some width, so that it holds about so many words."""
+    return max(1, min(MOST_ROWS, words // width))
 
 
 def plan(
@@ -86,6 +97,9 @@ def collate(
     chosen = chosen if augment is None else [augment(sequence) for sequence in chosen]
     missing = rows - len(indices)
     inputs, lengths = pad([*chosen, *[chosen[0][:1]] * missing], to=width)
-    targets = examples.targets[np.concatenate([indices, np.repeat(indices[:1], missing)])]
+    filled = np.concatenate([indices, np.repeat(indices[:1], missing)])
+    targets = examples.targets[filled]
     weights = (np.arange(rows) < len(indices)).astype(np.float32)
+    if examples.weights is not None:
+        weights *= examples.weights[filled]
     return Batch(inputs, targets, weights=weights, lengths=lengths)

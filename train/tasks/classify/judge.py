@@ -12,7 +12,9 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.models.classifier import SequenceClassifier
+from lstm_jax.models.storage import Stored
 from lstm_jax.padding import pad
+from lstm_jax.train.tasks.classify.calibration import tempered
 from lstm_jax.train.tasks.classify.examples import Examples, widths_of
 
 AT_ONCE = 64  # sequences of a batch
@@ -61,6 +63,42 @@ def log_probabilities(read: Reader, params: nnx.State, inputs: Sequence[np.ndarr
     return np.stack([found[i] for i in range(len(inputs))])
 
 
+def judged(stored: Stored, inputs: Sequence[np.ndarray], read: Reader | None = None) -> np.ndarray:
+    """Read sequences with a stored model, its temperature applied.
+
+    Args:
+        stored: the model.
+        inputs: N sequences, as in `log_probabilities`.
+        read: what `make_reader` gives of its network; made here if None.
+
+    Returns:
+        ln p of every class, (N, C).
+    """
+    read = read or make_reader(stored.network)
+    found = log_probabilities(read, nnx.state(stored.network, nnx.Param), inputs)
+    return tempered(found, stored.card.get("temperature", 1.0))
+
+
+def after_each(stored: Stored, sequence: np.ndarray) -> np.ndarray:
+    """Ask for the classes after each step of a sequence.
+
+    A bidirectional model reads what there is so far from both ends, so each row is a reading of
+    its own: one batch of all beginnings.
+
+    Args:
+        stored: the model.
+        sequence: ids (T,), or vectors (T, D).
+
+    Returns:
+        Probabilities, (T, C).
+    """
+    beginnings = [sequence[: step + 1] for step in range(len(sequence))]
+    inputs, lengths = pad(beginnings, to=widths_of(len(sequence))[-1])
+    read = make_reader(stored.network)
+    found = np.asarray(read(nnx.state(stored.network, nnx.Param), inputs, lengths))
+    return np.exp(tempered(found, stored.card.get("temperature", 1.0)))
+
+
 @dataclass(frozen=True)
 class Judgement:
     """Of so many `sequences`, how many are judged `wrong`, and the mean `nats` of the truth."""
@@ -90,8 +128,17 @@ def judge(read: Reader, params: nnx.State, examples: Examples) -> Judgement:
         params: of the model.
         examples: N of them.
     """
-    found = log_probabilities(read, params, examples.inputs)
-    wrong = int((found.argmax(-1) != examples.targets.argmax(-1)).sum())
+    return hold(log_probabilities(read, params, examples.inputs), examples.targets)
+
+
+def hold(found: np.ndarray, targets: np.ndarray) -> Judgement:
+    """Hold ln p of every class, (N, C), against the truth.
+
+    Args:
+        found: ln p.
+        targets: (N, C), each row with a sum of 1.
+    """
+    wrong = int((found.argmax(-1) != targets.argmax(-1)).sum())
     # Selected before they are multiplied: what is impossible, -inf, is asked of no truth of 0.
-    asked = np.where(examples.targets > 0, found, 0) * examples.targets
+    asked = np.where(targets > 0, found, 0) * targets
     return Judgement(len(found), wrong, float(-asked.sum(-1, dtype=np.float64).mean()))

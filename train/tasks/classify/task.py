@@ -1,6 +1,6 @@
 """Sequences to tell apart: cross-entropy, and the share that is right.
 
-What is read, words or sound, is the business of `tasks/sentiment` and `tasks/speech`.
+What is read, words, numbers or sound, is the business of who makes the task.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifier
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.task import Validate, Validation, summed
+from lstm_jax.train.tasks.classify.calibration import fit_temperature, tempered
 from lstm_jax.train.tasks.classify.config import ClassifierConfig
 from lstm_jax.train.tasks.classify.examples import Examples, collate, plan, widths_of
-from lstm_jax.train.tasks.classify.judge import judge, make_reader
+from lstm_jax.train.tasks.classify.judge import hold, log_probabilities, make_reader
 from lstm_jax.trees import Tree
 
 Augment: TypeAlias = Callable[[np.random.Generator, np.ndarray], np.ndarray]
@@ -42,7 +43,9 @@ class ClassifierTask:
 
     `reads` is what the model reads; `own` is what its files hold
     besides, such as the names of the classes; `rows_of` gives the rows of a batch of some width,
-    and `halfway` is as in `widths_of`.
+    and `halfway` is as in `widths_of`. Where it is `calibrated`, each validation fits a
+    temperature, which the model's card then has, and of models that err as little the one whose
+    tempered probabilities are the best is kept.
     """
 
     config: ClassifierConfig
@@ -57,6 +60,7 @@ class ClassifierTask:
     rows_of: Callable[[int], int]
     halfway: bool = False
     augment: Augment | None = None
+    calibrated: bool = False
     lengths: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,10 +111,16 @@ class ClassifierTask:
 
         def validate(params: nnx.State, step: int) -> Validation:
             del step
-            found = judge(read, params, self.valid)
+            logs = log_probabilities(read, params, self.valid.inputs)
+            found = hold(logs, self.valid.targets)
             figures = {"valid_accuracy": found.accuracy, "valid_nats": found.nats}
             # What is asked for is a right answer: the model that is kept errs the least.
             wrong = found.wrong / found.sequences if np.isfinite(found.nats) else np.nan
+            if self.calibrated and np.isfinite(found.nats):
+                temperature = fit_temperature(logs, self.valid.targets.argmax(-1))
+                nats = hold(tempered(logs, temperature), self.valid.targets).nats
+                figures |= {"temperature": temperature, "valid_tempered_nats": nats}
+                wrong += nats / (1 + nats) / found.sequences  # less than one more error
             return Validation(wrong, figures, f"validation {found.say(self.unit)}")
 
         return validate

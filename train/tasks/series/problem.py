@@ -17,6 +17,6 @@ SERIES = Problem(
     network="Forecaster",
     evaluate=forecasts,
     rows=windows_to_read,
-    draws=True,
+    picture="forecast.png",
     data={name: partial(series.describe, name) for name in ("sine", *series.LOADERS)},
 )

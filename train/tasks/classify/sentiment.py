@@ -10,14 +10,12 @@ import numpy as np
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import LABELS, Sentiment, Text
-from lstm_jax.train.tasks.classify.examples import Examples
+from lstm_jax.train.tasks.classify.config import ClassifyConfig
+from lstm_jax.train.tasks.classify.examples import Examples, rows_of
 from lstm_jax.train.tasks.classify.task import ClassifierTask
-from lstm_jax.train.tasks.sentiment.config import SentimentConfig
-
-MOST_ROWS = 128
 
 
-def make_sentiment_task(config: SentimentConfig, data: Sentiment | None = None) -> ClassifierTask:
+def make_sentiment_task(config: ClassifyConfig, data: Sentiment | None = None) -> ClassifierTask:
     """Load, number the words of the training texts alone, and encode.
 
     Args:
@@ -53,7 +51,7 @@ def learned(data: Sentiment, what: str) -> tuple[Text, ...]:
 
     Args:
         data: of all splits.
-        what: as `SentimentConfig.learn` has it.
+        what: as `ClassifyConfig.learn` has it.
     """
     phrases = {
         "sentences": (),
@@ -74,8 +72,3 @@ def examples(texts: Sequence[Text], vocabulary: Vocabulary) -> Examples:
     neutral = np.full(len(LABELS), 1 / len(LABELS), np.float32)
     targets = [neutral if text.label is None else known[text.label] for text in texts]
     return Examples([vocabulary.encode(text.words) for text in texts], np.stack(targets))
-
-
-def rows_of(words: int, width: int) -> int:
-    """Give the rows of a batch of some width, so that it holds about so many words."""
-    return max(1, min(MOST_ROWS, words // width))

@@ -1,0 +1,315 @@
+"""Recordings of one's own, from a folder to an answer, on the command line and from Python."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import soundfile
+from made_up import sound, sound_folder
+
+from lstm_jax import cli
+from lstm_jax.configs import sounds as recipe
+from lstm_jax.models import storage
+from lstm_jax.models.classifier import SequenceClassifierConfig
+from lstm_jax.train import fit
+from lstm_jax.train.config import ConfigError, OptimizerConfig
+from lstm_jax.train.data.audio import AudioError, Header, Mel, log_mel
+from lstm_jax.train.data.download import DataError
+from lstm_jax.train.problems import from_dict
+from lstm_jax.train.tasks.sounds import choices
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
+from lstm_jax.train.tasks.sounds.own import load, look_at_own
+
+pytestmark = pytest.mark.usefixtures("compile_fast")
+SMALL = {
+    "model": SequenceClassifierConfig(4, 4, pooling="max"),
+    "optimizer": OptimizerConfig(learning_rate=3e-2, warmup_steps=0),
+    "batch": 8,
+    "epochs": 3,
+    "log_every": 4,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return sound_folder(tmp_path_factory.mktemp("data") / "tones", speakers=("ada", "bob", "eve"))
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    return fit.sounds(folder, out=tmp_path_factory.mktemp("runs") / "mine", **SMALL)
+
+
+@pytest.fixture
+def call(capsys):
+    """`lstm-jax` in this process: exit code, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(argument) for argument in arguments])
+        return caught.value.code, *capsys.readouterr()
+
+    return call
+
+
+# What is seen and chosen
+
+
+def test_it_says_what_it_saw_and_chose_and_stops(folder, call):
+    code, out, err = call("train", "sounds", "--folder", folder, "--dry-run")
+    assert (code, err) == (0, "")
+    assert out == (
+        f"{folder}: 48 recordings\n"
+        "0.12 to 0.12 seconds each, the median 0.12; 0.1 minutes in all; 8,000 Hz; 1 channel\n"
+        "2 classes: high 24, low 24\n"
+        "parts: train 32, valid 8, test 8\n"
+        "chosen:\n"
+        "  --rate 8000                 0 of 48 recordings have 16,000 samples a second or more\n"
+        "  --longest 0.12              none is longer\n"
+        "  --valid 0.15                of 48 recordings\n"
+        "  --test 0.15                 of 48 recordings\n"
+        "  --batch 16                  32 recordings to learn from\n"
+        "  --epochs 50                 2 batches in each, 100 in all\n"
+        "  --patience 16               a third of them, and at least 8\n"
+        "  --model.hidden-features 32  32 recordings to learn from\n"
+        "  --model.num-layers 1        32 recordings to learn from\n"
+        "  --class-weights none        the largest class has 16 examples, the smallest 16: "
+        "not more than 5 times as many\n"
+        f"{folder}: 32 training recordings: nothing was trained\n"
+    )
+
+
+def test_rate_and_length_follow_the_recordings():
+    wide, narrow = Header(44_100, 2, 7.0), Header(8_000, 1, 1.234)
+    for found, rate, longest in (
+        ([wide, wide, narrow], 16_000, 5.0),
+        ([wide, narrow, narrow], 8_000, 5.0),
+        ([narrow], 8_000, 1.24),
+    ):
+        assert [choice.value for choice in choices.of_sounds(found)] == [rate, longest]
+
+
+@pytest.mark.parametrize("count", [20, 299, 300, 2_000, 20_000])
+def test_sizes_grow_with_the_recordings_and_steps_stay_within_minutes(count):
+    batch, epochs, patience, hidden, layers = (
+        choice.value for choice in choices.of_sizes([40] * count)
+    )
+    assert (batch >= 32) == (hidden == 64) == (layers == 2) == (count >= 300)
+    assert 12 <= epochs <= 50
+    assert 8 <= patience <= epochs
+    assert epochs * -(-count // batch) <= max(1_000, 12 * count // batch + 12)
+
+
+def test_what_a_user_said_stays(folder):
+    config = replace(recipe.config, folder=str(folder), rate=16_000, bands=24, epochs=7, test=0.25)
+    look = look_at_own(config)
+    assert (look.config.rate, look.config.bands, look.config.epochs) == (16_000, 24, 7)
+    assert not {"rate", "epochs", "test"} & {choice.field for choice in look.chose}
+    assert {one.shape for one in look.task.train.inputs} == {(7, 24)}
+    assert "parts: train 28, valid 8, test 12" in look.saw
+
+
+def test_features_are_scaled_by_what_is_learned_from_alone(folder):
+    look = look_at_own(replace(recipe.config, folder=str(folder)))
+    steps = np.concatenate(look.task.train.inputs)
+    np.testing.assert_allclose(steps.mean(0), 0, atol=1e-4)
+    np.testing.assert_allclose(steps.std(0), 1, rtol=1e-3)
+    assert abs(np.concatenate(look.task.valid.inputs).mean(0)).max() > 1e-3
+
+
+# Splits
+
+
+def test_speakers_and_equal_sounds_stay_together(tmp_path):
+    sound_folder(tmp_path, speakers=("ada", "bob", "eve", "zoe"), takes=6)
+    (tmp_path / "low" / "ada_9.wav").write_bytes((tmp_path / "low" / "bob_1.wav").read_bytes())
+    config = replace(recipe.config, folder=str(tmp_path), group_pattern=r"(\w+)_")
+    _, data, _ = load(config)
+    assert "1 recordings are repeated, and equal ones are kept in one part" in data.saw
+    assert "4 groups, each kept in one part" in data.saw
+    sizes = {name: len(part.truth) for name, part in data.parts.items()}
+    # The sound that is ada's and bob's joins the two.
+    assert sizes == {"train": 25, "valid": 12, "test": 12}
+
+
+def test_each_class_has_its_share_in_each_part(folder):
+    _, data, _ = load(replace(recipe.config, folder=str(folder)))
+    counts = {name: np.bincount(part.truth).tolist() for name, part in data.parts.items()}
+    assert counts == {"train": [16, 16], "valid": [4, 4], "test": [4, 4]}
+
+
+def test_a_table_is_split_by_its_groups(folder, tmp_path):
+    rows = [f"{path},{path.parent.name},{path.name[:3]}" for path in folder.glob("*/*.wav")]
+    table = tmp_path / "labels.csv"
+    table.write_text("\n".join(["file,word,who", *rows]))
+    config = replace(recipe.config, file=str(table), path="file", label="word", group="who")
+    _, data, _ = load(config)
+    assert {name: len(part.truth) for name, part in data.parts.items()} == {
+        "train": 16, "valid": 16, "test": 16,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "said"),
+    [
+        ({}, ConfigError, "^say where the recordings are: --folder with a folder"),
+        ({"folder": "a", "file": "b.csv"}, ConfigError, "^give --folder or --file, and not both"),
+        ({"file": "."}, ConfigError, "is a folder: give it with --folder"),
+        ({"folder": "nowhere"}, DataError, "there is no folder .*nowhere"),
+    ],
+)
+def test_data_that_are_not_named_are_asked_for(values, kind, said):
+    with pytest.raises(kind, match=said):
+        look_at_own(replace(recipe.config, **values))
+
+
+def test_one_class_is_refused(folder, tmp_path):
+    (tmp_path / "low").symlink_to(folder / "low")
+    with pytest.raises(DataError, match="has one class, 'low': at least two are needed"):
+        look_at_own(replace(recipe.config, folder=str(tmp_path)))
+
+
+# Runs
+
+
+def test_a_run_learns_and_stands_beside_what_costs_nothing(run, folder):
+    assert run.card["valid_accuracy"] == 1
+    assert run.card["data_sha256"] == run.config.data_sha256
+    figures = run.evaluate()
+    assert figures["on"] == "tones test"
+    assert (figures["recordings"], figures["accuracy"]) == (8, 1)
+    assert figures["classes"] == ["high", "low"]
+    assert figures["baselines"]["majority"]["accuracy"] == 0.5
+    assert figures["baselines"]["nearest mean spectrum"]["accuracy"] == 1
+    assert figures["temperature"] == run.card["temperature"]
+
+
+def test_a_model_that_is_no_better_than_a_mean_is_called_that(run, call):
+    code, out, err = call("evaluate", run.folder, "--split", "valid")
+    assert (code, err) == (0, "")
+    assert "the LSTM is no better than nearest mean spectrum in accuracy" in out
+
+
+def test_its_features_are_those_of_its_description(run):
+    description = run.stored.description
+    assert Mel(**description["mel"]) == Mel(8_000, 32, 20, 40)
+    assert description["longest"] == 0.12
+    assert description["classes"] == ["high", "low"]
+
+
+def test_a_sound_is_recognised_from_a_file_and_from_samples(run, folder, tmp_path):
+    path = sorted((folder / "low").glob("*"))[0]
+    found = run.predict(path)
+    assert found.prediction == "low"
+    assert found.probability == found.probabilities["low"] > 0.5
+    assert sum(found.probabilities.values()) == pytest.approx(1)
+    samples, rate = soundfile.read(path)
+    again, whole, stereo = run.predict(
+        [
+            samples,
+            np.round(samples * 2**15).astype(np.int16),
+            np.stack([samples, samples], 1).astype("f4"),
+        ],
+        rate=rate,
+    )
+    for other in (again, whole, stereo):
+        assert other.prediction == "low"
+        assert other.probability == pytest.approx(found.probability, abs=1e-4)
+    assert run.predict(sound(300, 3.0, rate=44_100), rate=44_100).prediction == "low"
+    assert run.predict([]) == []
+
+
+@pytest.mark.parametrize(
+    ("sounds", "rate", "said"),
+    [
+        (np.zeros(999), None, "samples take a rate"),
+        (np.zeros(999), 8000, "the sound is silent from end to end"),
+        (np.array(["a"]), 8000, "samples are numbers"),
+        (np.zeros((2, 3, 4)), 8000, "samples are numbers"),
+        (np.zeros((0, 2)), 8000, "the sound has 0 samples"),
+        ("nowhere.wav", None, "nowhere.wav cannot be read as a sound"),
+    ],
+)
+def test_what_is_no_sound_is_one_line(run, sounds, rate, said):
+    with pytest.raises(AudioError, match=said):
+        run.predict(sounds, rate=rate)
+
+
+def test_several_files_are_recognised_at_once(run, folder, tmp_path, call):
+    low, high = (sorted((folder / word).glob("*"))[0] for word in ("low", "high"))
+    (tmp_path / "no.wav").write_text("no sound")
+    code, out, err = call("predict", run.folder, low, tmp_path / "no.wav", high)
+    assert code == 0
+    assert re.fullmatch(
+        rf"{low}: low, \d+\.\d%  \(then high \d+\.\d%\)\n"
+        rf"{high}: high, \d+\.\d%  \(then low \d+\.\d%\)\n",
+        out,
+    )
+    assert err == f"{tmp_path}/no.wav cannot be read as a sound: Format not recognised.\n"
+    _, out, _ = call("predict", run.folder, low, tmp_path / "no.wav", "--json")
+    first, second = json.loads(out)["files"]
+    assert (first["file"], first["label"]) == (str(low), "low")
+    assert second["error"].endswith("Format not recognised.")
+    _, out, _ = call("predict", run.folder, low, "--json")
+    assert json.loads(out)["label"] == "low"
+    code, _, err = call("predict", run.folder, tmp_path / "no.wav", tmp_path / "none.wav")
+    assert code == 2
+    assert err.startswith(f"lstm-jax: {tmp_path}/no.wav cannot be read")
+
+
+def test_it_is_judged_on_other_recordings(run, tmp_path, call):
+    sound_folder(tmp_path / "new", takes=2, speakers=("zoe",), rate=16_000)
+    figures = run.evaluate(file=tmp_path / "new")
+    assert (figures["on"], figures["recordings"]) == (str(tmp_path / "new"), 4)
+    assert set(figures["baselines"]) == {"majority", "nearest mean spectrum"}
+    (tmp_path / "new" / "low").rename(tmp_path / "new" / "middle")
+    with pytest.raises(DataError, match="the class 'middle' is none of those to learn from"):
+        run.evaluate(file=tmp_path / "new")
+    with pytest.raises(DataError, match="is no folder: the model learned from folders"):
+        run.evaluate(file=tmp_path / "new.csv")
+
+
+def test_a_picture_is_drawn(run, tmp_path):
+    assert run.plot("valid", tmp_path / "a.png") == tmp_path / "a.png"
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_other_recordings_than_those_it_learned_from_are_said(folder, tmp_path):
+    data = sound_folder(tmp_path / "data")
+    run = fit.sounds(data, out=tmp_path / "run", **{**SMALL, "epochs": 1})
+    (data / "low" / "ada_0.wav").unlink()
+    with pytest.raises(DataError, match="have changed since the model learned from them"):
+        run.evaluate()
+    with pytest.raises(ConfigError, match=r"^the data have changed since the run in"):
+        fit.sounds(data, out=tmp_path / "run", resume=True, **{**SMALL, "epochs": 1})
+    figures = run.evaluate(file=data)
+    assert figures["baselines"] == {}
+    assert storage.load(tmp_path / "run").card["data"] == "own"
+
+
+def test_a_frame_of_files_is_learned_from(folder, tmp_path):
+    import pandas
+
+    paths = sorted(folder.glob("*/*.wav"))
+    frame = pandas.DataFrame({"file": map(str, paths), "word": [p.parent.name for p in paths]})
+    columns = {"path": "file", "label": "word"}
+    run = fit.sounds(frame, out=tmp_path / "run", **columns, **{**SMALL, "epochs": 1})
+    assert run.evaluate()["recordings"] == 8
+    with pytest.raises(ConfigError, match="say where the recordings are"):
+        fit.load(tmp_path / "run").evaluate()
+
+
+# Spoken digits
+
+
+def test_runs_of_spoken_digits_are_of_this_kind():
+    assert from_dict({"kind": "speech", "masks": 2}) == SoundsConfig(data="speech", masks=2)
+
+
+def test_features_of_spoken_digits_are_what_they_were():
+    """The defaults of the features are those of the recipe, which has them from before."""
+    config = SoundsConfig()
+    assert config.mel == Mel() == Mel(8_000, 32, 20, 40)
+    np.testing.assert_array_equal(log_mel(sound(440)), log_mel(sound(440), config.mel))

@@ -1,0 +1,146 @@
+"""From a text, or a sequence of numbers, to what a classifier reads; kept with the model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.train.data import words
+from lstm_jax.train.data.scaler import Scaler
+from lstm_jax.train.data.sentiment import words_of
+from lstm_jax.train.tasks.classify.task import Reads
+
+Split = Literal["word", "character", "token", "treebank"]
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """Split texts and number their words.
+
+    Attributes:
+        split: into what.
+        vocabulary: of the training texts.
+        longest: words that are read; those behind are cut off. 0 reads all.
+    """
+
+    split: Split
+    vocabulary: Vocabulary
+    longest: int = 0
+
+    def words(self, text: str) -> tuple[str, ...]:
+        """Split a text, and cut it."""
+        found = split_text(text, self.split)
+        return found[: self.longest] if self.longest else found
+
+    def __call__(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Give the ids of texts."""
+        return [self.vocabulary.encode(self.words(text)) for text in texts]
+
+    @property
+    def reads(self) -> Reads:
+        """Say what a model of it reads."""
+        return {"vocabulary_size": len(self.vocabulary)}
+
+    def to_store(self) -> dict[str, object]:
+        """Give it for the model's description."""
+        stored = self.vocabulary.to_store()
+        return {"vocabulary": stored, "split": self.split, "longest": self.longest}
+
+
+@dataclass(frozen=True)
+class SequenceReader:
+    """Scale sequences, fill in what is missing, and mark where it was.
+
+    Attributes:
+        columns: names of the D columns.
+        scaler: of the training steps.
+        marked: the columns in which training has missing values: each is read with a mark, 1 where
+            its value is missing.
+        longest: steps that are read; those behind are cut off. 0 reads all.
+    """
+
+    columns: tuple[str, ...]
+    scaler: Scaler
+    marked: tuple[int, ...]
+    longest: int = 0
+
+    def __call__(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Give what is read of sequences (T, D), float32 (T, D + marks)."""
+        cut = self.longest or None
+        return [self._one(sequence[:cut]) for sequence in sequences]
+
+    def _one(self, sequence: np.ndarray) -> np.ndarray:
+        scaled = self.scaler(sequence)
+        missing = np.isnan(scaled)
+        if missing.any():
+            # The last value that was there, and before the first the mean, which is 0.
+            rows = np.where(missing, -1, np.arange(len(scaled))[:, None])
+            last = np.maximum.accumulate(rows, 0)
+            seen = np.take_along_axis(scaled, np.maximum(last, 0), 0)
+            scaled = np.where(last < 0, 0, seen).astype(np.float32)
+        marks = missing[:, list(self.marked)].astype(np.float32)
+        return np.concatenate([scaled, marks], 1)
+
+    @property
+    def reads(self) -> Reads:
+        """Say what a model of it reads."""
+        return {"in_features": len(self.columns) + len(self.marked)}
+
+    def to_store(self) -> dict[str, object]:
+        """Give it for the model's description."""
+        return {
+            **self.reads,
+            "columns": list(self.columns),
+            **self.scaler.to_dict(),
+            "marked": list(self.marked),
+            "longest": self.longest,
+        }
+
+
+Reader = TextReader | SequenceReader
+
+
+def split_text(text: str, split: Split) -> tuple[str, ...]:
+    """Split a text into words, characters, tokens, or words of the Stanford treebank."""
+    if split == "treebank":
+        return words_of(text)
+    return words.tokens(text) if split == "token" else words.split(text, split)
+
+
+def fit_sequences(
+    columns: Sequence[str], train: Sequence[np.ndarray], longest: int
+) -> SequenceReader:
+    """Fit the scaling of each column to the training sequences.
+
+    Args:
+        columns: names, D.
+        train: N sequences (T, D), NaN where a value is missing.
+        longest: as in `SequenceReader`.
+    """
+    steps = np.concatenate([sequence[: longest or None] for sequence in train])
+    there = ~np.isnan(steps)
+    count = np.maximum(there.sum(0), 1)
+    mean = np.where(there, steps, 0).sum(0) / count
+    scale = np.sqrt((np.where(there, steps - mean, 0) ** 2).sum(0) / count)
+    scale = np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1), scale, 1.0)  # constant columns
+    marked = tuple(np.flatnonzero(~there.all(0)).tolist())
+    return SequenceReader(tuple(columns), Scaler(mean, scale), marked, longest)
+
+
+def restored(description: Mapping[str, Any]) -> Reader:
+    """Give the reader that a model's description holds.
+
+    Args:
+        description: of a classifier; one of before there were users' data is of film reviews.
+    """
+    longest = description.get("longest", 0)
+    if "vocabulary" in description:
+        vocabulary = Vocabulary.restored(description["vocabulary"])
+        return TextReader(description.get("split", "treebank"), vocabulary, longest)
+    scaler = Scaler.from_dict(description)
+    columns, marked = tuple(description["columns"]), tuple(description["marked"])
+    return SequenceReader(columns, scaler, marked, longest)

@@ -1,0 +1,54 @@
+"""Spoken digits, in the splits of their set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lstm_jax.train.data import audio, speech
+from lstm_jax.train.data.hearing import progress
+from lstm_jax.train.data.parts import Part
+from lstm_jax.train.data.speech import DIGITS, Recording, Speech
+from lstm_jax.train.tasks.classify.task import ClassifierTask
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
+from lstm_jax.train.tasks.sounds.task import make_task
+
+
+def make_speech_task(config: SoundsConfig, data: Speech | None = None) -> ClassifierTask:
+    """Load spoken digits and compute their features.
+
+    Args:
+        config: of the run.
+        data: what `speech.load()` gives, if it is at hand.
+
+    Raises:
+        DataError: a file is missing, altered or out of reach, or nobody is of the name left out.
+        AudioError: librosa is not installed.
+    """
+    data = data or speech.load()
+    splits = data.splits(config.left_out)
+    train, valid = (part_of(config, splits[name], name) for name in ("train", "valid"))
+    without = f", without {config.left_out}" if config.left_out else ""
+    return make_task(
+        config,
+        train,
+        valid,
+        DIGITS,
+        description=f"speech: {len(train.inputs):,} recordings{without}",
+        facts={"data": "speech", "data_sha256": data.sha256},
+    )
+
+
+def part_of(config: SoundsConfig, recordings: Sequence[Recording], name: str) -> Part:
+    """Compute the features of some recordings.
+
+    Args:
+        config: of the run.
+        recordings: N of them.
+        name: of the split, for the progress bar.
+    """
+    audio.check(config.mel)
+    shown = progress(recordings, f"Features {name}")
+    features = [audio.log_mel(recording.samples, config.mel) for recording in shown]
+    return Part(features, np.array([recording.digit for recording in recordings]))
