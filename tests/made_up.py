@@ -1,6 +1,7 @@
 """Made-up data in place of what is downloaded, small enough to be learned in seconds."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import soundfile
@@ -97,3 +98,11 @@ def tang_data():
 def shakespeare_data():
     """What the loader of Shakespeare gives, made up."""
     return {"train": (" ".join(verses(2, seed=3)),), "valid": (" ".join(verses(1, seed=4)),)}
+
+
+def own_series(file="", **fields):
+    """What a configuration says of a table of one's own: a target `y`, and nothing else."""
+    names = ("encoding", "time", "time_format", "zone", "every")
+    open_fields = dict.fromkeys(names, "") | dict.fromkeys(("inputs", "known", "by", "static"), ())
+    given = {"target": "y", "resample": "refuse", "season": 0, "file": str(file)} | fields
+    return SimpleNamespace(**open_fields | given)

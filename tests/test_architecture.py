@@ -33,30 +33,32 @@ lstm_jax.interop.onnx: format file attributes graph node stored chain load expor
 lstm_jax.export: - about graph arrays command
 lstm_jax: -
 lstm_jax.animation: colours document page -
-lstm_jax.plots: drawing forecast judgements memory dynamics gates gradients jacobians fonts gif -
+lstm_jax.plots: drawing forecast multiples judgements memory dynamics gates gradients jacobians
+lstm_jax.plots: fonts gif -
 lstm_jax.report: poems words figures rows reading streams readers measures question
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
 lstm_jax.train.data: - download corpus classes scaler audio memory synthetic text sentiment series
 lstm_jax.train.data: shakespeare
-lstm_jax.train.data: speech tables tang windows words labelled parts sequences archive recordings
-lstm_jax.train.data: hearing
+lstm_jax.train.data: speech tables tang words labelled parts sequences archive recordings hearing
+lstm_jax.train.data: times forms dates clock panel roles spacing even seen_series series_sizes
+lstm_jax.train.data: own_series answers phases windows scaling prepare
 lstm_jax.train.run: - audience lock machine checkpoints state update health meter
-lstm_jax.train.forecasts: - errors baselines
+lstm_jax.train.forecasts: - errors baselines distributions scores
 lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples rows calibration judge task baselines picture
 lstm_jax.train.tasks.classify: measures sentiment readers choices source own evaluate held_out
 lstm_jax.train.tasks.classify: answers predict run problem
 lstm_jax.train.tasks.memory: - config task evaluate rows problem
-lstm_jax.train.tasks.series: - config task
+lstm_jax.train.tasks.series: - config load outputs roll task look
 lstm_jax.train.tasks.sounds: - config task speech choices own predict evaluate held_out run problem
 lstm_jax.train.tasks.text: - config ngram score sizes task own saw look beside evaluate run
 lstm_jax.train.tasks.text: rows problem
-lstm_jax.train.forecasts: verdict picture
-lstm_jax.train.tasks.series: evaluate rows problem
+lstm_jax.train.forecasts: verdict picture panels
+lstm_jax.train.tasks.series: evaluate forecast run rows problem
 lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting doctor
-lstm_jax.configs: - adding classify copy order sensor sentiment shakespeare sine smoke
+lstm_jax.configs: - adding classify copy order sensor sentiment series shakespeare sine smoke
 lstm_jax.configs: sounds speech stocks tang text weather
 lstm_jax.train: fit -
 lstm_jax.train.release: - form export

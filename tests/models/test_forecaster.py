@@ -75,8 +75,60 @@ def test_dropout_is_active_with_a_key_alone():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ValueError, match="linear must be at most the window, 6, got 7"):
         make(linear=7)
+    with pytest.raises(ValueError, match="an odd one reads windows of numbers alone"):
+        make(odd=True, sizes={**SIZES, "reads_on": True})
+    with pytest.raises(ValueError, match=r"xs must be \(B, T \+ 3, D\) with T at least 2"):
+        make(linear=2, sizes={**SIZES, "reads_on": True})(XS[:, :4])
     with pytest.raises(ValueError, match="output_dropout"):
         make(output_dropout=1.0)
+
+
+FUTURE = np.random.default_rng(1).normal(size=(4, 6 + 3, 2)).astype(np.float32)
+
+
+def test_one_that_reads_on_adds_what_it_makes_of_each_step():
+    model = make(linear=2, sizes={**SIZES, "outputs": 2, "reads_on": True, "quantiles": False})
+    ys = model(FUTURE)
+    assert ys.shape == (4, 3, 2)
+    state, hs = model.lstm(FUTURE[:, :6])
+    _, ahead = model.lstm(FUTURE[:, 6:], state)
+    expected = hs[:, -1] @ model.output_kernel[...] + model.output_bias[...]
+    expected += FUTURE[:, 4:6].reshape(4, 4) @ model.window_kernel[...]
+    expected = expected.reshape(4, 3, 2) + ahead @ model.future_kernel[...]
+    np.testing.assert_allclose(ys, expected, atol=1e-5)
+    later = FUTURE.copy()
+    later[:, 7:] += 1  # what is known of a step tells of it and of those after it
+    changed = np.abs(np.asarray(model(later) - ys)).max((0, 2))
+    assert changed[0] == 0
+    assert (changed[1:] > 1e-3).all()
+
+
+def test_codes_stand_for_learned_vectors():
+    model = make(linear=2, sizes={**SIZES, "in_features": 4, "categories": (3, 20)})
+    codes = np.broadcast_to(np.array([[[2, 7]]], np.float32), (4, 6, 2))
+    ys = model(np.concatenate([XS, codes], 2))
+    one, other = model.embedding_0[...], model.embedding_1[...]
+    assert (one.shape, other.shape) == ((3, 3), (20, 8))
+    vectors = np.concatenate([one[2], other[7]])
+    read = np.concatenate([XS, np.broadcast_to(vectors, (4, 6, 11))], 2)
+    _, hs = model.lstm(read)
+    expected = hs[:, -1] @ model.output_kernel[...] + model.output_bias[...]
+    expected += XS[:, -2:].reshape(4, 4) @ model.window_kernel[...]
+    np.testing.assert_allclose(ys, np.sort(expected.reshape(4, 3, 3)), atol=1e-5)
+    unknown = np.concatenate([XS, 0 * codes], 2)
+    assert np.abs(model(unknown) - ys).max() > 1e-3
+
+
+def test_parameters_of_a_distribution_are_not_sorted():
+    assert (np.diff(make(sizes={**SIZES, "quantiles": False})(XS), axis=-1) < 0).any()
+
+
+def test_one_that_reads_on_comes_back(tmp_path):
+    sizes = {**SIZES, "in_features": 3, "reads_on": True, "categories": (4,), "quantiles": False}
+    model = make(linear=2, sizes=sizes)
+    storage.save(tmp_path, model, {}, sizes)
+    xs = np.concatenate([FUTURE, np.ones((4, 9, 1), np.float32)], 2)
+    np.testing.assert_array_equal(storage.load(tmp_path).network(xs), model(xs))
 
 
 def test_a_stored_one_comes_back(tmp_path):

@@ -29,6 +29,7 @@ from lstm_jax.train.config import ConfigError, OptimizerConfig, check
 from lstm_jax.train.problems import load, save, to_dict
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.train.tasks.series import config as series_config
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.text.config import TextConfig
@@ -98,7 +99,12 @@ BAD_SOUNDS = {
     "masks": (-1,),
 } | BAD_CLASSIFIER
 BAD_SERIES = {
+    "target": ("",),
     "inputs": (("wave",), ("a", "a")),
+    "clock": (("month",),),
+    "likelihood": ("normal",),
+    "gap": (-1, 1),
+    "sample": (-1, 1),
     "calendar": ((0.0,), (INF,)),
     "quantiles": ((0.5, 0.1), (0.0, 0.5, 0.9), (0.1, 0.4, 0.9), (0.1, 0.9), (NAN,)),
     "window": (0,),
@@ -213,7 +219,8 @@ def test_every_number_is_checked():
     columns = ("folder", "file", "path", "label", "group", "encoding")
     assert left == {"data", "left_out", "class_weights", *columns, *switches}
     left = set(flat(SeriesConfig())) - set(BAD) - set(BAD_SERIES)
-    assert left == {"data", "target", "predict", "read"}
+    of_own = set(series_config.OWN) - {"gap", "sample"}
+    assert left == {"data", "predict", "read", *of_own}
 
 
 RECIPES = [
@@ -291,20 +298,19 @@ SHARED = {
             **SHARED,
         ),
         SeriesConfig(
-            "weather",
-            "wind",
+            "own",
+            *("file", "latin-1", "day", "%d", "Europe/Berlin", "1d", "last", "wind"),
+            ("store",),
             ("rain",),
+            ("price",),
+            ("kind",),
             (3.0,),
+            ("month",),
             "change",
             "change",
             (0.2, 0.5, 0.8),
-            17,
-            18,
-            19,
-            20,
-            0.21,
-            0.22,
-            0.23,
+            "normal",
+            *(17, 18, 19, 20, 0.21, 0.22, 0.23, 25, 26),
             ForecasterConfig(3, 4, 0.1, 0.2, 5, True),
             24,
             **SHARED,

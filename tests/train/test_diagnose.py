@@ -22,11 +22,12 @@ from lstm_jax.train import problems
 from lstm_jax.train.data import memory, sentiment, shakespeare, speech
 from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.diagnose import find
+from lstm_jax.train.tasks.classify.config import ClassifyConfig
 from lstm_jax.train.tasks.memory.config import MemoryConfig
-from lstm_jax.train.tasks.sentiment.config import SentimentConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
-from lstm_jax.train.tasks.series.task import load, loss_of, prepare_for
-from lstm_jax.train.tasks.speech.config import SpeechConfig
+from lstm_jax.train.tasks.series.load import load, prepare_for
+from lstm_jax.train.tasks.series.outputs import loss_of
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import load_texts
 
@@ -110,7 +111,7 @@ def test_sequences_are_of_one_length_and_whole(problem, tmp_path):
 
 
 def test_sentences_are_the_longest_and_cut(tmp_path):
-    config = SentimentConfig(model=SequenceClassifierConfig(4, 4), words=64)
+    config = ClassifyConfig(data="sentiment", model=SequenceClassifierConfig(4, 4), words=64)
     stored = untrained(config, tmp_path)
     rows = find(stored, 5, 100)
     texts = sentiment_data().splits["test"]
@@ -125,7 +126,9 @@ def test_sentences_are_the_longest_and_cut(tmp_path):
 
 def test_recordings_are_of_the_test(tmp_path):
     pytest.importorskip("librosa")
-    config = SpeechConfig(model=SequenceClassifierConfig(4, 4, pooling="mean"), left_out="bob")
+    config = SoundsConfig(
+        data="speech", model=SequenceClassifierConfig(4, 4, pooling="mean"), left_out="bob"
+    )
     stored = untrained(config, tmp_path)
     rows = find(stored, 4, 6)
     assert rows.inputs.shape == (4, 6, stored.description["in_features"])

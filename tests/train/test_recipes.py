@@ -112,6 +112,7 @@ OF_OWN = (
     "test=0.1",
 )
 ODD = (ConfigError, "^--model.odd must be False unless changes are predicted")
+LIKELIHOODS = ("normal", "student-t", "negative-binomial")
 REFUSED = {
     **{
         (recipe, f"model.cell={cell}"): TIMESCALE
@@ -119,6 +120,22 @@ REFUSED = {
     },
     **{case: COLUMNS for case in CASES if case[1].startswith("data=") and case[0] in SERIES},
     **{(recipe, "data=own"): NO_TEXTS for recipe in TEXTS},
+    **{(recipe, "data=own"): (DataError, "^--file is missing") for recipe in SERIES},
+    **{
+        case: (ConfigError, "^--resample must be left alone unless --data is own")
+        for case in CASES if case[1].startswith("resample=") and case[0] in SERIES
+    },
+    **{(recipe, "predict="): (ConfigError, "^--predict must be one of") for recipe in SERIES},
+    **{
+        (recipe, f"likelihood={name}"): (ConfigError, "^--likelihood must be none without")
+        for recipe in ("sensor", "sine") for name in LIKELIHOODS
+    },
+    **{
+        (recipe, "likelihood=negative-binomial"): (ConfigError, "^--predict must be one of level")
+        for recipe in ("stocks", "weather")
+    },
+    ("sine", "read=relative"): (ConfigError, "^--read must be level or change where levels"),
+    ("sensor", "read=relative"): ODD,
     **{(recipe, choice): NOT_OWN for recipe in TEXTS for choice in OF_OWN},
     ("sentiment", "data=own"): NO_FILE,
     ("speech", "data=own"): NO_FOLDER,
@@ -152,6 +169,11 @@ def generated():
         yield
 
 
+def of_zeros(leaf):
+    """Zeros of a shape; what is true or false says that all is well."""
+    return jnp.full(leaf.shape, leaf.dtype == bool, leaf.dtype)
+
+
 def traced(make):
     """Programs that are traced as ever, and then not compiled: they give zeros of their shapes."""
 
@@ -160,7 +182,7 @@ def traced(make):
 
         def call(*args):
             shapes = jax.eval_shape(program, *args)
-            return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            return jax.tree.map(of_zeros, shapes)
 
         return call
 

@@ -99,7 +99,7 @@ class Table:
                 found[row] = float(cell)
             except (TypeError, ValueError, OverflowError):
                 found[row] = self._missing(name, row, cell)
-        for row in np.flatnonzero(np.isinf(found)):
+        for row in np.flatnonzero(np.isinf(found)).tolist():
             self._missing(name, row, cells[row])
         return found
 

@@ -9,12 +9,13 @@ import numpy as np
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.data.windows import Prepared
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts.errors import coverage, errors, pinball, skill
 from lstm_jax.train.tasks.series.config import SeriesConfig
-from lstm_jax.train.tasks.series.task import load, make_predict, make_roll, middle, prepare_for
+from lstm_jax.train.tasks.series.load import fitted_of, load, prepare_for
+from lstm_jax.train.tasks.series.outputs import forecasts_of, make_predict, middle
+from lstm_jax.train.tasks.series.roll import make_roll
 
 MODEL, ROLLED, NAIVE = "lstm", "lstm, rolled", "persistence"
 
@@ -76,14 +77,13 @@ def forecast(stored: Stored, config: SeriesConfig, split: str) -> Forecasts:
         DataError: data that is missing or altered.
         ModelError: data that is not what the model was trained on.
     """
-    series = load(config)
-    if series.sha256 != stored.card.get("data_sha256"):
+    panel = load(config)
+    if panel.sha256 != stored.card.get("data_sha256"):
         raise ModelError(f"the model was trained on another {config.data} than is installed here")
-    fitted = [Scaler.from_dict(stored.description[name]) for name in ("scaler", "target_scaler")]
-    ready = prepare_for(config, series, (fitted[0], fitted[1]))
-    (inputs, _, at), point = ready.windows(split), middle(config)
+    ready, point = prepare_for(config, panel, fitted_of(stored.description)), middle(config)
+    inputs, _, at, _ = ready.windows(split)
     params = nnx.state(stored.network, nnx.Param)
-    outputs = ready.restore(make_predict(stored.network)(params, inputs), at)
+    outputs = forecasts_of(config, ready, make_predict(stored.network)(params, inputs), at)
     named = {
         MODEL: outputs[..., point],
         "linear": ready.restore(baselines.fit_linear(ready)(inputs), at),
@@ -95,7 +95,7 @@ def forecast(stored: Stored, config: SeriesConfig, split: str) -> Forecasts:
     if len(rolled_at):
         rolled = make_roll(stored.network, ready, config.roll, point)(params, rolled_at)
     quantiles = outputs if config.quantiles else None
-    return Forecasts(config, ready, split, series.unit, at, named, quantiles, rolled_at, rolled)
+    return Forecasts(config, ready, split, panel.unit, at, named, quantiles, rolled_at, rolled)
 
 
 def measure(found: Forecasts) -> Measured:

@@ -25,7 +25,7 @@ def export_forecaster(model: Forecaster, *, name: str = "forecaster") -> ModelPr
     """A `Forecaster` as an ONNX model; B and T are symbolic.
 
     Input: `xs` (B, T, D), windows as the model reads them, scaled. Output: `ys` (B, horizon,
-    outputs), the outputs of a step in ascending order.
+    outputs), the outputs of a step in ascending order if they are quantiles.
 
     Args:
         model: the network.
@@ -36,8 +36,14 @@ def export_forecaster(model: Forecaster, *, name: str = "forecaster") -> ModelPr
 
     Raises:
         ImportError: where onnx is not installed.
-        ValueError: for layers that the operators cannot hold, as in `export_layers`.
+        ValueError: for layers that the operators cannot hold, as in `export_layers`, or a model
+            that reads on into the future, or codes of categories.
     """
+    if model.reads_on or model.categories:
+        raise ValueError(
+            "a forecaster is exported if it reads the window alone, and this one reads "
+            + ("what is known of the future" if model.reads_on else "codes of categories")
+        )
     graph = Graph(initial_state=False, sequence_lens=False, final_state=False)
     config, features = model.config, model.lstm.in_features
     weights = {
@@ -61,7 +67,7 @@ def export_forecaster(model: Forecaster, *, name: str = "forecaster") -> ModelPr
         linear = graph.node("MatMul", [flat, kernel], ["linear"])
         ys = graph.node("Add", [ys, linear], ["said"])
     ys = _reshaped(graph, ys, "steps", [0, model.horizon, model.outputs])
-    if model.outputs > 1:
+    if model.outputs > 1 and model.quantiles:
         count = graph.constant("outputs", np.array([model.outputs]))
         ascending = {"axis": -1, "largest": 0, "sorted": 1}
         ys = graph.node("TopK", [ys, count], ["sorted", "places"], **ascending)

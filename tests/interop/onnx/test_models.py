@@ -63,6 +63,26 @@ def test_a_forecaster_foretells_the_same(odd, linear, outputs, tmp_path):
     assert len(load(exported)) == layers
 
 
+def test_a_forecaster_of_a_distribution_keeps_the_order_of_its_numbers(tmp_path):
+    model = drawn(Forecaster(D, T, 4, 2, ForecasterConfig(5), quantiles=False, rngs=nnx.Rngs(0)))
+    xs = make_xs((B, T, D), dtype=np.float32)
+    ys, _ = in_onnxruntime(export_forecaster(model), {"xs": xs}, tmp_path / "forecaster.onnx")
+    assert_close(ys, np.asarray(model(xs)), 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("reads", "said"),
+    [
+        ({"reads_on": True}, "this one reads what is known of the future"),
+        ({"categories": (3,)}, "this one reads codes of categories"),
+    ],
+)
+def test_a_forecaster_that_reads_more_than_a_window_is_refused(reads, said):
+    model = Forecaster(D, T, 4, 3, ForecasterConfig(5), **reads, rngs=nnx.Rngs(0))
+    with pytest.raises(ValueError, match=said):
+        export_forecaster(model)
+
+
 @pytest.mark.parametrize("lengths", [None, [T, 0, 4]], ids=["whole", "lengths"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one direction", "two"])
 @pytest.mark.parametrize("pooling", ["max", "mean", "last", "attention"])

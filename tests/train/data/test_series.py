@@ -10,11 +10,13 @@ import pytest
 from lstm_jax.train import sets
 from lstm_jax.train.data import series, windows
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.prepare import prepare as prepare_panel
 from lstm_jax.train.data.scaler import Scaler
+from lstm_jax.train.data.scaling import Fitted
 from lstm_jax.train.data.series import Series
-from lstm_jax.train.data.windows import prepare
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts import errors as forecasts
+from lstm_jax.train.tasks.series.load import of_one
 
 RNG = np.random.default_rng(0)
 ROWS = 100
@@ -26,6 +28,11 @@ WAYS = [
     {"predict": "change", "read": "change", "centred": False},
     {"predict": "return", "read": "change"},
 ]
+
+
+def prepare(found, **options):
+    """One series made ready."""
+    return prepare_panel(of_one(found), **options)
 
 
 def walk(rows=ROWS, columns=("a", "b"), seed=1):
@@ -190,8 +197,9 @@ def test_splits_follow_one_another():
 def test_a_windows_targets_are_in_its_split_and_come_after_what_it_reads(way):
     ready = prepare(walk(), **SIZES, **way)
     seen = []
-    for name, rows in ready.splits.items():
-        inputs, targets, at = ready.windows(name)
+    for name, rows in ready.spans[0].items():
+        inputs, targets, at, weights = ready.windows(name)
+        assert weights is None
         assert inputs.shape == (len(at), 6, ready.features.shape[1])
         assert inputs.base is not None, "a view"
         for row in (0, len(at) - 1):
@@ -220,7 +228,7 @@ def test_nothing_of_a_later_split_is_in_an_earlier_one(way):
         assert one.scaler.to_dict() == other.scaler.to_dict()
         assert one.target_scaler.to_dict() == other.target_scaler.to_dict()
         for split in ("train", "valid") if later == "test" else ("train",):
-            for a, b in zip(one.windows(split), other.windows(split), strict=True):
+            for a, b in zip(one.windows(split)[:3], other.windows(split)[:3], strict=True):
                 assert a.tobytes() == b.tobytes()
         assert one.windows("test").inputs.tobytes() != other.windows("test").inputs.tobytes()
         if later == "test":
@@ -231,7 +239,7 @@ def test_nothing_of_a_later_split_is_in_an_earlier_one(way):
 
 def test_scalers_are_of_the_training_rows():
     ready = prepare(walk(), predict="change", **SIZES)
-    rows = ready.splits["train"]
+    rows = ready.spans[0]["train"]
     np.testing.assert_allclose(ready.features[rows].mean(0), 0, atol=1e-5)
     np.testing.assert_allclose(ready.features[rows].std(0), 1, atol=1e-5)
     targets = ready.windows("train").targets
@@ -247,7 +255,9 @@ def test_scalers_are_of_the_training_rows():
 def test_fitted_scalers_are_not_fitted_again():
     one, other = walk(seed=1), walk(seed=2)
     fitted = prepare(one, predict="level", **SIZES)
-    again = prepare(other, predict="level", fitted=(fitted.scaler, fitted.target_scaler), **SIZES)
+    again = prepare(
+        other, predict="level", fitted=Fitted(fitted.scaler, fitted.target_scaler), **SIZES
+    )
     assert again.scaler is fitted.scaler
     np.testing.assert_array_equal(again.features, fitted.scaler(other.values))
 
@@ -303,16 +313,16 @@ def test_the_linear_baseline_finds_a_linear_rule():
     found = Series("rule", "", np.arange(400), ("a",), values[:, None])
     ready = prepare(found, predict="level", window=4, horizon=1, **SPLIT)
     linear = baselines.fit_linear(ready)
-    kernel = linear.kernel[:, 0] * ready.target_scaler.scale[0] / ready.scaler.scale[0]
+    kernel = linear.kernel[:, 0] * ready.target_scaler.scale[0] / ready.scaler.scale[0, 0]
     np.testing.assert_allclose(kernel, [0, 0, -0.5, 1.2], atol=0.12)
-    inputs, _, at = ready.windows("test")
+    inputs, _, at, _ = ready.windows("test")
     wrong = ready.restore(linear(inputs), at)[:, 0] - ready.target[at + 1]
     assert np.sqrt(np.mean(wrong**2)) == pytest.approx(0.1, rel=0.2)
 
 
 def test_the_linear_baseline_is_least_squares():
     ready = prepare(walk(), predict="change", **SIZES)
-    inputs, targets, _ = ready.windows("train")
+    inputs, targets, *_ = ready.windows("train")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(baselines, "PENALTIES", (0.0,))
         linear = baselines.fit_linear(ready)

@@ -19,10 +19,13 @@ from lstm_jax.train import loop
 from lstm_jax.train.config import ConfigError, check
 from lstm_jax.train.data import series
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.forecasts import verdict as series_verdict
-from lstm_jax.train.tasks.series import task as series_tasks
+from lstm_jax.train.tasks.series import outputs as series_outputs
 from lstm_jax.train.tasks.series.config import SeriesConfig
-from lstm_jax.train.tasks.series.task import loss_of, make_predict, make_roll, make_series_task
+from lstm_jax.train.tasks.series.outputs import loss_of, make_predict
+from lstm_jax.train.tasks.series.roll import make_roll
+from lstm_jax.train.tasks.series.task import make_series_task
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 TINY = {
@@ -97,7 +100,8 @@ def test_the_card_and_the_description_hold_what_a_forecast_needs(trained):
     stored, config = storage.load(folder, "Forecaster"), RECIPES[name]
     ready = make_series_task(config).prepared
     assert stored.description["columns"] == [config.target, *config.inputs]
-    assert stored.description["scaler"] == ready.scaler.to_dict()
+    scaler = Scaler(ready.scaler.mean[0], ready.scaler.scale[0])
+    assert stored.description["scaler"] == scaler.to_dict()
     sizes = {key: stored.description[key] for key in ("window", "horizon", "outputs")}
     assert sizes == {
         "window": 8, "horizon": config.horizon, "outputs": len(config.quantiles) or 1
@@ -143,20 +147,21 @@ def test_the_tables_say_what_the_forecasts_are(trained):
 def test_test_values_reach_neither_the_inputs_nor_the_verdict_of_training(monkeypatch):
     config = RECIPES["weather"]
     one = make_series_task(config)
-    start = str(one.prepared.times[one.prepared.splits["test"].start])
+    start = str(one.prepared.times[one.prepared.spans[0]["test"].start])
     spoilt = [
         {**row, **({"temp_max": 99.0, "wind": 7.0} if row["date"] >= start else {})}
         for row in series_rows("weather")
     ]
     monkeypatch.setattr(series, "rows_of", lambda name: spoilt)
     other = make_series_task(config)
-    assert one.series.sha256 != other.series.sha256
+    assert one.panel.sha256 != other.panel.sha256
     for number in range(2):
         batches = zip(one.epoch(number), other.epoch(number), strict=True)
         for a, b in batches:
             assert a.inputs.tobytes() == b.inputs.tobytes()
             assert a.targets.tobytes() == b.targets.tobytes()
-    for a, b in zip(one.prepared.windows("valid"), other.prepared.windows("valid"), strict=True):
+    valid = (task.prepared.windows("valid")[:3] for task in (one, other))
+    for a, b in zip(*valid, strict=True):
         assert a.tobytes() == b.tobytes()
 
 
@@ -196,7 +201,7 @@ def test_the_loss_is_squared_or_pinball():
 
 
 def test_a_prediction_does_not_hang_on_how_many_are_asked_for(monkeypatch):
-    monkeypatch.setattr(series_tasks, "AT_ONCE", 4)
+    monkeypatch.setattr(series_outputs, "AT_ONCE", 4)
     model = Forecaster(2, 5, 3, 1, ForecasterConfig(3), rngs=nnx.Rngs(0))
     params = nnx.state(model, nnx.Param)
     inputs = np.random.default_rng(0).normal(size=(10, 5, 2)).astype(np.float32)

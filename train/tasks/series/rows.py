@@ -8,9 +8,11 @@ import numpy as np
 
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.report.rows import Rows
-from lstm_jax.train.data.scaler import Scaler
+from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.own_series import load_panel
 from lstm_jax.train.tasks.series.config import SeriesConfig
-from lstm_jax.train.tasks.series.task import load, loss_of, prepare_for
+from lstm_jax.train.tasks.series.load import fitted_for, fitted_of, load, prepare_for
+from lstm_jax.train.tasks.series.outputs import loss_of
 
 
 def windows_to_read(stored: Stored, config: SeriesConfig, count: int, steps: int) -> Rows:
@@ -27,22 +29,31 @@ def windows_to_read(stored: Stored, config: SeriesConfig, count: int, steps: int
         ModelError: data that is not what the model was trained on.
     """
     del steps
-    series = load(config)
-    if series.sha256 != stored.card.get("data_sha256"):
-        raise ModelError(f"{series.name} is not what the model was trained on: it has changed")
-    own = stored.description
-    fitted = Scaler.from_dict(own["scaler"]), Scaler.from_dict(own["target_scaler"])
-    windows = prepare_for(config, series, fitted).windows("test")
-    total = len(windows.at)
-    chosen = np.unique(np.linspace(0, total - 1, min(count, total)).astype(int))
+    if config.likelihood != "none":
+        raise ModelError("a report takes means or quantiles, and this one says distributions")
+    own = config.data == "own"
+    if own and not config.file:
+        raise DataError("the model learned from a frame, which is not kept: it has no report")
+    panel = load_panel(config)[0] if own else load(config)
+    if panel.sha256 != stored.card.get("data_sha256"):
+        raise ModelError(f"{panel.name} is not what the model was trained on: it has changed")
+    told = stored.description
+    ready = prepare_for(config, panel, fitted_for(told, panel) if own else fitted_of(told))
+    split = "test" if len(ready.moments("test")) else "valid"
+    at = ready.moments(split)
+    at = at[np.isfinite(ready.aims(at)).all(1)]
+    if not len(at):
+        raise DataError(f"{panel.name} has no window whose steps to come are all known")
+    chosen = at[np.unique(np.linspace(0, len(at) - 1, min(count, len(at))).astype(int))]
+    inputs, targets, *_ = ready.at(chosen)
     loss = "pinball loss" if config.quantiles else "squared error"
     return Rows(
-        inputs=windows.inputs[chosen],
-        targets=windows.targets[chosen],
+        inputs=inputs,
+        targets=targets,
         outputs=lambda model, xs: model(xs),
         loss=partial(loss_of, quantiles=config.quantiles),
         unit=f"{loss} of scaled values",
         kind="window",
-        source=f"Windows before forecasts of the test split of {series.name}, evenly spaced.",
+        source=f"Windows before forecasts of the {split} split of {panel.name}, evenly spaced.",
         least=max(config.model.linear, 1),
     )

@@ -1,0 +1,217 @@
+"""Cells read as times: how they are written is found from the first, or from all of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.forms import Form
+from lstm_jax.train.data.tables import Cell, Table, shown
+from lstm_jax.train.data.times import zone_of
+
+CLOCK = r"(?:(T|,? +)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?"
+YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?" + CLOCK, re.ASCII)
+YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + CLOCK, re.ASCII)
+GOOD = "2024-03-01 or 2024-03-01T12:30"
+EPOCHS = {1: (10**8, 10**10), 1000: (10**11, 10**13)}
+"""Units in a second -> whole numbers that are taken for times since 1970: from 1973 to 2286."""
+
+Reader: TypeAlias = Callable[[Cell], datetime]
+"""Reads a cell; what it cannot read raises a ValueError, TypeError or OverflowError."""
+
+
+class Found(NamedTuple):
+    """What the cells of a column are: how to read one, None for row numbers; and what was said."""
+
+    read: Reader | None
+    form: Form
+    said: list[str]
+
+
+def find_form(table: Table, column: str, rows: Mapping[Cell, int], pattern: str = "") -> Found:
+    """Find out how the times of a column are written.
+
+    Args:
+        table: that has the column, for errors.
+        column: its name.
+        rows: each different cell of it -> the row in which it stands first.
+        pattern: of texts, as strptime has it, where it is known.
+
+    Raises:
+        DataError: the first cell is no time, or days and months cannot be told apart.
+    """
+    cell = next(iter(rows))
+    if isinstance(cell, date):
+        return Found(_read_object, Form("datetime" if isinstance(cell, datetime) else "date"), [])
+    if pattern:
+        kind = "text" if isinstance(cell, str) else "digits"
+        read = partial(_read_pattern, pattern)
+        return Found(read, Form(kind, pattern.replace("%z", ""), offset=_pattern_ends(pattern)), [])
+    numbers = whole_numbers(rows)
+    if numbers:
+        return _of_numbers(column, numbers)
+    text = cell.strip() if isinstance(cell, str) else ""
+    found = YEAR_LAST.fullmatch(text)
+    if found:
+        first, said = _order(table, column, rows)
+        marks = ("%d", "%m", "%Y") if first == "day" else ("%m", "%d", "%Y")
+        form = Form("text", found[2].join(marks) + _clock(found), offset=_ends(found))
+        return Found(partial(_read_year_last, first), form, [said])
+    found = YEAR_FIRST.fullmatch(text)
+    if not found:
+        raise no_time(table, column, rows[cell], cell, pattern)
+    marks = ("%Y", "%m", "%d") if found[4] else ("%Y", "%m")
+    form = Form("text", found[2].join(marks) + _clock(found), offset=_ends(found))
+    return Found(_read_year_first, form, [])
+
+
+def whole_numbers(cells: Sequence[Cell] | Mapping[Cell, int]) -> list[int] | None:
+    """Give cells as whole numbers, None if one is something else."""
+    numbers = (int, float, np.integer, np.floating)
+    found = []
+    for cell in cells:
+        if isinstance(cell, str):
+            whole = re.fullmatch(r" *-?\d{1,18} *", cell, re.ASCII) is not None
+        else:
+            number = isinstance(cell, numbers) and not isinstance(cell, bool)
+            whole = number and abs(cell) < 2**62 and cell == int(cell)
+        if not whole:
+            return None
+        found.append(int(cell))
+    return found
+
+
+def no_time(table: Table, column: str, row: int, cell: Cell, pattern: str = "") -> DataError:
+    """Say which cell is no time.
+
+    Args:
+        table, column, row, cell: where it stands, and what it is.
+        pattern: that was expected, "" if none was.
+    """
+    place = f"{table.place(row)}: {column} is {shown(cell)}, and a time"
+    if pattern:
+        return DataError(f"{place} written as {pattern} was expected: that is --time-format")
+    return DataError(
+        f"{place} such as {GOOD} was expected: mend it, or say how all of them are written with "
+        "--time-format, such as %d.%m.%Y"
+    )
+
+
+def _of_numbers(column: str, numbers: list[int]) -> Found:
+    low, high = min(numbers), max(numbers)
+    if low >= 1500 and high <= 2200:
+        return Found(_read_year, Form("digits", "%Y"), [f"{column} is read as years"])
+    if low >= 1500_01_01 and high <= 2200_12_31 and all(map(_is_day, numbers)):
+        said = f"{column} is read as year, month and day with nothing between them"
+        return Found(_read_day, Form("digits", "%Y%m%d"), [said])
+    for scale, (least, most) in EPOCHS.items():
+        if least <= low and high < most:
+            unit = "seconds" if scale == 1 else "milliseconds"
+            said = f"{column} is read as {unit} since 1970-01-01 in UTC"
+            return Found(partial(_read_epoch, scale), Form("epoch", scale=scale), [said])
+    return Found(None, Form("row"), [])
+
+
+def _read_object(cell: Cell) -> datetime:
+    if isinstance(cell, datetime):
+        return datetime(*cell.timetuple()[:6], tzinfo=cell.tzinfo, fold=cell.fold)
+    return datetime(cell.year, cell.month, cell.day)
+
+
+def _read_pattern(pattern: str, cell: Cell) -> datetime:
+    try:
+        return datetime.strptime(str(cell).strip(), pattern)
+    except re.error as error:  # of a pattern that names the year twice
+        raise ValueError(str(error)) from None
+
+
+def _read_year(cell: Cell) -> datetime:
+    return datetime(int(cell), 1, 1)
+
+
+def _read_day(cell: Cell) -> datetime:
+    number = int(cell)
+    return datetime(number // 10_000, number // 100 % 100, number % 100)
+
+
+def _is_day(number: int) -> bool:
+    try:
+        _read_day(number)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_epoch(scale: int, cell: Cell) -> datetime:
+    return datetime.fromtimestamp(int(cell) // scale, UTC)
+
+
+def _read_year_first(cell: Cell) -> datetime:
+    if isinstance(cell, date):
+        return _read_object(cell)
+    year, _, month, day, *clock = _parts(YEAR_FIRST, cell)
+    return _made(year, month, day or "1", clock)
+
+
+def _read_year_last(first: str, cell: Cell) -> datetime:
+    one, _, two, year, *clock = _parts(YEAR_LAST, cell)
+    day, month = (one, two) if first == "day" else (two, one)
+    return _made(year, month, day, clock)
+
+
+def _parts(expected: re.Pattern[str], cell: Cell) -> Sequence[str]:
+    found = expected.fullmatch(cell.strip()) if isinstance(cell, str) else None
+    if found is None:
+        raise ValueError("no time")
+    return found.groups()
+
+
+def _made(year: str, month: str, day: str, clock: Sequence[str]) -> datetime:
+    _, hour, minute, second, offset = clock
+    zone = zone_of("UTC" if offset == "Z" else offset) if offset else None
+    numbers = (int(part or 0) for part in (year, month, day, hour, minute, second))
+    return datetime(*numbers, tzinfo=zone)
+
+
+def _order(table: Table, column: str, rows: Mapping[Cell, int]) -> tuple[str, str]:
+    """Find out from a number above 12 whether the day or the month comes first."""
+    above: dict[int, int] = {}
+    for cell, row in rows.items():
+        found = YEAR_LAST.fullmatch(cell.strip()) if isinstance(cell, str) else None
+        if not found:
+            raise no_time(table, column, row, cell)
+        for place in (1, 3):
+            if int(found[place]) > 12:
+                above.setdefault(place, row)
+    if len(above) == 2:
+        raise DataError(
+            f"{column} has the day first in {table.place(above[1])}, and the month in "
+            f"{table.place(above[3])}: write them alike, as in {GOOD}"
+        )
+    if not above:
+        raise DataError(
+            f"{table.place(0)}: {column} is {shown(next(iter(rows)))}, and no row tells whether "
+            "the day or the month comes first: say it with --time-format, %d/%m/%Y or %m/%d/%Y"
+        )
+    place, row = next(iter(above.items()))
+    first = "day" if place == 1 else "month"
+    return first, f"{column} has the {first} first, as {table.place(row)} tells"
+
+
+def _clock(found: re.Match[str]) -> str:
+    between, hour, _, second = found.groups()[4:8]
+    return "" if hour is None else f"{between}%H:%M" + (":%S" if second else "")
+
+
+def _ends(found: re.Match[str]) -> str:
+    return {None: "", "Z": "Z"}.get(found.groups()[8], "+00:00")
+
+
+def _pattern_ends(pattern: str) -> str:
+    return "+00:00" if "%z" in pattern else ""

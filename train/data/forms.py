@@ -1,0 +1,55 @@
+"""How the times of a table are written, so that answers are written alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, Literal
+
+import numpy as np
+
+from lstm_jax.train.data.times import PLAIN, offset_name, to_wall, zone_of
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a time is written in a table.
+
+    Attributes:
+        kind: "row" numbers rows; "epoch" counts from 1970; "text" is written by a pattern, and
+            "digits" is such a text taken for a number; "date" and "datetime" are Python's objects.
+        pattern: as strftime has it.
+        zone: of the clock, "" if no zone was named.
+        offset: how a time says its offset from UTC, "Z" or "+00:00"; "" if it does not.
+        scale: units of an "epoch" in a second, 1 or 1000.
+    """
+
+    kind: Literal["row", "epoch", "text", "digits", "date", "datetime"] = "row"
+    pattern: str = ""
+    zone: str = ""
+    offset: str = ""
+    scale: int = 1
+
+    def write(self, times: np.ndarray) -> list[Any]:
+        """Write times as the table has them.
+
+        Args:
+            times: (N,) in UTC, or row numbers.
+        """
+        if self.kind == "row":
+            return times.tolist()
+        if self.kind == "epoch":
+            return (times.astype(PLAIN).astype(np.int64) * self.scale).tolist()
+        if self.offset and self.kind == "datetime":
+            zone = zone_of(self.zone)
+            return [t.replace(tzinfo=UTC).astimezone(zone) for t in times.astype(PLAIN).tolist()]
+        wall = to_wall(times, self.zone).astype(PLAIN)
+        if self.kind in ("date", "datetime"):
+            return [t.date() if self.kind == "date" else t for t in wall.tolist()]
+        texts = [t.strftime(self.pattern) for t in wall.tolist()]
+        if self.kind == "digits":
+            return [int(text) for text in texts]
+        if self.offset != "+00:00":
+            return [text + self.offset for text in texts]
+        ahead = (wall - times).astype(np.int64).tolist()
+        return [text + offset_name(seconds) for text, seconds in zip(texts, ahead, strict=True)]

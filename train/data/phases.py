@@ -1,0 +1,31 @@
+"""What a time of the year, the week or the day tells: sines and cosines, known in the future."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+DAY = 86_400.0
+
+
+def clock_of(times: np.ndarray, parts: Sequence[str]) -> np.ndarray:
+    """Read parts off times.
+
+    Args:
+        times: (N,) datetime64.
+        parts: of "month", "weekday" and "hour".
+
+    Returns:
+        (N, 2 P), the sine and the cosine of each part's phase: of the year, the week, the day.
+    """
+    days = times.astype("datetime64[s]").astype(np.int64) / DAY
+    months = times.astype("datetime64[M]")
+    into = (times - months.astype(times.dtype)).astype("timedelta64[s]").astype(np.float64) / DAY
+    phases = {
+        "month": (months.astype(np.int64) % 12 + into / 31) / 12,
+        "weekday": (days + 3) / 7,  # 1970 began on a Thursday
+        "hour": days,
+    }
+    turns = 2 * np.pi * np.stack([phases[part] for part in parts], 1).reshape(len(times), -1)
+    return np.concatenate([np.sin(turns), np.cos(turns)], 1)

@@ -1,0 +1,70 @@
+"""The spacing of a table's times, found from the differences between them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lstm_jax.train.data.times import DAY, Step, to_wall
+
+FRIDAY = 4
+
+
+def find_step(times: np.ndarray, codes: np.ndarray, zone: str = "") -> Step | None:
+    """Find the most frequent difference between a row and the next of the same series.
+
+    Months, quarters, years and the last days of months are found by the calendar, and days by the
+    clock of the zone. Days of which none is a Saturday or Sunday, although there are rows before
+    and after a weekend, are weekdays.
+
+    Args:
+        times: (N,) in UTC or row numbers, rising within each series.
+        codes: (N,) which series each row is of, rising.
+        zone: of the clock that counts days and months.
+
+    Returns:
+        None if every series has only one time.
+    """
+    pairs = np.flatnonzero((codes[1:] == codes[:-1]) & (times[1:] > times[:-1]))
+    if not len(pairs):
+        return None
+    if times.dtype == np.int64:
+        return Step(_most_frequent(times[pairs + 1] - times[pairs]), "row")
+    wall = to_wall(times, zone)
+    by_calendar = _months(wall, pairs, zone)
+    if by_calendar:
+        return by_calendar
+    size = _most_frequent((wall[pairs + 1] - wall[pairs]).astype(np.int64))
+    if size == DAY and _only_weekdays(wall, pairs):
+        return Step(1, "weekday", zone)
+    if size % DAY:
+        # An hour in which clocks change is an hour: what lasts less than a day is counted in UTC.
+        size = _most_frequent((times[pairs + 1] - times[pairs]).astype(np.int64))
+    return Step(size, "second", zone)
+
+
+def _months(wall: np.ndarray, pairs: np.ndarray, zone: str) -> Step | None:
+    """Find whole months between rows on the same day of the month, or on its last day."""
+    days, months = wall.astype("datetime64[D]"), wall.astype("datetime64[M]")
+    apart = (months[pairs + 1] - months[pairs]).astype(np.int64)
+    hours = wall - days
+    if apart.min() < 1 or (hours[pairs + 1] != hours[pairs]).any():
+        return None
+    number = (days - months.astype("datetime64[D]")).astype(np.int64)
+    if (number[pairs + 1] == number[pairs]).all():
+        return Step(_most_frequent(apart), "month", zone)
+    if ((days + 1).astype("datetime64[M]") > months).all():
+        return Step(_most_frequent(apart), "month end", zone)
+    return None
+
+
+def _only_weekdays(wall: np.ndarray, pairs: np.ndarray) -> bool:
+    days = wall.astype("datetime64[D]")
+    weekday = (days.astype(np.int64) + 3) % 7  # 1970 began on a Thursday
+    over_weekend = weekday[pairs + 1] < weekday[pairs]
+    return bool(weekday.max() <= FRIDAY and over_weekend.any())
+
+
+def _most_frequent(sizes: np.ndarray) -> int:
+    """Give the most frequent number, the smallest of several."""
+    values, counts = np.unique(sizes, return_counts=True)
+    return int(values[counts.argmax()])
