@@ -39,11 +39,11 @@ lstm_jax.report: poems words figures rows reading streams readers measures quest
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
-lstm_jax.train.data: - download corpus classes scaler audio memory synthetic text sentiment series
-lstm_jax.train.data: shakespeare
-lstm_jax.train.data: speech tables tang words labelled parts sequences archive recordings hearing
-lstm_jax.train.data: times forms dates clock panel roles spacing even seen_series series_sizes
-lstm_jax.train.data: own_series answers phases windows scaling prepare
+lstm_jax.train.data: - download scaler tables corpus text audio memory synthetic
+lstm_jax.train.data: sentiment series shakespeare speech tang
+lstm_jax.train.data.examples: - classes words labelled parts sequences archive recordings hearing
+lstm_jax.train.data.panels: - times forms dates clock panel roles spacing even seen sizes load
+lstm_jax.train.data.panels: answers phases windows scaling prepare
 lstm_jax.train.run: - audience lock machine checkpoints state update health meter
 lstm_jax.train.forecasts: - errors baselines distributions scores
 lstm_jax.train.tasks: -

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstm_jax.train.data.windows import Prepared, Windows
+from lstm_jax.train.data.panels.windows import Prepared, Windows
 
 FITTED = 20_000
 """Windows that the linear forecast is fitted to, at most."""

@@ -10,9 +10,9 @@ from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.own_series import load_panel, read_new
-from lstm_jax.train.data.panel import Panel
-from lstm_jax.train.data.windows import Prepared
+from lstm_jax.train.data.panels.load import load_panel, read_new
+from lstm_jax.train.data.panels.panel import Panel
+from lstm_jax.train.data.panels.windows import Prepared
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts.scores import by_series, interval, mean_over, naive_error
 from lstm_jax.train.scope import Scope

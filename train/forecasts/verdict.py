@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.data.windows import Prepared
+from lstm_jax.train.data.panels.windows import Prepared
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts.errors import coverage, errors, pinball, skill
 from lstm_jax.train.tasks.series.config import SeriesConfig

@@ -5,8 +5,15 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lstm_jax.train.data.classes import balanced, check_classes, counted, in_order, split, together
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.examples.classes import (
+    balanced,
+    check_classes,
+    counted,
+    in_order,
+    split,
+    together,
+)
 
 
 def test_classes_are_in_numeric_order_where_all_are_numbers():

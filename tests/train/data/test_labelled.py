@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import read_texts, without_singles
-from lstm_jax.train.data.parts import arrange, part_of, share_of
+from lstm_jax.train.data.examples.labelled import read_texts, without_singles
+from lstm_jax.train.data.examples.parts import arrange, part_of, share_of
 from lstm_jax.train.data.tables import read_table
 
 NAMES = {"valid": 0.2, "test": 0.2, "seed": 0, "unit": "texts"}

@@ -9,7 +9,7 @@ import pytest
 from made_up import own_series
 
 from lstm_jax.errors import UserError
-from lstm_jax.train.data.own_series import load_panel, read_new
+from lstm_jax.train.data.panels.load import load_panel, read_new
 
 COUNT = 200
 ROLES = {"time": "day", "by": ("store",), "known": ("price",), "static": ("kind",)}

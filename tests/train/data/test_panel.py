@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 from made_up import own_series
 
-from lstm_jax.train.data.answers import answer_columns
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.own_series import load_panel, read_new
-from lstm_jax.train.data.panel import drop_short, seen
+from lstm_jax.train.data.panels.answers import answer_columns
+from lstm_jax.train.data.panels.load import load_panel, read_new
+from lstm_jax.train.data.panels.panel import drop_short, seen
+from lstm_jax.train.data.panels.times import Step
 from lstm_jax.train.data.tables import frame_like, read_table
-from lstm_jax.train.data.times import Step
 
 DAYS = [date(2024, 1, 1) + timedelta(days=i) for i in range(40)]
 STORES = {"day": [str(day) for day in DAYS] * 2, "store": ["Bonn"] * 40 + ["Ulm"] * 40}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.panel import One, Panel
-from lstm_jax.train.data.phases import clock_of
-from lstm_jax.train.data.prepare import last_known, prepare
+from lstm_jax.train.data.panels.panel import One, Panel
+from lstm_jax.train.data.panels.phases import clock_of
+from lstm_jax.train.data.panels.prepare import last_known, prepare
+from lstm_jax.train.data.panels.scaling import Fitted
+from lstm_jax.train.data.panels.windows import split
 from lstm_jax.train.data.scaler import Scaler
-from lstm_jax.train.data.scaling import Fitted
-from lstm_jax.train.data.windows import split
 
 RNG = np.random.default_rng(0)
 LENGTHS = (60, 45, 30)

@@ -10,10 +10,10 @@ import soundfile
 from made_up import sound, sound_folder
 from rich.console import Console
 
-from lstm_jax.train.data import hearing
 from lstm_jax.train.data.audio import Mel
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.recordings import Left, in_folder, in_table
+from lstm_jax.train.data.examples import hearing
+from lstm_jax.train.data.examples.recordings import Left, in_folder, in_table
 
 
 def write(path, seed=0, *, hertz=500, seconds=0.12, rate=8000, channels=1):

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from lstm_jax.train.data.archive import read_ts
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.sequences import read_long, with_columns
+from lstm_jax.train.data.examples.archive import read_ts
+from lstm_jax.train.data.examples.sequences import read_long, with_columns
 from lstm_jax.train.data.tables import read_table
 
 LONG = """id,t,x,note,y,class

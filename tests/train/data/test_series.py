@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from lstm_jax.train import sets
-from lstm_jax.train.data import series, windows
+from lstm_jax.train.data import series
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.prepare import prepare as prepare_panel
+from lstm_jax.train.data.panels import windows
+from lstm_jax.train.data.panels.prepare import prepare as prepare_panel
+from lstm_jax.train.data.panels.scaling import Fitted
 from lstm_jax.train.data.scaler import Scaler
-from lstm_jax.train.data.scaling import Fitted
 from lstm_jax.train.data.series import Series
 from lstm_jax.train.forecasts import baselines
 from lstm_jax.train.forecasts import errors as forecasts

@@ -6,11 +6,11 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from lstm_jax.train.data.clock import read_times
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.spacing import find_step
+from lstm_jax.train.data.panels.clock import read_times
+from lstm_jax.train.data.panels.spacing import find_step
+from lstm_jax.train.data.panels.times import Step, read_step, to_utc, to_wall, zone_of
 from lstm_jax.train.data.tables import read_table
-from lstm_jax.train.data.times import Step, read_step, to_utc, to_wall, zone_of
 
 START = np.datetime64("2023-11-15T10:30:00")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lstm_jax.train.data import words
+from lstm_jax.train.data.examples import words
 
 
 @pytest.mark.parametrize(

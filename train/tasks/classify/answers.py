@@ -12,10 +12,10 @@ import numpy as np
 
 from lstm_jax.files import write_whole
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.data.archive import read_ts
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import text_of
-from lstm_jax.train.data.sequences import with_columns
+from lstm_jax.train.data.examples.archive import read_ts
+from lstm_jax.train.data.examples.labelled import text_of
+from lstm_jax.train.data.examples.sequences import with_columns
 from lstm_jax.train.data.tables import read_table
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 from lstm_jax.train.tasks.classify.judge import judged

@@ -13,8 +13,8 @@ from lstm_jax.errors import UserError
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.parts import Labelled, Part, part_of
-from lstm_jax.train.data.sequences import with_columns
+from lstm_jax.train.data.examples.parts import Labelled, Part, part_of
+from lstm_jax.train.data.examples.sequences import with_columns
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.classify.baselines import majority, naive_bayes, nearest_mean
 from lstm_jax.train.tasks.classify.config import ClassifyConfig

@@ -10,9 +10,9 @@ from functools import partial
 import numpy as np
 
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.train.data import parts, words
-from lstm_jax.train.data.classes import balanced
-from lstm_jax.train.data.parts import Labelled
+from lstm_jax.train.data.examples import parts, words
+from lstm_jax.train.data.examples.classes import balanced
+from lstm_jax.train.data.examples.parts import Labelled
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.classify import choices
 from lstm_jax.train.tasks.classify.config import ClassifyConfig

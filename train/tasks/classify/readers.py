@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.train.data import words
+from lstm_jax.train.data.examples import words
 from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.data.sentiment import words_of
 from lstm_jax.train.tasks.classify.task import Reads

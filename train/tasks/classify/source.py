@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lstm_jax.train.data import parts
-from lstm_jax.train.data.archive import read_ts
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import Rows, read_texts
-from lstm_jax.train.data.parts import Labelled
-from lstm_jax.train.data.sequences import read_long, with_columns
+from lstm_jax.train.data.examples import parts
+from lstm_jax.train.data.examples.archive import read_ts
+from lstm_jax.train.data.examples.labelled import Rows, read_texts
+from lstm_jax.train.data.examples.parts import Labelled
+from lstm_jax.train.data.examples.sequences import read_long, with_columns
 from lstm_jax.train.data.tables import read_table, some
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 

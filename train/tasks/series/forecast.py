@@ -17,11 +17,11 @@ from lstm_jax.files import write_whole
 from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.config import build
-from lstm_jax.train.data.answers import answer_columns
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.own_series import read_new
-from lstm_jax.train.data.panel import One, Panel, seen
-from lstm_jax.train.data.windows import Prepared
+from lstm_jax.train.data.panels.answers import answer_columns
+from lstm_jax.train.data.panels.load import read_new
+from lstm_jax.train.data.panels.panel import One, Panel, seen
+from lstm_jax.train.data.panels.windows import Prepared
 from lstm_jax.train.problem import Answer
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.load import fitted_for, prepare_for

@@ -6,11 +6,11 @@ import numpy as np
 
 from lstm_jax.models.base import Json
 from lstm_jax.train.data import series
-from lstm_jax.train.data.panel import One, Panel
-from lstm_jax.train.data.prepare import prepare
+from lstm_jax.train.data.panels.panel import One, Panel
+from lstm_jax.train.data.panels.prepare import prepare
+from lstm_jax.train.data.panels.scaling import Fitted
+from lstm_jax.train.data.panels.windows import Prepared, split
 from lstm_jax.train.data.scaler import Scaler
-from lstm_jax.train.data.scaling import Fitted
-from lstm_jax.train.data.windows import Prepared, split
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.own_series import load_panel
-from lstm_jax.train.data.panel import Panel
-from lstm_jax.train.data.windows import split
+from lstm_jax.train.data.panels.load import load_panel
+from lstm_jax.train.data.panels.panel import Panel
+from lstm_jax.train.data.panels.windows import split
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.load import prepare_for

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from lstm_jax.models.forecaster import Forecaster
-from lstm_jax.train.data.windows import Prepared, Windows
+from lstm_jax.train.data.panels.windows import Prepared, Windows
 from lstm_jax.train.forecasts.distributions import DISTRIBUTIONS, quantiles_of
 from lstm_jax.train.forecasts.errors import pinball
 from lstm_jax.train.task import summed

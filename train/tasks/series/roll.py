@@ -10,7 +10,7 @@ import numpy as np
 from flax import nnx
 
 from lstm_jax.models.forecaster import Forecaster
-from lstm_jax.train.data.windows import Prepared
+from lstm_jax.train.data.panels.windows import Prepared
 
 
 def make_roll(

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.report.rows import Rows
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.own_series import load_panel
+from lstm_jax.train.data.panels.load import load_panel
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.load import fitted_for, fitted_of, load, prepare_for
 from lstm_jax.train.tasks.series.outputs import loss_of

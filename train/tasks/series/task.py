@@ -16,9 +16,9 @@ from jax import Array
 from lstm_jax.models import storage
 from lstm_jax.models.forecaster import Forecaster
 from lstm_jax.train.batch import Batch, Epoch
-from lstm_jax.train.data.panel import Panel
+from lstm_jax.train.data.panels.panel import Panel
+from lstm_jax.train.data.panels.windows import Prepared
 from lstm_jax.train.data.scaler import Scaler
-from lstm_jax.train.data.windows import Prepared
 from lstm_jax.train.forecasts.baselines import fit_linear
 from lstm_jax.train.forecasts.errors import errors
 from lstm_jax.train.task import Validate, Validation

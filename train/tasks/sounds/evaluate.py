@@ -12,9 +12,9 @@ from lstm_jax.models.storage import Stored
 from lstm_jax.train.data import speech
 from lstm_jax.train.data.audio import AudioError
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.hearing import headers, hear
-from lstm_jax.train.data.parts import Labelled, Part, part_of
-from lstm_jax.train.data.recordings import in_folder
+from lstm_jax.train.data.examples.hearing import headers, hear
+from lstm_jax.train.data.examples.parts import Labelled, Part, part_of
+from lstm_jax.train.data.examples.recordings import in_folder
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.classify.baselines import majority, nearest_mean
 from lstm_jax.train.tasks.classify.judge import log_probabilities, make_reader

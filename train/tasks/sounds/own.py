@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lstm_jax.train.config import ConfigError
-from lstm_jax.train.data import parts
-from lstm_jax.train.data.hearing import headers, hear
-from lstm_jax.train.data.parts import Labelled
-from lstm_jax.train.data.recordings import Listing, in_folder, in_table
+from lstm_jax.train.data.examples import parts
+from lstm_jax.train.data.examples.hearing import headers, hear
+from lstm_jax.train.data.examples.parts import Labelled
+from lstm_jax.train.data.examples.recordings import Listing, in_folder, in_table
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.classify.choices import of_classes
 from lstm_jax.train.tasks.sounds.choices import of_sizes, of_sounds

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from lstm_jax.train.data import audio, speech
-from lstm_jax.train.data.hearing import progress
-from lstm_jax.train.data.parts import Part
+from lstm_jax.train.data.examples.hearing import progress
+from lstm_jax.train.data.examples.parts import Part
 from lstm_jax.train.data.speech import DIGITS, Recording, Speech
 from lstm_jax.train.tasks.classify.task import ClassifierTask
 from lstm_jax.train.tasks.sounds.config import SoundsConfig

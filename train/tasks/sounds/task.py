@@ -11,7 +11,7 @@ import numpy as np
 from lstm_jax.models.storage import Stored
 from lstm_jax.train.data import audio
 from lstm_jax.train.data.audio import Mel
-from lstm_jax.train.data.parts import Part
+from lstm_jax.train.data.examples.parts import Part
 from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.tasks.classify.own import examples
 from lstm_jax.train.tasks.classify.task import ClassifierTask

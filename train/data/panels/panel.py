@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.forms import Form
-from lstm_jax.train.data.times import Step
+from lstm_jax.train.data.panels.forms import Form
+from lstm_jax.train.data.panels.times import Step
 
 
 class One(NamedTuple):

@@ -8,7 +8,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from lstm_jax.train.data.panel import Panel
+from lstm_jax.train.data.panels.panel import Panel
 
 
 def answer_columns(

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lstm_jax.train.data.dates import Found, find_form, no_time, whole_numbers
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.forms import Form
+from lstm_jax.train.data.panels.dates import Found, find_form, no_time, whole_numbers
+from lstm_jax.train.data.panels.forms import Form
+from lstm_jax.train.data.panels.times import PLAIN, offset_name, zone_of
 from lstm_jax.train.data.tables import Cell, Table, is_missing, shown
-from lstm_jax.train.data.times import PLAIN, offset_name, zone_of
 
 
 class Read(NamedTuple):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_jax.train.data.panel import Panel
-from lstm_jax.train.data.times import Step
+from lstm_jax.train.data.panels.panel import Panel
+from lstm_jax.train.data.panels.times import Step
 from lstm_jax.train.look import Choice
 
 LONGEST_HORIZON = 24

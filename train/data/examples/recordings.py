@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import groups_of, labels_of
+from lstm_jax.train.data.examples.labelled import groups_of, labels_of
 from lstm_jax.train.data.tables import read_table
 
 ENDINGS = frozenset(".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .au .caf .w64 .rf64".split())

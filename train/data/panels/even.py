@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.panels.times import DAY, PLAIN, Step, to_utc, to_wall
 from lstm_jax.train.data.tables import Table, shown
-from lstm_jax.train.data.times import DAY, PLAIN, Step, to_utc, to_wall
 
 Time: TypeAlias = np.datetime64 | np.int64
 MOST_STEPS = 20

@@ -7,17 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 
-from lstm_jax.train.data import seen_series
-from lstm_jax.train.data.clock import Read, read_times
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.even import Ordered, even_rows, put_in_order, refuse_twice, resampled_rows
-from lstm_jax.train.data.forms import Form
-from lstm_jax.train.data.panel import One, Panel, seen
-from lstm_jax.train.data.roles import OwnSeries, roles_of
-from lstm_jax.train.data.series_sizes import choose_sizes
-from lstm_jax.train.data.spacing import find_step
+from lstm_jax.train.data.panels import seen as seen_series
+from lstm_jax.train.data.panels.clock import Read, read_times
+from lstm_jax.train.data.panels.even import (
+    Ordered,
+    even_rows,
+    put_in_order,
+    refuse_twice,
+    resampled_rows,
+)
+from lstm_jax.train.data.panels.forms import Form
+from lstm_jax.train.data.panels.panel import One, Panel, seen
+from lstm_jax.train.data.panels.roles import OwnSeries, roles_of
+from lstm_jax.train.data.panels.sizes import choose_sizes
+from lstm_jax.train.data.panels.spacing import find_step
+from lstm_jax.train.data.panels.times import Step, read_step
 from lstm_jax.train.data.tables import Table, is_missing, read_table, shown, some
-from lstm_jax.train.data.times import Step, read_step
 from lstm_jax.train.look import Choice
 
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}

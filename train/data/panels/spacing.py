@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_jax.train.data.times import DAY, Step, to_wall
+from lstm_jax.train.data.panels.times import DAY, Step, to_wall
 
 FRIDAY = 4
 

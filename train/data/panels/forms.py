@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lstm_jax.train.data.times import PLAIN, offset_name, to_wall, zone_of
+from lstm_jax.train.data.panels.times import PLAIN, offset_name, to_wall, zone_of
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from rich.progress import track
 from lstm_jax.train.data import audio
 from lstm_jax.train.data.audio import AudioError, Header, Mel
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import Rows
-from lstm_jax.train.data.recordings import SHOWN, Left, Listing, Sound
+from lstm_jax.train.data.examples.labelled import Rows
+from lstm_jax.train.data.examples.recordings import SHOWN, Left, Listing, Sound
 
 MOST_LEFT = 0.1  # of the recordings
 T = TypeVar("T")

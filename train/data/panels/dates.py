@@ -11,9 +11,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.forms import Form
+from lstm_jax.train.data.panels.forms import Form
+from lstm_jax.train.data.panels.times import zone_of
 from lstm_jax.train.data.tables import Cell, Table, shown
-from lstm_jax.train.data.times import zone_of
 
 CLOCK = r"(?:(T|,? +)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(Z|UTC|[+-]\d\d:?\d\d)?"
 YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?" + CLOCK, re.ASCII)

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lstm_jax.train.data.clock import Read
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.even import Even, Ordered
-from lstm_jax.train.data.panel import One, Panel
+from lstm_jax.train.data.panels.clock import Read
+from lstm_jax.train.data.panels.even import Even, Ordered
+from lstm_jax.train.data.panels.panel import One, Panel
+from lstm_jax.train.data.panels.times import Step
 from lstm_jax.train.data.tables import Table, some
-from lstm_jax.train.data.times import Step
 
 
 def in_file(

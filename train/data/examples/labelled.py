@@ -7,10 +7,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from lstm_jax.train.data.classes import SHOWN
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.examples.classes import SHOWN
+from lstm_jax.train.data.examples.words import plain
 from lstm_jax.train.data.tables import Cell, Table, is_missing
-from lstm_jax.train.data.words import plain
 
 
 @dataclass(frozen=True)

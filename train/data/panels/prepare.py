@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.panel import One, Panel
-from lstm_jax.train.data.phases import clock_of
+from lstm_jax.train.data.panels.panel import One, Panel
+from lstm_jax.train.data.panels.phases import clock_of
+from lstm_jax.train.data.panels.scaling import Fitted, aims_of, fit_scalers
+from lstm_jax.train.data.panels.windows import Layout, Prepared, Spans, split
 from lstm_jax.train.data.scaler import Scaler
-from lstm_jax.train.data.scaling import Fitted, aims_of, fit_scalers
-from lstm_jax.train.data.windows import Layout, Prepared, Spans, split
 
 
 class Rows(NamedTuple):

@@ -18,8 +18,8 @@ import numpy as np
 
 from lstm_jax.text.lines import read_text
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import Rows
-from lstm_jax.train.data.sequences import LARGEST, of_archive
+from lstm_jax.train.data.examples.labelled import Rows
+from lstm_jax.train.data.examples.sequences import LARGEST, of_archive
 
 
 def read_ts(path: Path, encoding: str | None = None) -> Rows:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
+from lstm_jax.train.data.panels.windows import aim
 from lstm_jax.train.data.scaler import Scaler
-from lstm_jax.train.data.windows import aim
 
 
 class Fitted(NamedTuple):

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lstm_jax.train.data import classes as kinds
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import Rows, without_singles
+from lstm_jax.train.data.examples import classes as kinds
+from lstm_jax.train.data.examples.labelled import Rows, without_singles
 
 FEW = 2000
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.labelled import Rows, groups_of, labels_of
+from lstm_jax.train.data.examples.labelled import Rows, groups_of, labels_of
 from lstm_jax.train.data.tables import Table, is_missing
 
 MOST_COLUMNS = 1000
