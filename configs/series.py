@@ -11,11 +11,11 @@ defaults (season and horizon were named, nothing was held out to test on), with 
 training took on two CPU cores:
 
                                         LSTM           linear
-    AirPassengers, and 300 more         0.609,   6 s   0.575
+    AirPassengers, and 300 more         0.609,   7 s   0.575
     M3, 1,428 monthly series            0.960,  18 s   1.012
     tourism, 366 monthly series         1.478,  11 s   1.505
-    sea temperature, each half hour     0.452,  16 s   0.454
-    Seattle's highest temperature       0.770,   4 s   0.775
+    sea temperature, each half hour     0.452,  13 s   0.454
+    Seattle's highest temperature       0.770,   5 s   0.775
 
 The sets are those of tests/benchmarks/own_series_sets.py. Intervals are too narrow where there is
 little to learn from: that of 80% held 71% of the passengers, 66% of the sea temperatures, and 77 to

@@ -28,7 +28,7 @@ from lstm_jax.train.run.health import make_health
 from lstm_jax.train.run.state import make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
 from lstm_jax.train.tasks.memory.task import judge
-from lstm_jax.train.tasks.series.task import loss_of
+from lstm_jax.train.tasks.series.outputs import loss_of
 from lstm_jax.train.tasks.text.task import window_loss
 
 T, B, D, H, V = 3, 2, 2, 2, 5

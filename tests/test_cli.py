@@ -144,7 +144,7 @@ def test_a_value_out_of_range(flag, value, refused, tmp_path):
 def test_a_narrow_terminal_does_not_matter(refused, monkeypatch):
     monkeypatch.setenv("COLUMNS", "30")
     said = refused("train", "smoke", "--data", "prose")
-    assert "Expected one of ('tang', 'shakespeare', 'verses')" in said
+    assert "Expected one of ('tang', 'shakespeare', 'verses', 'own')" in said
 
 
 @pytest.mark.parametrize(

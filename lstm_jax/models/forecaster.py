@@ -159,11 +159,12 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
         """
         xs = jnp.asarray(xs)
         steps = xs.shape[1] - (self.horizon if self.reads_on else 0) if xs.ndim == 3 else 0
-        if xs.ndim == 3 and steps < max(self.config.linear, 1):
+        least = max(self.config.linear, int(self.reads_on))  # what comes goes on from some step
+        if xs.ndim == 3 and steps < least:
             on = f" + {self.horizon}" if self.reads_on else ""
             raise ValueError(
-                f"xs must be (B, T{on}, D) with T at least {max(self.config.linear, 1)}, the steps "
-                f"that are mapped linearly, got shape {xs.shape}"
+                f"xs must be (B, T{on}, D) with T at least {least}, the steps that are mapped "
+                f"linearly, got shape {xs.shape}"
             )
         if not self.config.odd:
             return self._read(xs, key)

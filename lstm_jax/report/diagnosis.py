@@ -110,7 +110,7 @@ class Diagnosis:
 
 def diagnose(
     model: LanguageModel,
-    texts: Sequence[Sequence[str]],
+    texts: Sequence[str],
     settings: Settings | None = None,
     *,
     name: str = "a model",

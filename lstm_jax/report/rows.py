@@ -17,7 +17,7 @@ class Texts(NamedTuple):
         source: a sentence that says whence they are.
     """
 
-    texts: Sequence[Sequence[str]]
+    texts: Sequence[str]
     source: str
 
 

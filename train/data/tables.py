@@ -226,7 +226,7 @@ def _read_parquet(path: Path) -> Table:
     )
 
 
-def _of_frame(source: object) -> Table:
+def _of_frame(source: Any) -> Table:
     try:
         frame = nw.from_native(source)
     except DuplicateError:

@@ -31,7 +31,7 @@ def answer_columns(
     return columns
 
 
-def _cells_of(like: object, name: str) -> dict[str, Any]:
+def _cells_of(like: Any, name: str) -> dict[str, Any]:
     """Give a frame's own cells by their texts: a 7 in the frame is a 7 in the answer."""
     if like is None:
         return {}

@@ -65,7 +65,7 @@ def refuse_twice(table: Table, column: str, ordered: Ordered, title: Callable[[i
     if not len(twice):
         return
     at = twice[ordered.rows[twice + 1].argmin()]
-    first, second = ordered.rows[at], ordered.rows[at + 1]
+    first, second = ordered.rows[[at, at + 1]].tolist()
     cell, which = shown(table.column(column)[second]), title(int(ordered.codes[at]))
     raise DataError(
         f"{table.place(second)}: {column} is {cell} a second time{which and f' for {which}'}, "

@@ -44,7 +44,7 @@ class ForecastOptions:
     """How many steps to forecast; those beyond the model's horizon read its own median. (the
     horizon if not given)"""
     out: Path | None = None
-    """The CSV file to write, and a PNG beside it. (forecast.csv in the run's folder)"""
+    """The CSV file to write, and a PNG beside it. (next.csv in the run's folder)"""
     overwrite: bool = False
     """Write over files that are there."""
     json: bool = False
@@ -64,7 +64,9 @@ def forecast(options: ForecastOptions) -> Answer:
     if options.steps < 0:
         raise ModelError(f"--steps must be at least 1, got {options.steps}")
     stored, config = open_forecaster(options.model)
-    out = options.out or storage.find(options.model) / "forecast.csv"
+    out = (
+        options.out or storage.find(options.model) / "next.csv"
+    )  # evaluate --plot draws forecast.png
     picture = out.with_suffix(".png")
     for path in (out, picture):
         if path.exists() and not options.overwrite:
