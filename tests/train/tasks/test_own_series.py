@@ -526,3 +526,13 @@ def test_a_broken_table_is_refused_in_one_line_or_can_be_learned_from(seed, tmp_
     assert np.isfinite(batch.targets).all()
     model = task.model(nnx.Rngs(0))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+def test_a_column_that_is_constant_in_training_is_left_out_and_said():
+    table = [{**row, "holiday": int(row["day"] > "2024-03-05")} for row in rows()]
+    config = replace(recipe, **SMALL, **COLUMNS | {"known": ("price", "holiday")})
+    found = look(config, pd.DataFrame(table))
+    assert found.config.known == ("price",)
+    assert "left out, constant in the training part: holiday" in found.saw
+    plain = look(replace(config, known=("price",)), pd.DataFrame(rows()))
+    np.testing.assert_array_equal(found.task.epoch(0)[0].inputs, plain.task.epoch(0)[0].inputs)

@@ -247,8 +247,8 @@ def _ahead(panel: Panel, one: One, steps: int, rows: int) -> One:
     if panel.known and have < steps:
         raise DataError(
             f"{', '.join(panel.known)} must be known for each of the {steps:,} steps, and "
-            f"{panel.title(one.key)} has {have:,} such rows after its last {panel.target}: add "
-            f"rows without a {panel.target}, or take fewer --steps"
+            f"{panel.title(one.key)} has {have:,} such rows after its last {panel.target}: give "
+            f"a --file that ends in rows with {panel.target} left empty, or take fewer --steps"
         )
     values = np.full((length + rows, one.values.shape[1]), np.nan)
     values[:length] = one.values[:length]

@@ -48,6 +48,8 @@ def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
     )
     config, read = choose(config, choices)
     config, chosen = choose(config, _choices(config, panel))
+    config, panel, left_out = without_constant(config, panel)
+    saw += left_out
     config, linear = choose(
         config, [Choice("model.linear", config.window, "the whole window, beside the LSTM")]
     )
@@ -91,6 +93,35 @@ def refuse_values(config: SeriesConfig, panel: Panel) -> None:
                 f"{panel.title(one.key)}, {time}: {panel.columns[column]} is "
                 f"{one.values[row, column]:g}, and {expected}"
             )
+
+
+def without_constant(config: SeriesConfig, panel: Panel) -> tuple[SeriesConfig, Panel, list[str]]:
+    """Leave out columns beside the target from which nothing can be learned.
+
+    A holiday that comes at the end of a table, after the training part, is such a column.
+
+    Args:
+        config: of the run, with its splits.
+        panel: the series.
+
+    Returns:
+        Both without those columns, and what to say of them.
+    """
+    rows = np.concatenate([
+        one.values[split(len(one.times), config.valid, config.test, least=config.horizon)["train"]]
+        for one in panel.series
+    ])  # fmt: skip
+    known = [column[np.isfinite(column)] for column in rows.T]
+    kept = [place for place, column in enumerate(known) if not place or np.unique(column).size > 1]
+    names = {panel.columns[place] for place in kept}
+    lost = [name for name in panel.columns if name not in names]
+    if not lost:
+        return config, panel, []
+    past, ahead = (tuple(n for n in of if n in names) for of in (panel.past, panel.known))
+    series = tuple(one._replace(values=one.values[:, kept]) for one in panel.series)
+    said = f"left out, constant in the training part: {', '.join(lost)}"
+    panel = replace(panel, past=past, known=ahead, series=series)
+    return replace(config, inputs=past, known=ahead), panel, [said]
 
 
 def refuse_short(config: SeriesConfig, panel: Panel) -> None:
