@@ -31,6 +31,7 @@ from lstm_jax.text import verse
 from lstm_jax.text.lines import printable, text_of
 
 PROGRAM = "lstm-jax"
+MOST_TEXTS = 10_000  # of a call: they are written side by side, and each takes memory
 
 Command = Callable[[list[str]], None]
 COMMANDS: dict[str, Command] = {}
@@ -222,8 +223,8 @@ def sample(arguments: list[str]) -> None:
     """Continue a text with a trained model."""
     named = _name_model(arguments)
     options = parse(SampleOptions, named, f"{PROGRAM} sample", description=sample.__doc__)
-    if options.num < 1:
-        raise UsageError(f"--num must be at least 1, got {options.num}")
+    if not 1 <= options.num <= MOST_TEXTS:
+        raise UsageError(f"--num must be from 1 to {MOST_TEXTS:,}, got {options.num}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     live = sys.stdout.isatty() and not options.json
 
