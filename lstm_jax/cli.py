@@ -325,7 +325,7 @@ def export(arguments: list[str]) -> None:
     from lstm_jax.export.command import ExportOptions, run
 
     options = parse(ExportOptions, arguments, f"{PROGRAM} export", description=export.__doc__)
-    print(run(options))
+    print(printable(run(options)))
 
 
 @command

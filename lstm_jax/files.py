@@ -60,19 +60,27 @@ def written_whole(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:
         yield partial
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
+        sync(partial)
         partial.replace(path)
-        _sync_folder(path.parent)
+        sync(path.parent)
     finally:
         partial.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
-    """Bring a renaming to the disk; Windows opens no folders, and syncs them by itself."""
+def sync(path: Path) -> None:
+    """Bring a file, or what was renamed in a folder, to the disk.
+
+    Windows opens no folders and syncs no file that is only read: there it is left to the system.
+
+    Args:
+        path: of the file or the folder.
+
+    Raises:
+        OSError: as the operating system says.
+    """
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 import tyro
 
@@ -144,6 +144,20 @@ def read(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path} cannot be read as a run's configuration: {error}") from None
+
+
+def of_card(kind: type[C], card: Mapping[str, Any]) -> C:
+    """Take a run's configuration out of the card of its model, which is known to be of a kind.
+
+    Args:
+        kind: the class of the configuration.
+        card: what `model.json` has of the run.
+
+    Raises:
+        ConfigError: as in `build`.
+    """
+    values = card.get("config", {})
+    return build(kind, {name: value for name, value in values.items() if name != "kind"})
 
 
 def build(kind: type[C], values: object, prefix: str = "") -> C:

@@ -82,7 +82,8 @@ def prepare(
             if held and overwrite:
                 _delete_run(folder)
             if resume and source == "best":
-                _start_from_best(folder)
+                held_at = folder / CHECKPOINTS
+                checkpoints.copy(held_at / "best", held_at / "latest")
             problems.save(config, folder / CONFIG)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
@@ -120,17 +121,6 @@ def _delete_run(folder: Path) -> None:
             held.rmdir()
     for name in (WEIGHTS, DESCRIPTION, METRICS, HEALTH, CONFIG):
         (folder / name).unlink(missing_ok=True)
-
-
-def _start_from_best(folder: Path) -> None:
-    """Put a copy of the best checkpoint in the latest one's place."""
-    best, latest = (folder / CHECKPOINTS / name for name in ("best", "latest"))
-    partial = folder / CHECKPOINTS / "from-best"
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(best, partial)
-    for path in latest.parent.glob("latest*"):
-        shutil.rmtree(path)
-    partial.rename(latest)
 
 
 def check_checkpoint(

@@ -131,14 +131,15 @@ def _train(
         soft_wrap=True,
     )
 
+    whose = {"config": problems.to_dict(config), "platform": platform(), **task.identity}
+
     def keep(where: Path) -> None:
         if not all_finite(state.params):
             raise DivergedError(f"the parameters are not finite after step {step:,}")
         verdict = {"best_valid_loss": best, "solved": solved, "waited": waited}
-        run = {"config": problems.to_dict(config), "platform": platform()}
         checkpoints.save(
             where, state,
-            metadata={**verdict, **run, **task.identity},
+            metadata={**verdict, **whose},
             keep_old=where == latest and config.keep > 1,
         )  # fmt: skip
 
@@ -181,7 +182,7 @@ def _train(
                             "parameters": parameters,
                             "steps": step,
                             **found.figures,
-                            "config": problems.to_dict(config),
+                            "config": whose["config"],
                             **facts,
                         }
                         task.save(model, folder, card)
@@ -251,10 +252,9 @@ def _stop_signals() -> Iterator[list[int]]:
         received.append(number)
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {
-        number: signal.signal(number, note) for number in map(signal.Signals.__getitem__, names)
-    }
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    numbers += [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []  # Windows has none
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield received
     finally:

@@ -279,6 +279,19 @@ def shown(cell: Cell) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def as_csv(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Write columns as CSV.
+
+    Args:
+        columns: names -> cells, all as many.
+    """
+    text = io.StringIO(newline="")
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(columns)
+    rows.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
 def frame_like(columns: Mapping[str, Sequence[Any]], like: object) -> Any:
     """Make a frame of the library that another frame is of.
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lstm_jax.train.forecasts.errors import pinball
+from lstm_jax.train.forecasts.errors import coverage, pinball
 
 
 def naive_error(values: np.ndarray, season: int) -> float:
@@ -69,7 +69,7 @@ def interval(
     low, high = said[:, 0], said[:, -1]
     return {
         "nominal": round(quantiles[-1] - quantiles[0], 6),
-        "coverage": float(((low <= came) & (came <= high)).mean()),
+        "coverage": coverage(came, low, high),
         "mean_width": float((high - low).mean()),
         "pinball": float(pinball(came, said, quantiles).mean()),
     }

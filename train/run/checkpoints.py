@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 
 from lstm_jax.errors import UserError
-from lstm_jax.files import encoded
+from lstm_jax.files import encoded, sync
 from lstm_jax.trees import Tree
 
 FORMAT = 1
@@ -90,7 +90,7 @@ def save(
     try:
         if found not in (None, folder):
             os.rename(found, folder)
-            _fsync(folder.parent)
+            sync(folder.parent)
     except OSError as error:
         raise CheckpointError(f"could not rename {found} back to {folder}: {error}") from error
     try:
@@ -106,18 +106,30 @@ def save(
             f"could not write a checkpoint at {folder}: {type(error).__name__}: {error}; "
             "an earlier one is untouched"
         ) from error
+    _put_in_place(folder, keep_old=keep_old)
+
+
+def copy(source: Path, folder: Path) -> None:
+    """Put a copy of one checkpoint in another's place; the other stays whole until it is there.
+
+    Args:
+        source: of the checkpoint to copy.
+        folder: where the copy belongs.
+
+    Raises:
+        CheckpointError: there is no checkpoint at `source`, or the copy cannot be written.
+    """
+    found, folder = _found(source), Path(folder).resolve()
+    new = _beside(folder, "new")
     try:
-        if _filled(folder):
-            os.rename(folder, old)
-        os.rename(new, folder)
-        _fsync(folder.parent)
-        if not keep_old:
-            _remove(old)
+        _remove(new)
+        shutil.copytree(found, new)
+        for path in [*new.rglob("*"), new]:
+            sync(path)
+        _remove(_beside(folder, "old"))
     except OSError as error:
-        raise CheckpointError(
-            f"could not put the checkpoint at {folder} in its place: {error}; "
-            f"leave {new.name} and {old.name} there, a whole one can still be loaded"
-        ) from error
+        raise CheckpointError(f"could not copy {found} to {folder}: {error}") from error
+    _put_in_place(folder, keep_old=False)
 
 
 def load(folder: Path, like: T) -> tuple[T, dict]:
@@ -212,7 +224,24 @@ def exists(folder: Path) -> bool:
     return _find(Path(folder).resolve()) is not None
 
 
-# Finding the checkpoint
+# Finding the checkpoint, and putting one in its place
+
+
+def _put_in_place(folder: Path, *, keep_old: bool) -> None:
+    """Let `latest.new` be `latest`, by two renames: a whole one is there at any moment."""
+    new, old = _beside(folder, "new"), _beside(folder, "old")
+    try:
+        if _filled(folder):
+            os.rename(folder, old)
+        os.rename(new, folder)
+        sync(folder.parent)
+        if not keep_old:
+            _remove(old)
+    except OSError as error:
+        raise CheckpointError(
+            f"could not put the checkpoint at {folder} in its place: {error}; "
+            f"leave {new.name} and {old.name} there, a whole one can still be loaded"
+        ) from error
 
 
 def _beside(folder: Path, suffix: str) -> Path:
@@ -302,7 +331,7 @@ def _write_manifest(folder: Path, leaves: list) -> None:
     _write(folder / MANIFEST, text)
     _write(folder / DIGEST, _digest_line(text))
     for path in [*folder.rglob("*"), folder, folder.parent]:
-        _fsync(path)
+        sync(path)
 
 
 def _read_manifest(folder: Path) -> dict:
@@ -365,17 +394,7 @@ def _digest_line(manifest: bytes) -> bytes:
 
 def _write(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-    _fsync(path)
-
-
-def _fsync(path: Path) -> None:
-    if os.name == "nt":  # which opens no folders, and syncs no file that is only read
-        return
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)
 
 
 def _remove(folder: Path) -> None:

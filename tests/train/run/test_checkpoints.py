@@ -298,3 +298,27 @@ def test_a_folder_whose_name_is_no_utf8(tmp_path, tree):
     loaded, metadata = load(folder, tree)
     assert metadata == {"step": 2, "from": str(folder)}
     jax.tree.map(np.testing.assert_array_equal, loaded, tree)
+
+
+def test_a_copy_takes_the_others_place_and_what_was_set_aside_stays(written, tree, tmp_path):
+    folder = tmp_path / "latest"
+    save(folder, {"x": jnp.ones(3)}, metadata={})
+    (tmp_path / "latest.damaged-1").mkdir()
+    checkpoints.copy(written, folder)
+    loaded, metadata = load(folder, tree)
+    assert_same(loaded, tree)
+    assert metadata == METADATA
+    assert {path.name for path in tmp_path.iterdir()} == {"latest", "latest.damaged-1"}
+
+
+def test_a_copy_that_cannot_be_written_leaves_what_was_there(written, tmp_path, monkeypatch):
+    folder, before = tmp_path / "latest", {"x": jnp.ones(3)}
+    save(folder, before, metadata={})
+
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copytree", full)
+    with pytest.raises(CheckpointError, match="could not copy"):
+        checkpoints.copy(written, folder)
+    assert_same(load(folder, before)[0], before)

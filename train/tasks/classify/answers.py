@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,10 +11,9 @@ import numpy as np
 from lstm_jax.files import write_whole
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.archive import read_ts
 from lstm_jax.train.data.examples.labelled import text_of
 from lstm_jax.train.data.examples.sequences import with_columns
-from lstm_jax.train.data.tables import read_table
+from lstm_jax.train.data.tables import as_csv, read_table
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 from lstm_jax.train.tasks.classify.judge import judged
 from lstm_jax.train.tasks.classify.readers import SequenceReader, TextReader, restored
@@ -75,7 +72,8 @@ def answer_file(stored: Stored, config: ClassifyConfig, source: object) -> dict[
     """
     reader = restored(stored.description)
     if isinstance(reader, SequenceReader):
-        rows = _sequences(config, source, reader)
+        rows = read(config, source, labelled=False, columns=reader.columns)
+        rows = with_columns(rows, reader.columns)
         return _with_answers(stored, {config.by or NAME: list(rows.names)}, rows.inputs)
     table = read_table(source, encoding=config.encoding or None)
     texts = [text_of(cell) for cell in table.column(config.text or config.tokens)]
@@ -97,22 +95,10 @@ def write(columns: Mapping[str, Sequence[Any]], path: Path) -> None:
         raise DataError(f"{path}: a .csv file is written, and it must be called so")
     if path.exists():
         raise DataError(f"{path} exists, and is not overwritten: give another --out")
-    text = io.StringIO(newline="")
-    rows = csv.writer(text, lineterminator="\n")
-    rows.writerow(columns)
-    rows.writerows(zip(*columns.values(), strict=True))
     try:
-        write_whole(path, text.getvalue())
+        write_whole(path, as_csv(columns))
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def _sequences(config: ClassifyConfig, source: object, reader: SequenceReader):
-    if isinstance(source, str | Path) and Path(source).suffix.lower() == ".ts":
-        rows = read_ts(Path(source), config.encoding or None)
-    else:
-        rows = read(config, source, labelled=False, columns=reader.columns)
-    return with_columns(rows, reader.columns)
 
 
 def _with_answers(

@@ -13,7 +13,7 @@ import tyro
 from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.text.lines import text_of
-from lstm_jax.train.config import build
+from lstm_jax.train.config import of_card
 from lstm_jax.train.problem import Answer
 from lstm_jax.train.tasks.classify.answers import PREDICTION, PROBABILITY, answer_file, write
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
@@ -84,8 +84,7 @@ def _rows(stored: Stored, file: Path, out: Path | None) -> Answer:
 
 
 def _config_of(stored: Stored) -> ClassifyConfig:
-    values = stored.card.get("config", {}).items()
-    config = build(ClassifyConfig, {name: value for name, value in values if name != "kind"})
+    config = of_card(ClassifyConfig, stored.card)
     if config.data != "own":
         raise ModelError("the model learned from film reviews, no file: give it a text to judge")
     return config

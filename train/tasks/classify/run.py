@@ -5,21 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from lstm_jax.train.data.tables import frame_like
 from lstm_jax.train.runs import Run
-from lstm_jax.train.scope import Scope
 from lstm_jax.train.tasks.classify.answers import Prediction, answer_each, answer_file
-from lstm_jax.train.tasks.classify.config import ClassifyConfig
+from lstm_jax.train.tasks.classify.config import ClassifierConfig, ClassifyConfig
 
 PICTURE = "reliability.png"
 
 
+C = TypeVar("C", bound=ClassifierConfig)
+
+
 @dataclass(frozen=True, repr=False)
-class ClassifyRun(Run[ClassifyConfig]):
+class ClassifierRun(Run[C]):
+    """Hold what tells classes apart, whatever it reads, with the run that made it."""
+
+    def plot(self, split: str = "test", path: str | Path | None = None) -> Path:
+        """Draw how far its probabilities can be relied on, and what it takes for what.
+
+        Args:
+            split: of the data that it learned from.
+            path: of the picture; reliability.png in the run's folder if None.
+
+        Returns:
+            The path.
+
+        Raises:
+            ModelError: no matplotlib to draw with.
+            DataError: data that is missing or altered.
+        """
+        picture = Path(path) if path is not None else self.folder / PICTURE
+        self.evaluate(split, picture=picture)
+        return picture
+
+
+@dataclass(frozen=True, repr=False)
+class ClassifyRun(ClassifierRun[ClassifyConfig]):
     """Hold a trained classifier of texts or of sequences with the run that made it."""
 
     def predict(self, data: Any) -> Any:
@@ -45,23 +70,5 @@ class ClassifyRun(Run[ClassifyConfig]):
         found = answer_file(self.stored, self.config, data)
         return frame_like(found, None if isinstance(data, Path) else data)
 
-    def plot(self, split: str = "test", path: str | Path | None = None) -> Path:
-        """Draw how far its probabilities can be relied on, and what it takes for what.
 
-        Args:
-            split: of the data that it learned from.
-            path: of the picture; reliability.png in the run's folder if None.
-
-        Returns:
-            The path.
-
-        Raises:
-            ModelError: no matplotlib to draw with.
-            DataError: data that is missing or altered.
-        """
-        picture = Path(path) if path is not None else self.folder / PICTURE
-        self.judge(self.stored, self.config, Scope(split, picture=picture, given=self.given))
-        return picture
-
-
-__all__ = ["ClassifyRun", "Prediction"]
+__all__ = ["ClassifierRun", "ClassifyRun", "Prediction"]

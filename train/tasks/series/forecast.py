@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,12 +13,13 @@ from flax import nnx
 from lstm_jax.files import write_whole
 from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.config import build
+from lstm_jax.train.config import of_card
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.panels.answers import answer_columns
 from lstm_jax.train.data.panels.load import read_new
 from lstm_jax.train.data.panels.panel import One, Panel, seen
 from lstm_jax.train.data.panels.windows import Prepared
+from lstm_jax.train.data.tables import as_csv
 from lstm_jax.train.problem import Answer
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.load import fitted_for, prepare_for
@@ -75,7 +73,7 @@ def forecast(options: ForecastOptions) -> Answer:
     columns = columns_of(config, coming)
     notes = notes_of(config, coming)
     try:
-        write_whole(out, as_csv(columns))
+        write_whole(out, as_csv({name: _digits(cells) for name, cells in columns.items()}))
     except OSError as error:
         raise ModelError(f"{out} cannot be written: {error}") from None
     written = [str(out)]
@@ -99,9 +97,7 @@ def open_forecaster(model: str) -> tuple[Stored, SeriesConfig]:
         ModelError: another kind of model, or one of the package's sets.
     """
     stored = storage.load(model, "Forecaster")
-    values = dict(stored.card.get("config", {}))
-    values.pop("kind", None)
-    config = build(SeriesConfig, values)
+    config = of_card(SeriesConfig, stored.card)
     if config.data != "own":
         raise ModelError(
             f"{model} learned from one of the package's sets, and a forecast goes on from a table "
@@ -227,14 +223,9 @@ def notes_of(config: SeriesConfig, coming: Coming) -> list[str]:
     return notes
 
 
-def as_csv(columns: Mapping[str, list]) -> str:
-    """Write columns as CSV, numbers to seven digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    for row in zip(*columns.values(), strict=True):
-        writer.writerow([f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row])
-    return text.getvalue()
+def _digits(cells: list) -> list:
+    """Write numbers to seven digits, which is what float32 holds."""
+    return [f"{cell:.7g}" if isinstance(cell, float) else cell for cell in cells]
 
 
 def _ahead(panel: Panel, one: One, steps: int, rows: int) -> One:

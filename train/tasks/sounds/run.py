@@ -11,16 +11,15 @@ import numpy as np
 
 from lstm_jax.train.data import audio
 from lstm_jax.train.data.audio import AudioError
-from lstm_jax.train.runs import Run
 from lstm_jax.train.tasks.classify.answers import Prediction
-from lstm_jax.train.tasks.classify.run import PICTURE
+from lstm_jax.train.tasks.classify.run import ClassifierRun
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.sounds.predict import answer_each
 from lstm_jax.train.tasks.sounds.task import longest_of, mel_of
 
 
 @dataclass(frozen=True, repr=False)
-class SoundsRun(Run[SoundsConfig]):
+class SoundsRun(ClassifierRun[SoundsConfig]):
     """Hold a trained listener with the run that made it."""
 
     def predict(
@@ -43,24 +42,6 @@ class SoundsRun(Run[SoundsConfig]):
             [found] = answer_each(self.stored, [self._samples(sounds, rate)])
             return found
         return answer_each(self.stored, [self._samples(sound, rate) for sound in sounds])
-
-    def plot(self, split: str = "test", path: str | Path | None = None) -> Path:
-        """Draw how far its probabilities can be relied on, and what it takes for what.
-
-        Args:
-            split: of the recordings that it learned from.
-            path: of the picture; reliability.png in the run's folder if None.
-
-        Returns:
-            The path.
-
-        Raises:
-            ModelError: no matplotlib to draw with.
-            DataError: recordings that are missing or altered.
-        """
-        picture = Path(path) if path is not None else self.folder / PICTURE
-        self.evaluate(split, picture=picture)
-        return picture
 
     def _samples(self, sound: object, rate: int | None) -> np.ndarray:
         wanted, longest = mel_of(self.stored).rate, longest_of(self.stored)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lstm_jax.text.units import UNITS
@@ -13,10 +13,11 @@ from lstm_jax.train.data.download import DataError
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.own import (
+    as_texts,
     cut_documents,
+    hold_out,
     is_whole,
     read_documents,
-    split_documents,
 )
 from lstm_jax.train.tasks.text.saw import describe
 from lstm_jax.train.tasks.text.sizes import choose_min_count, choose_sizes
@@ -42,10 +43,10 @@ def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
     files = documents.names if config.file else ()
     config = replace(config, file=files, data_sha256=documents.sha256)
     config, cut = _choose_texts(config, documents)
-    config, held = choose(config, _splits(config, documents))
-    unit = UNITS[config.unit]
-    train = split_documents(config, documents).splits["train"]  # whatever the sizes
-    symbols = Counter(symbol for text in train for symbol in unit.split(text))
+    pieces = cut_documents(config, documents)
+    config, held = choose(config, _splits(config, pieces))
+    splits, unit = hold_out(config, pieces), UNITS[config.unit]
+    symbols = Counter(symbol for text in splits["train"] for symbol in unit.split(text))
     if symbols.total() < LEAST:
         raise DataError(
             f"{symbols.total():,} {unit.plural} are left to learn from, and {LEAST} are needed: "
@@ -53,7 +54,7 @@ def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
         )
     config, counted = choose(config, [choose_min_count(config.unit, len(symbols))])
     config, sized = choose(config, choose_sizes(symbols.total(), config.unit))
-    texts = split_documents(config, documents)
+    texts = as_texts(config, documents, pieces, splits)
     task = make_text_task(config, texts)
     saw = describe(documents, texts, symbols, task)
     return Look(config, task, tuple(saw), (*cut, *held, *counted, *sized))
@@ -68,8 +69,7 @@ def _choose_texts(
     return replace(config, texts=texts), (Choice("texts", texts, why),)
 
 
-def _splits(config: TextConfig, documents: Documents) -> Iterator[Choice]:
-    texts = cut_documents(config, documents)
+def _splits(config: TextConfig, texts: Sequence[str]) -> Iterator[Choice]:
     if is_whole(config, texts):
         why = "of the texts, drawn by their hash: equal ones stay together"
         yield Choice("valid", HELD_OUT, why)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lstm_jax.train.data import corpus
-from lstm_jax.train.data.corpus import Documents
+from lstm_jax.train.data.corpus import Documents, Splits
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import Texts
@@ -55,9 +55,36 @@ def split_documents(config: TextConfig, documents: Documents) -> Texts:
         DataError: too little text for something to be in each part.
     """
     texts = cut_documents(config, documents)
+    return as_texts(config, documents, texts, hold_out(config, texts))
+
+
+def hold_out(config: TextConfig, texts: Sequence[str]) -> Splits:
+    """Hold out some of the texts, or the end of each.
+
+    Args:
+        config: with its shares.
+        texts: that the documents were cut into.
+
+    Raises:
+        DataError: too little text for something to be in each part.
+    """
     whole = is_whole(config, texts)
-    splits = corpus.split(texts, whole=whole, valid=config.valid or 0.0, test=config.test or 0.0)
-    running = config.texts == "file" and (not whole or corpus.runs_on(splits["train"], config.rows))
+    return corpus.split(texts, whole=whole, valid=config.valid or 0.0, test=config.test or 0.0)
+
+
+def as_texts(
+    config: TextConfig, documents: Documents, texts: Sequence[str], splits: Splits
+) -> Texts:
+    """Say of texts whether they run on, and what the card is to know of them.
+
+    Args:
+        config: with the rows of a batch.
+        documents: that they were cut from.
+        texts: all of them.
+        splits: what `hold_out` gives.
+    """
+    runs_on = not is_whole(config, texts) or corpus.runs_on(splits["train"], config.rows)
+    running = config.texts == "file" and runs_on
     facts = {
         "data": "own",
         "data_sha256": documents.sha256,
