@@ -141,6 +141,18 @@ class RunOptions:
     """Delete the run in the folder and start anew."""
     dry_run: bool = False
     """Look at the data, say what would be done, and stop."""
+    mesh: tuple[str, ...] = ()
+    """Devices to spread the run over: data=N splits each batch, model=M the matrices. A CPU becomes
+    as many devices as that, which share its cores."""
+    distributed: bool = False
+    """Train together with other processes, to each of which the same command is given."""
+    coordinator: str | None = None
+    """HOST:PORT of process 0; found in the environment of Slurm, Kubernetes, Open MPI or a TPU pod
+    if not given."""
+    processes: int | None = None
+    """How many processes train together; found likewise."""
+    process: int | None = None
+    """The number of this one, from 0; found likewise."""
 
 
 @command
@@ -168,18 +180,25 @@ def train(arguments: list[str]) -> None:
     from rich.console import Console
 
     from lstm_jax.train import fitting
+    from lstm_jax.train.run import processes
+    from lstm_jax.train.spread import spread
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    look = fitting.look_at(config, console=console)
-    if options.dry_run:
-        console.print(f"{look.task.description}: nothing was trained", soft_wrap=True)
-        return
-    facts = {"command": shlex.join([PROGRAM, "train", *arguments])}
-    result = fitting.train(
-        look, folder,
-        resume=options.resume or options.resume_from == "best", overwrite=options.overwrite,
-        source=options.resume_from, facts=facts, console=console,
-    )  # fmt: skip
+    with spread(
+        options.mesh, distributed=options.distributed, coordinator=options.coordinator,
+        count=options.processes, process=options.process,
+    ) as devices:  # fmt: skip
+        quiet = not processes.is_first()  # one speaks for all
+        console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
+        look = fitting.look_at(config, console=console)
+        if options.dry_run:
+            console.print(f"{look.task.description}: nothing was trained", soft_wrap=True)
+            return
+        facts = {"command": shlex.join([PROGRAM, "train", *arguments])}
+        result = fitting.train(
+            look, folder,
+            resume=options.resume or options.resume_from == "best", overwrite=options.overwrite,
+            source=options.resume_from, facts=facts, console=console, devices=devices,
+        )  # fmt: skip
     if result.finished:
         said = f"done after {result.step:,} steps: {folder}"
     else:

@@ -44,7 +44,7 @@ lstm_jax.train.data: sentiment series shakespeare speech tang
 lstm_jax.train.data.examples: - classes words labelled parts sequences archive recordings hearing
 lstm_jax.train.data.panels: - times forms dates clock panel roles spacing even seen sizes load
 lstm_jax.train.data.panels: answers phases windows scaling prepare
-lstm_jax.train.run: - audience lock machine checkpoints state update health meter
+lstm_jax.train.run: - audience lock machine processes checkpoints state devices update health meter
 lstm_jax.train.forecasts: - errors baselines distributions scores
 lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples rows calibration judge task baselines picture
@@ -57,7 +57,7 @@ lstm_jax.train.tasks.text: - config ngram score sizes task own saw look beside e
 lstm_jax.train.tasks.text: rows problem
 lstm_jax.train.forecasts: verdict picture panels
 lstm_jax.train.tasks.series: evaluate forecast run rows problem
-lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting doctor
+lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spread doctor
 lstm_jax.configs: - adding classify copy order sensor sentiment series shakespeare sine smoke
 lstm_jax.configs: sounds speech stocks tang text weather
 lstm_jax.train: fit -

@@ -36,12 +36,13 @@ class Batch(NamedTuple, Generic[A]):
 class Epoch:
     """`size` batches, each made by `make(index)` when it is asked for.
 
-    Where several processes train together, each asks for the rows that it learns from. An epoch
-    that need not read the other rows for that has `make_part(index, rows)`.
+    Where several processes train together, each needs only some of the rows. An epoch that can
+    read those alone has `rows`, how many there are in every batch, and `make_part(index, rows)`.
     """
 
     size: int
     make: Callable[[int], Batch[np.ndarray]]
+    rows: int | None = None
     make_part: Callable[[int, slice], Batch[np.ndarray]] | None = None
 
     def __len__(self) -> int:

@@ -73,17 +73,18 @@ def examine() -> tuple[dict[str, object], str, bool]:
     versions = {name: version(name) for name in PACKAGES}
     params, xs = _problem()
     chosen = explain(lstm_cell(), params, jnp.asarray(xs, jnp.float32))
+    machine = platform(f"{jax.device_count()} {jax.devices()[0].device_kind}")
     warnings = list(_warnings(versions["jaxlib"]))
     figures: dict[str, object] = {
         "versions": versions,
-        "platform": platform(),
+        "platform": machine,
         "engine": str(chosen),
         "findings": [{**one._asdict(), "well": one.well} for one in findings],
         "warnings": warnings,
     }
     lines = [
         ", ".join(f"{name} {number}" for name, number in versions.items()),
-        ", ".join(f"{name} {value}" for name, value in platform().items() if value),
+        ", ".join(f"{name} {value}" for name, value in machine.items() if value),
         f"an LSTM runs as {chosen}",
         "",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -9,11 +10,13 @@ from typing import TypeVar
 from rich.console import Console
 
 from lstm_jax.train import loop
-from lstm_jax.train.config import TrainConfig, check
+from lstm_jax.train.config import ConfigError, TrainConfig, check
 from lstm_jax.train.folder import Source
 from lstm_jax.train.look import Look
 from lstm_jax.train.loop import Result
-from lstm_jax.train.problems import problem_of
+from lstm_jax.train.problems import problem_of, to_dict
+from lstm_jax.train.run import processes
+from lstm_jax.train.run.devices import Devices
 
 C = TypeVar("C", bound=TrainConfig)
 
@@ -46,6 +49,7 @@ def train(
     source: Source = "latest",
     facts: Mapping[str, object] | None = None,
     console: Console,
+    devices: Devices | None = None,
 ) -> Result:
     """Train what was looked at.
 
@@ -57,11 +61,20 @@ def train(
         source: the checkpoint that a resume goes on from.
         facts: more for the model's card, such as the command.
         console: where progress goes.
+        devices: to spread the run over; one if None.
 
     Raises:
-        ConfigError, LockedError: a folder that cannot be used, as `prepare` says.
+        ConfigError, LockedError: a folder that cannot be used, as `prepare` says; other data than
+            the first of several processes has.
         DivergedError: the loss is no finite number any more.
-        DataError, CheckpointError: one line each.
+        DataError, CheckpointError, PeerError: one line each.
     """
-    config = loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
-    return loop.train(config, folder, task=look.task, facts=facts, console=console)
+    with processes.noticing():
+        if processes.is_first():
+            loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
+        mine = json.dumps(to_dict(look.config))
+        if processes.tell(mine) != mine:
+            raise ConfigError("this process has other data or another command than the first")
+    return loop.train(
+        look.config, folder, task=look.task, facts=facts, console=console, devices=devices
+    )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 from flax import nnx
@@ -20,17 +20,16 @@ from lstm_jax.train import problems
 from lstm_jax.train.config import ConfigError, TrainConfig
 from lstm_jax.train.folder import CHECKPOINTS, CONFIG, check_checkpoint
 from lstm_jax.train.folder import prepare as prepare  # what comes before `train`
-from lstm_jax.train.run import checkpoints, lock
+from lstm_jax.train.run import checkpoints, lock, processes
 from lstm_jax.train.run.audience import quiet_where_nobody_listens
 from lstm_jax.train.run.checkpoints import DamagedError
+from lstm_jax.train.run.devices import Devices, make_devices
 from lstm_jax.train.run.health import make_health
 from lstm_jax.train.run.machine import elsewhere, platform
 from lstm_jax.train.run.meter import DivergedError, Meter, cut
-from lstm_jax.train.run.state import all_finite, make_optimizer, make_state
+from lstm_jax.train.run.state import TrainState, all_finite, make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
-from lstm_jax.train.task import M, Task
-
-S = TypeVar("S")
+from lstm_jax.train.task import M, Task, Validation
 
 
 @dataclass(frozen=True)
@@ -56,6 +55,7 @@ def train(
     task: Task[M] | None = None,
     facts: Mapping[str, object] | None = None,
     console: Console | None = None,
+    devices: Devices | None = None,
 ) -> Result:
     """Train, or go on with, the run in a prepared folder, until done or told to stop.
 
@@ -63,31 +63,40 @@ def train(
     written and the run returns unfinished. Going on from it gives the same bits as never having
     stopped.
 
+    Where several processes train together, each of them calls this, with a folder that all of them
+    see; the first alone speaks, and writes what Orbax does not.
+
     Args:
         config: checked and written by `prepare`.
         folder: of the run.
         task: what `make_task(config)` gives, if it is at hand.
         facts: more for the model's card, such as the command.
         console: where progress goes. If it goes away, the run does not.
+        devices: to spread the run over: what `make_devices()` gives if None.
 
     Raises:
         DataError, CheckpointError, ConfigError: one line each.
         DivergedError: the loss is no finite number any more; the latest checkpoint is sound.
         LockedError: another process trains in the folder.
+        PeerError: one of the processes that train together is gone.
     """
     console = quiet_where_nobody_listens(console or Console())
     task = task or problems.make_task(config)
-    try:
-        with lock.held(folder) as before:
-            if before:
-                console.print(f"{before}, ended without letting go of {folder}", soft_wrap=True)
-            if problems.load(folder / CONFIG) != config:
-                raise ConfigError(
-                    f"{folder} was given to another run meanwhile: give another --out"
-                )
-            return _train(config, folder, task, facts or {}, console)
-    except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
+    devices = devices or make_devices()
+    with processes.noticing():
+        if not processes.is_first():
+            return _train(config, folder, task, facts or {}, Console(quiet=True), devices)
+        try:
+            with lock.held(folder) as before:
+                if before:
+                    console.print(f"{before}, ended without letting go of {folder}", soft_wrap=True)
+                if problems.load(folder / CONFIG) != config:
+                    raise ConfigError(
+                        f"{folder} was given to another run meanwhile: give another --out"
+                    )
+                return _train(config, folder, task, facts or {}, console, devices)
+        except OSError as error:
+            raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
 
 
 def _train(
@@ -96,32 +105,41 @@ def _train(
     task: Task[M],
     facts: Mapping[str, object],
     console: Console,
+    devices: Devices,
 ) -> Result:
+    first = processes.is_first()
     epoch, batches = 0, task.epoch(0)
+    devices.check(batches)
     per_epoch = len(batches)
     total_steps = per_epoch * config.epochs
     model = task.model(nnx.Rngs(config.seed))
     optimizer, schedule = make_optimizer(config.optimizer, total_steps)
     state = make_state(model, optimizer, task.carry(model))
     latest = folder / CHECKPOINTS / "latest"
-    best: float | None = None
-    solved, waited = False, 0  # validations since the best
-    if checkpoints.exists(latest):
-        state, metadata = _newest_whole(latest, state, console)
-        check_checkpoint(latest, metadata, config, task)
-        for line in elsewhere(metadata):
+    here = platform(str(devices))
+    state = devices.put(state)
+    standing: dict[str, Any] | None = None
+    if first and checkpoints.exists(latest):
+        standing = _newest_whole(latest, state, console)
+        check_checkpoint(latest, standing, config, task)
+        for line in elsewhere(standing, here):
             console.print(line, soft_wrap=True)
-        best = metadata["best_valid_loss"]
-        # Checkpoints written before there were these have neither.
-        solved, waited = metadata.get("solved", False), metadata.get("waited", 0)
+    standing = processes.tell(standing)
+    if standing is not None:
+        state, _ = checkpoints.load(latest, state)
     step = int(state.step)
-    for said in cut(folder, step):
-        console.print(said, soft_wrap=True)
-    update = make_update(task.loss, model, optimizer, config.seed)
+    if first:
+        for said in cut(folder, step):
+            console.print(said, soft_wrap=True)
+    standing = standing or {}
+    best: float | None = standing.get("best_valid_loss")
+    # Checkpoints written before there were these have neither.
+    solved, waited = standing.get("solved", False), standing.get("waited", 0)
+    update = make_update(task.loss, model, optimizer, config.seed, devices)
     clip_norm = config.optimizer.clip_norm
     health = make_health(
         task.loss, model, optimizer, config.seed,
-        initial_state=task.initial_state, clip_norm=clip_norm,
+        initial_state=task.initial_state, clip_norm=clip_norm, devices=devices,
     )  # fmt: skip
     validate = task.validator(model)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
@@ -131,7 +149,7 @@ def _train(
         soft_wrap=True,
     )
 
-    whose = {"config": problems.to_dict(config), "platform": platform(), **task.identity}
+    whose = {"config": problems.to_dict(config), "platform": here, **task.identity}
 
     def keep(where: Path) -> None:
         if not all_finite(state.params):
@@ -149,23 +167,27 @@ def _train(
     last = total_steps if config.max_steps is None else min(config.max_steps, total_steps)
     with _progress(console) as progress, _stop_signals() as stopped:
         bar = progress.add_task("", total=last, completed=step)
+        asked = processes.make_asked(stopped)
         meter = Meter(
-            folder, task, schedule,
+            folder if first else None, task, schedule,
             clip_norm=clip_norm, console=console, progress=progress, bar=bar,
         )  # fmt: skip
         try:
-            while step < last and not over() and not stopped:
+            while step < last and not over() and not asked():
                 if step // per_epoch != epoch:
                     epoch = step // per_epoch
                     batches = task.epoch(epoch)
-                batch = batches[step % per_epoch]
+                batch = devices.batch(batches, step % per_epoch)
                 step += 1
-                looked = health(state, batch) if _due(step, config.health_every) else None
-                state, metrics = update(state, batch)
+                looked = None
+                if _due(step, config.health_every):
+                    looked = processes.in_order(health(state, batch))
+                state, metrics = processes.in_order(update(state, batch))
                 meter.add(step, metrics, looked, flush=step % config.log_every == 0)
                 if step % per_epoch == 0:
                     meter.flush()
-                    found = validate(state.params, step)
+                    params = devices.whole(state.params)
+                    found = Validation(*processes.tell(validate(params, step)))
                     if not math.isfinite(found.loss):
                         raise DivergedError(
                             f"the validation loss is {found.loss} after step {step:,}"
@@ -176,7 +198,7 @@ def _train(
                     if best is None or found.loss < best or solved:
                         best, waited = found.loss, 0
                         keep(folder / CHECKPOINTS / "best")
-                        nnx.update(model, state.params)
+                        nnx.update(model, params)
                         card = {
                             **task.facts,
                             "parameters": parameters,
@@ -185,7 +207,8 @@ def _train(
                             "config": whose["config"],
                             **facts,
                         }
-                        task.save(model, folder, card)
+                        if first:
+                            task.save(model, folder, card)
                     elif over():
                         console.print(f"no better for {waited} validations: the run ends")
                     meter.restart()
@@ -195,15 +218,18 @@ def _train(
             keep(latest)
         except DivergedError as error:
             raise DivergedError(f"{error}: the run diverged; {_way_on(folder, config)}") from None
+    finished = step >= total_steps or over()
     number = stopped[0] if stopped else None
-    return Result(step, step >= total_steps or over(), best, number)
+    if step < last and not over():
+        number = number or signal.SIGTERM  # another of the processes was told to stop
+    return Result(step, finished, best, number)
 
 
-def _newest_whole(latest: Path, state: S, console: Console) -> tuple[S, dict[str, Any]]:
-    """Load the newest checkpoint that is as it was written; damaged ones are set aside."""
+def _newest_whole(latest: Path, state: TrainState, console: Console) -> dict[str, Any]:
+    """Find the newest checkpoint that is as it was written; damaged ones are set aside."""
     while True:
         try:
-            return checkpoints.load(latest, state)
+            return checkpoints.verify(latest, state)
         except DamagedError as error:
             if not checkpoints.has_older(latest):
                 raise

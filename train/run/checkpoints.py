@@ -51,7 +51,8 @@ def save(
     """Write `tree`, a pytree of jax arrays, and the JSON dict `metadata` as one checkpoint.
 
     A checkpoint already at `folder` is replaced, with whatever else lies inside it, and stays
-    whole until the new one is on disk.
+    whole until the new one is on disk. Where several processes train together, all of them call
+    this with the arrays that they share, and see the same folder.
 
     Args:
         folder: of the checkpoint.
@@ -86,6 +87,9 @@ def save(
         )
 
     new, old = _beside(folder, "new"), _beside(folder, "old")
+    if jax.process_index() > 0:
+        _orbax_save(new / ARRAYS, leaves)  # its part of the arrays; the first does the rest
+        return
     found = _find(folder)
     try:
         if found not in (None, folder):
@@ -147,11 +151,7 @@ def load(folder: Path, like: T) -> tuple[T, dict]:
         CheckpointError: there is no checkpoint, a file of it is missing or changed, or it was
             saved from a tree with other leaves than `like`.
     """
-    found = _found(folder)
-    manifest = _read_manifest(found)
-    for name in manifest["files"]:
-        _read_file(found, manifest, name)
-    _compare(found, [(p, tuple(s), d) for p, s, d in manifest["leaves"]], _describe(like))
+    found, manifest = _verified(folder, like)
     default = jnp.zeros(()).sharding
     abstract = [
         jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None) or default)
@@ -165,6 +165,19 @@ def load(folder: Path, like: T) -> tuple[T, dict]:
             f"{type(error).__name__}: {error}; check the installed orbax-checkpoint"
         ) from error
     return jax.tree.unflatten(jax.tree.structure(like), leaves), _read_metadata(found, manifest)
+
+
+def verify(folder: Path, like: Tree) -> dict:
+    """Read all that `load` reads but the arrays, and return the metadata.
+
+    Args:
+        folder: of the checkpoint.
+        like: as for `load`.
+
+    Raises:
+        CheckpointError: as `load` does.
+    """
+    return _read_metadata(*_verified(folder, like))
 
 
 def has_older(folder: Path) -> bool:
@@ -284,6 +297,15 @@ def _found(folder: Path) -> Path:
 
 
 # What a tree looks like
+
+
+def _verified(folder: Path, like: Tree) -> tuple[Path, dict]:
+    found = _found(folder)
+    manifest = _read_manifest(found)
+    for name in manifest["files"]:
+        _read_file(found, manifest, name)
+    _compare(found, [(p, tuple(s), d) for p, s, d in manifest["leaves"]], _describe(like))
+    return found, manifest
 
 
 def _describe(tree: Tree) -> list[tuple[str, tuple[int, ...], str]]:

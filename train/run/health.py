@@ -17,12 +17,14 @@ import numpy as np
 import optax
 from flax import nnx
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from lstm_jax.diagnostics.adjoints import perturbed
 from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, update_health
 from lstm_jax.nn.recurrent import Recurrent
 from lstm_jax.stacks import Around
 from lstm_jax.train.batch import A, Batch
+from lstm_jax.train.run.devices import Devices, make_devices, norm_over
 from lstm_jax.train.run.state import TrainState
 from lstm_jax.train.run.update import make_gradient
 from lstm_jax.train.task import Loss, M
@@ -51,6 +53,7 @@ def make_health(
     *,
     initial_state: Callable[[M, int], Tree],
     clip_norm: float,
+    devices: Devices | None = None,
 ) -> Look:
     """Make a `Look`, jitted.
 
@@ -61,27 +64,33 @@ def make_health(
         loss, model, optimizer, seed: as for `make_update`; the model has one `Recurrent`.
         initial_state: as a `Task` has it.
         clip_norm: the limit of the gradient's global norm.
+        devices: as for `make_update`.
     """
     graph = nnx.graphdef(model)
-    gradient = make_gradient(loss, model, seed)
+    devices = devices or make_devices()
 
-    @jax.jit
-    def health(state: TrainState, batch: Batch[Array]) -> Health:
-        gradients, _ = gradient(state, batch)
-        updates, _ = optimizer.update(gradients, state.opt_state, state.params)
-        looked = update_health(gradients, updates, state.params, clip_norm=clip_norm)
-        if _recurrent(model)[1].bidirectional:
-            return Health(looked, ())
-        rows, steps = batch.inputs.shape[:2]
+    def make(axis: str | None) -> Callable[[TrainState, Batch[Array]], Health]:
+        gradient = make_gradient(loss, model, seed, axis)
 
-        def mean_loss(epsilons: Tree) -> Array:
-            model = perturb(nnx.merge(graph, state.params), epsilons)
-            total, count, _ = loss(model, state.carry, batch, None)
-            return total / jnp.maximum(count, 1)
+        def health(state: TrainState, batch: Batch[Array]) -> Health:
+            gradients, (_, count, _) = gradient(state, batch)
+            updates, _ = optimizer.update(gradients, state.opt_state, state.params)
+            looked = update_health(gradients, updates, state.params, clip_norm=clip_norm)
+            if _recurrent(model)[1].bidirectional:
+                return Health(looked, ())
+            rows, steps = batch.inputs.shape[:2]
 
-        return Health(looked, adjoint_by_lag(mean_loss, initial_state(model, rows), steps))
+            def mean_loss(epsilons: Tree) -> Array:
+                model = perturb(nnx.merge(graph, state.params), epsilons)
+                total, _, _ = loss(model, state.carry, batch, None)
+                return total / jnp.maximum(count, 1)
 
-    return health
+            adjoint = adjoint_by_lag(mean_loss, initial_state(model, rows), steps)
+            return Health(looked, adjoint if axis is None else norm_over(axis, adjoint))
+
+        return health
+
+    return jax.jit(devices.spread(make, outputs=PartitionSpec()))
 
 
 def perturb(model: M, epsilons: tuple[Tree, ...]) -> M:

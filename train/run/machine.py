@@ -9,16 +9,18 @@ from importlib.metadata import version
 import jax
 
 
-def platform() -> dict[str, object]:
+def platform(devices: str) -> dict[str, object]:
     """Describe where a run goes on: the same answers give the same bits.
+
+    Args:
+        devices: that it is spread over, in words.
 
     Returns:
         Devices, threads, flags and versions, for JSON.
     """
-    devices = jax.devices()
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
-        "devices": f"{len(devices)} {devices[0].device_kind}",
+        "devices": devices,
         "threads": threads,
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "jax": jax.__version__,
@@ -26,16 +28,17 @@ def platform() -> dict[str, object]:
     }
 
 
-def elsewhere(metadata: Mapping[str, object]) -> Iterator[str]:
+def elsewhere(metadata: Mapping[str, object], here: Mapping[str, object]) -> Iterator[str]:
     """Say what is another here than where a checkpoint was written.
 
     Args:
         metadata: of the checkpoint; those of earlier versions do not know.
+        here: what `platform` gives.
 
     Yields:
         A line for a person, where anything is.
     """
-    there, here = metadata.get("platform"), platform()
+    there = metadata.get("platform")
     if not isinstance(there, Mapping):
         return
     changed = [f"{name} {there.get(name)!r}, now {here[name]!r}" for name in here

@@ -31,11 +31,14 @@ class DivergedError(UserError, RuntimeError):
 
 
 class Meter:
-    """Means of steps, each step's metrics fetched a step after they were asked for."""
+    """Means of steps, each step's metrics fetched a step after they were asked for.
+
+    They are written into `folder`, if there is one.
+    """
 
     def __init__(
         self,
-        folder: Path,
+        folder: Path | None,
         task: Task[M],
         schedule: optax.Schedule,
         *,
@@ -138,6 +141,8 @@ class Meter:
 
     def _append(self, name: str, values: dict[str, object]) -> None:
         """Append a line. Where the disk is full the run goes on: its state is sound."""
+        if self.folder is None:
+            return
         try:
             with (self.folder / name).open("a", encoding="utf-8") as file:
                 file.write(json.dumps(_finite(values), allow_nan=False) + "\n")

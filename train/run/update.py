@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
 import optax
 from flax import nnx
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from lstm_jax.train.batch import A, Batch
+from lstm_jax.train.run.devices import STATE, Devices, make_devices, sum_over
 from lstm_jax.train.run.state import TrainState
 from lstm_jax.train.task import Loss, M
 from lstm_jax.trees import Tree
@@ -42,15 +44,18 @@ Update: TypeAlias = Callable[[TrainState, Batch[A]], tuple[TrainState, StepMetri
 """`update(state, batch) -> (state, metrics)`."""
 
 
-def make_gradient(loss: Loss[M], model: M, seed: int) -> Gradient:
+def make_gradient(loss: Loss[M], model: M, seed: int, axis: str | None = None) -> Gradient:
     """Make a `Gradient`.
 
-    The carried state is data to it. Dropout masks are a function of seed and step.
+    The carried state is data to it. Dropout masks are a function of seed and step, and on a mesh of
+    the place of the rows in it: other meshes draw others.
 
     Args:
         loss: of the task.
         model: whose structure the parameters have.
         seed: of the dropout masks.
+        axis: of the mesh over which the rows are split, inside `Devices.spread`. The gradient is
+            that of all rows, by one sum over the devices. None has all rows at hand.
     """
     graph = nnx.graphdef(model)
     base_key = jax.random.key(seed)
@@ -59,18 +64,29 @@ def make_gradient(loss: Loss[M], model: M, seed: int) -> Gradient:
         state: TrainState, batch: Batch[Array]
     ) -> tuple[nnx.State, tuple[Array, Array, Tree]]:
         key = jax.random.fold_in(base_key, state.step)
+        if axis is not None:
+            key = jax.random.fold_in(key, jax.lax.axis_index(axis))
 
         def mean_loss(params: nnx.State) -> tuple[Array, tuple[Array, Array, Tree]]:
             total, count, carry = loss(nnx.merge(graph, params), state.carry, batch, key)
-            return total / jnp.maximum(count, 1), (total, count, carry)
+            mean = total / jnp.maximum(count, 1) if axis is None else total
+            return mean, (total, count, carry)
 
-        return jax.grad(mean_loss, has_aux=True)(state.params)
+        gradients, (total, count, carry) = jax.grad(mean_loss, has_aux=True)(state.params)
+        if axis is not None:
+            gradients, total, count = sum_over(axis, (gradients, total, count))
+            gradients = jax.tree.map(lambda leaf: leaf / jnp.maximum(count, 1), gradients)
+        return gradients, (total, count, carry)
 
     return gradient
 
 
 def make_update(
-    loss: Loss[M], model: M, optimizer: optax.GradientTransformation, seed: int
+    loss: Loss[M],
+    model: M,
+    optimizer: optax.GradientTransformation,
+    seed: int,
+    devices: Devices | None = None,
 ) -> Update:
     """Make an `Update`, jitted, its state donated.
 
@@ -81,18 +97,30 @@ def make_update(
     Args:
         loss, model, seed: as for `make_gradient`.
         optimizer: what `make_optimizer` gives.
+        devices: that the state and the batches are spread over; one if None.
     """
-    gradient = make_gradient(loss, model, seed)
+    devices = devices or make_devices()
+
+    def make(axis: str | None) -> Callable[[TrainState, Batch[Array]], Any]:
+        gradient = make_gradient(loss, model, seed, axis)
+
+        def update(state: TrainState, batch: Batch[Array]) -> tuple[TrainState, StepMetrics]:
+            gradients, (total, count, carry) = gradient(state, batch)
+            updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+            params = cast(nnx.State, optax.apply_updates(state.params, updates))
+            norm = optax.tree.norm(gradients)
+            finite = jnp.isfinite(total) & jnp.isfinite(norm)
+            new, old = (params, opt_state, carry), (state.params, state.opt_state, state.carry)
+            kept = jax.tree.map(lambda there, here: jnp.where(finite, there, here), new, old)
+            return TrainState(state.step + 1, *kept), StepMetrics(total, count, norm, finite)
+
+        return update
+
+    spread = devices.spread(make, outputs=(STATE, PartitionSpec()))
 
     @jax.jit(donate_argnames="state")
     def update(state: TrainState, batch: Batch[Array]) -> tuple[TrainState, StepMetrics]:
-        gradients, (total, count, carry) = gradient(state, batch)
-        updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
-        params = cast(nnx.State, optax.apply_updates(state.params, updates))
-        norm = optax.tree.norm(gradients)
-        finite = jnp.isfinite(total) & jnp.isfinite(norm)
-        new, old = (params, opt_state, carry), (state.params, state.opt_state, state.carry)
-        kept = jax.tree.map(lambda there, here: jnp.where(finite, there, here), new, old)
-        return TrainState(state.step + 1, *kept), StepMetrics(total, count, norm, finite)
+        after, metrics = spread(state, batch)
+        return devices.hold(after), metrics
 
     return update

@@ -1,0 +1,99 @@
+"""Run by test_spread with eight devices: runs over meshes, and from one mesh to another."""
+
+import io
+import json
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+from rich.console import Console
+
+from lstm_jax.models.char_lm import CharLMConfig
+from lstm_jax.train import loop
+from lstm_jax.train.config import ConfigError, OptimizerConfig
+from lstm_jax.train.run.devices import make_devices
+from lstm_jax.train.run.state import make_optimizer, make_state
+from lstm_jax.train.run.update import make_update
+from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.train.tasks.memory.task import MemoryTask
+from lstm_jax.train.tasks.text.config import TextConfig
+
+CONFIG = TextConfig(
+    data="verses",
+    model=CharLMConfig(embedding_features=4, hidden_features=8, num_layers=2),
+    optimizer=OptimizerConfig(learning_rate=0.01, warmup_steps=2),
+    rows=16,
+    window=24,
+    min_count=1,
+    log_every=1,
+    health_every=4,
+    checkpoint_every=0,
+    max_steps=8,
+    epochs=1,
+)
+MESHES = [{"data": 2}, {"data": 8}, {"data": 2, "model": 4}]
+
+
+def run(folder, sizes, *, steps=8, resume=False, config=CONFIG):
+    config = replace(config, max_steps=steps)
+    loop.prepare(folder, config, resume=resume, overwrite=False)
+    loop.train(config, folder, console=Console(file=io.StringIO()), devices=make_devices(sizes))
+    read = [
+        [json.loads(line) for line in (folder / name).read_text().splitlines()]
+        for name in ("metrics.jsonl", "health.jsonl")
+    ]
+    return [line["loss"] for line in read[0]], read[1]
+
+
+def compare(name, there, here):
+    np.testing.assert_allclose(there[0], here[0], rtol=1e-6, err_msg=name)
+    assert len(there[1]) == len(here[1]) == 2
+    for one, other in zip(there[1], here[1], strict=True):
+        np.testing.assert_allclose(one["grad_norm"], other["grad_norm"], rtol=1e-4)
+        for a, b in zip(one["adjoint"], other["adjoint"], strict=True):
+            for leaf in a:
+                np.testing.assert_allclose(a[leaf], b[leaf], rtol=1e-3, err_msg=f"{name} {leaf}")
+    print("same:", name)
+
+
+def uneven_rows():
+    """Rows that cannot be divided go to every device whole."""
+    task = MemoryTask(MemoryConfig(problem="adding", steps=24, batch=6))
+    model = task.model(nnx.Rngs(0))
+    optimizer, _ = make_optimizer(task.config.optimizer, 10)
+    after = []
+    for devices in (make_devices(), make_devices({"data": 4})):
+        state = devices.put(make_state(model, optimizer, ()))
+        update = make_update(task.loss, model, optimizer, 0, devices)
+        after.append(update(state, devices.batch(task.epoch(0), 0)))
+    for one, other in zip(*map(jax.tree.leaves, after), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
+    print("same: uneven rows")
+
+
+def main(folder):
+    assert jax.device_count() == 8
+    uneven_rows()
+    alone = run(folder / "alone", None)
+    assert len(alone[0]) == 8
+    for sizes in MESHES:
+        compare(str(sizes), run(folder / f"{sizes}", sizes), alone)
+    # Saved on eight and restored on one, two and four, and back.
+    for first, second in (({"data": 8}, None), ({"data": 8}, {"data": 2}), (None, {"data": 4})):
+        there = folder / f"{first} {second}"
+        run(there, first, steps=5)
+        compare(f"{first}, then {second}", run(there, second, resume=True), alone)
+    with pytest.raises(ConfigError, match="data=3 cannot share out the 16 rows of a batch evenly"):
+        run(folder / "three", {"data": 3})
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", 8)
+    with tempfile.TemporaryDirectory() as there:
+        main(Path(there))
+    sys.exit(0)

@@ -1,0 +1,127 @@
+"""A run that is spread over devices or processes learns what one device alone learns."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lstm_jax import cli
+from lstm_jax.train.config import ConfigError
+from lstm_jax.train.spread import parse_mesh
+
+RUN = [
+    "train", "smoke",
+    "--model.embedding-features", "4", "--model.hidden-features", "8", "--model.num-layers", "1",
+    "--rows", "16", "--epochs", "1", "--log-every", "2", "--checkpoint-every", "4",
+    "--health-every", "4",
+]  # fmt: skip
+
+
+def test_a_mesh_of_devices_gives_the_run_of_one():
+    script = Path(__file__).parent / "meshes.py"
+    run = subprocess.run(
+        [sys.executable, "-W", "error", script], capture_output=True, text=True,
+        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-2000:]
+    assert run.stdout.count("same:") == 3 + 3 + 1
+
+
+@pytest.mark.parametrize("words", [["rows=2"], ["data=0"], ["data=2", "data=2"], ["data"], ["2"]])
+def test_words_that_are_no_mesh_are_refused(words):
+    with pytest.raises(ConfigError, match=re.escape(" ".join(words))):
+        parse_mesh(words)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--mesh", "rows=2"], "--mesh must be data=N, model=M or both"),
+        (["--processes", "2"], "go with --distributed"),
+        (["--distributed", "--coordinator", "here", "--processes", "2", "--mesh", "data=3"],
+         "--mesh wants 3 devices, which 2 processes cannot share evenly"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be_are_refused_in_a_line(options, said, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit:
+        cli.main([*RUN, "--out", str(tmp_path / "run"), *options])
+    assert exit.value.code == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def processes(count, folder):
+    """Start so many that train together."""
+    program = Path(sys.executable).with_name("lstm-jax")
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    together = ["--distributed", "--coordinator", f"localhost:{port}", "--processes", str(count)]
+    return [
+        subprocess.Popen(
+            [program, *RUN, "--out", folder, *together, "--process", str(number)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        )
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def losses(folder):
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return {line["step"]: line["loss"] for line in lines if "loss" in line}
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("alone") / "run"
+    with pytest.raises(SystemExit) as exit:
+        cli.main([*RUN, "--out", str(folder)])
+    assert exit.value.code == 0
+    return losses(folder)
+
+
+@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_processes_that_train_together_give_the_run_of_one(count, alone, tmp_path):
+    folder = tmp_path / "run"
+    together = processes(count, folder)
+    said = [process.communicate(timeout=300) for process in together]
+    assert [process.returncode for process in together] == [0] * count, said
+    assert "done after" in said[0][0]
+    assert all("done after" not in out for out, _ in said[1:])  # one speaks for all
+    there = losses(folder)
+    assert there.keys() == alone.keys()
+    np.testing.assert_allclose(list(there.values()), list(alone.values()), rtol=1e-6)
+
+
+def test_a_process_that_dies_stops_the_others_and_fewer_go_on(alone, tmp_path):
+    folder = tmp_path / "run"
+    together = processes(2, folder)
+    deadline = time.monotonic() + 240
+    while not (folder / "checkpoints" / "latest").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    together[1].send_signal(signal.SIGKILL)
+    start = time.monotonic()
+    _, error = together[0].communicate(timeout=60)
+    assert time.monotonic() - start < 60
+    assert together[0].returncode == 4
+    assert "another process of the run is gone" in error
+    assert "Traceback" not in error
+    together[1].communicate()
+    with pytest.raises(SystemExit) as exit:
+        cli.main([*RUN, "--out", str(folder), "--resume"])
+    assert exit.value.code == 0
+    there = losses(folder)
+    steps = sorted(set(there) & set(alone))
+    assert steps[-1] == max(alone)
+    np.testing.assert_allclose([there[s] for s in steps], [alone[s] for s in steps], rtol=1e-6)
