@@ -23,6 +23,11 @@ after reading half as much, and nanoGPT 1.4697. Its first validation was far off
 second 1.61: three of the sixteen rows, which begin in the middle of the text, led the state to
 where it stayed for thousands of characters.
 
+Files of 64 MB and more are read from the disk as they are needed, and smaller ones with
+`--stream True`: `pip install "lstm_jax[scale]"`. The first time they are counted and copied to the
+cache, which takes minutes for gigabytes; later runs find them there. An epoch is then a part of the
+text, of at most 5,000 steps: a model is judged and kept after each.
+
 With the sizes, the optimizer and the split of `configs/shakespeare.py` (--valid 0.1 --test 0) it
 gives the losses of `lstm-jax train shakespeare`, bit by bit.
 """

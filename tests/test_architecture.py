@@ -44,6 +44,7 @@ lstm_jax.train.data: sentiment series shakespeare speech tang
 lstm_jax.train.data.examples: - classes words labelled parts sequences archive recordings hearing
 lstm_jax.train.data.panels: - times forms dates clock panel roles spacing even seen sizes load
 lstm_jax.train.data.panels: answers phases windows scaling prepare
+lstm_jax.train.data.shards: - pieces symbols count store rows prepare
 lstm_jax.train.run: - audience lock machine processes checkpoints state devices update health meter
 lstm_jax.train.forecasts: - errors baselines distributions scores
 lstm_jax.train.tasks: -
@@ -53,8 +54,8 @@ lstm_jax.train.tasks.classify: answers predict run problem
 lstm_jax.train.tasks.memory: - config task evaluate rows problem
 lstm_jax.train.tasks.series: - config load outputs roll task look
 lstm_jax.train.tasks.sounds: - config task speech choices own predict evaluate held_out run problem
-lstm_jax.train.tasks.text: - config ngram score sizes task own saw look beside evaluate run
-lstm_jax.train.tasks.text: rows problem
+lstm_jax.train.tasks.text: - config ngram score sizes task own saw stream
+lstm_jax.train.tasks.text: stream_look look beside evaluate run rows problem
 lstm_jax.train.forecasts: verdict picture panels
 lstm_jax.train.tasks.series: evaluate forecast run rows problem
 lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spread doctor
@@ -205,6 +206,10 @@ def test_orbax_is_for_checkpoints():
     assert users_of("orbax") == {"lstm_jax.train.run.checkpoints"}
 
 
+def test_grain_is_for_shards():
+    assert users_of("grain") == users_of("array_record") == {"lstm_jax.train.data.shards.store"}
+
+
 def test_matplotlib_is_for_pictures():
     rooms = ("lstm_jax.plots", "lstm_jax.plots.gif")
     assert all(any(inside(name, room) for room in rooms) for name in users_of("matplotlib"))
@@ -235,6 +240,7 @@ def test_the_library_imports_its_own_dependencies_only():
     known = {"jax", "flax", "numpy", "safetensors", "tyro", "rich", "opencc", "lstm_jax"}
     known |= {"matplotlib"} | sys.stdlib_module_names
     training = known | {"optax", "orbax", "pooch", "librosa", "soundfile", "narwhals"}
+    training |= {"grain", "array_record"}
     exchange = known | {"onnx", "google"}  # whose protobuf has the error of a damaged file
     for name, found in IMPORTS.items():
         allowed = training if inside(name, "lstm_jax.train") else known

@@ -24,6 +24,9 @@ C = TypeVar("C", bound=TrainConfig)
 def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
     """Load the data, fill in what was left open, and say what was seen and chosen.
 
+    Of several processes the first looks before the others, which then find downloaded and prepared
+    what it has downloaded and prepared.
+
     Args:
         config: of a run.
         given: the data, where the configuration names no place to load them from.
@@ -32,9 +35,11 @@ def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
     Raises:
         ConfigError: a value that cannot be.
         DataError: data that is missing, altered, or cannot be learned from.
+        PeerError: one of the processes that train together is gone.
     """
     check(config)
-    look = problem_of(config).look(config, given)
+    with processes.noticing(), processes.first_before_others():
+        look = problem_of(config).look(config, given)
     if look.saw or look.chose:
         console.print(look.say(), soft_wrap=True)
     return look

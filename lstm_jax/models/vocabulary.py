@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -52,9 +52,22 @@ class Vocabulary:
         Returns:
             The vocabulary, the most frequent character first; of equals, the first in Unicode.
         """
-        counts = Counter()
+        counts: Counter[str] = Counter()
         for text in texts:
             counts.update(text)
+        return cls.from_counts(counts, min_count=min_count)
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], *, min_count: int = 2) -> Vocabulary:
+        """Take characters that were counted.
+
+        Args:
+            counts: how often each was seen.
+            min_count: as in `from_texts`.
+
+        Returns:
+            The vocabulary, in the order of `from_texts`.
+        """
         kept = [(-count, character) for character, count in counts.items() if count >= min_count]
         return cls(tuple(character for _, character in sorted(kept)))
 

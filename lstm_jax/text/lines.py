@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from lstm_jax.errors import UserError
 
+CHUNK = 2**22  # bytes of a long file that are read at a time
+FIRST = 4096  # bytes by which an encoding is guessed
 CONTROLS = {
     code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"
 }
@@ -81,28 +85,98 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[bytes, str]:
     except UnicodeDecodeError as error:
         raise _not_text(path, content, encoding, error.start) from None
     except (LookupError, UnicodeError):
-        raise TextFileError(
-            f"there is no encoding {encoding!r}: latin-1, cp1252 and gb18030 are some"
-        ) from None
+        raise _no_encoding(encoding) from None
     if encoding is None and "\0" in text:
         raise _not_text(path, content, encoding, content.index(0))
     return content, text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def read_chunks(
+    path: Path, encoding: str | None = None, *, size: int = CHUNK
+) -> Iterator[tuple[int, str]]:
+    """Read a text file of any length, some of it at a time.
+
+    Args:
+        path: of the file.
+        encoding: as in `read_text`.
+        size: bytes read at a time.
+
+    Yields:
+        How many bytes were read, and the text that they end, with one line feed at the end of each
+        line. The texts joined are what `read_text` gives.
+
+    Raises:
+        TextFileError: it cannot be read, or is of another encoding; it says at which byte.
+    """
+    decoder = io.IncrementalNewlineDecoder(_decoder(encoding), translate=True)
+    before = lines = 0
+    try:
+        with path.open("rb") as file:
+            first = file.read(FIRST)
+            file.seek(0)
+            while True:
+                content = file.read(size)
+                text, at, value = _decoded(decoder, content, encoding)
+                if text is None:
+                    line = lines + content[: max(at, 0)].count(b"\n") + 1
+                    place = f"line {line:,}, byte {before + at:,},"
+                    raise _refused(path, place, value, encoding, first, b"\0" in first + content)
+                yield len(content), text
+                if not content:
+                    return
+                before += len(content)
+                lines += content.count(b"\n")
+    except OSError as error:
+        raise TextFileError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeError as error:
+        raise TextFileError(f"{path} is not {encoding} text: {error}") from None
+
+
+def _decoded(
+    decoder: io.IncrementalNewlineDecoder, content: bytes, encoding: str | None
+) -> tuple[str | None, int, int]:
+    """Decode a chunk; of one that is no text, give None, where the bad byte is, and the byte."""
+    try:
+        text = decoder.decode(content, final=not content)
+    except UnicodeDecodeError as error:
+        # What was left of the chunk before stands in front of this one.
+        return None, len(content) - len(error.object) + error.start, error.object[error.start]
+    if encoding is None and b"\0" in content:
+        return None, content.index(0), 0
+    return text, 0, 0
+
+
+def _decoder(encoding: str | None) -> codecs.IncrementalDecoder:
+    try:
+        "".encode(encoding or "utf-8")  # some that `codecs` knows are of no text, such as hex
+        return codecs.getincrementaldecoder(encoding or "utf-8-sig")()
+    except (LookupError, UnicodeError):
+        raise _no_encoding(encoding) from None
+
+
 def _not_text(path: Path, content: bytes, encoding: str | None, at: int) -> TextFileError:
     """Say that bytes are no text, or of which encoding they may be."""
-    guess = _encoding_of(content)
+    line = content[:at].count(b"\n") + 1
+    return _refused(path, f"line {line:,},", content[at], encoding, content, b"\0" in content)
+
+
+def _refused(
+    path: Path, place: str, value: int, encoding: str | None, first: bytes, binary: bool
+) -> TextFileError:
+    guess = _encoding_of(first)
     if guess:
         known = f"it looks like {guess}: give --encoding {guess}"
-    elif b"\0" in content:
+    elif binary:
         known = "it is binary, and a text is expected"
     else:
         known = "save it as UTF-8, or name its encoding with --encoding, such as latin-1 or gb18030"
-    line = content[:at].count(b"\n") + 1
     return TextFileError(
-        f"{path}, line {line:,}, is not {encoding or 'UTF-8'} text (byte 0x{content[at]:02x}): "
-        f"{known}"
+        f"{path}, {place} is not {encoding or 'UTF-8'} text (byte 0x{value:02x}): {known}"
     )
+
+
+def _no_encoding(encoding: str | None) -> TextFileError:
+    return TextFileError(f"there is no encoding {encoding!r}: latin-1, cp1252 and gb18030 are some")
 
 
 def _encoding_of(content: bytes) -> str | None:
@@ -111,7 +185,7 @@ def _encoding_of(content: bytes) -> str | None:
         return "utf-16"
     # Of the two bytes of a Latin letter one is 0, always the same one.
     for name, first in (("utf-16-be", 0), ("utf-16-le", 1)):
-        zeros, others = (content[:4096][place::2] for place in (first, 1 - first))
+        zeros, others = (content[:FIRST][place::2] for place in (first, 1 - first))
         if zeros.count(0) > len(zeros) // 2 and others.count(0) < len(others) // 20 + 1:
             return name
     return None

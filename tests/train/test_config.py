@@ -207,7 +207,7 @@ def test_what_only_some_problems_and_cells_can_have():
 def test_every_number_is_checked():
     # What is left is typed: a name of a data set, and a switch; or it is no user's to say.
     left = set(flat(TextConfig())) - set(BAD) - {"valid", "test"}  # for texts of one's own alone
-    assert left == {"data", "file", "unit", "texts", "encoding", "model.variational"}
+    assert left == {"data", "file", "unit", "texts", "encoding", "stream", "model.variational"}
     left = set(flat(MemoryConfig())) - set(BAD) - set(BAD_MEMORY)
     assert left == {"problem", "model.cell"}
     switches = {"model.bidirectional", "model.pooling"}
@@ -265,6 +265,7 @@ SHARED = {
             "latin-1",
             0.1,
             0.2,
+            True,
             **SHARED,
         ),
         MemoryConfig("order", 30, SequenceModelConfig("gru", 3, 4, 0.5, 6.0), 7, 14, 9, **SHARED),

@@ -45,7 +45,7 @@ SMALL = {
 GIVEN = {
     "max_steps": 1, "patience": 1, "stop_wrong": 3, "max_timescale": 50.0, "left_out": "ada",
     "unit": "word", "class_weights": "none", "noise": 0.1, "valid": 0.1, "test": 0.1,
-    "encoding": "latin-1", "longest": 1.0,
+    "encoding": "latin-1", "longest": 1.0, "stream": True,
 }  # fmt: skip
 
 
@@ -102,12 +102,16 @@ NO_FILE = (DataError, "^give the data to learn from")
 NO_FOLDER = (ConfigError, "^say where the recordings are")
 TIMESCALE = (ConfigError, "^--model.max-timescale must be None for the")
 NO_TEXTS = (DataError, "^there are no texts to learn from: give some with --file")
-NOT_OWN = (ConfigError, "^--(texts|encoding|valid|test) must be left out where --data is not own")
+NOT_OWN = (
+    ConfigError,
+    "^--(texts|encoding|stream|valid|test) must be left out where --data is not own",
+)
 OF_OWN = (
     "texts=file",
     "texts=line",
     "texts=paragraph",
     "encoding=latin-1",
+    "stream=True",
     "valid=0.1",
     "test=0.1",
 )

@@ -114,8 +114,16 @@ def _documents(
     if not any(text.strip() for text in texts):
         where = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
         raise DataError(f"there is no text in {where or 'an empty list'}: give some to learn from")
-    digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-    return Documents(tuple(names), tuple(texts), size, digest)
+    return Documents(tuple(names), tuple(texts), size, digest_of(digests))
+
+
+def digest_of(digests: Sequence[str]) -> str:
+    """Give one digest for several files or texts.
+
+    Args:
+        digests: the sha256 of each, in their order.
+    """
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def cut(document: str, texts: str) -> list[str]:
@@ -128,13 +136,24 @@ def cut(document: str, texts: str) -> list[str]:
     Returns:
         The texts that hold more than blanks.
     """
-    parts = [document]
+    return [part for part in parts_of(document, texts) if part.strip()]
+
+
+def parts_of(document: str, texts: str) -> list[str]:
+    """Cut a document into texts and blanks.
+
+    Args:
+        document, texts: as in `cut`.
+
+    Returns:
+        The texts, blank ones included.
+    """
     if texts == "line":
         # Not splitlines: U+2028 and a form feed stand within a line of a file.
-        parts = document.split("\n")
-    elif texts == "paragraph":
-        parts = [part.strip("\n") for part in BLANK_LINES.split(document)]
-    return [part for part in parts if part.strip()]
+        return document.split("\n")
+    if texts == "paragraph":
+        return [part.strip("\n") for part in BLANK_LINES.split(document)]
+    return [document]
 
 
 def how_to_cut(documents: Sequence[str]) -> tuple[str, str]:

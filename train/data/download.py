@@ -56,14 +56,18 @@ class Source:
         return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def cache() -> Path:
+    """Return the folder of everything that can be downloaded, or made, again."""
+    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("lstm_jax")).expanduser()
+
+
 def cache_folder(source: Source) -> Path:
     """Return the folder that holds the downloaded files of `source`.
 
     Args:
         source: where the files come from.
     """
-    root = os.environ.get(CACHE_VARIABLE) or pooch.os_cache("lstm_jax")
-    return Path(root).expanduser() / source.name
+    return cache() / source.name
 
 
 def fetch(source: Source) -> dict[str, Path]:

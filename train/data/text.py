@@ -42,14 +42,24 @@ class Packed:
 
     def _window(self, index: int) -> Batch[np.ndarray]:
         part = slice(index * self.length, (index + 1) * self.length)
-        inputs, targets = self.inputs[:, part], self.targets[:, part]
-        padding = targets < 0
-        return Batch(
-            inputs,
-            np.where(padding, self.end_id, targets),
-            inputs == self.end_id,
-            (~padding).astype(np.float32),
-        )
+        return window_of(self.inputs[:, part], self.targets[:, part], self.end_id)
+
+
+def window_of(inputs: np.ndarray, targets: np.ndarray, end_id: int) -> Batch[np.ndarray]:
+    """Make the batch of a window.
+
+    Args:
+        inputs: ids, (B, T).
+        targets: ids, (B, T), -1 for padding.
+        end_id: the id of END, with which texts begin.
+    """
+    padding = targets < 0
+    return Batch(
+        inputs,
+        np.where(padding, end_id, targets),
+        inputs == end_id,
+        (~padding).astype(np.float32),
+    )
 
 
 def pack(

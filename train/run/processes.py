@@ -93,6 +93,16 @@ def tell(words: Any) -> Any:
     return json.loads(np.asarray(multihost_utils.broadcast_one_to_all(padded)).tobytes())
 
 
+@contextmanager
+def first_before_others() -> Iterator[None]:
+    """Let the first process run the block before the others do."""
+    if not is_first():
+        tell(None)
+    yield
+    if is_first():
+        tell(None)
+
+
 def in_order(result: T) -> T:
     """Wait for a result where the next program might overtake the one that it comes from.
 

@@ -8,6 +8,7 @@ from malformed_texts import malformed
 from lstm_jax.configs import text as recipe
 from lstm_jax.errors import UserError
 from lstm_jax.train.config import check
+from lstm_jax.train.data.shards import pieces, store
 from lstm_jax.train.tasks.text.look import look_at_texts
 
 FILES = dict(malformed(seed=0))
@@ -42,6 +43,25 @@ def test_it_is_refused_in_one_line_or_learned_from(name, tmp_path):
                 assert found.say()
                 assert len(found.task.epoch(0)) >= 1
     assert refused == 9 or name not in NEVER
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_read_from_the_disk_it_is_refused_or_learned_from_too(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("LSTM_JAX_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(pieces, "PIECE", 60)
+    monkeypatch.setattr(store, "BLOCK", 60)
+    path = tmp_path / "text.txt"
+    path.write_bytes(FILES[name])
+    refused = 0
+    for unit in ("character", "word"):
+        said, found = attempt(path, unit=unit, stream=True, valid=0.2, test=0)
+        assert "\n" not in said
+        refused += found is None
+        if found is not None:
+            check(found.config)
+            assert found.say()
+            assert found.task.epoch(0)[0].weights.any()
+    assert refused == 2 or name not in NEVER
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from lstm_jax.text.units import UNITS
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.ngram import mean_nats
-from lstm_jax.train.tasks.text.own import read_documents, read_others, split_documents
+from lstm_jax.train.tasks.text.own import read_others
 from lstm_jax.train.tasks.text.score import Progress, score_texts, silent
+from lstm_jax.train.tasks.text.stream import own_texts
 
 ORDERS = {"5-gram": 5, "unigram": 1}
 """The baselines: modified Kneser-Ney, interpolated."""
@@ -23,7 +24,7 @@ ORDERS = {"5-gram": 5, "unigram": 1}
 class Judged(NamedTuple):
     """Hold the texts to judge by, what to call them, and those to count n-grams on.
 
-    `trained` is None where the texts that the model learned from are not at hand.
+    `trained` is None where the texts that the model learned from are not at hand, or too many.
     """
 
     texts: Sequence[str]
@@ -84,7 +85,7 @@ def beside_ngrams(
         f"{len(judged.texts):,} text{'s' if len(judged.texts) > 1 else ''}",
         f"{'':10} {'nats':>9} {'perplexity':>11} {'bits a character':>17}",
         *(_line(name, row) for name, row in rows.items()),
-        _verdict(nats),
+        _verdict(nats, "larger than memory" if config.stream else "not at hand"),
     ]
     if score.unknown:
         said.append(
@@ -96,14 +97,16 @@ def beside_ngrams(
 
 def _judged(config: TextConfig, scope: Scope) -> Judged:
     if scope.file is None:
-        texts = split_documents(config, read_documents(config, scope.given))
+        texts = own_texts(config, scope.given)
         if scope.split not in texts.splits:
             names = " or ".join(texts.splits)
             raise ModelError(f"the run held out no {scope.split} split; --split is {names}")
-        return Judged(texts.splits[scope.split], f"own {scope.split}", texts.splits["train"])
+        return Judged(texts.splits[scope.split], f"own {scope.split}", texts.splits.get("train"))
     others = read_others(config, scope.file)
+    if config.stream:
+        return Judged(others, str(scope.file), None)
     try:
-        own = split_documents(config, read_documents(config, scope.given))
+        own = own_texts(config, scope.given)
     except UserError:
         return Judged(others, str(scope.file), None)
     return Judged(others, str(scope.file), own.splits["train"])
@@ -116,11 +119,11 @@ def _line(name: str, row: dict[str, float]) -> str:
     )
 
 
-def _verdict(nats: dict[str, float]) -> str:
-    """Say in words whether the model is better than counting."""
+def _verdict(nats: dict[str, float], why: str) -> str:
+    """Say in words whether the model is better than counting, or why there is none to compare."""
     model, others = nats["the model"], {n: v for n, v in nats.items() if n in ORDERS}
     if not others:
-        return "the texts that it learned from are not at hand, and so no n-grams are beside it"
+        return f"the texts that it learned from are {why}, and so no n-grams are beside it"
     best = min(others, key=lambda name: others[name])
     if model < others[best]:
         return f"the model is better than the {best}, by {others[best] - model:.4f} nats"

@@ -36,6 +36,9 @@ class TextConfig(TrainConfig):
     """Share of your own texts that is held out to choose the best model by."""
     test: float | None = None
     """Share of your own texts that is held out to judge it by in the end; 0 holds out none."""
+    stream: bool | None = None
+    """Read your own files from the disk as they are needed, not into memory; only files of 64 MB
+    and more if None. They are copied to the cache once, and an epoch is a part of them."""
 
     @property
     def own(self) -> bool:
@@ -64,6 +67,6 @@ class TextConfig(TrainConfig):
         expected = "left out where --data is not own"
         yield "file", " ".join(self.file), not self.file, expected
         yield "texts", self.texts, self.texts == "auto", expected
-        for name in ("encoding", "valid", "test"):
+        for name in ("encoding", "stream", "valid", "test"):
             value = getattr(self, name)
             yield name, value, value is None, expected

@@ -9,7 +9,6 @@ from dataclasses import replace
 from lstm_jax.text.units import UNITS
 from lstm_jax.train.data import corpus
 from lstm_jax.train.data.corpus import Documents
-from lstm_jax.train.data.download import DataError
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.own import (
@@ -20,11 +19,15 @@ from lstm_jax.train.tasks.text.own import (
     read_documents,
 )
 from lstm_jax.train.tasks.text.saw import describe
-from lstm_jax.train.tasks.text.sizes import choose_min_count, choose_sizes
+from lstm_jax.train.tasks.text.sizes import (
+    HELD_OUT,
+    check_enough,
+    choose_min_count,
+    choose_sizes,
+)
+from lstm_jax.train.tasks.text.stream import choose_to_stream
+from lstm_jax.train.tasks.text.stream_look import look_at_stream
 from lstm_jax.train.tasks.text.task import make_text_task
-
-LEAST = 200  # symbols to learn from
-HELD_OUT = 0.05  # of the text for validation, and as much for the test
 
 
 def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
@@ -39,6 +42,9 @@ def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
     """
     if not config.own:
         return Look(config, make_text_task(config))
+    config, streamed = choose_to_stream(config, given)
+    if config.stream:
+        return look_at_stream(config, streamed)
     documents = read_documents(config, given)
     files = documents.names if config.file else ()
     config = replace(config, file=files, data_sha256=documents.sha256)
@@ -47,11 +53,7 @@ def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
     config, held = choose(config, _splits(config, pieces))
     splits, unit = hold_out(config, pieces), UNITS[config.unit]
     symbols = Counter(symbol for text in splits["train"] for symbol in unit.split(text))
-    if symbols.total() < LEAST:
-        raise DataError(
-            f"{symbols.total():,} {unit.plural} are left to learn from, and {LEAST} are needed: "
-            "give more text"
-        )
+    check_enough(symbols.total(), config.unit)
     config, counted = choose(config, [choose_min_count(config.unit, len(symbols))])
     config, sized = choose(config, choose_sizes(symbols.total(), config.unit))
     texts = as_texts(config, documents, pieces, splits)

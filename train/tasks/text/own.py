@@ -36,12 +36,25 @@ def read_documents(config: TextConfig, given: object = None) -> Documents:
         )
     else:
         raise DataError("there are no texts to learn from: give some with --file 'novels/*.txt'")
-    if config.data_sha256 not in (None, documents.sha256):
+    check_unchanged(config, documents.sha256)
+    return documents
+
+
+def check_unchanged(config: TextConfig, sha256: str) -> None:
+    """Refuse other texts than a run learned from.
+
+    Args:
+        config: of the run.
+        sha256: of the texts.
+
+    Raises:
+        DataError: they have changed.
+    """
+    if config.data_sha256 not in (None, sha256):
         raise DataError(
             "the texts have changed since the run learned from them (their sha256 differs): "
             "restore them, or give others with --file"
         )
-    return documents
 
 
 def split_documents(config: TextConfig, documents: Documents) -> Texts:
@@ -85,14 +98,24 @@ def as_texts(
     """
     runs_on = not is_whole(config, texts) or corpus.runs_on(splits["train"], config.rows)
     running = config.texts == "file" and runs_on
-    facts = {
+    return Texts(splits, facts_of(config, documents.sha256, running=running), running)
+
+
+def facts_of(config: TextConfig, sha256: str, *, running: bool) -> dict[str, object]:
+    """Give what a model's card says of its texts.
+
+    Args:
+        config: of the run.
+        sha256: of the texts.
+        running: whether they run on.
+    """
+    return {
         "data": "own",
-        "data_sha256": documents.sha256,
+        "data_sha256": sha256,
         "unit": config.unit,
         "texts": config.texts,
         "running": running,
     }
-    return Texts(splits, facts, running)
 
 
 def cut_documents(config: TextConfig, documents: Documents) -> tuple[str, ...]:

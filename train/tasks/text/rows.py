@@ -5,7 +5,7 @@ from __future__ import annotations
 from lstm_jax.models.storage import Stored
 from lstm_jax.report.rows import Texts
 from lstm_jax.train.tasks.text.config import TextConfig
-from lstm_jax.train.tasks.text.own import read_documents, split_documents
+from lstm_jax.train.tasks.text.stream import own_texts
 from lstm_jax.train.tasks.text.task import load_texts
 
 
@@ -22,8 +22,7 @@ def texts_to_read(stored: Stored, config: TextConfig, count: int, steps: int) ->
         DataError: data that is missing or altered.
     """
     del stored
-    own = config.own
-    loaded = split_documents(config, read_documents(config)) if own else load_texts(config.data)
+    loaded = own_texts(config) if config.own else load_texts(config.data)
     split = "test" if loaded.splits.get("test") else "valid"
     texts = loaded.splits[split]
     source = f"Texts of the {split} split of {loaded.facts['data']}."

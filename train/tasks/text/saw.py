@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import chain
 
 from lstm_jax.text.units import UNITS
 from lstm_jax.train.data import corpus
@@ -31,11 +32,22 @@ def describe(
     """
     yield from _of_documents(documents, "files" if task.config.file else "texts")
     yield from _of_texts(documents, texts, task)
-    yield from _of_characters(documents)
-    yield from _of_symbols(symbols, task)
+    yield from of_characters(Counter(chain.from_iterable(documents.texts)))
+    if task.config.unit == "word":
+        yield f"{len(symbols):,} different words in the training texts"
+    yield from of_symbols(symbols, sum(symbols.values()), task)
     yield from _of_copies(texts)
-    total, unit = sum(symbols.values()), UNITS[task.config.unit]
-    size = parameters(task.config.model, len(task.vocabulary))
+    yield from of_the_model(sum(symbols.values()), task)
+
+
+def of_the_model(total: int, task: TextTask) -> Iterator[str]:
+    """Say how large the model is, and for how much text.
+
+    Args:
+        total: symbols of the training texts.
+        task: what is to be learned.
+    """
+    unit, size = UNITS[task.config.unit], parameters(task.config.model, len(task.vocabulary))
     yield f"the model: about {float(f'{size:.2g}'):,.0f} parameters, for {total:,} {unit.plural}"
     if total < FEW:
         yield f"that is little text: with fewer than {FEW:,} {unit.plural}, expect little"
@@ -65,10 +77,12 @@ def _of_texts(documents: Documents, texts: Texts, task: TextTask) -> Iterator[st
         yield f"running text, its characters in order: {counts}"
 
 
-def _of_characters(documents: Documents) -> Iterator[str]:
-    counts = Counter()
-    for text in documents.texts:
-        counts.update(text)
+def of_characters(counts: Mapping[str, int]) -> Iterator[str]:
+    """Say what scripts there are, and what is hardly text.
+
+    Args:
+        counts: how often each character is there.
+    """
     scripts: Counter[str] = Counter()
     for character, count in counts.items():
         if character.isalpha():
@@ -82,7 +96,7 @@ def _of_characters(documents: Documents) -> Iterator[str]:
     control = sum(counts[c] for c in controls)
     if control:
         yield f"{control:,} control characters, which are learned like any others"
-    replaced = counts["\ufffd"]
+    replaced = counts.get("\ufffd", 0)
     if replaced:
         yield (
             f"{replaced:,} characters are U+FFFD, which stands for what could not be "
@@ -90,13 +104,18 @@ def _of_characters(documents: Documents) -> Iterator[str]:
         )
 
 
-def _of_symbols(symbols: Mapping[str, int], task: TextTask) -> Iterator[str]:
+def of_symbols(symbols: Mapping[str, int], total: int, task: TextTask) -> Iterator[str]:
+    """Say what the vocabulary leaves out.
+
+    Args:
+        symbols: how often each is in the training texts.
+        total: how many are there.
+        task: what is to be learned.
+    """
     config, unit = task.config, UNITS[task.config.unit]
-    if config.unit == "word":
-        yield f"{len(symbols):,} different words in the training texts"
     if config.unit != "byte":
         least = config.min_count
-        rare = sum(n for n in symbols.values() if n < least) / sum(symbols.values())
+        rare = (total - sum(n for n in symbols.values() if n >= least)) / total
         if rare:
             yield (
                 f"{rare:.2%} of the {unit.plural} to learn from are seen fewer than {least} times, "

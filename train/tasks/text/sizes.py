@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from lstm_jax.models.char_lm import CharLMConfig
+from lstm_jax.text.units import UNITS
+from lstm_jax.train.data.download import DataError
 from lstm_jax.train.look import Choice
 
 
@@ -27,6 +29,8 @@ SIZES = (
     Size(3e6, 128, 384, 16, 64, 6),
     Size(float("inf"), 256, 512, 32, 96, 2),
 )
+LEAST = 200  # symbols to learn from
+HELD_OUT = 0.05  # of the text for validation, and as much for the test
 ALPHABET = 500  # more kinds of characters than an alphabet, its marks and its capitals have
 
 
@@ -37,6 +41,23 @@ def size_for(symbols: int) -> Size:
         symbols: of the training texts.
     """
     return next(size for size in SIZES if symbols <= size.symbols)
+
+
+def check_enough(symbols: int, unit: str) -> None:
+    """Refuse too little text.
+
+    Args:
+        symbols: of the training texts.
+        unit: that they are counted in.
+
+    Raises:
+        DataError: there are fewer than `LEAST`.
+    """
+    if symbols < LEAST:
+        raise DataError(
+            f"{symbols:,} {UNITS[unit].plural} are left to learn from, and {LEAST} are needed: "
+            "give more text"
+        )
 
 
 def choose_min_count(unit: str, kinds: int) -> Choice:

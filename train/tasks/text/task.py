@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +138,7 @@ class TextTask:
     def save(self, model: CharLM, folder: Path, card: dict[str, object]) -> None:
         LanguageModel(model, self.vocabulary, card, self.config.unit).save(folder)
 
-    def _five_grams(self) -> float:
+    def _five_grams(self) -> float | None:
         size, end_id = len(self.vocabulary), self.vocabulary.end_id
         return mean_nats(self.train, self.valid, size=size, end_id=end_id, ends=not self.running)
 
@@ -165,23 +167,23 @@ def make_text_task(config: TextConfig, texts: Texts | None = None) -> TextTask:
     texts = texts or load_texts(config.data)
     split = UNITS[config.unit].split
     cut = {name: list(map(split, texts.splits[name])) for name in ("train", "valid")}
-    vocabulary = make_vocabulary(cut["train"], config)
+    vocabulary = make_vocabulary(Counter(chain.from_iterable(cut["train"])), config)
     train, valid = ([vocabulary.encode(text) for text in cut[name]] for name in cut)
     characters = sum(map(len, texts.splits["valid"]))
     return TextTask(config, texts.facts, vocabulary, train, valid, texts.running, characters)
 
 
-def make_vocabulary(train: Sequence[Sequence[str]], config: TextConfig) -> Vocabulary:
+def make_vocabulary(counts: Mapping[str, int], config: TextConfig) -> Vocabulary:
     """Take the symbols of the training texts; of bytes all that there are.
 
     Args:
-        train: texts, cut into symbols.
+        counts: how often each symbol is in them.
         config: says which unit, and how often a symbol must be seen.
     """
     if config.unit == "byte":
-        seen = Vocabulary.from_texts(train, min_count=1).characters
+        seen = Vocabulary.from_counts(counts, min_count=1).characters
         return Vocabulary(tuple(dict.fromkeys((*seen, *ALL_BYTES))))
-    return Vocabulary.from_texts(train, min_count=config.min_count)
+    return Vocabulary.from_counts(counts, min_count=config.min_count)
 
 
 def load_texts(name: str) -> Texts:
