@@ -15,13 +15,16 @@ import pytest
 
 from lstm_jax import cli
 from lstm_jax.train.config import ConfigError
+from lstm_jax.train.data import synthetic
 from lstm_jax.train.spread import parse_mesh
 
 RUN = [
-    "train", "smoke",
+    "train", "text", "--stream", "True", "--texts", "line",
     "--model.embedding-features", "4", "--model.hidden-features", "8", "--model.num-layers", "1",
-    "--rows", "16", "--epochs", "1", "--log-every", "2", "--checkpoint-every", "4",
-    "--health-every", "4",
+    # Each device draws its own masks.
+    "--model.embedding-dropout", "0", "--model.layer-dropout", "0", "--model.output-dropout", "0",
+    "--rows", "16", "--window", "24", "--epochs", "1", "--valid", "0.1", "--test", "0.1",
+    "--log-every", "2", "--checkpoint-every", "4", "--health-every", "4",
 ]  # fmt: skip
 
 
@@ -52,15 +55,15 @@ def test_words_that_are_no_mesh_are_refused(words):
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_in_a_line(options, said, tmp_path, capsys):
     with pytest.raises(SystemExit) as exit:
-        cli.main([*RUN, "--out", str(tmp_path / "run"), *options])
+        cli.main([*RUN, "--file", "none", "--out", str(tmp_path / "run"), *options])
     assert exit.value.code == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
 
 
-def processes(count, folder):
-    """Start so many that train together."""
+def processes(count, file, folder):
+    """Start so many that train together, each of which reads its own rows from the disk."""
     program = Path(sys.executable).with_name("lstm-jax")
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -68,7 +71,7 @@ def processes(count, folder):
     together = ["--distributed", "--coordinator", f"localhost:{port}", "--processes", str(count)]
     return [
         subprocess.Popen(
-            [program, *RUN, "--out", folder, *together, "--process", str(number)],
+            [program, *RUN, "--file", file, "--out", folder, *together, "--process", str(number)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env=os.environ | {"JAX_PLATFORMS": "cpu"},
         )
@@ -82,18 +85,34 @@ def losses(folder):
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory):
+def file(tmp_path_factory):
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LSTM_JAX_CACHE", str(cache))
+        yield _verses(tmp_path_factory)
+
+
+def _verses(tmp_path_factory):
+    path = tmp_path_factory.mktemp("texts") / "verses.txt"
+    path.write_text("\n".join(synthetic.verses(400, seed=0)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def alone(file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("alone") / "run"
     with pytest.raises(SystemExit) as exit:
-        cli.main([*RUN, "--out", str(folder)])
+        cli.main([*RUN, "--file", str(file), "--out", str(folder)])
     assert exit.value.code == 0
-    return losses(folder)
+    found = losses(folder)
+    assert len(found) > 10
+    return found
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.slow)])
-def test_processes_that_train_together_give_the_run_of_one(count, alone, tmp_path):
+def test_processes_that_train_together_give_the_run_of_one(count, file, alone, tmp_path):
     folder = tmp_path / "run"
-    together = processes(count, folder)
+    together = processes(count, file, folder)
     said = [process.communicate(timeout=300) for process in together]
     assert [process.returncode for process in together] == [0] * count, said
     assert "done after" in said[0][0]
@@ -103,9 +122,9 @@ def test_processes_that_train_together_give_the_run_of_one(count, alone, tmp_pat
     np.testing.assert_allclose(list(there.values()), list(alone.values()), rtol=1e-6)
 
 
-def test_a_process_that_dies_stops_the_others_and_fewer_go_on(alone, tmp_path):
+def test_a_process_that_dies_stops_the_others_and_fewer_go_on(file, alone, tmp_path):
     folder = tmp_path / "run"
-    together = processes(2, folder)
+    together = processes(2, file, folder)
     deadline = time.monotonic() + 240
     while not (folder / "checkpoints" / "latest").exists():
         assert time.monotonic() < deadline
@@ -119,7 +138,7 @@ def test_a_process_that_dies_stops_the_others_and_fewer_go_on(alone, tmp_path):
     assert "Traceback" not in error
     together[1].communicate()
     with pytest.raises(SystemExit) as exit:
-        cli.main([*RUN, "--out", str(folder), "--resume"])
+        cli.main([*RUN, "--file", str(file), "--out", str(folder), "--resume"])
     assert exit.value.code == 0
     there = losses(folder)
     steps = sorted(set(there) & set(alone))
