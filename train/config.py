@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_type_hints
 
 import tyro
 
@@ -18,6 +18,9 @@ from lstm_jax.errors import UserError
 
 Bound = tuple[str, object, bool, str]
 """A field's name and value, whether it can be, and what was expected."""
+
+Precision: TypeAlias = Literal["float32", "bfloat16"]
+"""Of the numbers that a training loss is computed with."""
 
 C = TypeVar("C")
 
@@ -67,6 +70,9 @@ class TrainConfig:
     """Passes over the training data."""
     seed: int = 0
     """Of the parameters, the order of the data or the data itself, and the dropout masks."""
+    precision: Precision = "float32"
+    """What the loss and its gradients are computed in. Parameters, optimizer and validation are
+    float32 either way."""
     log_every: int = 20
     """Steps between lines of metrics.jsonl."""
     health_every: int = 200
@@ -88,6 +94,12 @@ class TrainConfig:
         yield from at_least(1, self, "epochs", "log_every")
         yield from at_least(0, self, "health_every", "checkpoint_every")
         yield "seed", self.seed, 0 <= self.seed < 2**32, "in [0, 2**32)"
+        yield (
+            "precision",
+            self.precision,
+            self.precision in get_args(Precision),
+            "float32 or bfloat16",
+        )
         yield from at_least(1, self, "max_steps", "patience")
         yield from self.optimizer.bounds()
 

@@ -27,6 +27,7 @@ from lstm_jax.train.run.devices import Devices, make_devices
 from lstm_jax.train.run.health import make_health
 from lstm_jax.train.run.machine import elsewhere, platform
 from lstm_jax.train.run.meter import DivergedError, Meter, cut
+from lstm_jax.train.run.precision import at_precision
 from lstm_jax.train.run.state import TrainState, all_finite, make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
 from lstm_jax.train.task import M, Task, Validation
@@ -135,11 +136,13 @@ def _train(
     best: float | None = standing.get("best_valid_loss")
     # Checkpoints written before there were these have neither.
     solved, waited = standing.get("solved", False), standing.get("waited", 0)
-    update = make_update(task.loss, model, optimizer, config.seed, devices)
+    loss = at_precision(task.loss, config.precision)
+    update = make_update(loss, model, optimizer, config.seed, devices)
     clip_norm = config.optimizer.clip_norm
     health = make_health(
         task.loss, model, optimizer, config.seed,
-        initial_state=task.initial_state, clip_norm=clip_norm, devices=devices,
+        initial_state=task.initial_state, clip_norm=clip_norm, precision=config.precision,
+        devices=devices,
     )  # fmt: skip
     validate = task.validator(model)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))

@@ -93,7 +93,7 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
 
     def one(total, inputs):
         rows, ids, weights = inputs
-        scores, _ = _score(add(rows @ transposed, bias), ids)
+        scores, _ = _score(add(_wide_product(rows, transposed), bias), ids)
         return total - matmul(weights, scores), None
 
     start = jnp.zeros((), wide(rows, embedding, bias, weights))
@@ -107,7 +107,7 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
     def one(carry, inputs):
         total, dembedding, dbias = carry
         rows, ids, weights = inputs
-        logits = add(rows @ transposed, bias)
+        logits = add(_wide_product(rows, transposed), bias)
         scores, log_totals = _score(logits, ids)
         # ∂(-ln p[target]) / ∂ logits = p - onehot(target)
         probabilities = jnp.exp(widened(logits) - log_totals[:, None])
@@ -131,6 +131,11 @@ def _cross_entropy_backward(gradients, cotangent):
 
 
 _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+
+
+def _wide_product(a: Array, b: Array) -> Array:
+    """Give a @ b, whose sums of narrow products are not rounded before a softmax reads them."""
+    return jnp.matmul(a, b, preferred_element_type=wide(a, b))
 
 
 def _score(logits: Array, ids: Array) -> tuple[Array, Array]:

@@ -38,6 +38,7 @@ INF, NAN = math.inf, math.nan
 BAD = {
     "data_sha256": (),  # filled in where data are read
     "keep": (),
+    "precision": ("half",),
     "epochs": (0, -1),
     "rows": (0,),
     "window": (0,),
@@ -247,6 +248,7 @@ SHARED = {
     "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0),
     "epochs": 10, "seed": 11, "log_every": 12, "health_every": 13, "checkpoint_every": 14,
     "max_steps": 15, "patience": 16, "data_sha256": "17", "keep": 1,
+    "precision": "bfloat16",
 }  # fmt: skip
 
 

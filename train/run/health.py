@@ -21,10 +21,11 @@ from jax.sharding import PartitionSpec
 
 from lstm_jax.diagnostics.adjoints import perturbed
 from lstm_jax.diagnostics.health import UpdateHealth, adjoint_by_lag, update_health
-from lstm_jax.nn.recurrent import Recurrent
 from lstm_jax.stacks import Around
 from lstm_jax.train.batch import A, Batch
+from lstm_jax.train.config import Precision
 from lstm_jax.train.run.devices import Devices, make_devices, norm_over
+from lstm_jax.train.run.precision import at_precision, recurrent_of
 from lstm_jax.train.run.state import TrainState
 from lstm_jax.train.run.update import make_gradient
 from lstm_jax.train.task import Loss, M
@@ -53,30 +54,32 @@ def make_health(
     *,
     initial_state: Callable[[M, int], Tree],
     clip_norm: float,
+    precision: Precision = "float32",
     devices: Devices | None = None,
 ) -> Look:
     """Make a `Look`, jitted.
 
     The figures of the update are those of the very same update, dropout and all. The adjoint is of
-    the batch's mean loss without dropout, through the plain scan.
+    the batch's mean loss without dropout, through the plain scan, in float32 always.
 
     Args:
         loss, model, optimizer, seed: as for `make_update`; the model has one `Recurrent`.
         initial_state: as a `Task` has it.
         clip_norm: the limit of the gradient's global norm.
+        precision: that the update's gradients are computed in.
         devices: as for `make_update`.
     """
     graph = nnx.graphdef(model)
     devices = devices or make_devices()
 
     def make(axis: str | None) -> Callable[[TrainState, Batch[Array]], Health]:
-        gradient = make_gradient(loss, model, seed, axis)
+        gradient = make_gradient(at_precision(loss, precision), model, seed, axis)
 
         def health(state: TrainState, batch: Batch[Array]) -> Health:
             gradients, (_, count, _) = gradient(state, batch)
             updates, _ = optimizer.update(gradients, state.opt_state, state.params)
             looked = update_health(gradients, updates, state.params, clip_norm=clip_norm)
-            if _recurrent(model)[1].bidirectional:
+            if recurrent_of(model)[1].bidirectional:
                 return Health(looked, ())
             rows, steps = batch.inputs.shape[:2]
 
@@ -104,16 +107,11 @@ def perturb(model: M, epsilons: tuple[Tree, ...]) -> M:
     Returns:
         The model.
     """
-    name, recurrent = _recurrent(model)
+    name, recurrent = recurrent_of(model)
     start = jax.tree.map(lambda leaf: leaf[0], epsilons)
     after = jax.tree.map(lambda leaf: leaf[1:], epsilons)
     setattr(model, name, partial(recurrent, around=Around(perturbed, after, start)))
     return model
-
-
-def _recurrent(model: nnx.Module) -> tuple[str, Recurrent]:
-    [found] = [(name, part) for name, part in vars(model).items() if isinstance(part, Recurrent)]
-    return found
 
 
 def figures(health: Health) -> dict[str, object]:

@@ -24,7 +24,7 @@ from lstm_jax.train.tasks.classify.calibration import fit_temperature, tempered
 from lstm_jax.train.tasks.classify.config import ClassifierConfig
 from lstm_jax.train.tasks.classify.examples import Examples, collate, plan, widths_of
 from lstm_jax.train.tasks.classify.judge import hold, log_probabilities, make_reader
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 Augment: TypeAlias = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 """`augment(rng, sequence)` gives the sequence to read instead, no longer."""
@@ -99,7 +99,7 @@ class ClassifierTask:
     def loss(
         self, model: SequenceClassifier, carry: Tree, batch: Batch[Array], key: Array | None
     ) -> tuple[Array, Array, Tree]:
-        logits = model(batch.inputs, batch.lengths, key=key)
+        logits = widened(model(batch.inputs, batch.lengths, key=key))
         losses = optax.softmax_cross_entropy(logits, batch.targets)
         return *summed(losses, batch.weights), carry
 

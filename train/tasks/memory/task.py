@@ -21,7 +21,7 @@ from lstm_jax.train.data import memory
 from lstm_jax.train.data.memory import COPY_LENGTH
 from lstm_jax.train.task import Validate, Validation, summed
 from lstm_jax.train.tasks.memory.config import MemoryConfig
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 ADDING_TOLERANCE = 0.04
 ORDER_TOLERANCE = 0.3
@@ -53,11 +53,11 @@ def judge(name: str, model: SequenceModel, batch: Batch[Array]) -> tuple[Array, 
         ValueError: for another name.
     """
     if memory.puzzle(name).every_step:
-        _, ys = model(batch.inputs, lengths=batch.lengths)
+        ys = widened(model(batch.inputs, lengths=batch.lengths)[1])
         losses = optax.softmax_cross_entropy_with_integer_labels(ys, batch.targets).mean(-1)
         right = ys.argmax(-1) == batch.targets
         return losses, right[:, -COPY_LENGTH:].all(-1)
-    _, y = model.last(batch.inputs, lengths=batch.lengths)
+    y = widened(model.last(batch.inputs, lengths=batch.lengths)[1])
     if name == "adding":
         error = y[:, 0] - batch.targets
         return error**2, jnp.abs(error) < ADDING_TOLERANCE

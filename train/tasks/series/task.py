@@ -32,7 +32,7 @@ from lstm_jax.train.tasks.series.outputs import (
     outputs_of,
     targets_of,
 )
-from lstm_jax.trees import Tree
+from lstm_jax.trees import Tree, widened
 
 JUDGED = 4096
 """Windows of a table of one's own that a validation looks at, at most."""
@@ -107,7 +107,7 @@ class SeriesTask:
     def loss(
         self, model: Forecaster, carry: Tree, batch: Batch[Array], key: Array | None
     ) -> tuple[Array, Array, Tree]:
-        outputs = model(batch.inputs, key=key)
+        outputs = widened(model(batch.inputs, key=key))
         return *judged(self.config, outputs, batch.targets, batch.weights), carry
 
     def figures(self, loss: float) -> Mapping[str, float]:
