@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 SWEEPS = 8
-PASSES = 3
+MOST_PASSES = 12
 JACOBI_SWEEPS = 15
 GRAM_SCHMIDT_UP_TO = 64
 LARGEST_EXPONENT = 60.0  # of e^(d_j - d_i) above the diagonal, where QR leaves at most order one
@@ -105,15 +105,26 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
     # steps, a QR decomposition takes ten times as long as these products of XLA's own.
     def body(j, carry):
         q, r = carry
-        peak = jnp.maximum(jnp.abs(block[j]).max(), tiny)  # so that no square overflows
-        v, column = block[j] / peak, jnp.zeros(width, block.dtype)
-        # Once is not enough (Giraud et al. 2005), nor is twice for a row that the rows before it
-        # span: what is left of it then is rounding errors, which lie mostly among those rows.
-        for _ in range(PASSES):
+        # Kept at a largest entry of 1, so that no square over- or underflows.
+        peak = jnp.maximum(jnp.abs(block[j]).max(), tiny)
+
+        def project(carry):
+            passes, v, peak, column, _ = carry
             parts = q @ v
-            v, column = v - parts @ q, column + parts
+            v, column = v - parts @ q, column + parts * peak
+            left = jnp.maximum(jnp.abs(v).max(), tiny)
+            return passes + 1, v / left, peak * left, column, left
+
+        # Once is not enough (Giraud et al. 2005). Nor is twice for a row that the rows before it
+        # span: what is left of it is rounding errors, which may lie among those rows again.
+        def unsettled(carry):
+            passes, *_, left = carry
+            return (passes < 2) | ((left < 0.5) & (passes < MOST_PASSES))
+
+        start = jnp.int32(0), block[j] / peak, peak, jnp.zeros(width, block.dtype), peak
+        _, v, peak, column, _ = jax.lax.while_loop(unsettled, project, start)
         size = jnp.maximum(jnp.sqrt((v * v).sum()), tiny)
-        return q.at[j].set(v / size), r.at[:, j].set(column.at[j].set(size) * peak)
+        return q.at[j].set(v / size), r.at[:, j].set(column.at[j].set(size * peak))
 
     tiny = jnp.finfo(block.dtype).tiny
     width = block.shape[0]
