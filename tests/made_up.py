@@ -68,7 +68,7 @@ def speech_data():
 def series_rows(name):
     """A few rows of a series, in the format of the real files."""
     random = np.random.default_rng(5)
-    days = np.datetime64("2012-01-01") + np.arange(120)
+    days = np.datetime64("2012-01-01") + np.arange(120) * np.timedelta64(1, "D")
     levels = 20 + random.normal(size=(4, 120)).cumsum(1)
     if name == "weather":
         names = ("precipitation", "temp_max", "temp_min", "wind")
@@ -77,7 +77,7 @@ def series_rows(name):
             for day, row in zip(days, levels.T, strict=True)
         ]
     if name == "sensor":
-        times = np.datetime64("2016-02-15T00:00") + 30 * np.arange(120)
+        times = np.datetime64("2016-02-15T00:00") + np.arange(120) * np.timedelta64(30, "m")
         return [
             {"time (UTC)": f"{time}:00Z", "temperature (celsius)": value}
             for time, value in zip(times, levels[0], strict=True)

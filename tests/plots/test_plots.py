@@ -18,7 +18,7 @@ from lstm_jax import plots, report
 RNG = np.random.default_rng(0)
 LAGS = 12
 DECAY = np.exp(-0.2 * np.arange(LAGS + 1))
-DAYS = np.datetime64("2015-01-01") + np.arange(LAGS + 1)
+DAYS = np.datetime64("2015-01-01") + np.arange(LAGS + 1) * np.timedelta64(1, "D")
 STACK = lstm_jax.StackState(
     [lstm_jax.LSTMState(DECAY, np.r_[0, DECAY[:-1]]), lstm_jax.LSTMState(DECAY / 2, DECAY / 3)]
 )

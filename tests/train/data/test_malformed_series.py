@@ -55,7 +55,7 @@ def table(rng):
     rows = [["day", "store", "y", "price", "kind"]]
     for store in range(rng.randint(1, 3)):
         for day in range(rng.randint(3, 25)):
-            day = np.datetime64("2024-03-25") + day
+            day = np.datetime64("2024-03-25") + np.timedelta64(day, "D")
             rows.append([str(day), f"s{store}", str(rng.randint(0, 9)), "1.5", f"k{store}"])
     return rows
 

@@ -215,7 +215,7 @@ def test_irregular_times_are_resampled_where_asked(tmp_path, how, expected):
 def test_resampling_is_what_a_slow_loop_gives(tmp_path, how, every):
     rng = np.random.default_rng(3)
     seconds = np.sort(rng.choice(200 * 24 * 6, 150, replace=False)) * 600
-    times = np.datetime64("2024-01-10T00:00:00") + seconds
+    times = np.datetime64("2024-01-10T00:00:00") + seconds * np.timedelta64(1, "s")
     y = np.where(rng.random(150) < 0.2, np.nan, rng.integers(0, 9, 150))
     columns = {"day": times, "y": ["" if np.isnan(v) else v for v in y], "x": range(150)}
     roles = {"time": "day", "every": every, "resample": how, "inputs": ("x",)}

@@ -56,7 +56,8 @@ def rows(days=DAYS, ahead=AHEAD):
             missing = day >= days or (shop == "B" and day in (20, 21))
             found.append(
                 {
-                    "day": str(start + day), "shop": shop, "kind": kind, "price": price,
+                    "day": str(start + np.timedelta64(day, "D")),
+                    "shop": shop, "kind": kind, "price": price,
                     "units": None if missing else round(units, 3),
                 }
             )  # fmt: skip

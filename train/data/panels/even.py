@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.panels.times import DAY, PLAIN, Step, to_utc, to_wall
+from lstm_jax.train.data.panels.times import A_DAY, A_MONTH, DAY, PLAIN, Step, to_utc, to_wall
 from lstm_jax.train.data.tables import Table, shown
 
 Time: TypeAlias = np.datetime64 | np.int64
@@ -159,9 +159,9 @@ def _begin(step: Step, time: Time) -> Time:
         start = np.busday_offset(day, 0, roll="forward")
     else:
         month = day.astype("datetime64[M]")
-        start = month - month.astype(np.int64) % step.count
+        start = month - month.astype(np.int64) % step.count * A_MONTH
         if step.unit == "month end":
-            start = (start + 1).astype("datetime64[D]") - 1
+            start = (start + A_MONTH).astype("datetime64[D]") - A_DAY
     return to_utc(np.array([start], PLAIN), zone)[0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lstm_jax.train.data.panels.times import DAY, Step, to_wall
+from lstm_jax.train.data.panels.times import A_DAY, DAY, Step, to_wall
 
 FRIDAY = 4
 
@@ -52,7 +52,7 @@ def _months(wall: np.ndarray, pairs: np.ndarray, zone: str) -> Step | None:
     number = (days - months.astype("datetime64[D]")).astype(np.int64)
     if (number[pairs + 1] == number[pairs]).all():
         return Step(_most_frequent(apart), "month", zone)
-    if ((days + 1).astype("datetime64[M]") > months).all():
+    if ((days + A_DAY).astype("datetime64[M]") > months).all():
         return Step(_most_frequent(apart), "month end", zone)
     return None
 

@@ -22,6 +22,7 @@ NAMES = {
 }
 WRITTEN = "30s, 15min, 1h, 1d, weekday, 1w, 1mo, 1mo-end (last days of months), 1q or 1y"
 PLAIN = np.dtype("datetime64[s]")
+A_DAY, A_MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 FIRST, LAST = np.datetime64("0001-01-01T00:00:00"), np.datetime64("9999-12-31T23:59:59")
 
 BEYOND = "a time is before the year 1 or after 9999, where dates end"
@@ -240,11 +241,11 @@ def _each(times: np.ndarray, change: Callable[[datetime], datetime], zone: str) 
 def _days_after(step: Step, day: np.datetime64, steps: np.ndarray) -> np.ndarray:
     """Days that are so many steps after a day."""
     if step.unit == "second":
-        return day + steps * (step.count // DAY)
+        return day + steps * (step.count // DAY) * A_DAY
     if step.unit == "weekday":
         return np.busday_offset(day, steps * step.count, roll="forward")
-    months = day.astype("datetime64[M]") + steps * step.count
-    last = (months + 1).astype("datetime64[D]") - 1
+    months = day.astype("datetime64[M]") + steps * step.count * A_MONTH
+    last = (months + A_MONTH).astype("datetime64[D]") - A_DAY
     if step.unit == "month end":
         return last
     # A 31st is the last day of a month that has none.
