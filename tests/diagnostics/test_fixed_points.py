@@ -62,7 +62,9 @@ def test_a_tanh_unit_has_three(x64):
     assert sorted(round(float(h), 3) for h in found.states.h[kept, 0]) == [-0.958, 0, 0.958]
     # The slowest of each heap comes first, and nearness is what the tolerance says.
     assert found.speeds[kept[0]] == np.min(found.speeds)
-    assert len(distinct(found, tolerance=1.0)) == 2
+    # Which one is the slowest is a matter of rounding: the one at 0 is near both others.
+    middle = abs(float(found.states.h[kept[0], 0])) < 0.5
+    assert len(distinct(found, tolerance=1.0)) == (1 if middle else 2)
     assert len(distinct(found, tolerance=10.0)) == 1
 
 
