@@ -72,7 +72,7 @@ class TrainConfig:
     """Of the parameters, the order of the data or the data itself, and the dropout masks."""
     precision: Precision = "float32"
     """What the loss and its gradients are computed in. Parameters, optimizer and validation are
-    float32 either way."""
+    float32 either way. bfloat16 is for accelerators: a CPU is slower with it."""
     log_every: int = 20
     """Steps between lines of metrics.jsonl."""
     health_every: int = 200
