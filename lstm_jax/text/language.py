@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +22,12 @@ from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.filters import filter_logits, is_int, validate
+from lstm_jax.text.forms import Order, Plan, Wishes, make_plan, masses_left, open_patterns, ruled
+from lstm_jax.text.forms import start as start_of
+from lstm_jax.text.forms.measures import rhyme_share
 from lstm_jax.text.sampling import NextLogits, decode, prefill
 from lstm_jax.text.units import UNITS, Unit
+from lstm_jax.text.verse import MARKS
 
 MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
 CHUNK = 16  # symbols decoded between looks at whether every text has ended
@@ -91,10 +95,14 @@ class LanguageModel:
         top_k: int | None = None,
         top_p: float | None = None,
         max_length: int = 120,
+        best_of: int | None = None,
+        rank: Literal["probability", "rhyme"] = "probability",
+        **wishes: Unpack[Wishes],
     ) -> list[str]:
         """Continue each prompt `num` times, up to the end of the text or `max_length` symbols.
 
         Text i of a call depends on the seed, its prompt and i, not on how many are asked for.
+        Nothing is ruled unless `wishes` ask for it.
 
         Args:
             prompts: one text or several; "" begins a new text.
@@ -104,17 +112,26 @@ class LanguageModel:
             top_k: draw from the k most probable symbols; from all if None.
             top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
             max_length: of the continuation, in symbols: characters, words or bytes.
+            best_of: draw so many for each prompt and give the `num` best, best first.
+            rank: what is best: the highest mean ln p of what was written, or, first of all, the
+                most even lines in one rhyme.
+            wishes: what the texts are to be like, for verse: the fields of `forms.Order`.
 
         Returns:
             Texts with their prompts, `num` for each prompt, in order.
 
         Raises:
-            ModelError: symbols that the model does not know, or a setting out of range.
+            ModelError: symbols that the model does not know, a setting out of range, or a wish that
+                cannot be met.
         """
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if num < 1:
             raise ModelError(f"num must be at least 1, got {num}")
-        repeated = [prompt for prompt in prompts for _ in range(num)]
+        if best_of is not None and not (is_int(best_of) and best_of >= num):
+            raise ModelError(f"best_of must be an integer, num = {num} or more, got {best_of!r}")
+        if rank not in ("probability", "rhyme"):
+            raise ModelError(f"rank must be probability or rhyme, got {rank!r}")
+        repeated = [prompt for prompt in prompts for _ in range(best_of or num)]
         pieces = self.stream(
             repeated,
             seed=seed,
@@ -122,9 +139,21 @@ class LanguageModel:
             top_k=top_k,
             top_p=top_p,
             max_length=max_length,
+            **wishes,
         )
         parts = list(pieces)
-        return [p + "".join(row) for p, row in zip(repeated, zip(*parts, strict=True), strict=True)]
+        written = ["".join(row) for row in zip(*parts, strict=True)]
+        texts = [prompt + text for prompt, text in zip(repeated, written, strict=True)]
+        if best_of is None:
+            return texts
+        mood = wishes.get("mood", "")
+        kept = []
+        for start in range(0, len(texts), best_of):
+            prompt, group = repeated[start], texts[start : start + best_of]
+            merits = [self._merit(text, prompt, rank, mood) for text in group]
+            best = sorted(range(best_of), key=lambda i: merits[i], reverse=True)
+            kept += [group[i] for i in best[:num]]
+        return kept
 
     def stream(
         self,
@@ -136,6 +165,7 @@ class LanguageModel:
         top_p: float | None = None,
         max_length: int = 120,
         chunk: int = CHUNK,
+        **wishes: Unpack[Wishes],
     ) -> Iterator[list[str]]:
         """Yield the continuations as they grow: `chunk` symbols of every prompt at a time.
 
@@ -149,28 +179,36 @@ class LanguageModel:
             top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
             max_length: of the continuation, in symbols: characters, words or bytes.
             chunk: symbols decoded between looks at whether every text has ended.
+            wishes: what the texts are to be like; see `generate`.
 
         Yields:
             For each prompt the next piece of its continuation, "" once it has ended.
 
         Raises:
-            ModelError: at the first piece, symbols that the model does not know, or a setting out
-                of range.
+            ModelError: at the first piece, symbols that the model does not know, a setting out of
+                range, or a wish that cannot be met.
         """
+        order = Order(**wishes)
         prompts = [prompts] if isinstance(prompts, str) else list(prompts)
         if not prompts:
             raise ModelError('there is no prompt; "" begins a new text')
         if not (is_int(seed) and 0 <= seed < 2**32):
             raise ModelError(f"seed must be an integer in [0, 2**32), got {seed!r}")
-        ids, lengths = self._prompt_ids(prompts)
+        mood = self._mood(order)
+        ids, lengths = self._prompt_ids(prompts, mood)
         try:
             validate(temperature=temperature, top_k=top_k, top_p=top_p, max_length=max_length)
         except ValueError as error:
             raise ModelError(str(error)) from None
+        order.check(max_length)
         top_k = top_k and min(top_k, len(self.vocabulary))  # int32 holds it
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(len(prompts))
+        if order.rules:
+            plan = self._plan(order)
+            place = self._place(plan, order, prompts, mood)
+            next_logits, params, state = ruled(next_logits), (params, plan), (state, place)
         decoding = prefill(next_logits, params, state, ids, lengths)
         writers = [self._unit.writer() for _ in prompts]
         for start in range(0, max_length, chunk):
@@ -195,24 +233,59 @@ class LanguageModel:
             if last:
                 return
 
-    def score(self, text: str | Sequence[str]) -> np.ndarray:
+    def score(self, text: str | Sequence[str], *, mood: str = "") -> np.ndarray:
         """Give ln p of each symbol given those before it, and of the end.
 
         Args:
             text: symbols that the model does not know count as UNKNOWN, as in its perplexity.
+            mood: what is read before it, as by `generate`.
 
         Returns:
             Natural logarithms, float32, one for each symbol and the end: of a model of characters
             (len(text) + 1,).
         """
-        ids = self.encode(text)
+        before = self.encode(self._mood(Order(mood=mood)))
+        ids = np.concatenate([before, self.encode(text)])
         size = _bucket(len(ids) + 1)
         inputs = np.full((1, size), self.vocabulary.end_id, np.int32)
         targets = np.full((1, size), self.vocabulary.end_id, np.int32)
         inputs[0, 1 : len(ids) + 1] = ids
         targets[0, : len(ids)] = ids
         graph, params = nnx.split(self.network)
-        return np.asarray(_log_probabilities(graph, params, inputs, targets))[0, : len(ids) + 1]
+        scores = np.asarray(_log_probabilities(graph, params, inputs, targets))[0]
+        return scores[len(before) : len(ids) + 1]
+
+    def cost(self, text: str, **wishes: Unpack[Wishes]) -> np.ndarray:
+        """Tell what rules cost a text that keeps to them, in nats, symbol by symbol.
+
+            -ln Σ_v [v was allowed] p_v      where one symbol was forced, its own -ln p
+
+        p is the model's distribution at temperature 1, over what it can write at all.
+
+        Args:
+            text: as `generate` gives it, its prompt included.
+            wishes: what it was to be like.
+
+        Returns:
+            float32 (len(text) + 1,), one for each symbol and the end, 0 or more.
+
+        Raises:
+            ModelError: characters that the model does not know, or a text that does not keep to the
+                lines or the acrostic that were asked for.
+        """
+        order = Order(**wishes)
+        mood = self._mood(order)
+        ids, lengths = self._prompt_ids([text], mood)
+        if not order.rules:
+            return np.zeros(len(text) + 1, np.float32)
+        order.check(max(len(text), MAX_PROMPT))
+        plan = self._plan(order)
+        place = self._place(plan, order, [text], mood)
+        graph, params = nnx.split(self.network)
+        next_logits = _next_logits(graph, self.vocabulary.unknown_id)
+        state = self.network.initial_state(1)
+        left = np.asarray(masses_left(next_logits, params, state, plan, place, ids))[0]
+        return -np.minimum(left[lengths[0] - len(text) - 1 : lengths[0]], 0)
 
     def next_characters(self, text: str, *, temperature: float = 1.0) -> dict[str, float]:
         """Give the distribution of what follows a text.
@@ -255,19 +328,48 @@ class LanguageModel:
         own = {"vocabulary": vocabulary, "unit": self.unit}
         storage.save(folder, self.network, self.card, own, dtype=dtype)
 
-    def _prompt_ids(self, prompts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """END and the prompt's ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
+    def _mood(self, order: Order) -> str:
+        """The mood as a whole line, which ends in a mark if the model writes any."""
+        if not order.mood:
+            return ""
+        unknown = self.vocabulary.unknown(self._split(order.mood))
+        if unknown:
+            raise ModelError(f"the model does not know {unknown!r}, in the mood {order.mood!r}")
+        closed = order.mood[-1] in MARKS or self.vocabulary.unknown("。")
+        return order.mood if closed else f"{order.mood}。"
+
+    def _plan(self, order: Order) -> Plan:
+        if self.unit != "character":
+            raise ModelError(f"a form is of characters, and the model writes {self._unit.plural}")
+        return make_plan(order, self.vocabulary)
+
+    def _place(self, plan: Plan, order: Order, prompts: Sequence[str], mood: str) -> Any:
+        """Where the poems stand before END, the mood and their prompts, which must fit."""
+        for prompt in prompts:
+            order.check_prompt(prompt)
+        skip = np.full(len(prompts), 1 + len(mood))
+        rows = [open_patterns(plan, order, self.encode(prompt)) for prompt in prompts]
+        return start_of(plan, skip, None if plan.tones is None else np.stack(rows))
+
+    def _merit(self, text: str, prompt: str, rank: str, mood: str) -> tuple[float, float]:
+        """What a text is ranked by: its rhymes, if they are asked for, then its mean ln p."""
+        written = self.score(text, mood=mood)[len(self._split(prompt)) :]
+        return rhyme_share(text) if rank == "rhyme" else 0.0, float(written.mean())
+
+    def _prompt_ids(self, prompts: Sequence[str], mood: str = "") -> tuple[np.ndarray, np.ndarray]:
+        """END, mood and prompt as ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
         rows = []
         for prompt in prompts:
-            if len(prompt) > MAX_PROMPT:
+            if len(mood) + len(prompt) > MAX_PROMPT:
                 raise ModelError(
-                    f"a prompt has {len(prompt):,} characters; at most {MAX_PROMPT:,} are read"
+                    f"a prompt has {len(mood) + len(prompt):,} characters; at most {MAX_PROMPT:,} "
+                    "are read"
                 )
             symbols = self._split(prompt)
             unknown = self.vocabulary.unknown(symbols)
             if unknown:
                 raise ModelError(f"the model does not know {unknown!r}, in the prompt {prompt!r}")
-            rows.append(self.vocabulary.encode(symbols))
+            rows.append(self.vocabulary.encode([*self._split(mood), *symbols]))
         lengths = np.array([len(row) + 1 for row in rows], np.int32)
         ids = np.full((len(rows), _bucket(int(lengths.max()))), self.vocabulary.end_id, np.int32)
         for number, row in enumerate(rows):

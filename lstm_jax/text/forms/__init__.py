@@ -1,0 +1,38 @@
+"""Verse to order: forms, acrostics, rhymes and tones, as masks on the logits of a sampler.
+
+Form, Order               what is asked for
+make_plan                 an order for a vocabulary, as tables over the line and the column
+open_patterns             the tone patterns that a prompt and an acrostic leave
+Place, start, advance     where a poem stands in its plan
+allowed, ruled            what may come next; a language model that keeps to it
+masses_left               what the masks leave of the model's own probabilities
+Table, Readings, table    tones and rhymes of characters, from the Pingshui table
+form_of, rhyme_share, tone_share   how far a poem keeps to a form, a rhyme, the tones
+"""
+
+from lstm_jax.text.forms.measures import form_of, rhyme_share, tone_share
+from lstm_jax.text.forms.order import Form, Order, Wishes
+from lstm_jax.text.forms.plan import Plan, make_plan, open_patterns
+from lstm_jax.text.forms.readings import Readings, Table, table
+from lstm_jax.text.forms.rules import Place, advance, allowed, masses_left, ruled, start
+
+__all__ = [
+    "Form",
+    "Order",
+    "Place",
+    "Plan",
+    "Readings",
+    "Table",
+    "Wishes",
+    "advance",
+    "allowed",
+    "form_of",
+    "make_plan",
+    "masses_left",
+    "open_patterns",
+    "rhyme_share",
+    "ruled",
+    "start",
+    "table",
+    "tone_share",
+]

@@ -1,0 +1,195 @@
+"""An order for one vocabulary, as tables that say what may stand where.
+
+A place is a line and a column, both from 0 on: column c comes after c characters of the line. Line
+L, after the last, takes the end alone. Whatever a poem is to be like is a table over the places, so
+that what may come next is looked up and not worked out; see `rules`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lstm_jax.models.storage import ModelError
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text.forms.order import Form, Order
+from lstm_jax.text.forms.readings import Readings, table
+from lstm_jax.text.forms.tones import EITHER, LEVEL, OBLIQUE, REGULATED, patterns
+from lstm_jax.text.verse import FULL_STOPS, MARKS
+
+PAUSES = "，；？！"
+"""What may end the first line of a couplet."""
+
+CHARACTERS, PAUSE, STOP, END, GOES_ON, CLOSES = range(6)
+"""Classes of symbols: a character, the mark of a first line, the mark of a second one, the end; and
+in lines of any length, a character or any mark, and a character or a full stop."""
+
+UNRHYMED, RHYMES, RHYMES_IF_LEVEL = range(3)
+"""What a place has to do with the rhyme; the last is the end of the first line of a regulated poem,
+which takes part where its tone may be level."""
+
+
+class Tones(NamedTuple):
+    """Hold what tones are wanted where.
+
+    Attributes:
+        wanted: (P, L + 1, C + 1) int, of each pattern: 0 either, 1 level, 2 oblique.
+        may_be: (3, V) bool, whether a symbol may stand where 0, 1 or 2 is wanted.
+    """
+
+    wanted: np.ndarray
+    may_be: np.ndarray
+
+
+class Rhymes(NamedTuple):
+    """Hold where the poem rhymes and on what.
+
+    Attributes:
+        where: (L + 1, C + 1) int: `UNRHYMED`, `RHYMES` or `RHYMES_IF_LEVEL`.
+        of: (V, R) bool, whether a symbol is of a rhyme. A rhyme that has not symbols enough for
+            all rhyming lines has none.
+        may_be_level: (V,) bool.
+    """
+
+    where: np.ndarray
+    of: np.ndarray
+    may_be_level: np.ndarray
+
+
+class Plan(NamedTuple):
+    """Hold the tables of an order: a pytree.
+
+    Attributes:
+        classes: (6, V) bool, the symbols of each class.
+        kinds: (L + 1, C + 1) int, the class that a place takes; in lines of any length C is 1, and
+            the last column goes for all after it.
+        heads: (L + 1,) int, the symbol that a line must begin with; -1 for any of its class.
+        marks: (V,) bool, the symbols that end a line.
+        tones: None if they are free.
+        rhymes: None if they are free.
+    """
+
+    classes: np.ndarray
+    kinds: np.ndarray
+    heads: np.ndarray
+    marks: np.ndarray
+    tones: Tones | None
+    rhymes: Rhymes | None
+
+
+def make_plan(order: Order, vocabulary: Vocabulary) -> Plan:
+    """Turn an order into tables.
+
+    Args:
+        order: it rules something, and was checked.
+        vocabulary: of the model that is to keep to it.
+
+    Raises:
+        ModelError: a vocabulary in which such a poem cannot be written, tones of a form that has no
+            pattern, or a Pingshui table that is not installed.
+    """
+    symbols = ("", "", *vocabulary.characters)  # END and UNKNOWN are none of the classes'
+    marks = _among(symbols, MARKS)
+    unknown = vocabulary.unknown(order.acrostic) or "".join(c for c in order.acrostic if c in MARKS)
+    if unknown:
+        raise ModelError(
+            f"the model does not know {unknown!r} as characters of a line, in the acrostic "
+            f"{order.acrostic!r}"
+        )
+    lacking = vocabulary.unknown("，。")
+    if lacking:
+        raise ModelError(f"the model writes no {lacking}: forms are for models of Chinese verse")
+
+    characters = np.array([len(symbol) == 1 and symbol.isalnum() for symbol in symbols])
+    end = np.arange(len(symbols)) == vocabulary.end_id
+    pauses, stops = _among(symbols, PAUSES), _among(symbols, FULL_STOPS)
+    heads = np.full(order.lines + 1, -1, np.int32)
+    for line, character in order.heads.items():
+        heads[line] = vocabulary.encode(character)[0]
+    shape = order.shape
+    readings = None
+    if shape and (order.rhyme or order.tones):
+        readings = table().readings(symbols)
+    return Plan(
+        classes=np.stack([characters, pauses, stops, end, characters | marks, characters | stops]),
+        kinds=_kinds(shape, order.lines),
+        heads=heads,
+        marks=marks,
+        tones=_tones(shape, readings) if shape and readings and order.tones else None,
+        rhymes=(
+            _rhymes(shape, readings, first=order.tones)
+            if shape and readings and order.rhyme
+            else None
+        ),
+    )
+
+
+def open_patterns(plan: Plan, order: Order, prompt: np.ndarray) -> np.ndarray | None:
+    """Find the tone patterns that the known characters of a poem break least.
+
+    Args:
+        plan: of the order.
+        order: its acrostic is known.
+        prompt: ids of the prompt, which fits the order.
+
+    Returns:
+        (P,) bool, at least one; None where tones are free.
+    """
+    if plan.tones is None:
+        return None
+    known = {(line, 0): plan.heads[line] for line in order.heads}
+    line = column = 0
+    for symbol in prompt.tolist():
+        known[line, column] = symbol
+        line, column = (line + 1, 0) if plan.marks[symbol] else (line, column + 1)
+    broken = sum(
+        ~plan.tones.may_be[plan.tones.wanted[:, line, column], symbol]
+        for (line, column), symbol in known.items()
+    )
+    broken = np.zeros(len(plan.tones.wanted)) + broken
+    return broken == broken.min()
+
+
+def _among(symbols: tuple[str, ...], some: str) -> np.ndarray:
+    return np.array([symbol != "" and symbol in some for symbol in symbols])
+
+
+def _kinds(shape: Form | None, lines: int) -> np.ndarray:
+    columns = shape.characters if shape else 1
+    kinds = np.full((lines + 1, columns + 1), CHARACTERS, np.int32)
+    kinds[:, -1] = PAUSE if shape else GOES_ON
+    if shape:
+        kinds[1::2, -1] = STOP
+    kinds[lines - 1, -1] = STOP if shape else CLOSES
+    kinds[lines] = END
+    return kinds
+
+
+def _tones(shape: Form, readings: Readings) -> Tones:
+    if shape not in REGULATED:
+        known = ", ".join(map(str, REGULATED))
+        raise ModelError(f"the form {shape} has no tone pattern: {known} have one")
+    numbers = {EITHER: 0, LEVEL: 1, OBLIQUE: 2}
+    wanted = np.zeros((len(patterns(shape)), shape.lines + 1, shape.characters + 1), np.int32)
+    for pattern, lines in zip(wanted, patterns(shape), strict=True):
+        pattern[:-1, :-1] = [[numbers[tone] for tone in line] for line in lines]
+    level, oblique = readings.may_be_level, readings.may_be_oblique
+    if not (level.any() and oblique.any()):
+        raise ModelError("the model knows no characters of both tones")
+    return Tones(wanted, np.stack([np.ones_like(level), level, oblique]))
+
+
+def _rhymes(shape: Form, readings: Readings, *, first: bool) -> Rhymes:
+    """Let even lines rhyme; where tones are ruled, in level rhymes, the first line if it is level."""
+    where = np.full((shape.lines + 1, shape.characters + 1), UNRHYMED, np.int32)
+    where[1 : shape.lines : 2, -2] = RHYMES
+    of = readings.rhymes.copy()
+    if first:
+        where[0, -2] = RHYMES_IF_LEVEL
+        of[:, ~readings.level] = False
+    words = int((where != UNRHYMED).sum())
+    of[:, of.sum(0) < words] = False
+    if not of.any():
+        raise ModelError(f"no rhyme has the {words} characters that the form {shape} needs")
+    return Rhymes(where, of, readings.may_be_level)

@@ -1,0 +1,206 @@
+"""What may come next in a poem that keeps to a plan: masks on the logits, as pure functions.
+
+    place = advance(plan, place, ids)         after each symbol that was read
+    logits -> where(allowed(plan, place), logits, -inf)
+
+All are over B rows and run inside the sampler's one program. Besides the line and the column, what
+was drawn matters to two things only, and each is a set that a draw narrows: the tone patterns and
+the rhymes that are still open. A symbol may come where one of the open ones allows it, and those
+that it does not fit are closed; where it fits none, as a prompt or an acrostic may, they stay as
+they were.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from lstm_jax.text.forms.plan import RHYMES, RHYMES_IF_LEVEL, Plan
+from lstm_jax.text.sampling import NextLogits
+
+State = TypeVar("State")
+
+
+class Place(NamedTuple):
+    """Hold where B poems stand.
+
+    Attributes:
+        skip: (B,) int, symbols that are still to be read before the poem begins.
+        line: (B,) int, whole lines so far.
+        column: (B,) int, characters of the next line so far.
+        patterns: (B, P) bool, tone patterns that are still open; None if tones are free.
+        rhymes: (B, R) bool, rhymes that are still open; None if they are free.
+        spent: (B, V) bool, symbols that have rhymed; None if rhymes are free.
+    """
+
+    skip: Array
+    line: Array
+    column: Array
+    patterns: Array | None
+    rhymes: Array | None
+    spent: Array | None
+
+
+def start(plan: Plan, skip: np.ndarray, patterns: np.ndarray | None) -> Place:
+    """Stand before the first symbol.
+
+    Args:
+        plan: the tables.
+        skip: (B,) int, symbols before the poem: the begin symbol, and a mood if there is one.
+        patterns: (B, P) bool, the tone patterns that are open; None if tones are free.
+    """
+    rows, rhymes = len(skip), plan.rhymes
+    nought = jnp.zeros(rows, jnp.int32)
+    return Place(
+        jnp.asarray(skip, jnp.int32),
+        nought,
+        nought,
+        None if patterns is None else jnp.asarray(patterns),
+        None if rhymes is None else jnp.tile(jnp.asarray(rhymes.of).any(0), (rows, 1)),
+        None if rhymes is None else jnp.zeros((rows, len(rhymes.of)), bool),
+    )
+
+
+def allowed(plan: Plan, place: Place) -> Array:
+    """Say which symbols may come next.
+
+    Args:
+        plan: the tables.
+        place: where the B poems stand.
+
+    Returns:
+        (B, V) bool, at least one in each row.
+    """
+    plan, (line, column) = _on_device(plan), _indices(plan, place)
+    may = plan.classes[plan.kinds[line, column]]
+    if plan.tones is not None:
+        wanted = plan.tones.wanted[:, line, column]  # (P, B)
+        fits = plan.tones.may_be[wanted] & _held(place.patterns).T[:, :, None]
+        may &= fits.any(0)
+    if plan.rhymes is not None:
+        need = plan.rhymes.where[line, column][:, None]
+        fits = _shared(plan.rhymes.of, _held(place.rhymes)) & ~_held(place.spent)
+        unbound = (need == RHYMES_IF_LEVEL) & ~plan.rhymes.may_be_level
+        may &= fits | unbound | ((need != RHYMES) & (need != RHYMES_IF_LEVEL))
+    head = jnp.where(column == 0, plan.heads[line], -1)[:, None]
+    return jnp.where(head >= 0, jnp.arange(may.shape[1]) == head, may)
+
+
+def advance(plan: Plan, place: Place, ids: Array) -> Place:
+    """Go on by one symbol.
+
+    Args:
+        plan: the tables.
+        place: where the B poems stand.
+        ids: (B,) int, what each of them reads.
+
+    Returns:
+        Where they stand after it.
+    """
+    plan, (line, column) = _on_device(plan), _indices(plan, place)
+    counts = place.skip == 0
+    ends = plan.marks[ids]
+    patterns, rhymes, spent = place.patterns, place.rhymes, place.spent
+    if plan.tones is not None:
+        agrees = plan.tones.may_be[plan.tones.wanted[:, line, column], ids].T  # (B, P)
+        patterns = _narrow(_held(patterns), agrees, counts)
+    if plan.rhymes is not None:
+        need = plan.rhymes.where[line, column]
+        level = (need == RHYMES_IF_LEVEL) & plan.rhymes.may_be_level[ids]
+        takes_part = counts & ((need == RHYMES) | level)
+        rhymes = _narrow(_held(rhymes), plan.rhymes.of[ids], takes_part)
+        word = jnp.arange(len(plan.marks)) == ids[:, None]
+        spent = _held(spent) | (word & takes_part[:, None])
+    return Place(
+        jnp.maximum(place.skip - 1, 0),
+        jnp.where(counts & ends, place.line + 1, place.line),
+        jnp.where(counts, jnp.where(ends, 0, place.column + 1), place.column),
+        patterns,
+        rhymes,
+        spent,
+    )
+
+
+@lru_cache(maxsize=32)
+def ruled(next_logits: NextLogits[Any, Any]) -> NextLogits[Any, Any]:
+    """Make a language model keep to a plan. Cached: a sampler compiles each function once.
+
+    Args:
+        next_logits: `(params, state, ids) -> (state, logits)`.
+
+    Returns:
+        The same of `(params, plan)` and `(state, place)`; what may not come has the logit -inf.
+    """
+
+    def masked(both, state_and_place, ids):
+        (params, plan), (state, place) = both, state_and_place
+        state, logits = next_logits(params, state, ids)
+        place = advance(plan, place, ids)
+        return (state, place), jnp.where(allowed(plan, place), logits, -jnp.inf)
+
+    return masked
+
+
+@jax.jit(static_argnames="next_logits")
+def masses_left(
+    next_logits: NextLogits[Any, Any],
+    params: Any,
+    state: Any,
+    plan: Plan,
+    place: Place,
+    ids: Array,
+) -> Array:
+    """Weigh what a plan leaves of a model's own distribution, along texts.
+
+        ln Σ_v [v is allowed] p_v       where one symbol is forced, its own ln p
+
+    Args:
+        next_logits, params, state: the model, which keeps to nothing.
+        plan: the tables.
+        place: where the B texts stand before their first symbol.
+        ids: (B, T) int, what is read.
+
+    Returns:
+        (B, T): after each symbol, for the next one.
+    """
+
+    def read(carry, ids):
+        state, place = carry
+        state, logits = next_logits(params, state, ids)
+        place = advance(plan, place, ids)
+        left = jnp.where(allowed(plan, place), logits, -jnp.inf)
+        sums = jax.nn.logsumexp(left, axis=-1) - jax.nn.logsumexp(logits, axis=-1)
+        return (state, place), sums
+
+    return jax.lax.scan(read, (state, place), ids.T)[1].T
+
+
+def _on_device(plan: Plan) -> Plan:
+    """Let traced indices select from tables that came as NumPy arrays."""
+    return jax.tree.map(jnp.asarray, plan)
+
+
+def _indices(plan: Plan, place: Place) -> tuple[Array, Array]:
+    lines, columns = plan.kinds.shape
+    return jnp.minimum(place.line, lines - 1), jnp.minimum(place.column, columns - 1)
+
+
+def _held(array: Array | None) -> Array:
+    assert array is not None, "a place of another plan"
+    return array
+
+
+def _shared(of: Array, open_: Array) -> Array:
+    """Tell (B, V) whether a symbol (V, R) is of one of the open rhymes (B, R)."""
+    return open_.astype(jnp.float32) @ of.T.astype(jnp.float32) > 0
+
+
+def _narrow(open_: Array, fits: Array, rows: Array) -> Array:
+    """Close what does not fit, in the rows that it is about and where something is left."""
+    both = open_ & fits
+    return jnp.where(rows[:, None] & both.any(1, keepdims=True), both, open_)
