@@ -17,9 +17,9 @@ import secrets
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -28,7 +28,11 @@ from lstm_jax.errors import UserError
 from lstm_jax.models import storage
 from lstm_jax.models.storage import RUNS, ModelError
 from lstm_jax.text import verse
+from lstm_jax.text.forms.order import Order
 from lstm_jax.text.lines import printable, text_of
+
+if TYPE_CHECKING:
+    from lstm_jax.text.language import LanguageModel
 
 PROGRAM = "lstm-jax"
 MOST_TEXTS = 10_000  # of a call: they are written side by side, and each takes memory
@@ -225,8 +229,14 @@ class SampleOptions:
     """Draw from the k most probable symbols only."""
     top_p: float | None = None
     """Draw from the smallest set of symbols that holds this probability, in (0, 1]."""
+    order: Annotated[Order, tyro.conf.arg(name="")] = field(default_factory=Order)
+    """What the poem is to be like."""
     num: int = 1
     """How many texts."""
+    best_of: int | None = None
+    """Draw so many and print the best of them, --num, best first."""
+    rank: Literal["probability", "rhyme"] = "probability"
+    """What is best: the highest mean ln p of a symbol, or the most even lines in one rhyme."""
     seed: int | None = None
     """The same seed gives the same texts; drawn anew if not given."""
     max_length: int = 120
@@ -234,7 +244,9 @@ class SampleOptions:
     simplified: bool = False
     """Write simplified script."""
     json: bool = False
-    """Print JSON."""
+    """Print JSON, with what each poem's form cost in nats."""
+    report: bool = False
+    """Write no poem, and measure what a model of Tang poems has learned; it takes minutes."""
 
 
 @command
@@ -242,39 +254,71 @@ def sample(arguments: list[str]) -> None:
     """Continue a text with a trained model."""
     named = _name_model(arguments)
     options = parse(SampleOptions, named, f"{PROGRAM} sample", description=sample.__doc__)
-    if not 1 <= options.num <= MOST_TEXTS:
-        raise UsageError(f"--num must be from 1 to {MOST_TEXTS:,}, got {options.num}")
+    if options.report:
+        from lstm_jax.train.release import report
+
+        figures = report.measure(options.model)
+        _print(figures, report.markdown(figures), as_json=options.json)
+        return
+    for name, number in (("--num", options.num), ("--best-of", options.best_of)):
+        if number is not None and not 1 <= number <= MOST_TEXTS:
+            raise UsageError(f"{name} must be from 1 to {MOST_TEXTS:,}, got {number}")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
-    live = sys.stdout.isatty() and not options.json
+    live = sys.stdout.isatty() and not options.json and options.best_of is None
 
     from lstm_jax.text.language import CHUNK, load
     from lstm_jax.text.script import to_simplified, to_traditional
 
-    prompt = text_of(options.prompt, "the prompt")
     model = load(options.model)
-    prompt = to_traditional(prompt) if model.card.get("data") == "tang" else prompt
-    prompts = [prompt] * options.num
-    pieces = model.stream(
-        prompts,
-        seed=seed,
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        max_length=options.max_length,
-        chunk=1 if live else CHUNK,
+    of_poems = model.card.get("data") == "tang"
+    write = to_traditional if of_poems else str
+    prompt = write(text_of(options.prompt, "the prompt"))
+    order = replace(
+        options.order,
+        acrostic=write(text_of(options.order.acrostic, "the acrostic")),
+        mood=write(text_of(options.order.mood, "the mood")),
     )
+    settings = {
+        "seed": seed,
+        "temperature": options.temperature,
+        "top_k": options.top_k,
+        "top_p": options.top_p,
+        "max_length": options.max_length,
+        **asdict(order),
+    }
     show = to_simplified if options.simplified else str
-    breaks = verse.break_lines if model.card.get("data") == "tang" else str
-    grown = _grow(prompts, pieces)
-    if live:
-        _write_growing(grown, show, breaks, by_line=options.simplified)
-        return
-    *_, last = grown
-    texts = [show(text) for text in last]
+    breaks = verse.break_lines if of_poems else str
+    if options.best_of is not None:
+        num, best_of, rank = options.num, options.best_of, options.rank
+        written = model.generate(prompt, num=num, best_of=best_of, rank=rank, **settings)
+    else:
+        prompts = [prompt] * options.num
+        pieces = model.stream(prompts, chunk=1 if live else CHUNK, **settings)
+        grown = _grow(prompts, pieces)
+        if live:
+            _write_growing(grown, show, breaks, by_line=options.simplified)
+            return
+        *_, written = grown
+    texts = [show(text) for text in written]
     if options.json:
-        _print_json({"seed": seed, "texts": texts})
+        _print_json({"seed": seed, "texts": texts, **_costs(model, order, prompt, written)})
     else:
         _write("\n".join(_closed(breaks(text)) for text in texts))
+
+
+def _costs(
+    model: LanguageModel, order: Order, prompt: str, texts: Sequence[str]
+) -> dict[str, list[float]]:
+    """Give what was ordered of poems in nats; of texts that are free, nothing."""
+    if order == Order():
+        return {}
+    start, wishes = len(prompt), asdict(order)
+    scores = [model.score(text, mood=order.mood)[start:].sum() for text in texts]
+    costs = [model.cost(text, prompt=prompt, **wishes).sum() for text in texts]
+    return {
+        "log_probabilities": [round(float(score), 3) for score in scores],
+        "form_costs": [round(float(cost), 3) for cost in costs],
+    }
 
 
 @command

@@ -27,7 +27,9 @@ lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage parts -
 lstm_jax.pretrained: -
-lstm_jax.text: lines script verse filters sampling units language -
+lstm_jax.text: lines script verse filters sampling units
+lstm_jax.text.forms: order tones readings measures plan rules -
+lstm_jax.text: language -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format file attributes graph node stored chain load export models -
 lstm_jax.export: - about graph arrays command
@@ -63,7 +65,7 @@ lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spre
 lstm_jax.configs: - adding classify copy order sensor sentiment series shakespeare sine smoke
 lstm_jax.configs: sounds speech stocks tang text weather
 lstm_jax.train: fit -
-lstm_jax.train.release: - form export
+lstm_jax.train.release: - form report export
 lstm_jax: arguments cli
 """
 

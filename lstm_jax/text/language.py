@@ -255,7 +255,7 @@ class LanguageModel:
         scores = np.asarray(_log_probabilities(graph, params, inputs, targets))[0]
         return scores[len(before) : len(ids) + 1]
 
-    def cost(self, text: str, **wishes: Unpack[Wishes]) -> np.ndarray:
+    def cost(self, text: str, *, prompt: str = "", **wishes: Unpack[Wishes]) -> np.ndarray:
         """Tell what rules cost a text that keeps to them, in nats, symbol by symbol.
 
             -ln Σ_v [v was allowed] p_v      where one symbol was forced, its own -ln p
@@ -264,6 +264,7 @@ class LanguageModel:
 
         Args:
             text: as `generate` gives it, its prompt included.
+            prompt: the beginning of the text that was given; it costs nothing.
             wishes: what it was to be like.
 
         Returns:
@@ -276,16 +277,20 @@ class LanguageModel:
         order = Order(**wishes)
         mood = self._mood(order)
         ids, lengths = self._prompt_ids([text], mood)
+        costs = np.zeros(len(text) + 1, np.float32)
         if not order.rules:
-            return np.zeros(len(text) + 1, np.float32)
-        order.check(max(len(text), MAX_PROMPT))
+            return costs
+        order.check(MAX_PROMPT)
+        order.check_prompt(text)
         plan = self._plan(order)
-        place = self._place(plan, order, [text], mood)
+        place = self._place(plan, order, [prompt], mood)
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
         left = np.asarray(masses_left(next_logits, params, state, plan, place, ids))[0]
-        return -np.minimum(left[lengths[0] - len(text) - 1 : lengths[0]], 0)
+        given = len(prompt)
+        costs[given:] = -left[len(mood) + given : lengths[0]]
+        return np.maximum(costs, 0)
 
     def next_characters(self, text: str, *, temperature: float = 1.0) -> dict[str, float]:
         """Give the distribution of what follows a text.

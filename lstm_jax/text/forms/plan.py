@@ -91,17 +91,19 @@ def make_plan(order: Order, vocabulary: Vocabulary) -> Plan:
     """
     symbols = ("", "", *vocabulary.characters)  # END and UNKNOWN are none of the classes'
     marks = _among(symbols, MARKS)
-    unknown = vocabulary.unknown(order.acrostic) or "".join(c for c in order.acrostic if c in MARKS)
+    unknown = vocabulary.unknown(order.acrostic)
     if unknown:
+        raise ModelError(f"the model does not know {unknown!r}, in the acrostic {order.acrostic!r}")
+    strange = [symbol for symbol in order.acrostic if not _is_character(symbol)]
+    if strange:
         raise ModelError(
-            f"the model does not know {unknown!r} as characters of a line, in the acrostic "
-            f"{order.acrostic!r}"
+            f"the acrostic {order.acrostic!r} holds {strange[0]!r}: a line begins with a character"
         )
     lacking = vocabulary.unknown("，。")
     if lacking:
         raise ModelError(f"the model writes no {lacking}: forms are for models of Chinese verse")
 
-    characters = np.array([len(symbol) == 1 and symbol.isalnum() for symbol in symbols])
+    characters = np.array([_is_character(symbol) for symbol in symbols])
     end = np.arange(len(symbols)) == vocabulary.end_id
     pauses, stops = _among(symbols, PAUSES), _among(symbols, FULL_STOPS)
     heads = np.full(order.lines + 1, -1, np.int32)
@@ -151,6 +153,10 @@ def open_patterns(plan: Plan, order: Order, prompt: np.ndarray) -> np.ndarray | 
     return broken == broken.min()
 
 
+def _is_character(symbol: str) -> bool:
+    return len(symbol) == 1 and symbol.isalnum()
+
+
 def _among(symbols: tuple[str, ...], some: str) -> np.ndarray:
     return np.array([symbol != "" and symbol in some for symbol in symbols])
 
@@ -181,7 +187,7 @@ def _tones(shape: Form, readings: Readings) -> Tones:
 
 
 def _rhymes(shape: Form, readings: Readings, *, first: bool) -> Rhymes:
-    """Let even lines rhyme; where tones are ruled, in level rhymes, the first line if it is level."""
+    """Let even lines rhyme; with tones in level rhymes only, and the first line if it is level."""
     where = np.full((shape.lines + 1, shape.characters + 1), UNRHYMED, np.int32)
     where[1 : shape.lines : 2, -2] = RHYMES
     of = readings.rhymes.copy()

@@ -1,7 +1,7 @@
 """Where the regulated forms want level tones and where oblique ones.
 
-The tables are those of Wang Li, 詩詞格律 (Zhonghua Shuju, 1977), chapter 2. A line is of one of four
-kinds, named by how it begins and ends:
+The tables are those of Wang Li, 詩詞格律 (Zhonghua Shuju, 1977), chapter 2. A line is of one of
+four kinds, named by how it begins and ends:
 
     a   begins oblique, ends oblique       A   begins oblique, ends level
     b   begins level, ends oblique         B   begins level, ends level
