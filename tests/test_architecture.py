@@ -65,7 +65,7 @@ lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spre
 lstm_jax.configs: - adding classify copy order sensor sentiment series shakespeare sine smoke
 lstm_jax.configs: sounds speech stocks tang text weather
 lstm_jax.train: fit -
-lstm_jax.train.release: - form report export
+lstm_jax.train.release: - form nearest report export
 lstm_jax: arguments cli
 """
 

@@ -17,6 +17,8 @@ from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text import verse
+from lstm_jax.text.forms import Order
 from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.train import problems, sets
 from lstm_jax.train.data import synthetic
@@ -108,6 +110,11 @@ def poet(tmp_path_factory):
         ("sample one two", "Unrecognized options: two"),
         ("sample --num 0", "--num must be from 1 to 10,000, got 0"),
         ("sample --num 99999999999999999999", "--num must be from 1 to 10,000, got 9999"),
+        ("sample --best-of 0", "--best-of must be from 1 to 10,000, got 0"),
+        ("sample --form 5by4", "the form must be CxL, L lines of C characters, such as 5x4"),
+        ("sample --form 5x4 --acrostic qQ", "the model does not know 'qQ', in the acrostic 'qQ'"),
+        ("sample --form 6x4 --tones", "the form 6x4 has no tone pattern"),
+        ("sample --mood qQ", "the model does not know 'qQ', in the mood 'qQ'"),
         ("sample --seed -1", "seed must be an integer in [0, 2**32), got -1"),
         ("evaluate --split dev", "Expected one of ('train', 'valid', 'test')"),
         ("evaluate --rows 0", "--rows must be at least 1, got 0"),
@@ -538,6 +545,29 @@ def test_lines_are_broken_as_the_text_of_ones_own_breaks_them(call, tmp_path):
         assert (out == text.rstrip("\n") + "\n") is not broken
 
 
+def test_an_ordered_poem_keeps_its_form_and_tells_its_cost(poet, call):
+    order = ["--form", "3x4", "--acrostic", "东看山"]
+    code, out, err = call("sample", "東", "--model", poet, "--seed", 1, "--json", *order)
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert set(found) == {"seed", "texts", "log_probabilities", "form_costs"}
+    (text,) = found["texts"]
+    assert [len(line) for line in verse.lines(text)] == [3] * 4
+    assert [line[0] for line in verse.lines(text)[:3]] == ["東", "看", "山"]
+    model = load(poet)
+    costs = model.cost(text, prompt="東", form="3x4", acrostic="東看山")
+    assert found["form_costs"] == [pytest.approx(costs.sum(), abs=1e-3)]
+    assert found["log_probabilities"] == [pytest.approx(model.score(text)[1:].sum(), abs=1e-3)]
+
+
+def test_the_best_of_several_come_first(poet, call):
+    arguments = ["--model", poet, "--seed", 1, "--max-length", 20]
+    five = sampled(call, *arguments, "--num", 5)["texts"]
+    best = sampled(call, *arguments, "--num", 2, "--best-of", 5)["texts"]
+    model = load(poet)
+    assert best == sorted(five, key=lambda text: -model.score(text).mean())[:2]
+
+
 def terminal(monkeypatch):
     import sys
 
@@ -618,9 +648,10 @@ def test_the_commands(call):
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("sample", cli.SampleOptions),
-        ("evaluate", EvaluateOptions),
-        ("data", sets.DataOptions),
+        ("sample", [field for field in fields(cli.SampleOptions) if field.name != "order"]),
+        ("sample", [None, *fields(Order)]),
+        ("evaluate", fields(EvaluateOptions)),
+        ("data", fields(sets.DataOptions)),
     ],
 )
 def test_help_lists_the_options(command, options, call):
@@ -628,7 +659,7 @@ def test_help_lists_the_options(command, options, call):
     assert (code, err) == (0, "")
     assert f"usage: lstm-jax {command}" in out
     # The first field is positional.
-    for field in fields(options)[1:]:
+    for field in options[1:]:
         assert f"--{field.name.replace('_', '-')} " in out
 
 

@@ -3,12 +3,14 @@
 import io
 import math
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 import lstm_jax
 from lstm_jax.models import storage
 from lstm_jax.models.storage import WEIGHTS, released
+from lstm_jax.text.verse import lines
 from lstm_jax.train import loop
 from lstm_jax.train.data import tang
 from lstm_jax.train.release import form
@@ -40,6 +42,21 @@ def test_release_continues_poems_in_regular_lines(poet):
 def test_release_prefers_verse_to_its_shuffle(poet):
     verse, shuffled = "明月松間照，清泉石上流。", "照間月松明，流上泉石清。"
     assert poet.score(verse).sum() > poet.score(shuffled).sum() + 10
+
+
+def test_release_is_not_ruled_unless_asked_to(poet):
+    """A poem of before there were forms."""
+    written = "春風閶嶺去，樹樹落花生。江燕欲歸去，空山春復秋。"
+    assert poet.generate("春", seed=7) == [written]
+
+
+def test_release_writes_verse_to_order(poet):
+    wishes = {"form": "7x4", "acrostic": "春夏秋冬"}
+    (poem,) = poet.generate("", seed=1, **wishes)
+    assert [(line[0], len(line)) for line in lines(poem)] == [(head, 7) for head in "春夏秋冬"]
+    costs = poet.cost(poem, **wishes)
+    assert costs[[8, 16, 24]].min() > 2  # the model had not begun the other lines so by itself
+    assert np.median(costs) < 0.05
 
 
 @pytest.mark.corpus

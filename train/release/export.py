@@ -6,6 +6,7 @@ python -m lstm_jax.train.release.export --run runs/tang --out lstm_jax/pretraine
 from __future__ import annotations
 
 import json
+import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import tyro
 from lstm_jax.models.storage import WEIGHTS
 from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.train.data import tang
-from lstm_jax.train.release import form
+from lstm_jax.train.release import form, report
 from lstm_jax.train.tasks.text.score import score_texts
 
 CARD = "CARD.md"
@@ -72,11 +73,12 @@ def release(options: Options) -> LanguageModel:
     model = replace(stored, card=card)
     model.save(options.out, dtype=np.float16)
     size = (options.out / WEIGHTS).stat().st_size
-    (options.out / CARD).write_text(_card(card, size, samples[:3]), encoding="utf-8")
+    learned = report.summary(report.measure(str(options.out)))
+    (options.out / CARD).write_text(_card(card, size, samples[:3], learned), encoding="utf-8")
     return model
 
 
-def _card(card: dict, size: int, samples: list[str]) -> str:
+def _card(card: dict, size: int, samples: list[str], learned: str) -> str:
     model = card["config"]["model"]
     trained_on = f"{card['trained_on']}, {card['steps']:,} steps"
     if card["note"]:
@@ -105,6 +107,10 @@ empty state; characters seen once or never in training count as one unknown symb
 the form where its first four lines all have five, or all have seven, characters; the samples are
 at temperature 0.7, prompted by the first two characters of test poems (`python -m
 lstm_jax.train.release.form`). All figures are of the stored weights.
+
+## What it learned that nobody told it
+
+{textwrap.fill(learned, 100)} (`lstm-jax sample --report`)
 
 ## What it cannot do
 

@@ -41,20 +41,30 @@ def share(poems: Iterable[str]) -> float:
     return sum(kept) / len(kept)
 
 
-def samples(model: LanguageModel, poems: Sequence[str]) -> list[str]:
-    """Sample `SAMPLES` texts at temperature 0.7, prompted by the first two characters of poems.
+def prompting(model: LanguageModel, poems: Sequence[str]) -> list[str]:
+    """Choose the `SAMPLES` poems whose first two characters prompt a model.
 
-    The poems are taken evenly from all, a tenth more than are needed: openings that the model
-    does not know are passed over.
+    They are taken evenly from all, a tenth more than are needed: openings that the model does not
+    know are passed over.
 
     Args:
         model: of traditional characters.
-        poems: whose openings are taken.
+        poems: to choose from.
     """
     stride = max(1, len(poems) // (SAMPLES + SAMPLES // 10))
-    openings = [poem[:2] for poem in poems[::stride]]
-    prompts = [opening for opening in openings if not model.vocabulary.unknown(opening)][:SAMPLES]
-    return model.generate(prompts, temperature=0.7, seed=0)
+    return [poem for poem in poems[::stride] if not model.vocabulary.unknown(poem[:2])][:SAMPLES]
+
+
+def samples(model: LanguageModel, poems: Sequence[str], temperature: float = 0.7) -> list[str]:
+    """Sample `SAMPLES` texts, prompted by the first two characters of poems.
+
+    Args:
+        model: of traditional characters.
+        poems: whose openings are taken; see `prompting`.
+        temperature: of the draws.
+    """
+    prompts = [poem[:2] for poem in prompting(model, poems)]
+    return model.generate(prompts, temperature=temperature, seed=0)
 
 
 def main() -> None:
