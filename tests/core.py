@@ -20,7 +20,9 @@ from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierCon
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
 from lstm_jax.models.losses import tied_cross_entropy
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
-from lstm_jax.text import sampling
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text import forms, sampling
+from lstm_jax.text.forms.plan import Rhymes, Tones
 from lstm_jax.train.batch import Batch
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data.memory import puzzle
@@ -309,6 +311,30 @@ def drawing(**filters):
         step, params, language_model().initial_state(B), IDS, LENGTHS,
         key=jax.random.key(0), max_length=2, eos_id=0, temperature=0.8, **filters,
     )  # fmt: skip
+
+
+@core()
+def verse_to_order():
+    """Two lines of two characters, with a pattern of tones and two rhymes."""
+    some, places = np.arange(8) % 2 == 0, np.zeros((3, 3), np.int32)
+    tables = forms.make_plan(forms.Order("2x2", acrostic="天"), Vocabulary(tuple("天地人，。？")))
+    tables = tables._replace(
+        tones=Tones(np.stack([places + 1, places]), np.stack([some, some, ~some])),
+        rhymes=Rhymes(places + 1, np.stack([some, ~some], 1), some),
+    )
+    place = forms.start(tables, np.ones(B, np.int32), np.ones((B, 2), bool))
+
+    def step(params, state, ids):
+        return state + 1, params[ids]
+
+    masked, params = forms.ruled(step), numbers(8, 8)
+    lengths = np.full(B, 2, np.int32)
+    drawn = sampling.sample(
+        masked, (params, tables), (jnp.zeros(B), place), IDS[:, :2], lengths,
+        key=jax.random.key(0), max_length=2, eos_id=0,
+    )  # fmt: skip
+    left = forms.masses_left(step, params, jnp.zeros(B), tables, place, IDS[:, :2])
+    return drawn, left
 
 
 @core(jnp.bfloat16)

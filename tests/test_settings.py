@@ -38,6 +38,7 @@ OF_FUNCTIONS = (
     "layers",
     "one_symbol",
     "drawing_from",
+    "verse",
     "losses_of_forecasts",
     "diagnostics: matrix",
     "diagnostics: norms of",

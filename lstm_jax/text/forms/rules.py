@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lstm_jax.text.forms.plan import RHYMES, RHYMES_IF_LEVEL, Plan
+from lstm_jax.text.forms.plan import RHYMES, RHYMES_IF_LEVEL, UNRHYMED, Plan
 from lstm_jax.text.sampling import NextLogits
 
 State = TypeVar("State")
@@ -84,11 +84,11 @@ def allowed(plan: Plan, place: Place) -> Array:
         may &= fits.any(0)
     if plan.rhymes is not None:
         need = plan.rhymes.where[line, column][:, None]
+        level = plan.rhymes.may_be_level[None]
         fits = _shared(plan.rhymes.of, _held(place.rhymes)) & ~_held(place.spent)
-        unbound = (need == RHYMES_IF_LEVEL) & ~plan.rhymes.may_be_level
-        may &= fits | unbound | ((need != RHYMES) & (need != RHYMES_IF_LEVEL))
-    head = jnp.where(column == 0, plan.heads[line], -1)[:, None]
-    return jnp.where(head >= 0, jnp.arange(may.shape[1]) == head, may)
+        may &= fits | (need == UNRHYMED) | ((need == RHYMES_IF_LEVEL) & ~level)
+    head = jnp.where(column == 0, plan.heads[line], -1)
+    return jnp.where(head[:, None] >= 0, _only(head, may.shape[1]), may)
 
 
 def advance(plan: Plan, place: Place, ids: Array) -> Place:
@@ -114,8 +114,7 @@ def advance(plan: Plan, place: Place, ids: Array) -> Place:
         level = (need == RHYMES_IF_LEVEL) & plan.rhymes.may_be_level[ids]
         takes_part = counts & ((need == RHYMES) | level)
         rhymes = _narrow(_held(rhymes), plan.rhymes.of[ids], takes_part)
-        word = jnp.arange(len(plan.marks)) == ids[:, None]
-        spent = _held(spent) | (word & takes_part[:, None])
+        spent = _held(spent) | (_only(ids, len(plan.marks)) & takes_part[:, None])
     return Place(
         jnp.maximum(place.skip - 1, 0),
         jnp.where(counts & ends, place.line + 1, place.line),
@@ -193,6 +192,11 @@ def _indices(plan: Plan, place: Place) -> tuple[Array, Array]:
 def _held(array: Array | None) -> Array:
     assert array is not None, "a place of another plan"
     return array
+
+
+def _only(ids: Array, size: int) -> Array:
+    """Give (B, V) bool, True at the id of each row; at none for -1."""
+    return jax.nn.one_hot(ids, size, dtype=bool)
 
 
 def _shared(of: Array, open_: Array) -> Array:
