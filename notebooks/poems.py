@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -25,6 +27,7 @@ from rich import print
 from rich.table import Table
 
 import lstm_jax
+from lstm_jax.text.forms import rhyme_share, tone_share
 
 SHORT = bool(os.environ.get("LSTM_JAX_SHORT"))  # set by the tests
 
@@ -91,5 +94,60 @@ for text in ["明月松間照，清泉石上流。", "照間月松明，流上�
 
 # %% [markdown]
 # Most famous poems are among the training texts, this one perhaps too: a low surprise can be
-# memory rather than skill. The test perplexity in the first cell is of poems that share no
-# lines with those it was trained on.
+# memory rather than skill. The test perplexity in the first cell is of poems that share at most a
+# line here and there with those it was trained on.
+
+# %% [markdown]
+# ## Verse to order
+#
+# So far nobody has ruled anything. What is asked for is kept by masks on the logits: a symbol that
+# may not come gets $-\infty$, and the model chooses among the rest. A form is lines of C
+# characters, L of them; an acrostic (藏頭詩) is what the lines begin with; a mood is read first and
+# not shown.
+
+# %%
+wishes = {"form": "5x4", "acrostic": "春夏秋冬"}
+for poem in poet.generate(num=1 if SHORT else 3, seed=1, **wishes):
+    print(poem)
+print(poet.generate(mood="秋風蕭瑟天氣涼，", seed=1, form="7x4")[0])
+
+# %% [markdown]
+# What does it cost? Where a mask leaves the probability $m_t$ of the model's own distribution, the
+# order took $-\ln m_t$ nats from it; where one character is forced, $m_t$ is that character's
+# probability. The form is nearly free, for the model counts anyway. The acrostic is not: it is paid
+# for at the beginning of each line.
+
+# %%
+[poem] = poet.generate(seed=1, **wishes)
+costs = poet.cost(poem, **wishes)
+table = Table("", "nats", "", title=f"{costs.sum():.1f} nats for {wishes}")
+for character, cost in zip([*poem, "(end)"], costs, strict=True):
+    table.add_row(character, f"{cost:.2f}", "█" * round(4 * cost))
+print(table)
+
+# %% [markdown]
+# ## Rhymes and tones
+#
+# Which characters rhymed in the Tang, and which were level (平) or oblique (仄), no modern reading
+# tells: 白 and 石 were oblique, 灰 rhymed with 開. The Pingshui table knows (the extra `verse`).
+# Every second line in one rhyme, and tones as the regulated forms want them:
+
+# %%
+wishes = {"form": "5x8", "rhyme": True, "tones": True}
+[poem] = poet.generate("明月", seed=1, best_of=2 if SHORT else 20, **wishes)
+print(poem, rhyme_share(poem), tone_share(poem), f"{poet.cost(poem, **wishes).sum():.1f} nats")
+
+# %% [markdown]
+# Would it have done so by itself? Half of it: the same form with nothing said of tones and rhymes
+# has most tones right, and hardly ever rhymes.
+
+# %%
+free = poet.generate(num=2 if SHORT else 50, seed=2, form="5x8")
+print(f"tones {sum(map(tone_share, free)) / len(free):.1%}")
+print(f"rhymes {sum(map(rhyme_share, free)) / len(free):.1%}")
+
+# %% [markdown]
+# `lstm-jax sample --report` measures that on 200 poems that nobody ruled, beside the test poems and
+# the same shuffled. At temperature 0.8, 93.3% of the tones are as the form wants them (test poems
+# 93.1%, shuffled 63.1%), and 6.2% of neighbouring even lines rhyme (93.2%, 2.1%). Of the lines,
+# 0.1% stand in a training poem, and 0.7% of the test poems' lines do: it does not live on memory.

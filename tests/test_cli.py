@@ -560,6 +560,12 @@ def test_an_ordered_poem_keeps_its_form_and_tells_its_cost(poet, call):
     assert found["log_probabilities"] == [pytest.approx(model.score(text)[1:].sum(), abs=1e-3)]
 
 
+def test_a_report_is_on_poems(model, refused):
+    said = refused("sample", "--model", model, "--report")
+    assert "the report is on models of Tang poems, and" in said
+    assert "is of verses" in said
+
+
 def test_the_best_of_several_come_first(poet, call):
     arguments = ["--model", poet, "--seed", 1, "--max-length", 20]
     five = sampled(call, *arguments, "--num", 5)["texts"]

@@ -6,7 +6,7 @@
     to_simplified, to_traditional    the two scripts of Chinese
     read_lines                       texts in a file, one a line
 
-`lstm_jax.text.verse` says what a line of verse is.
+`lstm_jax.text.verse` says what a line of verse is, `lstm_jax.text.forms` writes verse to order.
 """
 
 from lstm_jax.text.filters import filter_logits

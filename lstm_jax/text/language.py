@@ -6,7 +6,7 @@ import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, Unpack
+from typing import Literal, TypeAlias, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -22,9 +22,7 @@ from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.filters import filter_logits, is_int, validate
-from lstm_jax.text.forms import Order, Plan, Wishes, make_plan, masses_left, open_patterns, ruled
-from lstm_jax.text.forms import start as start_of
-from lstm_jax.text.forms.measures import rhyme_share
+from lstm_jax.text.forms import Order, Place, Plan, Wishes, begin, masses_left, rhyme_share, ruled
 from lstm_jax.text.sampling import NextLogits, decode, prefill
 from lstm_jax.text.units import UNITS, Unit
 from lstm_jax.text.verse import MARKS
@@ -206,8 +204,7 @@ class LanguageModel:
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(len(prompts))
         if order.rules:
-            plan = self._plan(order)
-            place = self._place(plan, order, prompts, mood)
+            plan, place = self._begin(order, prompts, mood)
             next_logits, params, state = ruled(next_logits), (params, plan), (state, place)
         decoding = prefill(next_logits, params, state, ids, lengths)
         writers = [self._unit.writer() for _ in prompts]
@@ -282,8 +279,7 @@ class LanguageModel:
             return costs
         order.check(MAX_PROMPT)
         order.check_prompt(text)
-        plan = self._plan(order)
-        place = self._place(plan, order, [prompt], mood)
+        plan, place = self._begin(order, [prompt], mood)
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
@@ -343,23 +339,16 @@ class LanguageModel:
         closed = order.mood[-1] in MARKS or self.vocabulary.unknown("。")
         return order.mood if closed else f"{order.mood}。"
 
-    def _plan(self, order: Order) -> Plan:
+    def _begin(self, order: Order, prompts: Sequence[str], mood: str) -> tuple[Plan, Place]:
         if self.unit != "character":
-            raise ModelError(f"a form is of characters, and the model writes {self._unit.plural}")
-        return make_plan(order, self.vocabulary)
-
-    def _place(self, plan: Plan, order: Order, prompts: Sequence[str], mood: str) -> Any:
-        """Where the poems stand before END, the mood and their prompts, which must fit."""
-        for prompt in prompts:
-            order.check_prompt(prompt)
-        skip = np.full(len(prompts), 1 + len(mood))
-        rows = [open_patterns(plan, order, self.encode(prompt)) for prompt in prompts]
-        return start_of(plan, skip, None if plan.tones is None else np.stack(rows))
+            raise ModelError(f"verse is of characters, and the model writes {self._unit.plural}")
+        return begin(order, self.vocabulary, prompts, skip=1 + len(mood))  # END is read first
 
     def _merit(self, text: str, prompt: str, rank: str, mood: str) -> tuple[float, float]:
         """What a text is ranked by: its rhymes, if they are asked for, then its mean ln p."""
         written = self.score(text, mood=mood)[len(self._split(prompt)) :]
-        return rhyme_share(text) if rank == "rhyme" else 0.0, float(written.mean())
+        rhymed = rhyme_share(text) if rank == "rhyme" else None
+        return rhymed or 0.0, float(written.mean())
 
     def _prompt_ids(self, prompts: Sequence[str], mood: str = "") -> tuple[np.ndarray, np.ndarray]:
         """END, mood and prompt as ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""

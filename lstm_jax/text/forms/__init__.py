@@ -14,7 +14,7 @@ from lstm_jax.text.forms.measures import form_of, rhyme_share, tone_share
 from lstm_jax.text.forms.order import Form, Order, Wishes
 from lstm_jax.text.forms.plan import Plan, make_plan, open_patterns
 from lstm_jax.text.forms.readings import Readings, Table, table
-from lstm_jax.text.forms.rules import Place, advance, allowed, masses_left, ruled, start
+from lstm_jax.text.forms.rules import Place, advance, allowed, begin, masses_left, ruled, start
 
 __all__ = [
     "Form",
@@ -26,6 +26,7 @@ __all__ = [
     "Wishes",
     "advance",
     "allowed",
+    "begin",
     "form_of",
     "make_plan",
     "masses_left",

@@ -61,7 +61,7 @@ def tone_share(poem: str) -> float | None:
         ModelError: the table is not installed.
     """
     form = form_of(poem)
-    if form not in REGULATED:
+    if form is None or form not in REGULATED:
         return None
     readings = table().readings("".join(lines(poem)))
     may_be = {True: readings.may_be_level, False: readings.may_be_oblique}

@@ -120,10 +120,8 @@ class Order:
                 f"{self.acrostic_by}, and the form {self.shape} has {self.shape.lines} lines"
             )
         if not self.shape and (self.rhyme or self.tones):
-            asked = "rhyme" if self.rhyme else "tones"
-            raise ModelError(
-                f"{asked} needs a form, which says where a line ends: give one, such as 5x4"
-            )
+            needs = "a rhyme needs" if self.rhyme else "tones need"
+            raise ModelError(f"{needs} a form, which says where a line ends: give one, such as 5x4")
         if self.rhyme and self.lines < 4:
             raise ModelError(
                 f"the form {self.shape} has no two lines to rhyme: every second line rhymes, so "
@@ -153,7 +151,8 @@ class Order:
             wanted = shape.characters if shape else len(line)
             if len(line) > wanted or (mark and len(line) < wanted):
                 raise ModelError(
-                    f"{where} has {len(line)} characters, and the form {shape} wants {wanted}"
+                    f"the form {shape} wants {wanted} characters in a line, and {where} has "
+                    f"{len(line)}"
                 )
             head = self.heads.get(number, line[:1])
             if line[:1] != head:

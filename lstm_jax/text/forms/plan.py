@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from lstm_jax.models.storage import ModelError
 from lstm_jax.models.vocabulary import Vocabulary
@@ -38,8 +40,8 @@ class Tones(NamedTuple):
         may_be: (3, V) bool, whether a symbol may stand where 0, 1 or 2 is wanted.
     """
 
-    wanted: np.ndarray
-    may_be: np.ndarray
+    wanted: Array
+    may_be: Array
 
 
 class Rhymes(NamedTuple):
@@ -52,9 +54,9 @@ class Rhymes(NamedTuple):
         may_be_level: (V,) bool.
     """
 
-    where: np.ndarray
-    of: np.ndarray
-    may_be_level: np.ndarray
+    where: Array
+    of: Array
+    may_be_level: Array
 
 
 class Plan(NamedTuple):
@@ -70,10 +72,10 @@ class Plan(NamedTuple):
         rhymes: None if they are free.
     """
 
-    classes: np.ndarray
-    kinds: np.ndarray
-    heads: np.ndarray
-    marks: np.ndarray
+    classes: Array
+    kinds: Array
+    heads: Array
+    marks: Array
     tones: Tones | None
     rhymes: Rhymes | None
 
@@ -113,43 +115,39 @@ def make_plan(order: Order, vocabulary: Vocabulary) -> Plan:
     readings = None
     if shape and (order.rhyme or order.tones):
         readings = table().readings(symbols)
+    classes = [characters, pauses, stops, end, characters | marks, characters | stops]
     return Plan(
-        classes=np.stack([characters, pauses, stops, end, characters | marks, characters | stops]),
-        kinds=_kinds(shape, order.lines),
-        heads=heads,
-        marks=marks,
+        classes=jnp.asarray(np.stack(classes)),
+        kinds=jnp.asarray(_kinds(shape, order.lines)),
+        heads=jnp.asarray(heads),
+        marks=jnp.asarray(marks),
         tones=_tones(shape, readings) if shape and readings and order.tones else None,
-        rhymes=(
-            _rhymes(shape, readings, first=order.tones)
-            if shape and readings and order.rhyme
-            else None
-        ),
+        rhymes=_rhymes(shape, readings, order) if shape and readings and order.rhyme else None,
     )
 
 
-def open_patterns(plan: Plan, order: Order, prompt: np.ndarray) -> np.ndarray | None:
+def open_patterns(plan: Plan, order: Order, prompt: np.ndarray) -> np.ndarray:
     """Find the tone patterns that the known characters of a poem break least.
 
     Args:
-        plan: of the order.
+        plan: of the order, with tones.
         order: its acrostic is known.
         prompt: ids of the prompt, which fits the order.
 
     Returns:
-        (P,) bool, at least one; None where tones are free.
+        (P,) bool, at least one.
     """
-    if plan.tones is None:
-        return None
-    known = {(line, 0): plan.heads[line] for line in order.heads}
+    assert plan.tones is not None
+    wanted, may_be = np.asarray(plan.tones.wanted), np.asarray(plan.tones.may_be)
+    heads, marks = np.asarray(plan.heads), np.asarray(plan.marks)
+    known = {(line, 0): heads[line] for line in order.heads}
     line = column = 0
     for symbol in prompt.tolist():
         known[line, column] = symbol
-        line, column = (line + 1, 0) if plan.marks[symbol] else (line, column + 1)
-    broken = sum(
-        ~plan.tones.may_be[plan.tones.wanted[:, line, column], symbol]
-        for (line, column), symbol in known.items()
-    )
-    broken = np.zeros(len(plan.tones.wanted)) + broken
+        line, column = (line + 1, 0) if marks[symbol] else (line, column + 1)
+    broken = np.zeros(len(wanted), int)
+    for (line, column), symbol in known.items():
+        broken += ~may_be[wanted[:, line, column], symbol]
     return broken == broken.min()
 
 
@@ -183,19 +181,20 @@ def _tones(shape: Form, readings: Readings) -> Tones:
     level, oblique = readings.may_be_level, readings.may_be_oblique
     if not (level.any() and oblique.any()):
         raise ModelError("the model knows no characters of both tones")
-    return Tones(wanted, np.stack([np.ones_like(level), level, oblique]))
+    may_be = np.stack([np.ones_like(level), level, oblique])
+    return Tones(jnp.asarray(wanted), jnp.asarray(may_be))
 
 
-def _rhymes(shape: Form, readings: Readings, *, first: bool) -> Rhymes:
+def _rhymes(shape: Form, readings: Readings, order: Order) -> Rhymes:
     """Let even lines rhyme; with tones in level rhymes only, and the first line if it is level."""
     where = np.full((shape.lines + 1, shape.characters + 1), UNRHYMED, np.int32)
     where[1 : shape.lines : 2, -2] = RHYMES
     of = readings.rhymes.copy()
-    if first:
+    if order.tones:
         where[0, -2] = RHYMES_IF_LEVEL
         of[:, ~readings.level] = False
     words = int((where != UNRHYMED).sum())
     of[:, of.sum(0) < words] = False
     if not of.any():
         raise ModelError(f"no rhyme has the {words} characters that the form {shape} needs")
-    return Rhymes(where, of, readings.may_be_level)
+    return Rhymes(jnp.asarray(where), jnp.asarray(of), jnp.asarray(readings.may_be_level))

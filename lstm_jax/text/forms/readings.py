@@ -44,12 +44,12 @@ class Readings(NamedTuple):
     @property
     def may_be_level(self) -> np.ndarray:
         """Give (V,) bool, whether a symbol has a level reading."""
-        return self.rhymes[:, self.level].any(1)
+        return np.any(self.rhymes[:, self.level], axis=1)
 
     @property
     def may_be_oblique(self) -> np.ndarray:
         """Give (V,) bool, whether a symbol has an oblique reading."""
-        return self.rhymes[:, ~self.level].any(1)
+        return np.any(self.rhymes[:, ~self.level], axis=1)
 
 
 class Table(NamedTuple):

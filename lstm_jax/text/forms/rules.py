@@ -12,6 +12,7 @@ they were.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,7 +21,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from lstm_jax.text.forms.plan import RHYMES, RHYMES_IF_LEVEL, UNRHYMED, Plan
+from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text.forms.order import Order
+from lstm_jax.text.forms.plan import (
+    RHYMES,
+    RHYMES_IF_LEVEL,
+    UNRHYMED,
+    Plan,
+    make_plan,
+    open_patterns,
+)
 from lstm_jax.text.sampling import NextLogits
 
 State = TypeVar("State")
@@ -55,15 +65,38 @@ def start(plan: Plan, skip: np.ndarray, patterns: np.ndarray | None) -> Place:
         patterns: (B, P) bool, the tone patterns that are open; None if tones are free.
     """
     rows, rhymes = len(skip), plan.rhymes
-    nought = jnp.zeros(rows, jnp.int32)
     return Place(
-        jnp.asarray(skip, jnp.int32),
-        nought,
-        nought,
-        None if patterns is None else jnp.asarray(patterns),
-        None if rhymes is None else jnp.tile(jnp.asarray(rhymes.of).any(0), (rows, 1)),
-        None if rhymes is None else jnp.zeros((rows, len(rhymes.of)), bool),
+        skip=jnp.asarray(skip, jnp.int32),
+        line=jnp.zeros(rows, jnp.int32),
+        column=jnp.zeros(rows, jnp.int32),
+        patterns=None if patterns is None else jnp.asarray(patterns),
+        rhymes=None if rhymes is None else jnp.tile(rhymes.of.any(0), (rows, 1)),
+        spent=None if rhymes is None else jnp.zeros((rows, len(rhymes.of)), bool),
     )
+
+
+def begin(
+    order: Order, vocabulary: Vocabulary, prompts: Sequence[str], *, skip: int
+) -> tuple[Plan, Place]:
+    """Plan poems and stand before their first symbols.
+
+    Args:
+        order: it rules something, and was checked.
+        vocabulary: of the model that is to keep to it, which knows the prompts.
+        prompts: the beginnings of B poems.
+        skip: symbols that are read before them.
+
+    Raises:
+        ModelError: a prompt that does not fit, or a plan that cannot be made; see `make_plan`.
+    """
+    for prompt in prompts:
+        order.check_prompt(prompt)
+    plan = make_plan(order, vocabulary)
+    patterns = None
+    if plan.tones is not None:
+        rows = [open_patterns(plan, order, vocabulary.encode(prompt)) for prompt in prompts]
+        patterns = np.stack(rows)
+    return plan, start(plan, np.full(len(prompts), skip), patterns)
 
 
 def allowed(plan: Plan, place: Place) -> Array:
@@ -76,7 +109,7 @@ def allowed(plan: Plan, place: Place) -> Array:
     Returns:
         (B, V) bool, at least one in each row.
     """
-    plan, (line, column) = _on_device(plan), _indices(plan, place)
+    line, column = _indices(plan, place)
     may = plan.classes[plan.kinds[line, column]]
     if plan.tones is not None:
         wanted = plan.tones.wanted[:, line, column]  # (P, B)
@@ -102,7 +135,7 @@ def advance(plan: Plan, place: Place, ids: Array) -> Place:
     Returns:
         Where they stand after it.
     """
-    plan, (line, column) = _on_device(plan), _indices(plan, place)
+    line, column = _indices(plan, place)
     counts = place.skip == 0
     ends = plan.marks[ids]
     patterns, rhymes, spent = place.patterns, place.rhymes, place.spent
@@ -177,11 +210,6 @@ def masses_left(
         return (state, place), sums
 
     return jax.lax.scan(read, (state, place), ids.T)[1].T
-
-
-def _on_device(plan: Plan) -> Plan:
-    """Let traced indices select from tables that came as NumPy arrays."""
-    return jax.tree.map(jnp.asarray, plan)
 
 
 def _indices(plan: Plan, place: Place) -> tuple[Array, Array]:

@@ -74,12 +74,14 @@ def test_what_may_come_is_what_the_oracle_says(wishes, prompt):
     assert len(set(poems)) > 1
     order, names = Order(**wishes), ("", "unknown", *SYMBOLS)
     tables = make_plan(order, POET.vocabulary)
-    patterns = open_patterns(tables, order, POET.vocabulary.encode(prompt))
     length = max(map(len, poems))
     rows = np.zeros((len(poems), length + 1), np.int32)
     for row, poem in zip(rows, poems, strict=True):
         row[: len(poem)] = POET.vocabulary.encode(poem)
-    patterns = None if patterns is None else np.tile(patterns, (len(poems), 1))
+    patterns = None
+    if order.tones:
+        one = open_patterns(tables, order, POET.vocabulary.encode(prompt))
+        patterns = np.tile(one, (len(poems), 1))
     place = start(tables, np.zeros(len(poems), np.int32), patterns)
     read = jax.jit(lambda place, ids: (allowed(tables, place), advance(tables, place, ids)))
     for step in range(length + 1):
@@ -213,6 +215,12 @@ def test_the_best_by_rhyme_rhyme_most(monkeypatch):
     assert len(set(shares)) > 1
 
 
+def test_texts_too_short_to_rhyme_are_ranked_all_the_same(monkeypatch):
+    monkeypatch.setattr(measures, "table", lambda: TABLE)
+    (best,) = POET.generate("", best_of=10, rank="rhyme", max_length=3, **HOT)
+    assert len(best) <= 3
+
+
 # --- without an order ----------------------------------------------------------------------------
 
 
@@ -225,7 +233,7 @@ def test_nothing_is_ruled_unless_asked_for():
 
 # --- what cannot be ------------------------------------------------------------------------------
 
-FIVE_BY_FOUR = "and the form 5x4 wants 5"
+FIVE_BY_FOUR = "the form 5x4 wants 5 characters in a line, and"
 REFUSED = [
     ({"form": "5"}, "the form must be CxL, L lines of C characters, such as 5x4, got '5'"),
     ({"form": "0x4"}, "the form must be CxL, L lines of C characters, such as 5x4, got '0x4'"),
@@ -249,8 +257,8 @@ REFUSED = [
     ({"acrostic": "春qQ"}, "the model does not know 'qQ', in the acrostic '春qQ'"),
     ({"acrostic": "春，"}, "the acrostic '春，' holds '，': a line begins with a character"),
     ({"mood": "qQ"}, "the model does not know 'qQ', in the mood 'qQ'"),
-    ({"rhyme": True}, "rhyme needs a form, which says where a line ends: give one, such as 5x4"),
-    ({"tones": True}, "tones needs a form, which says where a line ends: give one, such as 5x4"),
+    ({"rhyme": True}, "a rhyme needs a form, which says where a line ends: give one, such as 5x4"),
+    ({"tones": True}, "tones need a form, which says where a line ends: give one, such as 5x4"),
     (
         {"form": "5x3", "rhyme": True},
         "the form 5x3 has no two lines to rhyme: every second line rhymes, so four lines are "
@@ -263,11 +271,11 @@ REFUSED = [
     ),
     (
         {"form": "5x4", "prompts": "春風白水東東"},
-        f"line 1 of the prompt, '春風白水東東', has 6 characters, {FIVE_BY_FOUR}",
+        f"{FIVE_BY_FOUR} line 1 of the prompt, '春風白水東東', has 6",
     ),
     (
         {"form": "5x4", "prompts": "春風白水東，東？"},
-        f"line 2 of the prompt, '東？', has 1 characters, {FIVE_BY_FOUR}",
+        f"{FIVE_BY_FOUR} line 2 of the prompt, '東？', has 1",
     ),
     (
         {"form": "2x2", "prompts": "春風，春風。春風"},
@@ -295,5 +303,8 @@ def test_what_cannot_be_is_refused(wishes, words):
 
 
 def test_a_cost_is_of_a_text_that_keeps_to_its_order():
-    with pytest.raises(ModelError, match="has 2 characters, and the form 5x4 wants 5"):
+    with pytest.raises(
+        ModelError,
+        match="5x4 wants 5 characters in a line, and line 1 of the prompt, '春風。', has 2",
+    ):
         POET.cost("春風。", form="5x4")
