@@ -112,9 +112,9 @@ def allowed(plan: Plan, place: Place) -> Array:
     line, column = _indices(plan, place)
     may = plan.classes[plan.kinds[line, column]]
     if plan.tones is not None:
-        wanted = plan.tones.wanted[:, line, column]  # (P, B)
-        fits = plan.tones.may_be[wanted] & _held(place.patterns).T[:, :, None]
-        may &= fits.any(0)
+        wanted = jax.nn.one_hot(plan.tones.wanted[:, line, column], 3, dtype=bool)  # (P, B, 3)
+        open_tones = (wanted & _held(place.patterns).T[:, :, None]).any(0)
+        may &= _shared(plan.tones.may_be.T, open_tones)
     if plan.rhymes is not None:
         need = plan.rhymes.where[line, column][:, None]
         level = plan.rhymes.may_be_level[None]
@@ -228,7 +228,7 @@ def _only(ids: Array, size: int) -> Array:
 
 
 def _shared(of: Array, open_: Array) -> Array:
-    """Tell (B, V) whether a symbol (V, R) is of one of the open rhymes (B, R)."""
+    """Tell (B, V) whether a symbol is of one (V, R) of those that are open (B, R)."""
     return open_.astype(jnp.float32) @ of.T.astype(jnp.float32) > 0
 
 
