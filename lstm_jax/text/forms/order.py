@@ -64,6 +64,13 @@ class Order:
     tones: bool = False
     """Let level and oblique tones alternate as the regulated forms want it."""
 
+    def __post_init__(self) -> None:
+        for name in ("acrostic", "mood"):
+            if not isinstance(getattr(self, name), str):
+                raise ModelError(f"{name} must be a text, got {getattr(self, name)!r}")
+        if self.acrostic_by not in ("line", "couplet"):
+            raise ModelError(f"acrostic_by must be line or couplet, got {self.acrostic_by!r}")
+
     @property
     def rules(self) -> bool:
         """Tell whether anything is asked for that masks must see to."""
@@ -78,7 +85,7 @@ class Order:
         """
         if self.form is None:
             return None
-        found = _FORM.fullmatch(self.form)
+        found = _FORM.fullmatch(str(self.form))
         if not found or "0" in (sizes := [size.lstrip("0") or "0" for size in found.groups()]):
             raise ModelError(
                 f"the form must be CxL, L lines of C characters, such as 5x4, got {self.form!r}"
@@ -107,8 +114,6 @@ class Order:
         Raises:
             ModelError: in one line, for a wish that cannot be met.
         """
-        if self.acrostic_by not in ("line", "couplet"):
-            raise ModelError(f"acrostic_by must be line or couplet, got {self.acrostic_by!r}")
         if self.shape and self.shape.length > max_length:
             raise ModelError(
                 f"a poem of {self.shape} has {self.shape.length:,} characters and marks, and "

@@ -89,13 +89,14 @@ def begin(
     Raises:
         ModelError: a prompt that does not fit, or a plan that cannot be made; see `make_plan`.
     """
-    for prompt in prompts:
+    different = list(dict.fromkeys(prompts))
+    for prompt in different:
         order.check_prompt(prompt)
     plan = make_plan(order, vocabulary)
     patterns = None
     if plan.tones is not None:
-        rows = [open_patterns(plan, order, vocabulary.encode(prompt)) for prompt in prompts]
-        patterns = np.stack(rows)
+        of = {one: open_patterns(plan, order, vocabulary.encode(one)) for one in different}
+        patterns = np.stack([of[prompt] for prompt in prompts])
     return plan, start(plan, np.full(len(prompts), skip), patterns)
 
 

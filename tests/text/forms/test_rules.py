@@ -1,6 +1,7 @@
 """Poems that were ordered, of a model that knows nothing of verse."""
 
 import random
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +10,10 @@ import pytest
 from oracles.forms import may_follow
 from verses import CHARACTERS, RHYMES, SYMBOLS, TABLE, make
 
-from lstm_jax import ModelError
+from lstm_jax import ModelError, Vocabulary
 from lstm_jax.text.forms import (
     Order,
+    Table,
     advance,
     allowed,
     make_plan,
@@ -289,6 +291,9 @@ REFUSED = [
         {"acrostic": "春夏", "prompts": "春，。"},
         "line 2 of the prompt, '。', has no characters: a line needs some",
     ),
+    ({"form": 54}, "the form must be CxL, L lines of C characters, such as 5x4, got 54"),
+    ({"acrostic": 5}, "acrostic must be a text, got 5"),
+    ({"mood": None}, "mood must be a text, got None"),
     ({"best_of": 2, "num": 3}, "best_of must be an integer, num = 3 or more, got 2"),
     ({"best_of": True}, "best_of must be an integer, num = 1 or more, got True"),
     ({"rank": "luck"}, "rank must be probability or rhyme, got 'luck'"),
@@ -300,6 +305,21 @@ def test_what_cannot_be_is_refused(wishes, words):
     with pytest.raises(ModelError) as error:
         POET.generate(**wishes)
     assert str(error.value) == words
+
+
+def test_verse_is_of_chinese_characters():
+    words = replace(POET, unit="word")
+    with pytest.raises(ModelError, match="verse is of characters, and the model writes words"):
+        words.generate(form="5x4")
+    latin = replace(POET, vocabulary=Vocabulary(tuple("abc。" + CHARACTERS[:20])))
+    with pytest.raises(ModelError, match="the model writes no ，: forms are for models of Chinese"):
+        latin.generate(form="5x4")
+
+
+def test_tones_need_characters_of_both(monkeypatch):
+    monkeypatch.setattr(plan, "table", lambda: Table.of({"上平聲一東": CHARACTERS}))
+    with pytest.raises(ModelError, match="the model knows no characters of both tones"):
+        POET.generate(form="5x4", tones=True)
 
 
 def test_a_cost_is_of_a_text_that_keeps_to_its_order():
