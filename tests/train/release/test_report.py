@@ -1,15 +1,18 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from verses import TABLE, make
 
 from lstm_jax import ModelError
+from lstm_jax.models import storage
 from lstm_jax.text.forms import measures
 from lstm_jax.train.data import tang
 from lstm_jax.train.release import form, report
 from lstm_jax.train.release.nearest import Lines
 
+ROOT = Path(__file__).parent.parent.parent.parent
 POEMS = [
     "春水東山風，秋水看雪東。冬山白水石，夏月白山風。",
     "天年前仙邊，春秋看天年。白石月雪水，起里子水仙。",
@@ -80,6 +83,19 @@ def test_the_tables_have_every_figure_and_the_summary_the_main_ones(monkeypatch,
     assert "|  | temperature 0.8 | test poems | shuffled |" in table
     assert "(test poems 100.0%, shuffled" in report.summary(figures)
     assert form.samples(poet, POEMS, 0.8) == poet.generate([p[:2] for p in POEMS], temperature=0.8)
+
+
+def test_what_is_told_is_what_was_measured():
+    results = ROOT / "tests" / "benchmarks" / "results"
+    figures = json.loads((results / "poems.json").read_text(encoding="utf-8"))
+    assert report.markdown(figures) in (results / "poems.md").read_text(encoding="utf-8")
+    card = (storage.find("tang") / "CARD.md").read_text(encoding="utf-8")
+    assert report.summary(figures) in " ".join(card.split())
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in ("lines_in_training", "tones", "rhyme"):
+        kinds = [figures["kinds"][kind] for kind in ("temperature 0.8", "test poems", "shuffled")]
+        shares = [report.ROWS[name][1].format(kind[name]) for kind in kinds]
+        assert f"| {' | '.join(shares)} |" in readme
 
 
 def test_a_model_of_something_else_is_refused(monkeypatch):
