@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,8 +32,6 @@ from lstm_jax.text.forms.plan import (
     open_patterns,
 )
 from lstm_jax.text.sampling import NextLogits
-
-State = TypeVar("State")
 
 
 class Place(NamedTuple):
