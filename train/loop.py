@@ -134,7 +134,7 @@ def _train(
             console.print(said, soft_wrap=True)
     standing = standing or {}
     best: float | None = standing.get("best_valid_loss")
-    # Checkpoints written before there were these have neither.
+    # Checkpoints written before there were these have none of them.
     solved, waited = standing.get("solved", False), standing.get("waited", 0)
     loss = at_precision(task.loss, config.precision)
     update = make_update(loss, model, optimizer, config.seed, devices)
@@ -160,7 +160,7 @@ def _train(
         verdict = {"best_valid_loss": best, "solved": solved, "waited": waited}
         checkpoints.save(
             where, state,
-            metadata={**verdict, **whose},
+            metadata={**verdict, "meter": meter.held(), **whose},
             keep_old=where == latest and config.keep > 1,
         )  # fmt: skip
 
@@ -173,7 +173,7 @@ def _train(
         asked = processes.make_asked(stopped)
         meter = Meter(
             folder if first else None, task, schedule,
-            clip_norm=clip_norm, console=console, progress=progress, bar=bar,
+            clip_norm=clip_norm, held=standing.get("meter", {}), console=console, progress=progress, bar=bar,
         )  # fmt: skip
         try:
             while step < last and not over() and not asked():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from lstm_jax.train.task import M, Task
 METRICS = "metrics.jsonl"
 HEALTH = "health.jsonl"
 ASIDE = ".aside"
+HELD = ("total", "count", "norms", "steps", "skipped", "in_a_row", "clipped", "since_health")
 MOST_SKIPPED = 5  # updates in a row; one is a bad batch, so many are a run that is lost
 
 
@@ -43,6 +45,7 @@ class Meter:
         schedule: optax.Schedule,
         *,
         clip_norm: float,
+        held: Mapping[str, float],
         console: Console,
         progress: Progress,
         bar: TaskID,
@@ -52,8 +55,19 @@ class Meter:
         self.pending: list[tuple[int, StepMetrics, Health | None]] = []
         self.total = self.count = self.norms = 0.0
         self.steps = self.clipped = self.since_health = self.skipped = self.in_a_row = 0
+        vars(self).update(held)
+        self.earlier = self.count  # of an earlier process: no part of this one's speed
         self.warned = False
         self.restart()
+
+    def held(self) -> dict[str, float]:
+        """Give the sums since the last line, with which a run that goes on writes the same next.
+
+        Returns:
+            For the checkpoint, and for the `held` of the meter that goes on from it.
+        """
+        self._fetch(leave=0)
+        return {name: getattr(self, name) for name in HELD}
 
     def restart(self) -> None:
         """Start the clock of speed again, after time that was not training."""
@@ -80,17 +94,16 @@ class Meter:
         if not self.steps + self.skipped:
             return
         loss = self.total / max(self.count, 1) if self.steps else math.nan
-        speed = self.count / (time.perf_counter() - self.since)
         self.write(
             self.step,
             loss=loss,
             **self.task.figures(loss),
             grad_norm=self.norms / self.steps if self.steps else math.nan,
             learning_rate=float(np.asarray(self.schedule(self.step - 1))),
-            **{f"{self.task.unit}_per_second": speed},
+            **{f"{self.task.unit}_per_second": self._speed()},
             **({"skipped_steps": self.skipped} if self.skipped else {}),
         )
-        self.total = self.count = self.norms = 0.0
+        self.total = self.count = self.norms = self.earlier = 0.0
         self.steps = self.skipped = 0
         self.restart()
 
@@ -157,10 +170,12 @@ class Meter:
 
     def _show(self) -> None:
         loss = self.total / max(self.count, 1)
-        speed = self.count / (time.perf_counter() - self.since)
         said = [f"{name} {value:.1f}" for name, value in self.task.figures(loss).items()]
-        shown = [f"loss {loss:.4g}", *said, f"{speed:,.0f} {self.task.unit}/s"]
+        shown = [f"loss {loss:.4g}", *said, f"{self._speed():,.0f} {self.task.unit}/s"]
         self.progress.update(self.bar, description="  ".join(shown))
+
+    def _speed(self) -> float:
+        return (self.count - self.earlier) / (time.perf_counter() - self.since)
 
 
 def cut(folder: Path, step: int) -> list[str]:

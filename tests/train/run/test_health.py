@@ -154,7 +154,7 @@ def watched(tmp_path):
     progress = Progress(console=console, disable=True)
     made = meter.Meter(
         tmp_path, MemoryTask(MemoryConfig()), lambda step: 0.1,
-        clip_norm=1.0, console=console, progress=progress, bar=progress.add_task(""),
+        clip_norm=1.0, held={}, console=console, progress=progress, bar=progress.add_task(""),
     )  # fmt: skip
     return made, said
 
