@@ -17,6 +17,10 @@ from lstm_jax.train.task import Task
 
 CONFIG = "config.json"
 CHECKPOINTS = "checkpoints"
+PARTIAL = re.compile(
+    r"\.(config|model|metrics|health)\.[0-9a-f]+\.partial\.(json|jsonl|safetensors)"
+)
+"""A file of a run that `written_whole` has not finished."""
 
 Source: TypeAlias = Literal["latest", "best"]
 """A checkpoint that a run goes on from."""
@@ -79,6 +83,7 @@ def prepare(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with lock.held(folder):
+            _sweep(folder)
             if held and overwrite:
                 _delete_run(folder)
             if resume and source == "best":
@@ -103,8 +108,16 @@ def _is_free(folder: Path) -> bool:
     """Whether there is nothing in a folder but what a run leaves that was killed as it began."""
     if not folder.exists():
         return True
-    ours = re.compile(r"\.config\.[0-9a-f]+\.partial\.json|" + re.escape(lock.LOCK))
-    return folder.is_dir() and all(ours.fullmatch(path.name) for path in folder.iterdir())
+    return folder.is_dir() and all(
+        path.name == lock.LOCK or PARTIAL.fullmatch(path.name) for path in folder.iterdir()
+    )
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the halves of files that a killed process left, so that they do not gather."""
+    for path in folder.iterdir():
+        if PARTIAL.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _delete_run(folder: Path) -> None:

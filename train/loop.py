@@ -28,6 +28,7 @@ from lstm_jax.train.run.health import make_health
 from lstm_jax.train.run.machine import elsewhere, platform
 from lstm_jax.train.run.meter import DivergedError, Meter, cut
 from lstm_jax.train.run.precision import at_precision
+from lstm_jax.train.run.rescue import Place
 from lstm_jax.train.run.state import TrainState, all_finite, make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
 from lstm_jax.train.task import M, Task, Validation
@@ -76,7 +77,8 @@ def train(
         devices: to spread the run over: what `make_devices()` gives if None.
 
     Raises:
-        DataError, CheckpointError, ConfigError: one line each.
+        DataError, CheckpointError, ConfigError: one line each. A run whose folder cannot be written
+            any more is saved elsewhere first, and the error says where.
         DivergedError: the loss is no finite number any more; the latest checkpoint is sound.
         LockedError: another process trains in the folder.
         PeerError: one of the processes that train together is gone.
@@ -154,15 +156,23 @@ def _train(
 
     whose = {"config": problems.to_dict(config), "platform": here, **task.identity}
 
-    def keep(where: Path) -> None:
+    place = Place(folder)
+
+    def keep(name: str) -> None:
         if not all_finite(state.params):
             raise DivergedError(f"the parameters are not finite after step {step:,}")
         verdict = {"best_valid_loss": best, "solved": solved, "waited": waited}
-        checkpoints.save(
-            where, state,
-            metadata={**verdict, "meter": meter.held(), **whose},
-            keep_old=where == latest and config.keep > 1,
-        )  # fmt: skip
+        metadata = {**verdict, "meter": meter.held(), **whose}
+        old = name == "latest" and config.keep > 1
+
+        def write(at: Path) -> None:
+            checkpoints.save(at / CHECKPOINTS / name, state, metadata=metadata, keep_old=old)
+
+        if devices.several:
+            write(folder)  # all of them at once, so that nowhere else could one save it alone
+        else:
+            place.write(write)
+            meter.move(place.folder)
 
     def over() -> bool:
         return solved or (config.patience is not None and waited >= config.patience)
@@ -173,10 +183,11 @@ def _train(
         asked = processes.make_asked(stopped)
         meter = Meter(
             folder if first else None, task, schedule,
-            clip_norm=clip_norm, held=standing.get("meter", {}), console=console, progress=progress, bar=bar,
+            clip_norm=clip_norm, held=standing.get("meter", {}),
+            console=console, progress=progress, bar=bar,
         )  # fmt: skip
         try:
-            while step < last and not over() and not asked():
+            while step < last and not (over() or place.trouble or asked()):
                 if step // per_epoch != epoch:
                     epoch = step // per_epoch
                     batches = task.epoch(epoch)
@@ -200,7 +211,7 @@ def _train(
                     solved, waited = found.solved, waited + 1
                     if best is None or found.loss < best or solved:
                         best, waited = found.loss, 0
-                        keep(folder / CHECKPOINTS / "best")
+                        keep("best")
                         nnx.update(model, params)
                         card = {
                             **task.facts,
@@ -211,16 +222,18 @@ def _train(
                             **facts,
                         }
                         if first:
-                            task.save(model, folder, card)
+                            place.write(lambda at, card=card: task.save(model, at, card))
                     elif over():
                         console.print(f"no better for {waited} validations: the run ends")
                     meter.restart()
                 if step % per_epoch == 0 or _due(step, config.checkpoint_every):
-                    keep(latest)
+                    keep("latest")
             meter.flush()
-            keep(latest)
+            keep("latest")
         except DivergedError as error:
             raise DivergedError(f"{error}: the run diverged; {_way_on(folder, config)}") from None
+    if place.trouble is not None:
+        raise place.left(step)
     finished = step >= total_steps or over()
     number = stopped[0] if stopped else None
     if step < last and not over():

@@ -23,6 +23,7 @@ from flax import nnx
 from rich.console import Console
 
 import lstm_jax
+from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLMConfig
 from lstm_jax.train import loop
 from lstm_jax.train.config import ConfigError, OptimizerConfig
@@ -603,6 +604,18 @@ def test_a_folder_of_a_run_that_was_killed_as_it_began_is_taken(tmp_path):
     assert load_config(tmp_path / "config.json") == CONFIG
 
 
+def test_half_files_of_a_killed_process_are_swept_away_and_others_are_not(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    halves = {".metrics.0a1b2c3d.partial.jsonl", ".model.0a1b2c3d.partial.safetensors"}
+    mine = {".model.0a1b2c3d.partial.onnx", ".notes.0a1b2c3d.partial.json"}
+    for name in halves | mine:
+        (folder / name).write_text("half")
+    loop.prepare(folder, CONFIG, resume=True, overwrite=False)
+    names = {path.name for path in folder.iterdir()}
+    assert mine <= names
+    assert not halves & names
+
+
 # --- the lines of a run -------------------------------------------------------------------------
 
 
@@ -645,6 +658,60 @@ def test_a_full_disk_costs_the_metrics_and_not_the_run(whole, tmp_path, monkeypa
     assert result.finished
     assert said.count("No space left on device") == 1
     assert_same_bytes(tmp_path / "run", whole[0])
+
+
+@pytest.mark.parametrize(
+    ("writer", "call", "saved"),
+    [
+        ((checkpoints, "_reserve"), 2, 4),  # of the arrays of a checkpoint: the second
+        ((checkpoints, "_reserve"), 3, PER_EPOCH),  # the best one
+        ((checkpoints, "_reserve"), 4, PER_EPOCH),  # the latest after it
+        ((storage, "write_whole"), 1, PER_EPOCH),  # a model's weights
+        ((storage, "write_whole"), 4, TOTAL),  # the last description
+    ],
+)
+def test_a_run_whose_disk_is_full_is_saved_elsewhere_and_goes_on_there(
+    writer, call, saved, whole, tmp_path, monkeypatch
+):
+    folder, write, count = tmp_path / "run", getattr(*writer), iter(range(1, 99))
+
+    def full(path, *rest):
+        if folder in path.parents and next(count) >= call:
+            raise OSError(28, "No space left on device")
+        write(path, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(*writer, full)
+        with pytest.raises(CheckpointError, match="No space left on device") as caught:
+            run(folder)
+    pattern = rf"saved after step {saved} in (\S+): go on with --resume --out \1$"
+    said = re.search(pattern, str(caught.value))
+    assert said, caught.value
+    run(Path(said[1]), resume=True)
+    assert_same_bytes(Path(said[1]), whole[0])
+    assert_metrics_whole(Path(said[1]))
+
+
+def test_lines_that_could_not_be_written_are_written_later(whole, tmp_path, monkeypatch):
+    folder, opened, tries = tmp_path / "run", Path.open, []
+
+    def full_at_first(self, mode="r", *args, **options):
+        if self.name == "metrics.jsonl" and mode == "a":
+            tries.append(self)
+            if 2 <= len(tries) <= 4:
+                with opened(self, mode) as file:
+                    file.write('{"step"')  # a full disk takes a part
+                raise OSError(28, "No space left on device")
+        return opened(self, mode, *args, **options)
+
+    monkeypatch.setattr(Path, "open", full_at_first)
+    _, said = run(folder)
+    assert said.count("No space left on device") == 1
+
+    found, wanted = metrics(folder), metrics(whole[0])
+    for line in found + wanted:
+        line.pop("tokens_per_second", None)
+    assert found == wanted
 
 
 # --- an audience that goes away -----------------------------------------------------------------

@@ -11,9 +11,9 @@ moment leaves a whole checkpoint under one of the three names; reading finds it,
 `save` puts it back in its place. One process at a time may save to a folder.
 """
 
+import errno
 import hashlib
 import json
-import logging
 import os
 import shutil
 import tempfile
@@ -27,6 +27,7 @@ import jax.numpy as jnp
 
 from lstm_jax.errors import UserError
 from lstm_jax.files import encoded, sync
+from lstm_jax.train.run.orbax import orbax
 from lstm_jax.trees import Tree
 
 FORMAT = 1
@@ -101,6 +102,7 @@ def save(
         _remove(new)
         _remove(old)
         new.mkdir(parents=True)
+        _reserve(new / ARRAYS, sum(leaf.nbytes for leaf in leaves))
         _orbax_save(new / ARRAYS, leaves)
         _write(new / METADATA, metadata_text)
         _write_manifest(new, described)
@@ -419,6 +421,22 @@ def _write(path: Path, data: bytes) -> None:
     sync(path)
 
 
+def _reserve(path: Path, size: int) -> None:
+    """See that a disk takes so many bytes, and give them back.
+
+    Where one is full this fails in the system's words, and before Orbax fails in many threads.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # as some file systems answer
+                raise
+    path.unlink()
+
+
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
@@ -426,20 +444,6 @@ def _remove(folder: Path) -> None:
 
 # Orbax. It sees a flat dict of numbered leaves: names, containers and empty states are the
 # manifest's and the caller's, so nothing depends on how Orbax spells a NamedTuple or a dotted key.
-
-
-@contextmanager
-def _orbax():
-    from orbax.checkpoint import v1 as ocp  # slow to import, and `--help` does not need it
-
-    # After the import: a logger named absl that exists before absl does would break absl.
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(max(logger.getEffectiveLevel(), logging.WARNING))
-    try:
-        yield ocp
-    finally:
-        logger.setLevel(level)
 
 
 def _numbered(leaves: list) -> dict[str, Tree]:
@@ -461,12 +465,12 @@ def _named_in_utf8(path: Path) -> Iterator[Path]:
 
 
 def _orbax_save(path: Path, leaves: list) -> None:
-    with _orbax() as ocp, _named_in_utf8(path) as name:
+    with orbax() as ocp, _named_in_utf8(path) as name:
         ocp.save(str(name), _numbered(leaves))
 
 
 def _orbax_load(path: Path, abstract: list) -> list:
     numbered = _numbered(abstract)
-    with _orbax() as ocp, _named_in_utf8(path) as name:
+    with orbax() as ocp, _named_in_utf8(path) as name:
         loaded = ocp.load(str(name), numbered)
     return [loaded[name] for name in numbered]

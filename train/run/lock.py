@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -49,7 +49,8 @@ def held(folder: Path) -> Iterator[str | None]:
         yield before
     finally:
         # Removed while it is held, so that nobody finds it between the two and takes it for stale.
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder that cannot be written any more has its own error
+            path.unlink()
         file.close()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +59,7 @@ class Meter:
         self.steps = self.clipped = self.since_health = self.skipped = self.in_a_row = 0
         vars(self).update(held)
         self.earlier = self.count  # of an earlier process: no part of this one's speed
+        self.unwritten: dict[str, str] = {}  # lines by the name of their file
         self.warned = False
         self.restart()
 
@@ -152,19 +155,40 @@ class Meter:
         self.clipped += norm > self.clip_norm
         self.since_health += 1
 
+    def move(self, folder: Path) -> None:
+        """Write to another folder from now on, and there what could not be written before.
+
+        Args:
+            folder: a copy of the run's.
+        """
+        if folder != self.folder:
+            self.folder = folder
+            for name in list(self.unwritten):
+                self._write(name)
+
     def _append(self, name: str, values: dict[str, object]) -> None:
         """Append a line. Where the disk is full the run goes on: its state is sound."""
         if self.folder is None:
             return
+        line = json.dumps(_finite(values), allow_nan=False) + "\n"
+        self.unwritten[name] = self.unwritten.get(name, "") + line
+        self._write(name)
+
+    def _write(self, name: str) -> None:
+        path, size = self.folder / name, 0
         try:
-            with (self.folder / name).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_finite(values), allow_nan=False) + "\n")
+            size = path.stat().st_size if path.exists() else 0
+            with path.open("a", encoding="utf-8") as file:
+                file.write(self.unwritten[name])
+            del self.unwritten[name]
         except OSError as error:
+            with suppress(OSError):
+                os.truncate(path, size)  # a part may have been written
             if not self.warned:
                 self.warned = True
                 self.console.print(
-                    f"{self.folder / name} cannot be written ({error.strerror}): training goes on "
-                    "without it (this is said once)",
+                    f"{path} cannot be written ({error.strerror}): training goes on, and its lines "
+                    "are written when they can be (this is said once)",
                     soft_wrap=True,
                 )
 

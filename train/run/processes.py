@@ -153,7 +153,7 @@ def noticing() -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError) as error:
-        if isinstance(error, UserError) or jax.process_count() == 1 or not _is_of_a_peer(error):
+        if jax.process_count() == 1 or not _is_of_a_peer(error):
             raise
         raise PeerError(
             "another process of the run is gone: this one stops; go on from the latest checkpoint "
@@ -161,7 +161,9 @@ def noticing() -> Iterator[None]:
         ) from None
 
 
-def _is_of_a_peer(error: Exception) -> bool:
+def _is_of_a_peer(error: BaseException) -> bool:
+    if isinstance(error, UserError):  # such as a checkpoint that could not be written
+        return error.__cause__ is not None and _is_of_a_peer(error.__cause__)
     return any(name in str(error) for name in ("Gloo", "NCCL", "oordination", "onnection"))
 
 
