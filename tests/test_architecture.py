@@ -47,8 +47,8 @@ lstm_jax.train.data.examples: - classes words labelled parts sequences archive r
 lstm_jax.train.data.panels: - times forms dates clock panel roles spacing even seen sizes load
 lstm_jax.train.data.panels: answers phases windows scaling prepare
 lstm_jax.train.data.shards: - pieces symbols count store rows prepare
-lstm_jax.train.run: - audience lock machine processes checkpoints state devices precision update
-lstm_jax.train.run: health meter
+lstm_jax.train.run: - audience lock machine processes orbax checkpoints rescue state devices
+lstm_jax.train.run: precision update health meter
 lstm_jax.train.forecasts: - errors baselines distributions scores
 lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples rows calibration judge task baselines picture
@@ -206,7 +206,7 @@ def test_optax_is_for_training():
 
 
 def test_orbax_is_for_checkpoints():
-    assert users_of("orbax") == {"lstm_jax.train.run.checkpoints"}
+    assert users_of("orbax") == {"lstm_jax.train.run.orbax"}
 
 
 def test_grain_is_for_shards():

@@ -34,14 +34,14 @@ def orbax() -> Iterator[ModuleType]:
     levels = [logger.level for logger in loggers]
     # Without directories made in the background there are no signals between threads, whose waits
     # have time limits that cannot be set.
-    waiting = ocp.options.AsyncOptions(
-        timeout_secs=PATIENCE, create_directories_asynchronously=False
-    )
+    context = ocp.Context()
+    context.asynchronous.timeout_secs = PATIENCE
+    context.asynchronous.create_directories_asynchronously = False
     running = set(threading.enumerate())
     try:
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
-        with ocp.Context(async_options=waiting):
+        with context:
             yield ocp
     except Exception:
         _settle(running)

@@ -1,10 +1,15 @@
 """Checkpoints come back bit for bit, or are refused by name; a kill never costs the earlier one."""
 
+import itertools
 import json
 import logging
 import os
 import re
+import resource
 import shutil
+import threading
+import time
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -249,6 +254,60 @@ def test_a_failed_write_keeps_the_earlier(folder, tree, monkeypatch, stage):
     assert "\n" not in str(caught.value)
     assert_same(load(folder, abstract(tree))[0], tree)
     assert [p.name for p in folder.parent.iterdir()] == ["latest"]
+
+
+@contextmanager
+def files_of_at_most(size):
+    """A disk that takes no larger files: what a full one does, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.fixture(scope="module")
+def large():
+    """Arrays of more than a megabyte, which do not compress."""
+    return {name: jax.random.normal(jax.random.key(0), (200_000,)) for name in "ab"}
+
+
+def test_a_full_disk_is_one_line_of_the_systems_words(folder, tree, large, capfd, caplog):
+    with files_of_at_most(500_000), pytest.raises(CheckpointError) as caught:
+        save(folder, large, metadata={})
+    assert str(caught.value) == (
+        f"could not write a checkpoint at {folder}: OSError: [Errno 27] File too large; an earlier "
+        "one is untouched"
+    )
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+    assert_same(load(folder, abstract(tree))[0], tree)
+
+
+def test_orbax_is_quiet_when_it_fails_in_many_threads(folder, tree, large, caplog, monkeypatch):
+    monkeypatch.setattr(checkpoints, "_reserve", lambda *_: None)
+    running = set(threading.enumerate())
+    with files_of_at_most(500_000), pytest.raises(CheckpointError, match="File too large"):
+        save(folder, large, metadata={})
+    assert not caplog.records
+    assert set(threading.enumerate()) <= running
+    assert_same(load(folder, abstract(tree))[0], tree)
+
+
+@pytest.mark.parametrize("hours", [3, -3, 500_000], ids=["forward", "back", "from 1970 to today"])
+def test_a_clock_that_jumps_ends_no_save(hours, tmp_path, tree, monkeypatch):
+    clock, ticks = time.time, itertools.count(1)
+
+    def jumping():
+        return clock() + 3600 * hours * (next(ticks) if abs(hours) < 10 else next(ticks) > 5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", jumping)
+        patch.setattr(time, "time_ns", lambda: int(1e9 * jumping()))
+        save(tmp_path / "latest", tree, metadata=METADATA)
+        assert_same(load(tmp_path / "latest", abstract(tree))[0], tree)
+    assert next(ticks) > 10, "Orbax must look at the clock for this to be a test"
 
 
 @pytest.mark.parametrize(
