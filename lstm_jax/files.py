@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from safetensors.numpy import save
+
+MOST_NAMES = 10_000_000  # bytes of the names and shapes in a safetensors file
+MOST_ARRAYS = 10_000  # of a model: hundreds of layers, and still read in a moment
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -108,3 +113,27 @@ def safetensors_bytes(
     """
     ordered = {name: np.array(array, dtype, order="C") for name, array in arrays.items()}
     return save(ordered, metadata)
+
+
+def safetensors_names(file: IO[bytes]) -> set[str]:
+    """Read the names of the arrays in a safetensors file, and allocate nothing that it claims.
+
+    Args:
+        file: opened for reading, at its start.
+
+    Raises:
+        ValueError: a header that claims more than the file holds, or more arrays than any model.
+    """
+    size = int.from_bytes(file.read(8), "little")
+    if size > MOST_NAMES:
+        raise ValueError(f"its header claims {size:,} bytes, and at most {MOST_NAMES:,} are read")
+    start = file.read(size)
+    if len(start) < size:
+        raise ValueError(f"its header claims {size:,} bytes and has {len(start):,}")
+    try:
+        names = set(json.loads(start)) - {"__metadata__"}
+    except (ValueError, RecursionError, TypeError) as error:
+        raise ValueError(f"its header is damaged: {error!r:.200}") from None
+    if len(names) > MOST_ARRAYS:
+        raise ValueError(f"it holds {len(names):,} arrays, and {MOST_ARRAYS:,} at most are read")
+    return names

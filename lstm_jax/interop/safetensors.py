@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.flax import load_file
 
 from lstm_jax.cells import LSTMNorm, LSTMParams, RNNParams
-from lstm_jax.files import safetensors_bytes, write_whole
+from lstm_jax.files import safetensors_bytes, safetensors_names, write_whole
 from lstm_jax.gated import GRUParams, MGUParams
 from lstm_jax.interop.checks import check_names
 from lstm_jax.interop.parameters import (
@@ -86,11 +86,13 @@ def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a file that is damaged or holds something else.
+        ValueError: a file that is damaged, holds something else, or more arrays than any model.
     """
     try:
+        with Path(path).open("rb") as file:
+            safetensors_names(file)
         arrays = load_file(path)
-    except SafetensorError as error:
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
     tree: dict[str, Nested] = {}
     for name, array in arrays.items():

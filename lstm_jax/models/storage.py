@@ -12,6 +12,7 @@ reads every kind.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -29,7 +30,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 
 from lstm_jax.errors import UserError
-from lstm_jax.files import encoded, safetensors_bytes, write_whole
+from lstm_jax.files import encoded, safetensors_bytes, safetensors_names, write_whole
 from lstm_jax.models.base import Json, Model
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.classifier import SequenceClassifier
@@ -42,7 +43,6 @@ RUNS = Path("runs")
 """Where `lstm-jax train` puts a run that is given no other place."""
 FORMAT = 2
 BEFORE = 1  # without the digest; what was written so is still read
-MOST_NAMES = 10_000_000  # bytes of the names and shapes of the weights
 
 
 class ModelError(UserError, ValueError):
@@ -257,7 +257,10 @@ def _network(description: Json, weights: bytes, folder: Path) -> Model[Any]:
     if unknown:
         names = ", ".join(sorted(unknown))
         raise ModelError(f"{folder / DESCRIPTION} has configuration fields unknown here: {names}")
-    held = _names(weights, folder)
+    try:
+        held = safetensors_names(io.BytesIO(weights))
+    except ValueError as error:
+        raise ModelError(f"{folder / WEIGHTS} cannot be used: {error}") from None
     if config.get("num_layers", 1) > len(held):
         raise ModelError(
             f"{folder / DESCRIPTION} describes {config['num_layers']:,} layers, and {WEIGHTS} "
@@ -283,14 +286,6 @@ def _network(description: Json, weights: bytes, folder: Path) -> Model[Any]:
             raise ModelError(f"{folder / WEIGHTS}: {name} has values that are no finite numbers")
     values = [jnp.asarray(tensors[name], jnp.float32) for name in wanted]
     return nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), values))
-
-
-def _names(weights: bytes, folder: Path) -> set[str]:
-    """The names in a safetensors file, read before anything that it claims is believed."""
-    size = int.from_bytes(weights[:8], "little")
-    if size > min(len(weights) - 8, MOST_NAMES):
-        raise ModelError(f"{folder / WEIGHTS} is no safetensors file of a model: its header lies")
-    return set(json.loads(weights[8 : 8 + size])) - {"__metadata__"}
 
 
 def _flatten(state: nnx.State) -> dict[str, Array]:

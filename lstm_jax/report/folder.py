@@ -55,7 +55,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
 def _is_report(folder: Path) -> bool:
     try:
         found = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("kind") == KIND
 

@@ -371,10 +371,14 @@ def _read_manifest(folder: Path) -> dict:
         raise CheckpointError(f"cannot read the manifest of {folder}: {error}") from error
     if digest != _digest_line(text):
         raise _damaged(folder / MANIFEST, f"it does not match {DIGEST}")
-    manifest = json.loads(text)
-    if manifest["format"] != FORMAT:
+    try:
+        manifest = json.loads(text)
+        written = manifest["format"]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _damaged(folder / MANIFEST, f"it is no manifest ({error!r:.80})") from None
+    if written != FORMAT:
         raise CheckpointError(
-            f"{folder / MANIFEST} has format {manifest['format']} and this version reads {FORMAT}: "
+            f"{folder / MANIFEST} has format {written!r:.40} and this version reads {FORMAT}: "
             "load it with the version of lstm_jax that wrote it"
         )
     return manifest

@@ -88,5 +88,5 @@ def _holder(file: IO[str]) -> str | None:
     try:
         who = json.loads(file.read())
         return f"process {who['process']} on {who['host']}, since {who['since']}"
-    except (ValueError, TypeError, KeyError, OSError):
+    except (ValueError, TypeError, KeyError, OSError, RecursionError):
         return None
