@@ -413,7 +413,7 @@ def test_folders_that_cannot_take_a_run(refused, tmp_path):
     (tmp_path / "poem.txt").write_text("mine")
     for more in ([], ["--overwrite"]):
         assert "is not a run's folder" in refused("train", "smoke", "--out", tmp_path, *more)
-    assert "cannot be written" in refused("train", "smoke", "--out", tmp_path / "poem.txt" / "run")
+    assert "cannot be used" in refused("train", "smoke", "--out", tmp_path / "poem.txt" / "run")
     assert "no run to resume" in refused("train", "smoke", "--out", tmp_path, "--resume")
     assert [path.name for path in tmp_path.iterdir()] == ["poem.txt"]
 

@@ -67,20 +67,20 @@ def prepare(
     if resume and overwrite:
         raise ConfigError("--resume and --overwrite exclude one another")
     check(config)
-    held = _holds_run(folder)
-    if resume:
-        if not (folder / CONFIG).is_file():
-            raise ConfigError(f"there is no run to resume in {folder} (no {CONFIG})")
-        _check_same_run(problems.load(folder / CONFIG), config, folder, free_of(source))
-        if source == "best" and not checkpoints.exists(folder / CHECKPOINTS / "best"):
-            raise ConfigError(f"there is no best checkpoint in {folder}: give --resume")
-    elif held and not overwrite:
-        raise ConfigError(
-            f"{folder} already holds a run: give --resume, --overwrite or another --out"
-        )
-    elif not held and not _is_free(folder):
-        raise ConfigError(f"{folder} exists and is not a run's folder: give another --out")
     try:
+        held = _holds_run(folder)
+        if resume:
+            if not (folder / CONFIG).is_file():
+                raise ConfigError(f"there is no run to resume in {folder} (no {CONFIG})")
+            _check_same_run(problems.load(folder / CONFIG), config, folder, free_of(source))
+            if source == "best" and not checkpoints.exists(folder / CHECKPOINTS / "best"):
+                raise ConfigError(f"there is no best checkpoint in {folder}: give --resume")
+        elif held and not overwrite:
+            raise ConfigError(
+                f"{folder} already holds a run: give --resume, --overwrite or another --out"
+            )
+        elif not held and not _is_free(folder):
+            raise ConfigError(f"{folder} exists and is not a run's folder: give another --out")
         folder.mkdir(parents=True, exist_ok=True)
         with lock.held(folder):
             _sweep(folder)
@@ -91,7 +91,7 @@ def prepare(
                 checkpoints.copy(held_at / "best", held_at / "latest")
             problems.save(config, folder / CONFIG)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
+        raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
     return config
 
 

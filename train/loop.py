@@ -99,7 +99,7 @@ def train(
                     )
                 return _train(config, folder, task, facts or {}, console, devices)
         except OSError as error:
-            raise ConfigError(f"{folder} cannot be written: {error}: give another --out") from None
+            raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
 
 
 def _train(

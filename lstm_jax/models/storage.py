@@ -231,8 +231,8 @@ def find(name_or_folder: str | Path) -> Path:
     names = ", ".join(released()) or "none"
     try:
         held, exists = (folder / DESCRIPTION).is_file(), folder.is_dir()
-    except OSError as error:  # a name too long to be one
-        raise ModelError(f"there is no such model: {error.strerror}") from None
+    except OSError as error:  # a folder that is closed to us, or a name too long to be one
+        raise ModelError(f"the model {name!r:.80} cannot be read: {error.strerror}") from None
     if held:
         return folder
     if folder.name == name and (RUNS / name / DESCRIPTION).is_file():

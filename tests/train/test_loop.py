@@ -389,7 +389,7 @@ def test_a_folder_that_is_no_run_is_refused_and_untouched(name, overwrite, tmp_p
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="cannot be written") as caught:
+    with pytest.raises(ConfigError, match="cannot be used") as caught:
         loop.prepare(tmp_path / "file" / "run", CONFIG, resume=False, overwrite=False)
     assert "\n" not in str(caught.value)
 
@@ -556,7 +556,7 @@ def test_a_run_that_cannot_be_deleted_is_refused_and_still_there(whole, tmp_path
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(shutil, "rmtree", refuse)
-    with pytest.raises(ConfigError, match=r"cannot be written: .*Permission denied"):
+    with pytest.raises(ConfigError, match=r"cannot be used: .*Permission denied"):
         loop.prepare(folder, replace(CONFIG, seed=7), resume=False, overwrite=True)
     assert load_config(folder / "config.json") == CONFIG
     assert checkpoints.exists(latest(folder))
@@ -569,6 +569,37 @@ def test_a_checkpoint_of_another_configuration_is_never_loaded(whole, tmp_path):
     shutil.copytree(whole[0] / "checkpoints", other / "checkpoints")
     with pytest.raises(ConfigError, match="has seed 0, not 7"):
         run(other, replace(CONFIG, seed=7), resume=True)
+
+
+def closed(monkeypatch, folder):
+    """Let nothing in a folder be looked at, as the system does for all but root."""
+    for name in ("stat", "iterdir", "open"):
+        method = getattr(Path, name)
+
+        def refused(self, *args, method=method, **options):
+            if folder == self or folder in self.parents:
+                raise PermissionError(13, "Permission denied", str(self))
+            return method(self, *args, **options)
+
+        monkeypatch.setattr(Path, name, refused)
+
+
+@pytest.mark.parametrize("options", [{}, {"resume": True}, {"overwrite": True}], ids=str)
+@pytest.mark.parametrize("place", [".", "config.json", "checkpoints/latest"])
+def test_what_is_closed_to_us_is_one_line_and_untouched(
+    place, options, whole, tmp_path, monkeypatch
+):
+    folder = copy(whole[0], tmp_path)
+    with monkeypatch.context() as patch:
+        closed(patch, folder / place)
+        patch.setattr(shutil, "rmtree", lambda path: (path / "x").stat())
+        with pytest.raises(ConfigError) as caught:
+            run(folder, **options)
+    said = str(caught.value)
+    assert "\n" not in said
+    assert "Permission denied" in said or said.endswith("another --out")
+    for name in ("metrics.jsonl", "model.json", "checkpoints/latest/manifest.json"):
+        assert (folder / name).read_bytes() == (whole[0] / name).read_bytes()
 
 
 @pytest.mark.parametrize("more", ["--resume", "--overwrite"])
