@@ -118,9 +118,9 @@ def killed_once(place: Path, words: list[str], event: int, seconds: float = 0.0)
         return None
     assert process.returncode == -signal.SIGKILL, process.stdout + process.stderr
     began = re.search(r"in all(?:; going on from step ([0-9,]+))?$", process.stdout, re.MULTILINE)
-    at = re.findall("^killed at (.*)$", process.stderr, re.MULTILINE)[-1]
+    at = re.findall("^killed at (.*)$", process.stderr, re.MULTILINE) or ["a kill from outside"]
     step = int((began[1] or "0").replace(",", "")) if began else None
-    return Kill(at, step, last_step(place / RUN))
+    return Kill(at[-1], step, last_step(place / RUN))
 
 
 def killed_often(
