@@ -164,7 +164,7 @@ class Meter:
         if folder != self.folder:
             self.folder = folder
             for name in list(self.unwritten):
-                self._write(name)
+                self._write(folder, name)
 
     def _append(self, name: str, values: dict[str, object]) -> None:
         """Append a line. Where the disk is full the run goes on: its state is sound."""
@@ -172,10 +172,10 @@ class Meter:
             return
         line = json.dumps(_finite(values), allow_nan=False) + "\n"
         self.unwritten[name] = self.unwritten.get(name, "") + line
-        self._write(name)
+        self._write(self.folder, name)
 
-    def _write(self, name: str) -> None:
-        path, size = self.folder / name, 0
+    def _write(self, folder: Path, name: str) -> None:
+        path, size = folder / name, 0
         try:
             size = path.stat().st_size if path.exists() else 0
             with path.open("a", encoding="utf-8") as file:
