@@ -32,6 +32,10 @@ FREE = frozenset(
 """What may change on a resume: how long to train, and how often to write. The rest is the run."""
 
 
+PLACES = frozenset({"file", "folder"})
+"""Where a user's data lie: they may be moved, if their sha256 is what it was."""
+
+
 def free_of(source: Source) -> frozenset[str]:
     """Name the fields that may change where a run goes on; "optimizer" is all of its own."""
     return FREE | {"optimizer"} if source == "best" else FREE
@@ -169,6 +173,8 @@ def _check_same_run(
             f"the data have changed since the run in {folder} began (their sha256 differs): give "
             "the same data, or start anew with another --out"
         )
+    if before.get("data_sha256"):
+        free |= PLACES
     for name in before:
         if {name, name.split(".")[0]} & free:
             continue

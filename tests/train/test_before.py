@@ -1,7 +1,8 @@
 """What was written before the house was rebuilt is read as it was: models, checkpoints, runs.
 
 `tests/before` holds a stopped run of every kind, made by the code of commit c330247, and in
-expected.json what that code went on to log, and what its models said.
+expected.json what that code went on to log, and what its models said. `tests/before/own` holds runs
+of version 0.1.0 on data of a user's own, made by `tests/before/make.py`.
 """
 
 import io
@@ -12,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import commands
 from made_up import sentiment_data, speech_data
 from rich.console import Console
 
 import lstm_jax
+from lstm_jax import cli
 from lstm_jax.models import storage
 from lstm_jax.train import loop, problems
 from lstm_jax.train.data import sentiment, speech
@@ -64,6 +67,26 @@ def test_a_run_goes_on_as_it_would_have(kind, tmp_path):
         if line["step"] >= first
     ]
     assert [set(line) for line in found] == [set(line) for line in wanted]
+    for line, expected in zip(found, wanted, strict=True):
+        assert line == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("problem", ["text", "memory", "classify", "sounds", "series"])
+def test_a_run_on_own_data_goes_on_where_the_data_lie_elsewhere(problem, tmp_path):
+    data, folder = tmp_path / "moved", tmp_path / "run"
+    data.mkdir()
+    shutil.copytree(BEFORE / "own" / problem, folder)
+    storage.load(folder)
+    with pytest.raises(SystemExit) as end:
+        cli.main([*commands(data)[problem], "--keep", "1", "--out", str(folder), "--resume"])
+    assert end.value.code == 0
+    wanted = json.loads((BEFORE / "own" / "expected.json").read_text(encoding="utf-8"))[problem]
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    found = [
+        {name: value for name, value in line.items() if not name.endswith("per_second")}
+        for line in lines
+        if line["step"] >= wanted[0]["step"]
+    ]
     for line, expected in zip(found, wanted, strict=True):
         assert line == pytest.approx(expected, rel=1e-4, abs=1e-6)
 

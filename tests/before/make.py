@@ -1,0 +1,55 @@
+"""Make the stopped runs of this version in tests/before/own, and what they go on to log.
+
+    python tests/before/make.py
+
+Run it once, before a release, into a folder of its own name: what is there stays, so that later
+versions are held to it.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from killing import commands
+
+from lstm_jax import cli
+
+HERE = Path(__file__).parent / "own"
+STOP = 14  # of which log-every is a divisor
+
+
+def run(*words: str) -> None:
+    try:
+        cli.main(words)
+    except SystemExit as end:
+        if end.code != 0:
+            raise
+
+
+def logged(folder: Path) -> list[dict[str, float]]:
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return [
+        {name: value for name, value in line.items() if not name.endswith("per_second")}
+        for line in lines
+        if line["step"] > STOP
+    ]
+
+
+def main() -> None:
+    expected = {}
+    with tempfile.TemporaryDirectory() as there:
+        data = Path(there) / "data"
+        data.mkdir()
+        for problem, words in commands(data).items():
+            stopped, whole = HERE / problem, Path(there) / problem
+            run(*words, "--keep", "1", "--out", str(whole))
+            run(*words, "--keep", "1", "--out", str(stopped), "--max-steps", str(STOP))
+            expected[problem] = logged(whole)
+    (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
