@@ -13,6 +13,8 @@ import tyro
 
 from lstm_jax.errors import UserError
 
+PROGRAM = "lstm-jax"
+
 First = TypeVar("First")
 Second = TypeVar("Second")
 Options = TypeVar("Options")

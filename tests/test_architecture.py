@@ -18,8 +18,8 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Every module, from the ground up: each may import those before it, never one after it.
 ORDER = """
-lstm_jax: errors files promotion trees named padding remat cells gated initializers conv recurrence
-lstm_jax: regularize
+lstm_jax: errors arguments files promotion trees named padding remat cells gated initializers conv
+lstm_jax: recurrence regularize
 lstm_jax.engines: - fused cudnn choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
@@ -29,7 +29,7 @@ lstm_jax.models: base vocabulary losses char_lm sequence_model classifier foreca
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling units
 lstm_jax.text.forms: order tones readings measures plan rules -
-lstm_jax.text: language -
+lstm_jax.text: language command -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format file attributes graph node stored chain load export models -
 lstm_jax.export: - about graph arrays command
@@ -61,12 +61,12 @@ lstm_jax.train.tasks.text: - config ngram score sizes task own saw stream
 lstm_jax.train.tasks.text: stream_look look beside evaluate run rows problem
 lstm_jax.train.forecasts: verdict picture panels
 lstm_jax.train.tasks.series: evaluate forecast run rows problem
-lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spread doctor
+lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spread command doctor
 lstm_jax.configs: - adding classify copy order sensor sentiment series shakespeare sine smoke
 lstm_jax.configs: sounds speech stocks tang text weather
 lstm_jax.train: fit -
 lstm_jax.train.release: - form nearest report export
-lstm_jax: arguments cli
+lstm_jax: cli
 """
 
 

@@ -17,6 +17,7 @@ from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.text import command as sampling
 from lstm_jax.text import verse
 from lstm_jax.text.forms import Order
 from lstm_jax.text.language import LanguageModel, load
@@ -587,8 +588,8 @@ def test_a_terminal_sees_the_same_text_as_it_grows(more, poet, call, monkeypatch
     _, expected, _ = call("sample", *arguments)
     writes = []
     terminal(monkeypatch)
-    write = cli._write
-    monkeypatch.setattr(cli, "_write", lambda text: (writes.append(text), write(text)))
+    write = sampling._write
+    monkeypatch.setattr(sampling, "_write", lambda text: (writes.append(text), write(text)))
     code, out, err = call("sample", *arguments)
     assert (code, err) == (0, "")
     assert out == "".join(writes) == expected
@@ -654,7 +655,7 @@ def test_the_commands(call):
 @pytest.mark.parametrize(
     ("command", "options"),
     [
-        ("sample", [field for field in fields(cli.SampleOptions) if field.name != "order"]),
+        ("sample", [field for field in fields(sampling.SampleOptions) if field.name != "order"]),
         ("sample", [None, *fields(Order)]),
         ("evaluate", fields(EvaluateOptions)),
         ("data", fields(sets.DataOptions)),
