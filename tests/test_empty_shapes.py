@@ -54,7 +54,7 @@ def assert_all(tree, value):
         np.testing.assert_array_equal(leaf, np.full(leaf.shape, value))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(list(CELLS)), st.sampled_from(["scan", "fused"]), EMPTY, st.booleans(),
     CONTROLS, st.booleans(), REMAT, st.sampled_from([1, 2, True]),
@@ -79,7 +79,7 @@ def test_a_recurrence(cell, implementation, shape, batched, names, reverse, rema
     assert_all(gradients[1], 1)  # of no steps, or of no rows
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(list(LAYERS)), st.sampled_from([None, "scan"]), EMPTY, CONTROLS,
     st.sampled_from([None, "residual", "skip"]), st.booleans(), st.integers(1, 2),

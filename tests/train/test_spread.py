@@ -30,12 +30,15 @@ RUN = [
 
 def test_a_mesh_of_devices_gives_the_run_of_one():
     script = Path(__file__).parent / "meshes.py"
+    # Eight devices that share two cores may take more than the 40 seconds to meet that XLA allows.
+    patience = "--xla_cpu_collective_call_terminate_timeout_seconds=600"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {patience}"
     run = subprocess.run(
         [sys.executable, "-W", "error", script], capture_output=True, text=True,
-        env=os.environ | {"JAX_PLATFORMS": "cpu"},
+        env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.count("same:") == 3 + 3 + 1
+    assert run.stdout.count("same:") == 2 + 4 + 1
 
 
 @pytest.mark.parametrize("words", [["rows=2"], ["data=0"], ["data=2", "data=2"], ["data"], ["2"]])
