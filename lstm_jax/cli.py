@@ -1,4 +1,5 @@
-"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | export | data | doctor`.
+"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | export | page | data |
+doctor`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once. A new command is a function with `@command`.
@@ -229,6 +230,14 @@ def export(arguments: list[str]) -> None:
 
     options = parse(ExportOptions, arguments, f"{PROGRAM} export", description=export.__doc__)
     print(printable(run(options)))
+
+
+@command
+def page(arguments: list[str]) -> None:
+    """Let the poet write in a web page, in the browser itself."""
+    from lstm_jax.page.command import PageOptions, run
+
+    run(parse(PageOptions, arguments, f"{PROGRAM} page", description=page.__doc__))
 
 
 @command

@@ -94,7 +94,7 @@ def poet(tmp_path_factory):
         (
             "compose",
             "no command 'compose'; the commands are train, sample, evaluate, predict, forecast, "
-            "diagnose, export, data, doctor",
+            "diagnose, export, page, data, doctor",
         ),
         ("train opera", f"no recipe 'opera'; the recipes are {RECIPES}"),
         ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),

@@ -1,0 +1,105 @@
+// Poems on the page: one card for each, a button for each character, and what else might have come.
+
+import { find, make, percent } from "./dom.mjs";
+import { MARKS } from "./forms.mjs";
+import { END, toSimplified } from "./vocabulary.mjs";
+
+/** Show empty cards, one for each temperature. `page` has say, vocabulary and settings. */
+export function makePoems(page, temperatures) {
+  const poems = temperatures.map((temperature) => {
+    const verse = make("div", { className: "verse", lang: "zh-Hant" });
+    verse.setAttribute("role", "group");
+    const poem = { temperature, steps: [], verse, caption: make("p"), chosen: 0 };
+    verse.addEventListener("keydown", (event) => walk(page, poem, event));
+    return poem;
+  });
+  const cards = poems.map(({ verse, caption }) =>
+    make("div", { className: "poem" }, verse, caption),
+  );
+  find("poems").classList.toggle("one", poems.length === 1);
+  find("poems").replaceChildren(...cards);
+  poems.forEach((poem) => nameCard(page, poem));
+  return poems;
+}
+
+/** Put one more character to a poem. */
+export function addStep(page, poem, step) {
+  poem.steps.push(step);
+  if (step.id === END) return;
+  const at = poem.steps.length - 1;
+  const before = poem.steps[at - 1];
+  const symbol = page.vocabulary.symbols[step.id];
+  if (!before || MARKS.includes(page.vocabulary.symbols[before.id]))
+    poem.verse.append(make("span", { className: "line" }));
+  const button = make("button", { type: "button", tabIndex: at ? -1 : 0 }, shown(page, symbol));
+  button.classList.toggle("given", step.given);
+  const choose = () => chooseStep(page, poem, at);
+  for (const kind of ["pointerenter", "focus", "click"]) button.addEventListener(kind, choose);
+  poem.verse.lastElementChild.append(button);
+}
+
+/** Write the characters and captions anew: the script or the language has changed. */
+export function relabelPoems(page, poems) {
+  for (const poem of poems) {
+    nameCard(page, poem);
+    [...buttonsOf(poem)].forEach((button, at) => {
+      button.textContent = shown(page, page.vocabulary.symbols[poem.steps[at].id]);
+    });
+  }
+  const poem = poems.find(({ verse }) => verse.querySelector(".chosen"));
+  if (poem) chooseStep(page, poem, poem.chosen);
+  else find("others").textContent = page.say("write.hint");
+}
+
+/** The text of a poem, a line for each full stop. */
+export function textOf(page, poem) {
+  const text = poem.steps.map(({ id }) => page.vocabulary.symbols[id]).join("");
+  return shown(page, text.replace(/[。！？](?=.)/gu, "$&\n"));
+}
+
+const shown = ({ vocabulary, settings }, text) =>
+  settings.simplified ? toSimplified(vocabulary, text) : text;
+
+const buttonsOf = ({ verse }) => verse.querySelectorAll("button");
+
+function nameCard(page, { temperature, verse, caption }) {
+  caption.textContent = page.say("write.at", { temperature: temperature.toFixed(2) });
+  verse.setAttribute("aria-label", page.say("write.poem", { temperature: temperature.toFixed(2) }));
+}
+
+function chooseStep(page, poem, at) {
+  for (const other of document.querySelectorAll(".verse .chosen")) other.classList.remove("chosen");
+  const buttons = buttonsOf(poem);
+  buttons[poem.chosen].tabIndex = -1;
+  poem.chosen = at;
+  buttons[at].tabIndex = 0;
+  buttons[at].classList.add("chosen");
+  const { id, given, chance, others } = poem.steps[at];
+  const nameOf = (other) => shown(page, page.vocabulary.symbols[other]) || page.say("write.end");
+  const character = nameOf(id);
+  if (given) {
+    find("others").textContent = page.say("write.given", { character });
+    return;
+  }
+  const items = others.map(([other, share]) =>
+    make(
+      "li",
+      { className: other === id ? "drawn" : "" },
+      make("b", { lang: "zh-Hant" }, nameOf(other)),
+      percent(share),
+      make("meter", { value: share, ariaHidden: "true" }),
+    ),
+  );
+  const fields = { character, chance: percent(chance) };
+  find("others").replaceChildren(page.say("write.others", fields), make("ol", {}, ...items));
+}
+
+/** In vertical verse down and up go along a line; left and right do too, for those who listen. */
+function walk(page, poem, event) {
+  const moves = { ArrowDown: 1, ArrowLeft: 1, ArrowUp: -1, ArrowRight: -1 };
+  const buttons = buttonsOf(poem);
+  const next = buttons[poem.chosen + moves[event.key]];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}

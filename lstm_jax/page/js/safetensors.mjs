@@ -1,0 +1,29 @@
+// Files of safetensors: eight bytes with the length of a JSON header, the header, the arrays.
+
+/** Read every array as Float32Array: {name: {shape, data}}. */
+export function readSafetensors(buffer) {
+  const length = Number(new DataView(buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
+  const tensors = {};
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    const [from, to] = entry.data_offsets.map((offset) => offset + 8 + length);
+    tensors[name] = { shape: entry.shape, data: asFloats(buffer.slice(from, to), entry.dtype) };
+  }
+  return tensors;
+}
+
+function asFloats(buffer, dtype) {
+  if (dtype === "F32") return new Float32Array(buffer);
+  if (dtype === "F16") return Float32Array.from(new Uint16Array(buffer), (bits) => HALVES[bits]);
+  throw new Error(`no reader for weights of ${dtype}`);
+}
+
+/** Every half-precision number, by its bits. */
+const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = (bits & 1023) / 1024;
+  if (exponent === 31) return fraction ? NaN : sign * Infinity;
+  return sign * (exponent ? (1 + fraction) * 2 ** (exponent - 15) : fraction * 2 ** -14);
+});

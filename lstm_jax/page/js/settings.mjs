@@ -1,0 +1,99 @@
+// What a poem is asked to be, and how a link carries it in its fragment, #prompt=春&seed=7.
+
+import { faultOf, parseForm } from "./forms.mjs";
+import { MAX_LENGTH } from "./poet.mjs";
+import { toTraditional, unknownOf } from "./vocabulary.mjs";
+
+const MAX_PROMPT = 1000;
+const MAX_SHOWN = 12;
+
+export const DEFAULTS = {
+  prompt: "",
+  form: "",
+  seed: 0,
+  temperature: 0.8,
+  topP: 1,
+  acrostic: "",
+  acrosticBy: "line",
+  mood: "",
+  three: true,
+  simplified: false,
+};
+
+const number = (least, most) => (text) => {
+  const value = Number(text);
+  return text.trim() !== "" && value >= least && value <= most ? value : undefined;
+};
+const choice = (values) => (text) => values[text];
+const flag = choice({ 1: true, 0: false });
+
+/** How each setting is read from a link; undefined is out of range. */
+const READERS = {
+  prompt: String,
+  form: (text) => (text === "" || parseForm(text) ? text : undefined),
+  seed: (text) => (isSeed(Number(text)) && text !== "" ? Number(text) : undefined),
+  temperature: number(0.3, 1.5),
+  topP: number(0.05, 1),
+  acrostic: String,
+  acrosticBy: choice({ line: "line", couplet: "couplet" }),
+  mood: String,
+  three: flag,
+  simplified: flag,
+};
+
+const isSeed = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32;
+
+/** Read a fragment: the settings it gives, and the names of those that are out of range. */
+export function fromFragment(fragment) {
+  const settings = {};
+  const refused = [];
+  for (const [name, text] of new URLSearchParams(fragment.replace(/^#/, ""))) {
+    if (!Object.hasOwn(READERS, name)) continue;
+    const value = READERS[name](text);
+    if (value === undefined) refused.push(name);
+    else settings[name] = value;
+  }
+  return { settings, refused };
+}
+
+/** Write the settings that are not the defaults, and the seed, as a fragment. */
+export function toFragment(settings) {
+  const changed = Object.entries(DEFAULTS).filter(
+    ([name, value]) => name === "seed" || settings[name] !== value,
+  );
+  const text = (value) => (typeof value === "boolean" ? String(Number(value)) : String(value));
+  return `#${new URLSearchParams(changed.map(([name]) => [name, text(settings[name])]))}`;
+}
+
+/** Give the texts of an order in traditional script. */
+export function inTraditional(vocabulary, settings) {
+  const written = (name) => [name, toTraditional(vocabulary, settings[name])];
+  return { ...settings, ...Object.fromEntries(["prompt", "acrostic", "mood"].map(written)) };
+}
+
+/** Find what is wrong: a text's key and its fields; null if nothing is. */
+export function findFault(vocabulary, settings) {
+  for (const name of ["prompt", "acrostic", "mood"]) {
+    const length = [...settings[name]].length;
+    if (length > MAX_PROMPT) return ["fault.tooLong", { length, most: MAX_PROMPT }];
+  }
+  if (!isSeed(settings.seed)) return ["fault.seed", {}];
+  // As they were typed: what is not known in one script is not known in the other.
+  for (const name of ["prompt", "acrostic", "mood"]) {
+    const typed = [...settings[name]];
+    const unknown = unknownOf(vocabulary, toTraditional(vocabulary, settings[name]));
+    const asTyped = typed.filter((one) => unknownOf(vocabulary, toTraditional(vocabulary, one)).length);
+    if (unknown.length) {
+      const shown = [...new Set(asTyped.length ? asTyped : unknown)];
+      const more = shown.length > MAX_SHOWN ? " …" : "";
+      return ["fault.unknown", { characters: shown.slice(0, MAX_SHOWN).join(" ") + more }];
+    }
+  }
+  return faultOf(inTraditional(vocabulary, settings), MAX_LENGTH);
+}
+
+/** The temperatures at which a poem is written, the one asked for among them. */
+export function temperaturesOf({ temperature, three }) {
+  const tidy = (value) => Math.round(Math.max(value, 0.1) * 100) / 100;
+  return three ? [temperature - 0.3, temperature, temperature + 0.3].map(tidy) : [temperature];
+}

@@ -1,0 +1,15 @@
+// The page's words. Every text is set as text, never as HTML.
+
+/** Give say(key, fields): a text of one language, its {fields} filled in. */
+export const makeSay = (texts) => (key, fields = {}) =>
+  texts[key].replace(/\{(\w+)\}/g, (_, name) => fields[name]);
+
+/** Put the words of `say` where the document asks for them. */
+export function label(root, say) {
+  const each = (name, set) => {
+    for (const node of root.querySelectorAll(`[data-${name}]`)) set(node, say(node.dataset[name]));
+  };
+  each("text", (node, text) => (node.textContent = text));
+  each("label", (node, text) => node.setAttribute("aria-label", text));
+  each("hint", (node, text) => (node.placeholder = text));
+}

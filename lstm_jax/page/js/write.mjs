@@ -1,0 +1,146 @@
+// The section where poems are written: the order, what is wrong with it, copying and sharing.
+
+import { fill, find } from "./dom.mjs";
+import { addStep, makePoems, relabelPoems, textOf } from "./poems.mjs";
+import { DEFAULTS, findFault, fromFragment, inTraditional, temperaturesOf, toFragment } from "./settings.mjs";
+
+const FORMS = ["5x4", "7x4", "5x8", "7x8"];
+const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
+
+/**
+ * Make the section. `page` has say, vocabulary, settings and worker; `watch(steps)` is told of
+ * each step of the poem at the temperature asked for.
+ */
+export function makeWrite(page, watch) {
+  let [poems, main, number, ready, seedIsNew] = [[], 0, 0, false, false];
+
+  const field = (name) => find(name);
+  const names = Object.keys(DEFAULTS);
+
+  function show(settings) {
+    for (const name of names) {
+      const input = field(name);
+      if (input.type === "checkbox") input.checked = settings[name];
+      else input.value = settings[name];
+    }
+    showValues();
+  }
+
+  function showValues() {
+    for (const name of ["temperature", "topP"])
+      find(`${name}-value`).textContent = Number(field(name).value).toFixed(2);
+  }
+
+  function readForm() {
+    const valueOf = (input) => {
+      if (input.type === "checkbox") return input.checked;
+      if (input.type === "range") return Number(input.value);
+      return input.type === "number" ? (input.value === "" ? NaN : Number(input.value)) : input.value;
+    };
+    page.settings = Object.fromEntries(names.map((name) => [name, valueOf(field(name))]));
+    showValues();
+    return check();
+  }
+
+  function check(note = "") {
+    const fault = findFault(page.vocabulary, page.settings);
+    find("fault").textContent = fault ? page.say(...fault) : note;
+    find("go").disabled = Boolean(fault);
+    return !fault;
+  }
+
+  function write() {
+    if (!ready) return;
+    const temperatures = temperaturesOf(page.settings);
+    main = temperatures.indexOf(page.settings.temperature);
+    poems = makePoems(page, temperatures);
+    find("others").textContent = page.say("write.hint");
+    number += 1;
+    const settings = inTraditional(page.vocabulary, page.settings);
+    const post = (slot) =>
+      page.worker.postMessage({
+        slot,
+        write: number,
+        gates: slot === main,
+        settings: { ...settings, temperature: temperatures[slot] },
+      });
+    // The one asked for first, for it is the one that is watched.
+    post(main);
+    poems.forEach((_, slot) => slot !== main && post(slot));
+    for (let slot = poems.length; slot < 3; slot++)
+      page.worker.postMessage({ slot, write: number, stop: true });
+  }
+
+  function hear({ slot, write: of, step, done }) {
+    if (of !== number || done) return;
+    addStep(page, poems[slot], step);
+    if (slot === main && step.states) watch(poems[main].steps.filter(({ states }) => states));
+  }
+
+  async function copy(text, said) {
+    try {
+      await navigator.clipboard.writeText(text);
+      find("status").textContent = page.say(said);
+    } catch {
+      find("status").textContent = page.say("write.uncopied");
+    }
+  }
+
+  function open() {
+    const { settings, refused } = fromFragment(location.hash);
+    page.settings = { ...DEFAULTS, seed: anySeed(), ...settings };
+    relabelForm();
+    show(page.settings);
+    return check(refused.length ? page.say("fault.link", { name: refused.join(", ") }) : "");
+  }
+
+  function relabelForm() {
+    const { form } = page.settings;
+    const all = form && !FORMS.includes(form) ? [...FORMS, form] : FORMS;
+    const named = all.map((one) => {
+      const [characters, lines] = one.split("x");
+      return [one, page.say("write.formName", { characters, lines })];
+    });
+    fill(field("form"), [["", page.say("write.free")], ...named]);
+    fill(field("acrosticBy"), ["line", "couplet"].map((by) => [by, page.say(`write.${by}`)]));
+  }
+
+  const order = find("order");
+  order.addEventListener("input", (event) => {
+    readForm();
+    if (event.target === field("simplified")) relabelPoems(page, poems);
+  });
+  order.addEventListener("change", (event) => {
+    if (event.target === field("seed")) seedIsNew = true;
+    if (readForm() && event.target !== field("simplified")) write();
+  });
+  order.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (!readForm()) return;
+    if (!seedIsNew) field("seed").value = anySeed();
+    seedIsNew = false;
+    readForm();
+    write();
+  });
+  find("copy").addEventListener("click", () => poems[main] && copy(textOf(page, poems[main]), "write.copied"));
+  find("share").addEventListener("click", () => {
+    history.replaceState(null, "", toFragment(page.settings));
+    copy(location.href, "write.shared");
+  });
+  window.addEventListener("hashchange", () => location.hash.includes("=") && open() && write());
+
+  return {
+    open,
+    hear,
+    start() {
+      ready = true;
+      find("status").textContent = "";
+      if (check(find("fault").textContent)) write();
+    },
+    relabel() {
+      relabelForm();
+      check();
+      relabelPoems(page, poems);
+    },
+  };
+}

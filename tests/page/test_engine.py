@@ -1,0 +1,176 @@
+"""What the page computes in JavaScript is what the package computes in JAX."""
+
+import json
+import shutil
+import subprocess
+from importlib import resources
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import lstm_jax
+from lstm_jax.models import storage
+from lstm_jax.models.storage import ModelError
+from lstm_jax.page.build import words
+from lstm_jax.text.filters import filter_logits
+from lstm_jax.text.forms import Order
+from lstm_jax.text.forms.plan import CHARACTERS, make_plan
+from lstm_jax.text.script import to_simplified, to_traditional
+
+NODE = shutil.which("node")
+pytestmark = pytest.mark.skipif(NODE is None, reason="there is no node to run the page's modules")
+
+POEMS = ["床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。", "春眠不覺曉，處處聞啼鳥。"]
+PLAIN = {"prompt": "", "mood": "", "seed": 0, "temperature": 0.8, "topP": 1.0}
+PLAIN |= {"form": "", "acrostic": "", "acrosticBy": "line"}
+
+
+def ask(question, **facts):
+    script = Path(__file__).with_name("engine.mjs")
+    answered = subprocess.run(
+        [NODE, str(script)],
+        input=json.dumps({"ask": question, **facts}),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert answered.returncode == 0, answered.stderr
+    return json.loads(answered.stdout)
+
+
+@pytest.fixture(scope="module")
+def poet():
+    return lstm_jax.load("tang")
+
+
+@pytest.fixture(scope="module")
+def held():
+    folder = storage.find("tang")
+    description = storage.describe("tang")
+    return {
+        "weights": str(folder / storage.WEIGHTS),
+        "config": description["config"],
+        "words": words(description["vocabulary"]),
+    }
+
+
+def test_logits_are_those_of_jax(poet, held):
+    for text, logits in zip(POEMS, ask("logits", texts=POEMS, **held), strict=True):
+        ids = np.concatenate([[poet.vocabulary.end_id], poet.encode(text)])[None]
+        _, wanted = poet.network(jnp.asarray(ids))
+        np.testing.assert_allclose(np.array(logits), wanted[0], atol=1e-4, rtol=0)
+
+
+def test_random_numbers_are_those_of_jax():
+    seeds, steps = [0, 7, 2**31 + 5, 2**32 - 1], [0, 1, 119]
+
+    def uniform(seed, step):
+        key = jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), 0), step)
+        return float(jax.random.uniform(key))
+
+    wanted = [[uniform(seed, step) for step in steps] for seed in seeds]
+    assert ask("uniforms", seeds=seeds, steps=steps) == wanted
+
+
+@pytest.mark.parametrize(
+    ("temperature", "top_p"), [(0.0, 1.0), (0.7, 1.0), (1.3, 0.9), (1.0, 0.3), (1.0, 1e-6)]
+)
+def test_masses_are_those_of_the_filters(temperature, top_p):
+    logits = np.random.default_rng(0).normal(size=300).astype(np.float32) * 3
+    logits[[5, 9, 40]] = logits.max()  # equals, among which the nucleus must choose
+    logits[100] = -np.inf
+    weights = filter_logits(logits, temperature=temperature, top_p=top_p)
+    given = [float(x) if np.isfinite(x) else None for x in logits]
+    masses = ask("masses", logits=given, temperature=temperature, topP=top_p)
+    np.testing.assert_allclose(masses, np.exp(weights), rtol=1e-5)
+
+
+WISHES = [
+    {"seed": 1},
+    {"seed": 7, "prompt": "春", "temperature": 1.0},
+    {"seed": 3, "prompt": "明月", "temperature": 0.6, "top_p": 0.8},
+    {"seed": 2**32 - 1, "temperature": 1.3, "top_p": 0.9},
+    {"seed": 4, "form": "5x4", "prompt": "白日依山盡"},
+    {"seed": 5, "form": "7x4", "acrostic": "春夏秋冬"},
+    {"seed": 6, "acrostic": "山水", "acrostic_by": "couplet", "mood": "秋雨孤舟"},
+]
+
+
+def settings_of(wishes):
+    named = {"top_p": "topP", "acrostic_by": "acrosticBy"}
+    return PLAIN | {named.get(name, name): value for name, value in wishes.items()}
+
+
+def test_the_same_seed_gives_the_same_poem(poet, held):
+    answer = ask("poems", settings=[settings_of(wishes) for wishes in WISHES], **held)
+    wanted = [poet.generate(wishes.get("prompt", ""), **_free(wishes))[0] for wishes in WISHES]
+    assert answer["poems"] == wanted
+    assert answer["rate"] > 20  # characters a second
+
+
+def _free(wishes):
+    return {name: value for name, value in wishes.items() if name != "prompt"}
+
+
+def test_characters_are_those_of_the_plan(poet):
+    plan = make_plan(Order(form="5x4"), poet.vocabulary)
+    symbols = ["", "", *poet.vocabulary.characters]
+    wanted = np.asarray(plan.classes[CHARACTERS]).tolist()
+    assert ask("characters", symbols=symbols) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wishes", "prompt", "fault"),
+    [
+        ({"form": "5x4"}, "白日依山盡，黃河", None),
+        ({"form": "0x4"}, "", "fault.form"),
+        ({"form": "<b>"}, "", "fault.form"),
+        ({"form": "30x30"}, "", "fault.long"),
+        ({"form": "5x4", "acrostic": "春夏秋冬日"}, "", "fault.heads"),
+        ({"form": "5x4", "acrostic": "春夏秋", "acrostic_by": "couplet"}, "", "fault.heads"),
+        ({"acrostic": "春，"}, "", "fault.head"),
+        ({"form": "5x1"}, "白日依山盡。黃", "fault.lines"),
+        ({"form": "5x4"}, "白日依山盡黃", "fault.line"),
+        ({"form": "5x4"}, "白日，", "fault.line"),
+        ({"acrostic": "春"}, "，", "fault.line"),
+        ({"form": "5x4", "acrostic": "春"}, "白日", "fault.begins"),
+    ],
+)
+def test_what_python_refuses_the_page_refuses(poet, wishes, prompt, fault):
+    order = settings_of({**wishes, "prompt": prompt})
+    assert ask("faults", orders=[order]) == [fault]
+    try:
+        for _ in poet.stream(prompt, chunk=1, **wishes):
+            break
+        refused = False
+    except ModelError:
+        refused = True
+    assert refused == (fault is not None)
+
+
+def test_scripts_are_converted_as_by_opencc(held):
+    texts = ["床前明月光", "白日依山尽，黄河入海流。", "白日依山盡，黃河入海流。", "<b>"]
+    wanted = [[to_traditional(text), to_simplified(text)] for text in texts]
+    assert ask("scripts", texts=texts, words=held["words"]) == wanted
+
+
+def test_forecasts_of_the_sine_are_those_of_jax():
+    with resources.as_file(resources.files("lstm_jax.page") / "sine") as folder:
+        stored = storage.load(folder)
+        weights = str(folder / storage.WEIGHTS)
+    values, turn = np.sin(np.arange(70) / 10).tolist(), 60
+    said = ask("sine", weights=weights, description=stored.description, values=values, turn=turn)
+    (mean,), (scale,) = (stored.description["scaler"][name] for name in ("mean", "scale"))
+    (low,), (high,) = (stored.description["target_scaler"][name] for name in ("mean", "scale"))
+    assert said[:50] == [None] * 50
+    read = list(values)
+    for at in range(50, 70):
+        window = (np.array(read[at - 50 : at], np.float32) - mean) / scale
+        wanted = float(stored.network(window[None, :, None])[0, 0, 0]) * high + low
+        assert said[at] == pytest.approx(wanted, abs=1e-5)
+        if at >= turn:
+            read[at] = wanted
+    np.testing.assert_allclose(said[50:], values[50:], atol=0.02)
