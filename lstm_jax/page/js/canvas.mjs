@@ -24,7 +24,7 @@ export const channels = (name) =>
 /** Draw axes with their ticks; give the scales x and y, and a way to draw a line. */
 export function chart(canvas, { xs: [left, right], ys: [low, high], xTicks, yTicks, yText }) {
   const { context, width, height } = fit(canvas);
-  const [start, end, top, bottom] = [48, width - 10, 10, height - 26];
+  const [start, end, top, bottom] = [48, width - 16, 10, height - 26];
   const x = (value) => start + ((value - left) / (right - left)) * (end - start);
   const y = (value) => bottom - ((value - low) / (high - low)) * (bottom - top);
   context.font = "12px system-ui, sans-serif";

@@ -12,7 +12,12 @@ import { makeWrite } from "./write.mjs";
 
 const { config, words, texts, decay, sine, worker } = self.PAGE;
 
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (one) => one.charCodeAt(0)).buffer;
+function bytesOf(base64) {
+  const text = atob(base64);
+  const bytes = new Uint8Array(text.length);
+  for (let at = 0; at < text.length; at++) bytes[at] = text.charCodeAt(at);
+  return bytes.buffer;
+}
 
 const page = {
   language: navigator.language.startsWith("zh") ? "zh" : "en",

@@ -13,7 +13,9 @@ const STEPS = 500;
 export function makeWhy(page) {
   const { lags, curves } = page.decay;
   const tens = (ln) => ln / Math.LN10;
-  const written = (ln) => tens(ln).toFixed(1).replace("-", "−");
+  const raised = (power) => `10${String(power).replace(/./g, (one) => RAISED[one])}`;
+  const written = (ln) =>
+    Math.abs(tens(ln)) < 3 ? Math.exp(ln).toPrecision(2) : raised(Math.round(tens(ln)));
   let plane = null;
   find("lag").max = lags.length - 1;
   find("lag").value = lags.indexOf(200);
@@ -26,7 +28,7 @@ export function makeWhy(page) {
       ys: [-50, 50],
       xTicks: [0, 100, 200, 300, 400, 500],
       yTicks: [-40, -20, 0, 20, 40],
-      yText: (tick) => `10${String(tick).replace(/./g, (one) => RAISED[one])}`,
+      yText: raised,
     });
     const points = (values) => values.map((ln, index) => [lags[index], tens(ln)]);
     plane.line([[lags[at], -60], [lags[at], 60]], "soft", { width: 1 });
@@ -59,7 +61,7 @@ export function makeWhy(page) {
     line(Array.from({ length: STEPS + 1 }, (_, t) => [t, f ** t]), "blue", { width: 2.5 });
     const left = (steps) => {
       const share = f ** steps;
-      return share >= 0.001 || share === 0 ? `${(100 * share).toFixed(1)}%` : `${(100 * share).toExponential(0)}%`;
+      return share < 1e-5 ? "< 0.001%" : `${(100 * share).toFixed(share < 0.001 ? 3 : 1)}%`;
     };
     const half = Math.log(0.5) / Math.log(f);
     const steps = f < 1 ? page.say("why.steps", { steps: half.toFixed(half < 10 ? 1 : 0) }) : page.say("why.never");

@@ -72,7 +72,8 @@ export function makeWrite(page, watch) {
   }
 
   function hear({ slot, write: of, step, done }) {
-    if (of !== number || done) return;
+    if (of !== number) return;
+    if (done) return poems[slot].verse.classList.add("whole");
     addStep(page, poems[slot], step);
     if (slot === main && step.states) watch(poems[main].steps.filter(({ states }) => states));
   }
