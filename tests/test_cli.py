@@ -17,6 +17,7 @@ from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.page.command import PageOptions
 from lstm_jax.text import command as sampling
 from lstm_jax.text import verse
 from lstm_jax.text.forms import Order
@@ -659,6 +660,7 @@ def test_the_commands(call):
         ("sample", [None, *fields(Order)]),
         ("evaluate", fields(EvaluateOptions)),
         ("data", fields(sets.DataOptions)),
+        ("page", fields(PageOptions)),
     ],
 )
 def test_help_lists_the_options(command, options, call):

@@ -2,14 +2,24 @@
 //   {weights: path, config, words, ask: "logits" | "poems" | "uniforms" | "sine" | "classes" | ...}
 
 import { readFileSync } from "node:fs";
-import { initialState, makeCharLM, nextLogits, readCharacter } from "../../lstm_jax/page/js/char_lm.mjs";
+import {
+  initialState,
+  makeCharLM,
+  nextLogits,
+  readCharacter,
+} from "../../lstm_jax/page/js/char_lm.mjs";
 import { massesOf } from "../../lstm_jax/page/js/filters.mjs";
 import { makeForecaster, roll } from "../../lstm_jax/page/js/forecast.mjs";
 import { faultOf, isCharacter } from "../../lstm_jax/page/js/forms.mjs";
 import { write } from "../../lstm_jax/page/js/poet.mjs";
 import { readSafetensors } from "../../lstm_jax/page/js/safetensors.mjs";
 import { foldIn, makeKey, uniform } from "../../lstm_jax/page/js/threefry.mjs";
-import { encode, makeVocabulary, toSimplified, toTraditional } from "../../lstm_jax/page/js/vocabulary.mjs";
+import {
+  encode,
+  makeVocabulary,
+  toSimplified,
+  toTraditional,
+} from "../../lstm_jax/page/js/vocabulary.mjs";
 
 const question = JSON.parse(readFileSync(0, "utf-8"));
 const floats = (values) => Array.from(values, (value) => (Number.isFinite(value) ? value : null));
@@ -44,14 +54,21 @@ const ANSWERS = {
   uniforms: ({ seeds, steps }) =>
     seeds.map((seed) => steps.map((step) => uniform(foldIn(foldIn(makeKey(seed), 0), step)))),
   masses: ({ logits, temperature, topP }) =>
-    floats(massesOf(Float32Array.from(logits, (x) => x ?? -Infinity), temperature, topP)),
+    floats(
+      massesOf(
+        Float32Array.from(logits, (x) => x ?? -Infinity),
+        temperature,
+        topP,
+      ),
+    ),
   characters: ({ symbols }) => symbols.map(isCharacter),
   faults: ({ orders }) => orders.map((order) => faultOf(order, 120)?.[0] ?? null),
   scripts({ words, texts }) {
     const vocabulary = makeVocabulary(words);
     return texts.map((text) => [toTraditional(vocabulary, text), toSimplified(vocabulary, text)]);
   },
-  sine: ({ description, values, turn }) => roll(makeForecaster(tensors(), description), values, turn),
+  sine: ({ description, values, turn }) =>
+    roll(makeForecaster(tensors(), description), values, turn),
 };
 
 process.stdout.write(JSON.stringify(ANSWERS[question.ask](question)));

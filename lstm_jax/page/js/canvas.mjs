@@ -31,7 +31,10 @@ export function chart(canvas, { xs: [left, right], ys: [low, high], xTicks, yTic
   context.textBaseline = "middle";
   context.lineWidth = 1;
   for (const tick of yTicks) {
-    stroke(context, colour("line"), [[start, y(tick)], [end, y(tick)]]);
+    stroke(context, colour("line"), [
+      [start, y(tick)],
+      [end, y(tick)],
+    ]);
     context.fillStyle = colour("soft");
     context.textAlign = "right";
     context.fillText(yText(tick), start - 8, y(tick));
@@ -45,7 +48,11 @@ export function chart(canvas, { xs: [left, right], ys: [low, high], xTicks, yTic
     context.clip();
     context.lineWidth = thick;
     context.setLineDash(dash);
-    stroke(context, colour(name), points.map(([a, b]) => [x(a), y(b)]));
+    stroke(
+      context,
+      colour(name),
+      points.map(([a, b]) => [x(a), y(b)]),
+    );
     context.restore();
   };
   const dot = (a, b, name) => {

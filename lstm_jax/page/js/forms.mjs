@@ -78,7 +78,9 @@ export function faultOf({ form, acrostic, acrosticBy, prompt }, most) {
   if (strange) return ["fault.head", { character: strange }];
   if (shape && (heads.length - 1) * step >= shape.lines) return ["fault.heads", { form }];
   const lines = shape ? shape.lines : heads.length * step;
-  return lines ? promptFault(prompt, shape, lines, new Map(heads.map((h, n) => [n * step, h]))) : null;
+  return lines
+    ? promptFault(prompt, shape, lines, new Map(heads.map((h, n) => [n * step, h])))
+    : null;
 }
 
 function promptFault(prompt, shape, lines, heads) {

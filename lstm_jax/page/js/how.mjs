@@ -20,8 +20,19 @@ const before = (text) => under(text, letter("t"), sign("−"), maths("mn", "1"))
 function gate(name, squeeze) {
   const of = (text) => under(text, letter(name));
   return [
-    now(name), sign("="), letter(squeeze), sign("("), of("W"), sign("["), before("h"), sign(","),
-    now("x"), sign("]"), sign("+"), of("b"), sign(")"),
+    now(name),
+    sign("="),
+    letter(squeeze),
+    sign("("),
+    of("W"),
+    sign("["),
+    before("h"),
+    sign(","),
+    now("x"),
+    sign("]"),
+    sign("+"),
+    of("b"),
+    sign(")"),
   ];
 }
 
@@ -31,9 +42,26 @@ const EQUATIONS = {
   g: () => gate("g", "tanh"),
   o: () => gate("o", "σ"),
   c: () => [
-    now("c"), sign("="), now("f"), sign("⊙"), before("c"), sign("+"), now("i"), sign("⊙"), now("g"),
+    now("c"),
+    sign("="),
+    now("f"),
+    sign("⊙"),
+    before("c"),
+    sign("+"),
+    now("i"),
+    sign("⊙"),
+    now("g"),
   ],
-  h: () => [now("h"), sign("="), now("o"), sign("⊙"), letter("tanh"), sign("("), now("c"), sign(")")],
+  h: () => [
+    now("h"),
+    sign("="),
+    now("o"),
+    sign("⊙"),
+    letter("tanh"),
+    sign("("),
+    now("c"),
+    sign(")"),
+  ],
 };
 
 export function showEquations() {

@@ -58,5 +58,8 @@ function likeliest(masses, id) {
     if (best.length > SHOWN) best.pop();
   });
   const shown = best.filter((other) => masses[other] > 0);
-  return { chance: masses[id] / whole, others: shown.map((other) => [other, masses[other] / whole]) };
+  return {
+    chance: masses[id] / whole,
+    others: shown.map((other) => [other, masses[other] / whole]),
+  };
 }

@@ -82,7 +82,9 @@ export function findFault(vocabulary, settings) {
   for (const name of ["prompt", "acrostic", "mood"]) {
     const typed = [...settings[name]];
     const unknown = unknownOf(vocabulary, toTraditional(vocabulary, settings[name]));
-    const asTyped = typed.filter((one) => unknownOf(vocabulary, toTraditional(vocabulary, one)).length);
+    const asTyped = typed.filter(
+      (one) => unknownOf(vocabulary, toTraditional(vocabulary, one)).length,
+    );
     if (unknown.length) {
       const shown = [...new Set(asTyped.length ? asTyped : unknown)];
       const more = shown.length > MAX_SHOWN ? " …" : "";

@@ -28,12 +28,27 @@ export function makeSine(page, bytes, description) {
       yText: (tick) => String(tick).replace("-", "−"),
     });
     const points = (from, to) => said.slice(from, to).map((value, at) => [from + at, value]);
-    plane.line([[turn, -2], [turn, 2]], "soft", { width: 1.5 });
+    plane.line(
+      [
+        [turn, -2],
+        [turn, 2],
+      ],
+      "soft",
+      { width: 1.5 },
+    );
     plane.line(points(model.window, turn), "blue", { width: 4 });
     plane.line(points(turn, WHOLE), "accent", { width: 4 });
-    plane.line(WAVE.map((value, at) => [at, value]), "ink", { width: 1 });
-    const worst = (from, to) => Math.max(0, ...points(from, to).map(([at, value]) => Math.abs(value - WAVE[at])));
-    const fields = { before: worst(model.window, turn).toFixed(4), after: worst(turn, WHOLE).toFixed(4) };
+    plane.line(
+      WAVE.map((value, at) => [at, value]),
+      "ink",
+      { width: 1 },
+    );
+    const worst = (from, to) =>
+      Math.max(0, ...points(from, to).map(([at, value]) => Math.abs(value - WAVE[at])));
+    const fields = {
+      before: worst(model.window, turn).toFixed(4),
+      after: worst(turn, WHOLE).toFixed(4),
+    };
     slider.setAttribute("aria-valuetext", String(turn));
     find("turn-value").textContent = turn;
     find("error").textContent = page.say("sine.error", fields);

@@ -1,8 +1,10 @@
 // The page's words. Every text is set as text, never as HTML.
 
 /** Give say(key, fields): a text of one language, its {fields} filled in. */
-export const makeSay = (texts) => (key, fields = {}) =>
-  texts[key].replace(/\{(\w+)\}/g, (_, name) => fields[name]);
+export const makeSay =
+  (texts) =>
+  (key, fields = {}) =>
+    texts[key].replace(/\{(\w+)\}/g, (_, name) => fields[name]);
 
 /** Put the words of `say` where the document asks for them. */
 export function label(root, say) {

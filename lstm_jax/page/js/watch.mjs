@@ -16,7 +16,7 @@ const PACE = 180; // milliseconds a character, when it plays
 
 export function makeWatch(page) {
   let [steps, now, playing] = [[], 0, null];
-  const sums = []; // of the forget gates of each layer, over all that was read since the page opened
+  const sums = []; // of each layer's forget gates, over all that was read since the page opened
   const panels = PANELS.map(([name, hue]) => {
     const [title, mean, canvas] = [make("b"), make("span"), make("canvas")];
     canvas.setAttribute("role", "img");
@@ -67,7 +67,10 @@ export function makeWatch(page) {
 
   function relabel() {
     for (const { name, title } of panels) title.textContent = page.say(`watch.${name}`);
-    const layers = page.layers.map((_, at) => [at, page.say("watch.layerName", { number: at + 1 })]);
+    const layers = page.layers.map((_, at) => [
+      at,
+      page.say("watch.layerName", { number: at + 1 }),
+    ]);
     fill(find("layer"), layers);
     find("play").textContent = page.say(playing ? "watch.pause" : "watch.play");
     draw();

@@ -31,7 +31,14 @@ export function makeWhy(page) {
       yText: raised,
     });
     const points = (values) => values.map((ln, index) => [lags[index], tens(ln)]);
-    plane.line([[lags[at], -60], [lags[at], 60]], "soft", { width: 1 });
+    plane.line(
+      [
+        [lags[at], -60],
+        [lags[at], 60],
+      ],
+      "soft",
+      { width: 1 },
+    );
     for (const [, key, hue] of CURVES) {
       plane.line(points(stage[key].bound), hue, { width: 1.5, dash: [6, 5] });
       plane.line(points(stage[key].truth), hue, { width: 2.5 });
@@ -41,7 +48,11 @@ export function makeWhy(page) {
     find("norms").replaceChildren(
       ...CURVES.map(([name, key, hue]) => {
         const { truth, bound } = stage[key];
-        const fields = { name: page.say(`why.${name}`), truth: written(truth[at]), bound: written(bound[at]) };
+        const fields = {
+          name: page.say(`why.${name}`),
+          truth: written(truth[at]),
+          bound: written(bound[at]),
+        };
         const swatch = make("span", { className: `swatch ${hue}` });
         return make("div", {}, swatch, page.say("why.norms", fields));
       }),
@@ -58,15 +69,27 @@ export function makeWhy(page) {
       yTicks: [0, 0.25, 0.5, 0.75, 1],
       yText: String,
     });
-    line(Array.from({ length: STEPS + 1 }, (_, t) => [t, f ** t]), "blue", { width: 2.5 });
+    line(
+      Array.from({ length: STEPS + 1 }, (_, t) => [t, f ** t]),
+      "blue",
+      { width: 2.5 },
+    );
     const left = (steps) => {
       const share = f ** steps;
       return share < 1e-5 ? "< 0.001%" : `${(100 * share).toFixed(share < 0.001 ? 3 : 1)}%`;
     };
     const half = Math.log(0.5) / Math.log(f);
-    const steps = f < 1 ? page.say("why.steps", { steps: half.toFixed(half < 10 ? 1 : 0) }) : page.say("why.never");
+    const steps =
+      f < 1
+        ? page.say("why.steps", { steps: half.toFixed(half < 10 ? 1 : 0) })
+        : page.say("why.never");
     find("f-value").textContent = f.toFixed(3);
-    find("kept").textContent = page.say("why.kept", { ten: left(10), hundred: left(100), most: left(500), half: steps });
+    find("kept").textContent = page.say("why.kept", {
+      ten: left(10),
+      hundred: left(100),
+      most: left(500),
+      half: steps,
+    });
     find("product").setAttribute("aria-label", page.say("why.curve"));
   }
 
@@ -87,10 +110,15 @@ export function makeWhy(page) {
   return {
     draw,
     relabel() {
-      fill(find("stage"), Object.keys(curves).map((stage) => [stage, page.say(`why.${stage}`)]));
+      fill(
+        find("stage"),
+        Object.keys(curves).map((stage) => [stage, page.say(`why.${stage}`)]),
+      );
       draw();
     },
   };
 }
 
-const RAISED = Object.fromEntries([..."0123456789-"].map((one, at) => [one, [..."⁰¹²³⁴⁵⁶⁷⁸⁹⁻"][at]]));
+const RAISED = Object.fromEntries(
+  [..."0123456789-"].map((one, at) => [one, [..."⁰¹²³⁴⁵⁶⁷⁸⁹⁻"][at]]),
+);

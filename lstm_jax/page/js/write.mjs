@@ -2,7 +2,14 @@
 
 import { fill, find } from "./dom.mjs";
 import { addStep, makePoems, relabelPoems, textOf } from "./poems.mjs";
-import { DEFAULTS, findFault, fromFragment, inTraditional, temperaturesOf, toFragment } from "./settings.mjs";
+import {
+  DEFAULTS,
+  findFault,
+  fromFragment,
+  inTraditional,
+  temperaturesOf,
+  toFragment,
+} from "./settings.mjs";
 
 const FORMS = ["5x4", "7x4", "5x8", "7x8"];
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
@@ -35,7 +42,11 @@ export function makeWrite(page, watch) {
     const valueOf = (input) => {
       if (input.type === "checkbox") return input.checked;
       if (input.type === "range") return Number(input.value);
-      return input.type === "number" ? (input.value === "" ? NaN : Number(input.value)) : input.value;
+      return input.type === "number"
+        ? input.value === ""
+          ? NaN
+          : Number(input.value)
+        : input.value;
     };
     page.settings = Object.fromEntries(names.map((name) => [name, valueOf(field(name))]));
     showValues();
@@ -103,7 +114,10 @@ export function makeWrite(page, watch) {
       return [one, page.say("write.formName", { characters, lines })];
     });
     fill(field("form"), [["", page.say("write.free")], ...named]);
-    fill(field("acrosticBy"), ["line", "couplet"].map((by) => [by, page.say(`write.${by}`)]));
+    fill(
+      field("acrosticBy"),
+      ["line", "couplet"].map((by) => [by, page.say(`write.${by}`)]),
+    );
   }
 
   const order = find("order");
@@ -123,7 +137,10 @@ export function makeWrite(page, watch) {
     readForm();
     write();
   });
-  find("copy").addEventListener("click", () => poems[main] && copy(textOf(page, poems[main]), "write.copied"));
+  find("copy").addEventListener(
+    "click",
+    () => poems[main] && copy(textOf(page, poems[main]), "write.copied"),
+  );
   find("share").addEventListener("click", () => {
     history.replaceState(null, "", toFragment(page.settings));
     copy(location.href, "write.shared");
