@@ -124,7 +124,12 @@ function drawPanel(page, { name, hue, mean, canvas }, steps, now, layer, order) 
   context.strokeRect(now * column + 0.75, 0.75, column - 1.5, height - 1.5);
   const all = steps[now].states[layer][name];
   const average = all.reduce((sum, value) => sum + value, 0) / all.length;
-  mean.textContent = page.say("watch.mean", { mean: average.toFixed(2) });
+  mean.textContent = page.say("watch.mean", {
+    mean: average
+      .toFixed(2)
+      .replace(/^-0.00$/, "0.00")
+      .replace("-", "−"),
+  });
   canvas.setAttribute("aria-label", `${page.say(`watch.${name}`)}, ${mean.textContent}`);
 }
 
