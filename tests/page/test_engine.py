@@ -111,6 +111,30 @@ def test_the_same_seed_gives_the_same_poem(poet, held):
     assert answer["rate"] > 20  # characters a second
 
 
+@pytest.mark.slow
+def test_fifty_poems_and_their_logits(poet, held):
+    kinds = (
+        ("", 0.8, 1.0),
+        ("春", 1.0, 1.0),
+        ("明月", 0.6, 0.9),
+        ("山中", 1.2, 0.95),
+        ("江", 0.8, 1.0),
+    )
+    names = ("prompt", "temperature", "top_p")
+    wishes = [
+        {"seed": seed, **dict(zip(names, kind, strict=True))}
+        for seed in range(10)
+        for kind in kinds
+    ]
+    poems = ask("poems", settings=[settings_of(one) for one in wishes], **held)["poems"]
+    assert poems == [poet.generate(one["prompt"], **_free(one))[0] for one in wishes]
+    for poem in poems:
+        [logits] = ask("logits", texts=[poem], **held)
+        ids = np.concatenate([[poet.vocabulary.end_id], poet.encode(poem)])[None]
+        _, wanted = poet.network(jnp.asarray(ids))
+        np.testing.assert_allclose(np.array(logits), wanted[0], atol=1e-4, rtol=0)
+
+
 def _free(wishes):
     return {name: value for name, value in wishes.items() if name != "prompt"}
 
