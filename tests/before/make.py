@@ -1,14 +1,14 @@
 """Make the stopped runs of this version in tests/before/own, and what they go on to log.
 
-    python tests/before/make.py
+    python tests/before/make.py /runs
 
-Run it once, before a release, into a folder of its own name: what is there stays, so that later
-versions are held to it.
+Run it once, before a release: what is there stays, so that later versions are held to it. The runs
+are made in the folder that is given, whose path stands in their files, and then copied.
 """
 
 import json
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -38,18 +38,18 @@ def logged(folder: Path) -> list[dict[str, float]]:
     ]
 
 
-def main() -> None:
+def main(there: Path) -> None:
     expected = {}
-    with tempfile.TemporaryDirectory() as there:
-        data = Path(there) / "data"
-        data.mkdir()
-        for problem, words in commands(data).items():
-            stopped, whole = HERE / problem, Path(there) / problem
-            run(*words, "--keep", "1", "--out", str(whole))
-            run(*words, "--keep", "1", "--out", str(stopped), "--max-steps", str(STOP))
-            expected[problem] = logged(whole)
+    data = there / "data"
+    data.mkdir(parents=True)
+    for problem, words in commands(data).items():
+        stopped, whole = there / problem, there / f"{problem}-whole"
+        run(*words, "--keep", "1", "--out", str(whole))
+        run(*words, "--keep", "1", "--out", str(stopped), "--max-steps", str(STOP))
+        shutil.copytree(stopped, HERE / problem)
+        expected[problem] = logged(whole)
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(Path(sys.argv[1]))
