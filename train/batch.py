@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-import jax
 import numpy as np
 from jax import Array
 
@@ -37,13 +36,13 @@ class Epoch:
     """`size` batches, each made by `make(index)` when it is asked for.
 
     Where several processes train together, each needs only some of the rows. An epoch that can
-    read those alone has `rows`, how many there are in every batch, and `make_part(index, rows)`.
+    read those alone has `rows`, how many there are in every batch, and `part(index, rows)`.
     """
 
     size: int
     make: Callable[[int], Batch[np.ndarray]]
     rows: int | None = None
-    make_part: Callable[[int, slice], Batch[np.ndarray]] | None = None
+    part: Callable[[int, slice], Batch[np.ndarray]] | None = None
 
     def __len__(self) -> int:
         return self.size
@@ -52,22 +51,6 @@ class Epoch:
         if not 0 <= index < self.size:
             raise IndexError(f"batch {index} of {self.size}")
         return self.make(index)
-
-    def part(self, index: int, rows: slice) -> Batch[np.ndarray]:
-        """Give some rows of a batch.
-
-        Args:
-            index: of the batch.
-            rows: a slice with a step of 1.
-
-        Raises:
-            IndexError: there is no such batch.
-        """
-        if self.make_part is None:
-            return jax.tree.map(lambda array: array[rows], self[index])
-        if not 0 <= index < self.size:
-            raise IndexError(f"batch {index} of {self.size}")
-        return self.make_part(index, rows)
 
     def __iter__(self) -> Iterator[Batch[np.ndarray]]:
         return map(self.make, range(self.size))

@@ -35,10 +35,9 @@ def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
     Raises:
         ConfigError: a value that cannot be.
         DataError: data that is missing, altered, or cannot be learned from.
-        PeerError: one of the processes that train together is gone.
     """
     check(config)
-    with processes.noticing(), processes.first_before_others():
+    with processes.first_before_others():
         look = problem_of(config).look(config, given)
     if look.saw or look.chose:
         console.print(look.say(), soft_wrap=True)
@@ -72,14 +71,13 @@ def train(
         ConfigError, LockedError: a folder that cannot be used, as `prepare` says; other data than
             the first of several processes has.
         DivergedError: the loss is no finite number any more.
-        DataError, CheckpointError, PeerError: one line each.
+        DataError, CheckpointError: one line each.
     """
-    with processes.noticing():
-        if processes.is_first():
-            loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
-        mine = json.dumps(to_dict(look.config))
-        if processes.tell(mine) != mine:
-            raise ConfigError("this process has other data or another command than the first")
+    if processes.is_first():
+        loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
+    mine = json.dumps(to_dict(look.config))
+    if processes.tell(mine) != mine:
+        raise ConfigError("this process has other data or another command than the first")
     return loop.train(
         look.config, folder, task=look.task, facts=facts, console=console, devices=devices
     )

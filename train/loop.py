@@ -81,25 +81,23 @@ def train(
             any more is saved elsewhere first, and the error says where.
         DivergedError: the loss is no finite number any more; the latest checkpoint is sound.
         LockedError: another process trains in the folder.
-        PeerError: one of the processes that train together is gone.
     """
     console = quiet_where_nobody_listens(console or Console())
     task = task or problems.make_task(config)
     devices = devices or make_devices()
-    with processes.noticing():
-        if not processes.is_first():
-            return _train(config, folder, task, facts or {}, Console(quiet=True), devices)
-        try:
-            with lock.held(folder) as before:
-                if before:
-                    console.print(f"{before}, ended without letting go of {folder}", soft_wrap=True)
-                if problems.load(folder / CONFIG) != config:
-                    raise ConfigError(
-                        f"{folder} was given to another run meanwhile: give another --out"
-                    )
-                return _train(config, folder, task, facts or {}, console, devices)
-        except OSError as error:
-            raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
+    if not processes.is_first():
+        return _train(config, folder, task, facts or {}, Console(quiet=True), devices)
+    try:
+        with lock.held(folder) as before:
+            if before:
+                console.print(f"{before}, ended without letting go of {folder}", soft_wrap=True)
+            if problems.load(folder / CONFIG) != config:
+                raise ConfigError(
+                    f"{folder} was given to another run meanwhile: give another --out"
+                )
+            return _train(config, folder, task, facts or {}, console, devices)
+    except OSError as error:
+        raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
 
 
 def _train(

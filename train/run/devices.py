@@ -119,7 +119,7 @@ class Devices:
         """
         if self.mesh.size == 1:
             return epoch[index]  # which `jax.jit` puts where it belongs at less cost
-        if not self.several or epoch.rows is None:
+        if not self.several or epoch.rows is None or epoch.part is None:
             batch = epoch[index]
             split = len(batch.inputs) % self.mesh.shape[DATA] == 0
             return jax.tree.map(

@@ -45,6 +45,7 @@ def joined(coordinator: str | None, processes: int | None, process: int | None) 
 
     Raises:
         ConfigError: an address or numbers that cannot be, or processes that did not come.
+        PeerError: one of the others is gone.
     """
     # Its handler of SIGTERM would take the place of ours.
     jax.config.update("jax_enable_preemption_service", False)
@@ -62,8 +63,9 @@ def joined(coordinator: str | None, processes: int | None, process: int | None) 
             "--processes N and --process I, from 0 to N - 1, to each of them"
         ) from None
     try:
-        tell(None)  # so that from here on each notices when another goes away
-        yield
+        with _noticing():
+            tell(None)  # so that from here on each notices when another goes away
+            yield
     except BaseException as error:
         code = error.code if isinstance(error, SystemExit | UserError) else 1
         if not _is_of_all(code):
@@ -144,7 +146,7 @@ def make_asked(stopped: Sequence[object]) -> Callable[[], bool]:
 
 
 @contextmanager
-def noticing() -> Iterator[None]:
+def _noticing() -> Iterator[None]:
     """Say in a line that another process is gone, where that is why the block ends.
 
     Raises:

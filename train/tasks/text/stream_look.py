@@ -47,9 +47,9 @@ def look_at_stream(config: TextConfig, chose: tuple[Choice, ...]) -> Look[TextCo
     sizes = {choice.field: choice for choice in choose_sizes(counts.total, config.unit)}
     passes = sizes.pop("epochs")
     config, sized = choose(config, sizes.values())
-    parts = make_stream_task(config, prepared).parts
-    config, last = choose(config, [_choose_epochs(passes, parts)])
     task = make_stream_task(config, prepared)
+    config, last = choose(config, [_choose_epochs(passes, task.parts)])
+    task = replace(task, config=config)
     saw = tuple(_describe(paths, size, counts, task))
     return Look(config, task, saw, (*chose, *held, *counted, *sized, *last))
 
