@@ -1,5 +1,5 @@
-"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | export | page | data |
-doctor`.
+"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | export | page | native |
+data | doctor`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once. A new command is a function with `@command`.
@@ -238,6 +238,16 @@ def page(arguments: list[str]) -> None:
     from lstm_jax.page.command import PageOptions, run
 
     run(parse(PageOptions, arguments, f"{PROGRAM} page", description=page.__doc__))
+
+
+@command
+def native(arguments: list[str]) -> None:
+    """Compile the native engine, which runs LSTMs faster on this machine's CPU."""
+    from lstm_jax.engines.native.command import NativeOptions, run
+
+    options = parse(NativeOptions, arguments, f"{PROGRAM} native", description=native.__doc__)
+    figures, said = run(options)
+    _print(figures, said, as_json=options.json)
 
 
 @command

@@ -12,10 +12,17 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
+from platformdirs import user_cache_path
 from safetensors.numpy import save
 
+CACHE_VARIABLE = "LSTM_JAX_CACHE"
 MOST_NAMES = 10_000_000  # bytes of the names and shapes in a safetensors file
 MOST_ARRAYS = 10_000  # of a model: hundreds of layers, and still read in a moment
+
+
+def cache() -> Path:
+    """Return the folder of everything that can be downloaded, or made, again."""
+    return Path(os.environ.get(CACHE_VARIABLE) or user_cache_path("lstm_jax")).expanduser()
 
 
 def write_whole(path: Path, content: bytes | str) -> None:

@@ -28,6 +28,7 @@ from lstm_jax.cells import (
 )
 from lstm_jax.engines import choose, cudnn, fused
 from lstm_jax.engines.choose import Explanation, Implementation, RunOptions
+from lstm_jax.engines.native import engine as native
 from lstm_jax.gated import GRUParams, GRUState, MGUParams
 from lstm_jax.named import bind, known
 from lstm_jax.recurrence import initial_like, scan
@@ -247,6 +248,8 @@ def dispatch(
     known = {name: value for name, value in options.items() if name not in ("emit", "per_row")}
     if chosen == "fused":
         return fused.run(cell, params, xs, state, **known)  # type: ignore[arg-type]
+    if chosen == "native":
+        return fused.run(cell, params, xs, state, loop=native.scan, **known)  # type: ignore[arg-type]
     taken = {name: known[name] for name in ("lengths", "reverse") if name in known}
     return cudnn.lstm(params, xs, state, **taken)  # type: ignore[arg-type]
 

@@ -20,7 +20,9 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 ORDER = """
 lstm_jax: errors arguments files promotion trees named padding remat cells gated initializers conv
 lstm_jax: recurrence regularize
-lstm_jax.engines: - fused cudnn choose
+lstm_jax.engines: - fused twins cudnn
+lstm_jax.engines.native: library rows engine check compiler - command
+lstm_jax.engines: choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
 lstm_jax.diagnostics: jacobians paths health -
@@ -241,8 +243,8 @@ def test_recipes_import_configurations_only(name):
 
 
 def test_the_library_imports_its_own_dependencies_only():
-    known = {"jax", "flax", "numpy", "safetensors", "tyro", "rich", "opencc", "lstm_jax"}
-    known |= {"matplotlib"} | sys.stdlib_module_names
+    known = {"jax", "jaxlib", "flax", "numpy", "safetensors", "tyro", "rich", "opencc", "lstm_jax"}
+    known |= {"matplotlib", "platformdirs"} | sys.stdlib_module_names
     training = known | {"optax", "orbax", "pooch", "librosa", "soundfile", "narwhals"}
     training |= {"grain", "array_record"}
     exchange = known | {"onnx", "google"}  # whose protobuf has the error of a damaged file

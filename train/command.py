@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from typing import Literal
 from rich.console import Console
 
 from lstm_jax.arguments import PROGRAM, to_go_on
+from lstm_jax.engines import native
+from lstm_jax.engines.native import library
 from lstm_jax.models.storage import RUNS
 from lstm_jax.train import fitting
 from lstm_jax.train.config import TrainConfig
@@ -46,6 +49,9 @@ class RunOptions:
     """How many processes train together; found likewise."""
     process: int | None = None
     """The number of this one, from 0; found likewise."""
+    engine: Literal["native", "fused"] | None = None
+    """What runs LSTMs on a CPU: native is compiled once, if need be, and must be there; fused is
+    JAX alone. Without the option native is taken where it can be had."""
 
 
 def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[str]) -> None:
@@ -62,6 +68,7 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
         SystemExit: with 128 and the signal's number, where one stopped the run.
     """
     folder = options.out or RUNS / recipe
+    _choose_engine(options.engine)
     with spread(
         options.mesh, distributed=options.distributed, coordinator=options.coordinator,
         count=options.processes, process=options.process,
@@ -87,3 +94,14 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
     console.print(said, soft_wrap=True)
     if result.signal is not None:
         sys.exit(128 + result.signal)  # so that `train && evaluate` does not go on
+
+
+def _choose_engine(engine: str | None) -> None:
+    """See to it that the engine which was asked for is the one that every layer will take."""
+    if engine == "fused":
+        os.environ[library.VARIABLE] = "0"
+        library.forget()
+    elif engine == "native":
+        native.build()
+    else:
+        native.build_once(lambda line: print(line, file=sys.stderr))

@@ -13,11 +13,12 @@ import jax.numpy as jnp
 from lstm_jax.cells import Cell, P, S, X
 from lstm_jax.engines import fused
 from lstm_jax.engines.fused import Plan
+from lstm_jax.engines.native import library
 from lstm_jax.recurrence import Emit, ScanOptions, hidden
 from lstm_jax.trees import Tree
 
-Implementation: TypeAlias = Literal["scan", "fused", "cudnn"]
-IMPLEMENTATIONS: tuple[Implementation, ...] = ("scan", "fused", "cudnn")
+Implementation: TypeAlias = Literal["scan", "fused", "native", "cudnn"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = ("scan", "fused", "native", "cudnn")
 
 
 class RunOptions(ScanOptions, total=False):
@@ -72,7 +73,7 @@ def choose(
     """
     check_known(implementation)
     if implementation is None:
-        return best(cell, params, xs, options)
+        return best(cell, params, xs, state, options)
     found = obstacle(implementation, cell, params, xs, state, options)
     if found:
         raise ValueError(f'{found}; use implementation="scan"')
@@ -105,18 +106,21 @@ def obstacle(
     found: dict[str, Iterator[str]] = {
         "scan": iter(()),
         "fused": _of_fused(cell, params, options),
+        "native": _of_native(cell, params, xs, state, options),
         "cudnn": _of_cudnn(cell, params, xs, state, options),
     }
     return next(found[implementation], None)
 
 
-def best(cell: Cell[P, S, X], params: P, xs: Tree, options: RunOptions) -> Implementation:
+def best(cell: Cell[P, S, X], params: P, xs: Tree, state: S, options: RunOptions) -> Implementation:
     """Name the fastest implementation that every transformation of JAX goes through."""
     if cell.affine is None or next(_of_fused(cell, params, options), None):
         return "scan"
     steps, *batch = jnp.shape(jax.tree.leaves(xs)[0])[:-1]
     if fused.are_known((steps,)) and steps == 1:  # as a sampler's: there is no loop to prepare
         return "scan"
+    if not next(_of_native(cell, params, xs, state, options), None):
+        return "native"
     # Kernels padded with zeros cost a quarter more products: of few rows, they are not the price.
     few = fused.are_known(tuple(batch)) and math.prod(batch) <= 32
     few = few and jax.default_backend() == "cpu"
@@ -133,7 +137,7 @@ def explain(
 ) -> Explanation:
     """Say what `functional.run` would do with these arguments; see `lstm_jax.explain`."""
     found = {name: obstacle(name, cell, params, xs, state, options) for name in IMPLEMENTATIONS}
-    taken = implementation or best(cell, params, xs, options)
+    taken = implementation or best(cell, params, xs, state, options)
     plan = None
     if taken == "fused" and cell.affine is not None and found["fused"] is None:
         plan = fused.choose(xs, cell.affine.split(params)[0][1])
@@ -157,17 +161,45 @@ def _of_fused(cell: Cell[P, S, X], params: P, options: RunOptions) -> Iterator[s
         yield apart("kernels with explicitly sharded columns (those of AxisType.Auto are not)")
 
 
+def _of_native(
+    cell: Cell[P, S, X], params: Tree, xs: Tree, state: S, options: RunOptions
+) -> Iterator[str]:
+    if cell.textbook != "lstm":
+        yield "of these cells the native engine has the LSTM's alone, with σ and tanh"
+        return
+    yield from _beyond_textbook("the native engine's", params)
+    dtypes = {jnp.result_type(leaf).name for leaf in jax.tree.leaves((params, xs, state))}
+    if dtypes != {"float32"}:
+        yield f"the native engine is float32, and these are {', '.join(sorted(dtypes))}"
+    yield from _of_fused(cell, params, options)
+    shape = jnp.shape(xs)
+    if not fused.are_known(shape) or 0 in shape:
+        yield f"the native engine wants sizes that are known and not 0, and xs is {shape}"
+    if any(map(fused.is_explicit, jax.tree.leaves((params, xs, state)))):
+        yield "the native engine does not know explicit shardings"
+    if jax.default_backend() != "cpu":
+        yield f"the native engine is for CPUs, and JAX's default is a {jax.default_backend()}"
+    why = library.obstacle()
+    if why:
+        yield f"there is no native engine: {why}"
+
+
+def _beyond_textbook(whose: str, params: Tree) -> Iterator[str]:
+    """What an LSTM's parameters have that a kernel for the textbook's cell does not know."""
+    for name in ("peephole", "projection", "norm"):
+        if getattr(params, name) is not None:
+            yield f"{whose} LSTM has no {name}"
+    if params.recurrent_kernel.shape[1] != 4 * params.hidden_features:
+        yield f"{whose} LSTM has no coupled gates"
+
+
 def _of_cudnn(
     cell: Cell[P, S, X], params: Tree, xs: Tree, state: S, options: RunOptions
 ) -> Iterator[str]:
     if cell.textbook != "lstm":
         yield "of these cells cuDNN's kernel is the LSTM's alone, with σ and tanh"
         return
-    for name in ("peephole", "projection", "norm"):
-        if getattr(params, name) is not None:
-            yield f"cuDNN's LSTM has no {name}"
-    if params.recurrent_kernel.shape[1] != 4 * params.hidden_features:
-        yield "cuDNN's LSTM has no coupled gates"
+    yield from _beyond_textbook("cuDNN's", params)
     dtypes = {jnp.result_type(leaf).name for leaf in jax.tree.leaves((params, xs, state))}
     if dtypes != {"float32"}:
         yield f"cuDNN's LSTM is float32, and these are {', '.join(sorted(dtypes))}"

@@ -31,7 +31,7 @@ from jax.sharding import AxisType
 from jax.typing import ArrayLike
 
 from lstm_jax.cells import Cell, Kernels, P, R, S, add_bias, check_floating, check_rows
-from lstm_jax.promotion import add, common
+from lstm_jax.promotion import common
 from lstm_jax.recurrence import controls, hide, initial_like, select
 from lstm_jax.remat import Remat, in_chunks
 from lstm_jax.trees import Tree
@@ -86,7 +86,7 @@ def choose(xs: Array, recurrent_kernel: Array) -> Plan:
     """The `plan` for arrays, on JAX's default device."""
     how = plan(jax.default_backend(), xs.shape[1:-1], recurrent_kernel.shape[0])
     # Where devices are explicit, JAX is told how rows are split over them, not columns.
-    explicit = _explicit(xs) or _explicit(recurrent_kernel)
+    explicit = is_explicit(xs) or is_explicit(recurrent_kernel)
     return how._replace(columns=how.columns and not explicit)
 
 
@@ -103,6 +103,7 @@ def run(
     reverse: bool = False,
     unroll: int | bool = 1,
     remat: Remat = None,
+    loop: Callable[..., tuple[S, Array]] | None = None,
 ) -> tuple[S, Array]:
     """Run a cell that has an affine form; what is returned, and the options, are `scan`'s.
 
@@ -112,6 +113,7 @@ def run(
         xs: (T, ..., D).
         state: leaves (..., H).
         initial, lengths, mask, resets, reverse, unroll, remat: as in `lstm_jax.scan`.
+        loop: what to run in the place of `affine_scan`.
 
     Returns:
         `(final_state, hs)`, hs (T, ..., H).
@@ -132,7 +134,7 @@ def run(
 
     def some(state: S, inputs: tuple[Array, Array | None, Array | None]) -> tuple[S, Array]:
         xs, valid, starts = inputs
-        return affine_scan(
+        return (loop or affine_scan)(
             form.pointwise, kernels, rest, xs, state, at_reset, valid, starts,
             reverse=reverse, unroll=unroll,
         )  # fmt: skip
@@ -237,8 +239,8 @@ def affine_scan(
         _, extra, xs, _, _, valid, starts = operands
         dkernels, dextra, dxs, dstate, dinitial, _, _ = tangents
         (input_kernel, recurrent_kernel, _), (dinput, drecurrent, dbias) = kernels, dkernels
-        outside = dxs @ input_kernel + _outside(xs, dinput) + _outside(turn(states.h), drecurrent)
-        outside = (outside if dbias is None else add(outside, dbias)).astype(zs.dtype)
+        known = _outside(xs, dinput) + _outside(turn(states.h), drecurrent)
+        known = add_bias(dxs @ input_kernel + known, dbias).astype(zs.dtype)
         # A product whose transpose, which is what training runs, has plain operands.
         kernel = recurrent_kernel if how.columns else recurrent_kernel.T
         contracted = ((0,), (0,)) if how.columns else ((dstate.h.ndim - 1,), (1,))
@@ -256,7 +258,7 @@ def affine_scan(
             )
             return dstate, dh
 
-        inputs = (turn(outside), zs, states, valid, starts)
+        inputs = (turn(known), zs, states, valid, starts)
         final, dhs = jax.lax.scan(body, turn(dstate), inputs, reverse=reverse, unroll=unroll)
         return turn(final), turn(dhs)
 
@@ -278,12 +280,13 @@ def _outside(xs: Array, dkernel: Array) -> Array:
     That is the kernel's gradient Σ xᵀ dz, which XLA's CPU computes near its best rate as one
     product of (D, T B) and (T B, G), and at half of it where it has to transpose dz.
     """
-    if _explicit(xs) or _explicit(dkernel):
+    if is_explicit(xs) or is_explicit(dkernel):
         return xs @ dkernel
     across = jnp.moveaxis(xs, -1, 0).reshape(xs.shape[-1], math.prod(xs.shape[:-1]))
     product = jax.lax.dot_general(across, dkernel, (((0,), (0,)), ((), ())))
     return product.reshape(*xs.shape[:-1], dkernel.shape[1])
 
 
-def _explicit(array: Array) -> bool:
+def is_explicit(array: Array) -> bool:
+    """Say whether an array lies on a mesh whose axes are explicit."""
     return AxisType.Explicit in jax.typeof(array).sharding.mesh.axis_types

@@ -23,6 +23,12 @@ def small(**options):
     return params, make_xs((T, B, D), dtype=np.float32)
 
 
+@pytest.fixture(autouse=True)
+def no_native(monkeypatch):
+    """As on a machine on which it has not been compiled."""
+    monkeypatch.setattr(choose.library, "obstacle", lambda: "it is not there")
+
+
 @pytest.fixture
 def on_gpu(monkeypatch):
     """JAX's platform as it would be; what is computed stays on the CPU."""
@@ -34,7 +40,8 @@ def test_an_explanation_says_what_is_taken_and_why_not_the_others():
     told = lj.explain(CELL, params, xs)
     assert told.implementation == "fused"
     assert told.plan == fused.choose(xs, params.recurrent_kernel)
-    assert set(told.obstacles) == {"cudnn"}
+    assert set(told.obstacles) == {"native", "cudnn"}
+    assert "not native: there is no native engine: it is not there" in str(told)
     assert "NVIDIA GPU" in str(told)
     assert 'implementation="fused"' in str(told)
     named = lj.explain(CELL, params, xs, implementation="scan")
@@ -53,7 +60,7 @@ def test_an_explanation_says_what_is_taken_and_why_not_the_others():
 )
 def test_the_best_is_the_fused_path_where_there_is_one(cell, options, expected):
     params, xs = small()
-    assert choose.best(cell, params, xs, options) == expected
+    assert choose.best(cell, params, xs, None, options) == expected
 
 
 def test_a_gru_of_many_rows_takes_the_scan():

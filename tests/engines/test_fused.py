@@ -208,7 +208,7 @@ def test_columns_are_what_a_wide_layer_of_few_rows_takes():
     """The true shapes, once: what `choose` says is what runs, and it is right."""
     params = lj.init_lstm(jax.random.key(0), 5, 256)
     xs = jax.random.normal(jax.random.key(1), (3, 8, 5))
-    told = functional.explain(functional.lstm_cell(), params, xs)
+    told = functional.explain(functional.lstm_cell(), params, xs, implementation="fused")
     assert told.plan == Plan(hoisted=False, columns=True)
     default, named, scanned = (
         jax.jit(functools.partial(lj.lstm, implementation=name))(params, xs)[1]

@@ -16,10 +16,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from lstm_jax.errors import UserError
-from lstm_jax.files import write_whole
+from lstm_jax.files import cache, write_whole
 
 MIRROR_VARIABLE = "LSTM_JAX_DATA"
-CACHE_VARIABLE = "LSTM_JAX_CACHE"
 MOST_BYTES = 2**28  # of a file in an archive; the largest of ours has some five million
 NPM_TIMEOUT_SECONDS = 600
 
@@ -54,11 +53,6 @@ class Source:
         """One digest over the names and hashes of all files, in their order."""
         lines = "".join(f"{file} {digest}\n" for file, digest in self.files.items())
         return hashlib.sha256(lines.encode()).hexdigest()
-
-
-def cache() -> Path:
-    """Return the folder of everything that can be downloaded, or made, again."""
-    return Path(os.environ.get(CACHE_VARIABLE) or pooch.os_cache("lstm_jax")).expanduser()
 
 
 def cache_folder(source: Source) -> Path:

@@ -8,6 +8,8 @@ from importlib.metadata import version
 
 import jax
 
+from lstm_jax.engines.native import library
+
 
 def platform(devices: str) -> dict[str, object]:
     """Describe where a run goes on: the same answers give the same bits.
@@ -18,6 +20,7 @@ def platform(devices: str) -> dict[str, object]:
     Returns:
         Devices, threads, flags and versions, for JSON.
     """
+    native = library.loaded()
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "devices": devices,
@@ -25,6 +28,7 @@ def platform(devices: str) -> dict[str, object]:
         "XLA_FLAGS": os.environ.get("XLA_FLAGS", ""),
         "jax": jax.__version__,
         "jaxlib": version("jaxlib"),
+        "native engine": None if native is None else native.name,
     }
 
 

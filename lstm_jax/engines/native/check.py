@@ -1,0 +1,65 @@
+"""Compare the kernels with the plain loop, in values and gradients, before they are relied on."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from lstm_jax import initializers
+from lstm_jax.cells import LSTMState, lstm_step
+from lstm_jax.engines.native import engine
+from lstm_jax.engines.native.library import NativeError
+from lstm_jax.recurrence import controls, initial_like, scan
+
+LIMIT = 1e-5
+# T, B, D, H: rows shared by threads and units shared by them, with and without a rest in a vector.
+SHAPES = ((5, 19, 3, 21), (4, 1, 7, 64))
+
+
+def check() -> float:
+    """Run the kernels and the plain loop side by side.
+
+    Returns:
+        The largest difference of values and gradients, relative to the largest value of each.
+
+    Raises:
+        NativeError: where it is larger than 1e-5, or not a number.
+    """
+    error = max(_difference(*shape, reverse) for shape in SHAPES for reverse in (False, True))
+    if not error <= LIMIT:
+        raise NativeError(
+            f"the compiled kernels are off by {error:.1e} of the plain loop's values, more than "
+            f"{LIMIT:.0e}, so they are not used; please report your processor and compiler"
+        )
+    return error
+
+
+def _difference(steps: int, rows: int, features: int, width: int, reverse: bool) -> float:
+    rng = np.random.default_rng(0)
+    arrays = [rng.normal(size=size) for size in ((steps, rows, features), *[(rows, width)] * 4)]
+    xs, h, c, initial_h, initial_c = (jnp.asarray(a, jnp.float32) for a in arrays)
+    params = initializers.init_lstm(jax.random.key(0), features, width)
+    asked = {"mask": rng.random((steps, rows)) < 0.8, "resets": rng.random((steps, rows)) < 0.2}
+    initial = LSTMState(initial_h, initial_c)
+    flags = controls(xs, lengths=None, mask=asked["mask"], resets=asked["resets"], reverse=reverse)
+
+    def native(params, xs, state):
+        kernels = params.input_kernel, params.recurrent_kernel, params.bias
+        hidden = jnp.where(flags[0][..., None], xs, 0)
+        at_reset = initial_like(initial, state)
+        return engine.scan(None, kernels, None, hidden, state, at_reset, *flags, reverse=reverse)
+
+    def plain(params, xs, state):
+        return scan(lstm_step, params, xs, state, initial=initial, reverse=reverse, **asked)
+
+    def loss(run):
+        def of(*args):
+            (h, c), hs = run(*args)
+            return (hs * jnp.sin(hs)).sum() + (h * c).sum(), hs
+
+        return jax.jit(jax.value_and_grad(of, argnums=(0, 1, 2), has_aux=True))
+
+    found, wanted = (loss(run)(params, xs, LSTMState(h, c)) for run in (native, plain))
+    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)
+    return max(float(jnp.abs(a - b).max() / jnp.abs(b).max()) for a, b in pairs)
