@@ -31,7 +31,7 @@ lstm_jax.models: base vocabulary losses char_lm sequence_model classifier foreca
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling units
 lstm_jax.text.forms: order tones readings measures plan rules -
-lstm_jax.text: language command -
+lstm_jax.text: play language command -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
 lstm_jax.interop.onnx: format file attributes graph node stored chain load export models -
 lstm_jax.export: - about graph arrays command
@@ -221,6 +221,10 @@ def test_matplotlib_is_for_pictures():
     assert all(any(inside(name, room) for room in rooms) for name in users_of("matplotlib"))
 
 
+def test_ipywidgets_are_for_notebooks():
+    assert users_of("ipywidgets") == {"lstm_jax.text.play"}
+
+
 def test_the_library_does_not_import_training():
     def library(name):
         return not inside(name, "lstm_jax.train") and not inside(name, "lstm_jax.configs")
@@ -244,7 +248,7 @@ def test_recipes_import_configurations_only(name):
 
 def test_the_library_imports_its_own_dependencies_only():
     known = {"jax", "jaxlib", "flax", "numpy", "safetensors", "tyro", "rich", "opencc", "lstm_jax"}
-    known |= {"matplotlib", "platformdirs"} | sys.stdlib_module_names
+    known |= {"matplotlib", "platformdirs", "ipywidgets"} | sys.stdlib_module_names
     training = known | {"optax", "orbax", "pooch", "librosa", "soundfile", "narwhals"}
     training |= {"grain", "array_record"}
     exchange = known | {"onnx", "google"}  # whose protobuf has the error of a damaged file

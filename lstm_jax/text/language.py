@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,9 @@ from lstm_jax.text.forms import Order, Place, Plan, Wishes, begin, masses_left, 
 from lstm_jax.text.sampling import NextLogits, decode, prefill
 from lstm_jax.text.units import UNITS, Unit
 from lstm_jax.text.verse import MARKS
+
+if TYPE_CHECKING:
+    from lstm_jax.text.play import Play
 
 MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
 CHUNK = 16  # symbols decoded between looks at whether every text has ended
@@ -314,6 +318,22 @@ class LanguageModel:
         names = ["", "\ufffd", *map(self._unit.show, self.vocabulary.characters)]
         order = np.argsort(-probabilities, kind="stable")
         return {names[i]: float(probabilities[i]) for i in order if probabilities[i] > 0}
+
+    def play(self) -> Play:
+        """Show prompt, settings and text as a widget of a notebook.
+
+        Returns:
+            The widget, with the first text. Each symbol appears as it is drawn, and what cannot be
+            written is told in the widget.
+
+        Raises:
+            ModelError: ipywidgets is not installed.
+        """
+        if find_spec("ipywidgets") is None:
+            raise ModelError('the widget needs ipywidgets: pip install "lstm_jax[notebooks]"')
+        from lstm_jax.text.play import Play
+
+        return Play(self.stream, verse=self.card.get("data") == "tang")
 
     def save(self, folder: Path, *, dtype: DTypeLike = np.float32) -> None:
         """Write `model.safetensors` and `model.json`, each whole or not at all.
