@@ -96,6 +96,9 @@ def test_what_is_told_is_what_was_measured():
         kinds = [figures["kinds"][kind] for kind in ("temperature 0.8", "test poems", "shuffled")]
         shares = [report.ROWS[name][1].format(kind[name]) for kind in kinds]
         assert f"| {' | '.join(shares)} |" in readme
+    notebook = (ROOT / "notebooks" / "poems.py").read_text(encoding="utf-8")
+    table = report.markdown(figures).split("\n\n")[1]
+    assert "\n".join(f"# {row}" for row in table.splitlines()) in notebook
 
 
 def test_a_model_of_something_else_is_refused(monkeypatch):
