@@ -37,7 +37,7 @@ lstm_jax.interop.onnx: format file attributes graph node stored chain load expor
 lstm_jax.export: - about graph arrays command
 lstm_jax: -
 lstm_jax.animation: colours document page -
-lstm_jax.page: bundle build serve command -
+lstm_jax.page: bundle words build serve command -
 lstm_jax.plots: drawing forecast multiples judgements memory dynamics gates gradients jacobians
 lstm_jax.plots: fonts gif -
 lstm_jax.report: poems words figures rows reading streams readers measures question

@@ -1,13 +1,16 @@
 """A small writer of verse for tests: a random model of made-up characters, tones and rhymes."""
 
+import random
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from oracles.forms import may_follow
 
 import lstm_jax
 from lstm_jax import LanguageModel, Vocabulary
-from lstm_jax.text.forms import Table
+from lstm_jax.text.forms import Order, Table
 
 CHARACTERS = "東風空紅中天年前仙邊水起里子雪月白石春夏秋冬山看"
 SYMBOLS = CHARACTERS + "，。？！；：、"
@@ -33,3 +36,39 @@ def make(end=0.0, seed=0):
     nnx.update(network, state)
     network.output_bias[...] = network.output_bias[...].at[:2].set(jnp.array([end, 3.0]))
     return LanguageModel(network, Vocabulary(tuple(SYMBOLS)), {"data": "made up"})
+
+
+ORDERS = {
+    "form": ({"form": "3x5"}, ""),
+    "regulated": ({"form": "5x4", "tones": True}, ""),
+    "rhyme": ({"form": "2x6", "rhyme": True}, ""),
+    "all": ({"form": "5x8", "tones": True, "rhyme": True, "acrostic": "雪夏月"}, ""),
+    "seven": ({"form": "7x4", "tones": True, "rhyme": True}, ""),
+    "begun": ({"form": "5x4", "tones": True, "rhyme": True}, "春風白水夏，看"),
+    "against": ({"form": "5x4", "tones": True, "acrostic": "白雪"}, "白石月雪雪！"),
+    "free": ({"acrostic": "春夏秋冬"}, ""),
+    "couplets": ({"acrostic": "山水", "acrostic_by": "couplet"}, "山風？"),
+    "one": ({"form": "1x4", "rhyme": True, "acrostic": "東"}, ""),
+}
+
+
+def oracle(wishes, prompt):
+    """An order as `may_follow` takes it."""
+    order = Order(**wishes)
+    return {
+        "form": order.shape and order.shape.characters,
+        "heads": order.heads,
+        "lines": order.lines,
+        "rhyme": order.rhyme,
+        "tones": order.tones,
+        "known": prompt,
+    }
+
+
+def by_hand(wishes, prompt, seed):
+    """A poem that the oracle writes, drawn without regard to any model."""
+    rng = random.Random(seed)
+    poem = prompt
+    while symbol := rng.choice(sorted(may_follow(poem, SYMBOLS, RHYMES, **oracle(wishes, prompt)))):
+        poem += symbol
+    return poem

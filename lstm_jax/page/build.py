@@ -11,7 +11,8 @@ from pathlib import Path
 from lstm_jax.files import write_whole
 from lstm_jax.models.storage import DESCRIPTION, WEIGHTS, Json, describe, find
 from lstm_jax.page.bundle import bundle
-from lstm_jax.text.script import to_simplified, to_traditional
+from lstm_jax.page.words import readings, words
+from lstm_jax.text.forms.readings import installed
 
 LANGUAGES = ("en", "zh")
 DECAY = "gradient_decay.json"
@@ -25,6 +26,7 @@ def files(model: str = "tang") -> dict[str, str]:
 
     Returns:
         Text by the file's name. They need no server: a browser may open index.html from a disk.
+        Without the extra `verse` the page offers no rhyme and no tones, and says why.
 
     Raises:
         ModelError: there is no such model.
@@ -37,9 +39,13 @@ def files(model: str = "tang") -> dict[str, str]:
     }
     folder = find(model)
     description = describe(model)
+    characters = description["vocabulary"]
     held = {
         "config": description["config"],
-        "words": words(description["vocabulary"]),
+        "words": {
+            **words(characters),
+            "readings": readings(characters) if installed() else None,
+        },
         "texts": {name: _json(room / "texts" / f"{name}.json") for name in LANGUAGES},
         "decay": _json(room / DECAY),
         "sine": {
@@ -71,28 +77,6 @@ def write(out: Path, model: str = "tang") -> None:
     out.mkdir(parents=True, exist_ok=True)
     for name, text in made.items():
         write_whole(out / name, text)
-
-
-def words(characters: str) -> Json:
-    """Give a vocabulary and what it takes to read and show it in simplified script.
-
-    Args:
-        characters: of the model, in traditional script, in the order of their ids.
-
-    Returns:
-        "characters" as they are; "simplified", pairs of a traditional character and its simplified
-        one; "traditional", pairs of a simplified character and the traditional one that OpenCC
-        takes it for where no words stand around it.
-    """
-    simple = {one: to_simplified(one) for one in characters}
-    changed = {one: other for one, other in simple.items() if one != other and len(other) == 1}
-    back = {one: to_traditional(one) for one in dict.fromkeys(changed.values())}
-    known = {one: other for one, other in back.items() if one != other and other in simple}
-    return {
-        "characters": characters,
-        "simplified": "".join(map("".join, changed.items())),
-        "traditional": "".join(map("".join, known.items())),
-    }
 
 
 def _json(path: Traversable) -> Json:

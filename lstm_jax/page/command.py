@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from lstm_jax.models.storage import ModelError
 from lstm_jax.page.build import write
 from lstm_jax.page.serve import HOST, server
+from lstm_jax.text.forms.readings import installed
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ def run(options: PageOptions) -> None:
     Raises:
         ModelError: a folder that cannot be written, or a port that cannot be had.
     """
+    if not installed():
+        hint = 'pip install "lstm_jax[verse]"'
+        print(f"the page will offer no rhyme and no tones; for these: {hint}", file=sys.stderr)
     if options.out is not None:
         try:
             write(options.out)

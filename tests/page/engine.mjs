@@ -10,7 +10,8 @@ import {
 } from "../../lstm_jax/page/js/char_lm.mjs";
 import { massesOf } from "../../lstm_jax/page/js/filters.mjs";
 import { makeForecaster, roll } from "../../lstm_jax/page/js/forecast.mjs";
-import { faultOf, isCharacter } from "../../lstm_jax/page/js/forms.mjs";
+import { advance, makePlan, maskLogits, start } from "../../lstm_jax/page/js/forms.mjs";
+import { faultOf, isCharacter } from "../../lstm_jax/page/js/order.mjs";
 import { write } from "../../lstm_jax/page/js/poet.mjs";
 import { readSafetensors } from "../../lstm_jax/page/js/safetensors.mjs";
 import { foldIn, makeKey, uniform } from "../../lstm_jax/page/js/threefry.mjs";
@@ -62,7 +63,24 @@ const ANSWERS = {
       ),
     ),
   characters: ({ symbols }) => symbols.map(isCharacter),
-  faults: ({ orders }) => orders.map((order) => faultOf(order, 120)?.[0] ?? null),
+  /** What may follow each beginning of the poems, marks and all; the end is "". */
+  followers({ order, poems, words }) {
+    const vocabulary = makeVocabulary(words);
+    const plan = makePlan(vocabulary, order);
+    return poems.map((poem) => {
+      let place = start(plan, 1, encode(vocabulary, order.prompt));
+      return [0, ...encode(vocabulary, poem)].map((id) => {
+        place = advance(plan, place, id);
+        const logits = new Float32Array(vocabulary.symbols.length);
+        maskLogits(plan, place, logits);
+        return vocabulary.symbols.filter((_, id) => logits[id] === 0);
+      });
+    });
+  },
+  faults({ orders, words }) {
+    const { readings } = makeVocabulary(words);
+    return orders.map((order) => faultOf(order, 120, readings)?.[0] ?? null);
+  },
   scripts({ words, texts }) {
     const vocabulary = makeVocabulary(words);
     return texts.map((text) => [toTraditional(vocabulary, text), toSimplified(vocabulary, text)]);

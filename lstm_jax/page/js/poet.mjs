@@ -7,7 +7,8 @@
 
 import { initialState, nextLogits, readCharacter } from "./char_lm.mjs";
 import { draw, massesOf } from "./filters.mjs";
-import { advance, closedMood, makePlan, maskLogits, start } from "./forms.mjs";
+import { advance, makePlan, maskLogits, start } from "./forms.mjs";
+import { closedMood } from "./order.mjs";
 import { foldIn, makeKey, uniform } from "./threefry.mjs";
 import { encode, END, UNKNOWN } from "./vocabulary.mjs";
 
@@ -23,14 +24,15 @@ export function* write(model, vocabulary, settings) {
   const { prompt, mood, seed, temperature, topP } = settings;
   const before = [END, ...encode(vocabulary, closedMood(mood))];
   const plan = makePlan(vocabulary, settings);
-  let place = start(before.length);
+  const begun = encode(vocabulary, prompt);
+  let place = plan && start(plan, before.length, begun);
   let states = initialState(model);
   const read = (id) => {
     states = readCharacter(model, states, id);
     if (plan) place = advance(plan, place, id);
   };
   before.forEach(read);
-  for (const id of encode(vocabulary, prompt)) {
+  for (const id of begun) {
     read(id);
     yield { id, given: true, chance: null, others: [], states };
   }

@@ -1,6 +1,6 @@
 // What a poem is asked to be, and how a link carries it in its fragment, #prompt=春&seed=7.
 
-import { faultOf, parseForm } from "./forms.mjs";
+import { faultOf, parseForm } from "./order.mjs";
 import { MAX_LENGTH } from "./poet.mjs";
 import { toTraditional, unknownOf } from "./vocabulary.mjs";
 
@@ -16,6 +16,8 @@ export const DEFAULTS = {
   acrostic: "",
   acrosticBy: "line",
   mood: "",
+  rhyme: false,
+  tones: false,
   three: true,
   simplified: false,
 };
@@ -37,6 +39,8 @@ const READERS = {
   acrostic: String,
   acrosticBy: choice({ line: "line", couplet: "couplet" }),
   mood: String,
+  rhyme: flag,
+  tones: flag,
   three: flag,
   simplified: flag,
 };
@@ -91,7 +95,7 @@ export function findFault(vocabulary, settings) {
       return ["fault.unknown", { characters: shown.slice(0, MAX_SHOWN).join(" ") + more }];
     }
   }
-  return faultOf(inTraditional(vocabulary, settings), MAX_LENGTH);
+  return faultOf(inTraditional(vocabulary, settings), MAX_LENGTH, vocabulary.readings);
 }
 
 /** The temperatures at which a poem is written, the one asked for among them. */

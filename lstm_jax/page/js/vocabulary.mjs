@@ -1,23 +1,27 @@
 // Characters <-> ids, and the two scripts; twins of lstm_jax/models/vocabulary.py and
-// lstm_jax/text/script.py. The scripts' table is made when the page is built.
+// lstm_jax/text/script.py. The tables are made when the page is built, by lstm_jax/page/words.py.
+
+import { makeReadings } from "./readings.mjs";
 
 export const END = 0;
 export const UNKNOWN = 1;
 
-export function makeVocabulary({ characters, simplified, traditional }) {
-  const symbols = ["", "", ...characters];
+export function makeVocabulary(words) {
+  const symbols = ["", "", ...words.characters];
   return {
     symbols,
     ids: new Map(symbols.map((symbol, id) => [symbol, id]).slice(2)),
-    simplified: new Map(pairs(simplified)),
-    traditional: new Map(pairs(traditional)),
+    simplified: new Map([...cut(words.simplified, 1), ...cut(words.simplifiedPairs, 2)]),
+    traditional: new Map([...cut(words.traditional, 1), ...cut(words.traditionalPairs, 2)]),
+    readings: words.readings && makeReadings(symbols, words.readings),
   };
 }
 
-/** "aAbB" -> [["a", "A"], ["b", "B"]] */
-function pairs(text) {
+/** "aAbB" -> [["a", "A"], ["b", "B"]], or of two characters each, "abAB" -> [["ab", "AB"]] */
+function* cut(text, size) {
   const all = [...text];
-  return all.filter((_, at) => at % 2 === 0).map((from, at) => [from, all[2 * at + 1]]);
+  for (let at = 0; at < all.length; at += 2 * size)
+    yield [all.slice(at, at + size).join(""), all.slice(at + size, at + 2 * size).join("")];
 }
 
 export const encode = ({ ids }, text) => [...text].map((symbol) => ids.get(symbol) ?? UNKNOWN);
@@ -27,12 +31,20 @@ export const unknownOf = ({ ids }, text) => [
   ...new Set([...text].filter((symbol) => !ids.has(symbol))),
 ];
 
-/** Write a text in traditional script; one that has a traditional character stays as it is. */
-export function toTraditional({ simplified, traditional }, text) {
-  const symbols = [...text];
-  if (symbols.some((symbol) => simplified.has(symbol))) return text;
-  return symbols.map((symbol) => traditional.get(symbol) ?? symbol).join("");
-}
+/** Write a text in traditional script; one that is traditional already stays as it is. */
+export const toTraditional = ({ simplified, traditional }, text) =>
+  convert(simplified, text) === text ? convert(traditional, text) : text;
 
-export const toSimplified = ({ simplified }, text) =>
-  [...text].map((symbol) => simplified.get(symbol) ?? symbol).join("");
+export const toSimplified = ({ simplified }, text) => convert(simplified, text);
+
+/** Convert a text from its beginning on: pairs where the table has them, else single characters. */
+function convert(table, text) {
+  const symbols = [...text];
+  let converted = "";
+  for (let at = 0; at < symbols.length; at++) {
+    const pair = table.get(symbols[at] + symbols[at + 1]);
+    converted += pair ?? table.get(symbols[at]) ?? symbols[at];
+    if (pair) at += 1;
+  }
+  return converted;
+}

@@ -2,6 +2,7 @@
 
 import { channels, fit } from "./canvas.mjs";
 import { coalesced, fill, find, make } from "./dom.mjs";
+import { shown } from "./poems.mjs";
 
 const PANELS = [
   ["f", "blue"],
@@ -57,12 +58,12 @@ export function makeWatch(page) {
   }
 
   function nameSteps() {
-    const buttonOf = ({ id }, at) => {
-      const button = make("button", { type: "button" }, page.vocabulary.symbols[id]);
+    const buttonOf = (character, at) => {
+      const button = make("button", { type: "button" }, character);
       button.addEventListener("click", () => (pause(), go(at)));
       return button;
     };
-    find("read").replaceChildren(...steps.map(buttonOf));
+    find("read").replaceChildren(...[...shown(page, steps)].map(buttonOf));
   }
 
   function relabel() {
@@ -73,6 +74,7 @@ export function makeWatch(page) {
     ]);
     fill(find("layer"), layers);
     find("play").textContent = page.say(playing ? "watch.pause" : "watch.play");
+    nameSteps();
     draw();
   }
 

@@ -15,8 +15,8 @@ const FORMS = ["5x4", "7x4", "5x8", "7x8"];
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
 
 /**
- * Make the section. `page` has say, vocabulary, settings and worker; `watch(steps)` is told of
- * each step of the poem at the temperature asked for.
+ * Make the section. `page` has say, vocabulary, settings and worker; `watch`, another section,
+ * hears each step of the poem at the temperature asked for.
  */
 export function makeWrite(page, watch) {
   let [poems, main, number, ready, seedIsNew] = [[], 0, 0, false, false];
@@ -86,7 +86,7 @@ export function makeWrite(page, watch) {
     if (of !== number) return;
     if (done) return poems[slot].verse.classList.add("whole");
     addStep(page, poems[slot], step);
-    if (slot === main && step.states) watch(poems[main].steps.filter(({ states }) => states));
+    if (slot === main && step.states) watch.hear(poems[main].steps.filter(({ states }) => states));
   }
 
   async function copy(text, said) {
@@ -120,10 +120,17 @@ export function makeWrite(page, watch) {
     );
   }
 
+  if (!page.vocabulary.readings) {
+    for (const name of ["rhyme", "tones"]) field(name).disabled = true;
+    find("no-table").hidden = false;
+  }
+
   const order = find("order");
   order.addEventListener("input", (event) => {
     readForm();
-    if (event.target === field("simplified")) relabelPoems(page, poems);
+    if (event.target !== field("simplified")) return;
+    relabelPoems(page, poems);
+    watch.relabel();
   });
   order.addEventListener("change", (event) => {
     if (event.target === field("seed")) seedIsNew = true;

@@ -96,6 +96,11 @@ class Table(NamedTuple):
         return Readings(held, np.array(self.level))
 
 
+def installed() -> bool:
+    """Tell whether the extra that has the Pingshui table is installed."""
+    return find_spec(PACKAGE) is not None
+
+
 @cache
 def table() -> Table:
     """Read the Pingshui table.

@@ -1,6 +1,5 @@
 """Poems that were ordered, of a model that knows nothing of verse."""
 
-import random
 from dataclasses import replace
 
 import jax
@@ -8,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from oracles.forms import may_follow
-from verses import CHARACTERS, RHYMES, SYMBOLS, TABLE, make
+from verses import CHARACTERS, ORDERS, RHYMES, SYMBOLS, TABLE, by_hand, make, oracle
 
 from lstm_jax import ModelError, Vocabulary
 from lstm_jax.text.forms import (
@@ -33,41 +32,6 @@ HOT = {"temperature": 1.5, "seed": 3}
 @pytest.fixture(autouse=True)
 def made_up_table(monkeypatch):
     monkeypatch.setattr(plan, "table", lambda: TABLE)
-
-
-ORDERS = {
-    "form": ({"form": "3x5"}, ""),
-    "regulated": ({"form": "5x4", "tones": True}, ""),
-    "rhyme": ({"form": "2x6", "rhyme": True}, ""),
-    "all": ({"form": "5x8", "tones": True, "rhyme": True, "acrostic": "雪夏月"}, ""),
-    "seven": ({"form": "7x4", "tones": True, "rhyme": True}, ""),
-    "begun": ({"form": "5x4", "tones": True, "rhyme": True}, "春風白水夏，看"),
-    "against": ({"form": "5x4", "tones": True, "acrostic": "白雪"}, "白石月雪雪！"),
-    "free": ({"acrostic": "春夏秋冬"}, ""),
-    "couplets": ({"acrostic": "山水", "acrostic_by": "couplet"}, "山風？"),
-    "one": ({"form": "1x4", "rhyme": True, "acrostic": "東"}, ""),
-}
-
-
-def oracle(wishes, prompt):
-    order = Order(**wishes)
-    return {
-        "form": order.shape and order.shape.characters,
-        "heads": order.heads,
-        "lines": order.lines,
-        "rhyme": order.rhyme,
-        "tones": order.tones,
-        "known": prompt,
-    }
-
-
-def by_hand(wishes, prompt, seed):
-    """A poem that the oracle writes, drawn without regard to any model."""
-    rng = random.Random(seed)
-    poem = prompt
-    while symbol := rng.choice(sorted(may_follow(poem, SYMBOLS, RHYMES, **oracle(wishes, prompt)))):
-        poem += symbol
-    return poem
 
 
 @pytest.mark.parametrize(("wishes", "prompt"), ORDERS.values(), ids=ORDERS)
