@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lstm_jax.page import build
+from lstm_jax.text.forms import rhyme_share, tone_share
 
 selenium = pytest.importorskip("selenium", reason='there is no selenium: pip install ".[browser]"')
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -52,6 +53,16 @@ class Page:
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self.driver.get("about:blank")
         self.driver.get(self.address + fragment)
+
+    def go(self, fragment):
+        """Follow a link to the page on the page itself, which is faster than to open it anew."""
+        if not self.driver.current_url.startswith(self.address):
+            self.open()
+        self.run(
+            "for (const verse of document.querySelectorAll('.verse')) verse.className = 'verse';"
+            "location.hash = ''; location.hash = arguments[0]",
+            fragment,
+        )
 
     def run(self, script, *arguments):
         return self.driver.execute_script(script, *arguments)
@@ -109,21 +120,23 @@ def test_a_poem_is_there_soon_after_opening_and_is_that_of_python(page):
 
 
 def test_a_visitor_types_slides_writes_and_looks_at_what_might_have_come(page):
-    page.open("#seed=1")
+    page.go("#seed=1")
     assert len(page.poems()) == 3
+    page["three"].click()  # every change writes anew, and one poem is written sooner
     page["prompt"].send_keys("明月")
     page.slide("form", "5x4")
     page.slide("acrostic", "明山")
     page.slide("temperature", "0.6")
     assert page["temperature-value"].text == "0.60"
+    page["three"].click()
     page["go"].click()
     poems = page.poems()
     assert all(len(poem) == 24 and poem.startswith("明月") and poem[6] == "山" for poem in poems)
     characters = page.all(".verse")[0].find_elements("tag name", "button")
     webdriver.ActionChains(page.driver).move_to_element(characters[8]).perform()
-    page.wait(lambda: page["others"].text.startswith(f"{poems[0][8]} had a chance of"))
+    page.wait(lambda: page["others"].text.startswith(f"“{poems[0][8]}” had a chance of"))
     characters[4].click()
-    page.wait(lambda: page["others"].text.startswith(f"{poems[0][4]} had a chance of"))
+    page.wait(lambda: page["others"].text.startswith(f"“{poems[0][4]}” had a chance of"))
     assert 1 <= len(page.all("#others li")) <= 6
     page.driver.switch_to.active_element.send_keys("\ue015")  # the arrow down
     chosen = page.all(".verse .chosen")
@@ -131,35 +144,61 @@ def test_a_visitor_types_slides_writes_and_looks_at_what_might_have_come(page):
 
 
 def test_simplified_is_read_and_shown(page):
-    page.open("#seed=3&three=0&form=5x4&prompt=白日依山尽")
+    page.go("#seed=3&three=0&form=5x4&prompt=白日依山尽，乾坤")
     [poem] = page.poems()
-    assert poem.startswith("白日依山盡")
+    assert poem.startswith("白日依山盡，乾坤")
     page["simplified"].click()
-    assert page.run("return document.querySelector('.verse').textContent")[:5] == "白日依山尽"
+    for name in (".verse", "#read"):
+        shown = page.run("return document.querySelector(arguments[0]).textContent", name)
+        assert shown.startswith("白日依山尽，乾坤")
 
 
 def test_what_the_model_does_not_know_is_told_while_one_types(page):
-    page.open("#seed=1&three=0")
+    page.go("#seed=1&three=0&form=5x4")
     page.poems()
     page["prompt"].send_keys("明a龘")
     assert page["fault"].text == "The model does not know a 龘."
     assert not page["go"].is_enabled()
 
 
-def test_a_link_gives_the_same_poem(page):
-    page.open("#seed=5&three=0&form=7x4")
+def test_rhyme_and_tones_are_kept(page):
+    page.go("#seed=2&three=0&temperature=1.5")
+    page["rhyme"].click()
+    assert page["fault"].text.startswith("Rhyme and tones need a form")
+    page.slide("form", "5x4")
+    page["tones"].click()
+    page.wait(lambda: page["go"].is_enabled())
+    [poem] = page.poems()
+    assert (rhyme_share(poem), tone_share(poem)) == (1, 1)
+
+
+def test_a_poem_and_a_link_to_it_are_copied(page):
+    page.go("#seed=5&three=0&form=5x4&rhyme=1")
     poems = page.poems()
+    allowed = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    page.driver.execute_cdp_cmd("Browser.grantPermissions", allowed)
+    read = "navigator.clipboard.readText().then(arguments[0])"
+    page["copy"].click()
+    page.wait(lambda: page["status"].text == "Copied.")
+    assert page.driver.execute_async_script(read) == f"{poems[0][:12]}\n{poems[0][12:]}"
+    # Where the page has no clipboard, as on a plain http address.
+    page.run(
+        "Object.defineProperty(navigator, 'clipboard', {value: undefined, configurable: true})"
+    )
     page["share"].click()
-    link = page.wait(lambda: page.run("return location.hash"))
-    assert link == "#form=7x4&seed=5&three=0"
-    page.open(link)
+    page.wait(lambda: page["status"].text == "The link to this poem has been copied.")
+    page.run("delete navigator.clipboard")
+    link = page.driver.execute_async_script(read)
+    assert link == f"{page.address}#form=5x4&seed=5&rhyme=1&three=0"
+    page.open(link.removeprefix(page.address))
     assert page.poems() == poems
 
 
 def test_hostile_links_are_text_or_refused(page):
-    page.open("#three=0")
+    page.go("#three=0")
     long = "x" * 100_000
-    put = "location.hash = `${arguments[0]}=${encodeURIComponent(arguments[1])}`"
+    # A poem of one character, for it is written after each refusal.
+    put = "location.hash = `three=0&form=1x1&${arguments[0]}=${encodeURIComponent(arguments[1])}`"
     for name in ("prompt", "acrostic", "mood"):
         for text, said in ((HOSTILE, "does not know <"), (long, "That is 100000 characters")):
             page.run(put, name, text)
@@ -173,7 +212,7 @@ def test_hostile_links_are_text_or_refused(page):
 
 
 def test_gates_play_and_follow_the_poem(page):
-    page.open("#seed=2&three=0&form=5x4")
+    page.go("#seed=2&three=0&form=5x4")
     page.poems()
     page.wait(lambda: page["step"].get_attribute("value") == "23")
     before = page.run("return document.querySelector('#gates canvas').toDataURL()")
@@ -182,15 +221,22 @@ def test_gates_play_and_follow_the_poem(page):
     page["play"].click()
     assert page["play"].text == "Play"
     assert page.run("return document.querySelector('#gates canvas').toDataURL()") != before
+    page["read"].find_element("css selector", "[tabindex='0']").send_keys("\ue014")  # right arrow
+    at = page.driver.switch_to.active_element
+    assert at.get_attribute("aria-pressed") == "true"
     page.slide("layer", "1")
     assert "mean" in page.all("#gates canvas")[0].get_attribute("aria-label")
 
 
 def test_sliders_move_what_they_say(page):
-    page.open("#seed=1&three=0")
+    page.go("#seed=1&three=0&form=5x4")
     page.slide("lag", "24")
     assert page["lag-value"].text == "500"
-    assert page["norms"].text.splitlines()[0] == "RNN: 10⁻⁴⁶, upper bound 0.56"
+    assert page["norms"].text.splitlines() == [
+        "RNN: 10⁻⁴⁶, upper bound 0.56",
+        "LSTM, forget bias 1: 10⁻¹⁴, upper bound 10²⁷",
+        "LSTM, long timescales: 0.54, upper bound 10³⁶",
+    ]
     page.slide("f", "0.5")
     assert page["kept"].text.startswith("After 10 steps 0.098% is left")
     page.slide("turn", "200")
@@ -202,7 +248,7 @@ def test_sliders_move_what_they_say(page):
 
 @pytest.mark.parametrize("width", [375, 1440])
 def test_both_languages_fit_both_widths(page, width):
-    page.open("#seed=1", width=width)
+    page.open("#seed=1&form=5x4", width=width)
     page.wait(lambda: len(page.all(".verse")) == 3)
     for heading in ("瀏覽器裡的詩人", "A poet in your browser"):
         page["language"].click()

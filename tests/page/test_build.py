@@ -145,3 +145,25 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path, capsys):
     assert exit.value.code == 2
     said = f"lstm-jax: {tmp_path / 'site'} cannot be written: File exists\n"
     assert capsys.readouterr().err == said
+
+
+def _luminance(colour):
+    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _contrast(one, other):
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_colours_keep_the_contrast_of_wcag_aa(theme):
+    style = (ROOM / "style.css").read_text(encoding="utf-8")
+    block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[theme]
+    of = dict(re.findall(r"--([\w-]+): (#\w{6});", block))
+    for ground in (of["page"], of["card"]):
+        assert min(_contrast(of[name], ground) for name in ("ink", "soft", "accent")) >= 4.5
+        assert min(_contrast(of[name], ground) for name in ("edge", "blue", "green")) >= 3
+    assert _contrast(of["on-accent"], of["accent"]) >= 4.5

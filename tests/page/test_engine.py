@@ -1,5 +1,6 @@
 """What the page computes in JavaScript is what the package computes in JAX."""
 
+import contextlib
 from importlib import resources
 
 import jax
@@ -13,7 +14,7 @@ from lstm_jax.models import storage
 from lstm_jax.models.storage import ModelError
 from lstm_jax.page.words import readings, words
 from lstm_jax.text.filters import filter_logits
-from lstm_jax.text.forms import Order
+from lstm_jax.text.forms import Order, begin
 from lstm_jax.text.forms.plan import CHARACTERS, make_plan
 from lstm_jax.text.script import to_simplified, to_traditional
 
@@ -76,21 +77,13 @@ WISHES = [
     {"seed": 1},
     {"seed": 7, "prompt": "春", "temperature": 1.0},
     {"seed": 3, "prompt": "明月", "temperature": 0.6, "top_p": 0.8},
-    {"seed": 2**32 - 1, "temperature": 1.3, "top_p": 0.9},
+    {"seed": 2**32 - 1, "temperature": 1.3},
     {"seed": 4, "form": "5x4", "prompt": "白日依山盡"},
-    {"seed": 5, "form": "7x4", "acrostic": "春夏秋冬"},
-    {"seed": 6, "acrostic": "山水", "acrostic_by": "couplet", "mood": "秋雨孤舟"},
-    {"seed": 7, "form": "5x4", "rhyme": True, "tones": True, "prompt": "白日依山盡，黃"},
-    {
-        "seed": 8,
-        "form": "7x8",
-        "tones": True,
-        "rhyme": True,
-        "mood": "秋雨孤舟",
-        "temperature": 1.2,
-    },
-    {"seed": 9, "form": "3x6", "rhyme": True, "acrostic": "春夏"},
-    {"seed": 10, "form": "7x4", "tones": True, "acrostic": "石看", "temperature": 1.3},
+    {"seed": 5, "form": "5x4", "acrostic": "春夏秋冬"},
+    {"seed": 6, "acrostic": "山水", "acrostic_by": "couplet", "mood": "秋雨"},
+    {"seed": 7, "form": "5x4", "rhyme": True, "tones": True, "prompt": "白日依山"},
+    {"seed": 8, "form": "5x4", "rhyme": True, "tones": True, "mood": "秋雨"},
+    {"seed": 9, "form": "5x4", "rhyme": True, "tones": True, "acrostic": "石看", "top_p": 0.9},
 ]
 
 
@@ -103,7 +96,7 @@ def test_the_same_seed_gives_the_same_poem(poet, held):
     answer = ask("poems", settings=[settings_of(wishes) for wishes in WISHES], **held)
     wanted = [poet.generate(wishes.get("prompt", ""), **_free(wishes))[0] for wishes in WISHES]
     assert answer["poems"] == wanted
-    assert answer["rate"] > 20  # characters a second
+    assert answer["rate"] > 20  # characters a second of the processor
 
 
 @pytest.mark.slow
@@ -141,38 +134,36 @@ def test_characters_are_those_of_the_plan(poet):
     assert ask("characters", symbols=symbols) == wanted
 
 
-@pytest.mark.parametrize(
-    ("wishes", "prompt", "fault"),
-    [
-        ({"form": "5x4"}, "白日依山盡，黃河", None),
-        ({"form": "0x4"}, "", "fault.form"),
-        ({"form": "<b>"}, "", "fault.form"),
-        ({"form": "30x30"}, "", "fault.long"),
-        ({"form": "5x4", "acrostic": "春夏秋冬日"}, "", "fault.heads"),
-        ({"form": "5x4", "acrostic": "春夏秋", "acrostic_by": "couplet"}, "", "fault.heads"),
-        ({"acrostic": "春，"}, "", "fault.head"),
-        ({"form": "5x1"}, "白日依山盡。黃", "fault.lines"),
-        ({"form": "5x4"}, "白日依山盡黃", "fault.line"),
-        ({"form": "5x4"}, "白日，", "fault.line"),
-        ({"acrostic": "春"}, "，", "fault.line"),
-        ({"form": "5x4", "acrostic": "春"}, "白日", "fault.begins"),
-        ({"form": "5x4", "rhyme": True, "tones": True}, "白日", None),
-        ({"rhyme": True}, "", "fault.noForm"),
-        ({"tones": True, "acrostic": "春夏秋冬"}, "", "fault.noForm"),
-        ({"form": "5x3", "rhyme": True}, "", "fault.noRhyme"),
-        ({"form": "5x6", "tones": True}, "", "fault.noPattern"),
-    ],
-)
-def test_what_python_refuses_the_page_refuses(poet, held, wishes, prompt, fault):
-    order = settings_of({**wishes, "prompt": prompt})
-    assert ask("faults", orders=[order], words=held["words"]) == [fault]
-    try:
-        for _ in poet.stream(prompt, chunk=1, **wishes):
-            break
-        refused = False
-    except ModelError:
-        refused = True
-    assert refused == (fault is not None)
+REFUSALS = [
+    ({"form": "5x4"}, "白日依山盡，黃河", None),
+    ({"form": "0x4"}, "", "fault.form"),
+    ({"form": "<b>"}, "", "fault.form"),
+    ({"form": "30x30"}, "", "fault.long"),
+    ({"form": "5x4", "acrostic": "春夏秋冬日"}, "", "fault.heads"),
+    ({"form": "5x4", "acrostic": "春夏秋", "acrostic_by": "couplet"}, "", "fault.heads"),
+    ({"acrostic": "春，"}, "", "fault.head"),
+    ({"form": "5x1"}, "白日依山盡。黃", "fault.lines"),
+    ({"form": "5x4"}, "白日依山盡黃", "fault.line"),
+    ({"form": "5x4"}, "白日，", "fault.line"),
+    ({"acrostic": "春"}, "，", "fault.line"),
+    ({"form": "5x4", "acrostic": "春"}, "白日", "fault.begins"),
+    ({"form": "5x4", "rhyme": True, "tones": True}, "白日", None),
+    ({"rhyme": True}, "", "fault.noForm"),
+    ({"tones": True, "acrostic": "春夏秋冬"}, "", "fault.noForm"),
+    ({"form": "5x3", "rhyme": True}, "", "fault.noRhyme"),
+    ({"form": "5x6", "tones": True}, "", "fault.noPattern"),
+]
+
+
+def test_what_python_refuses_the_page_refuses(poet, held):
+    orders = [settings_of({**wishes, "prompt": prompt}) for wishes, prompt, _ in REFUSALS]
+    faults = ask("faults", orders=orders, words=held["words"])
+    for found, (wishes, prompt, fault) in zip(faults, REFUSALS, strict=True):
+        assert found == fault, wishes
+        order = Order(**wishes)
+        with contextlib.nullcontext() if fault is None else pytest.raises(ModelError):
+            order.check(120)
+            begin(order, poet.vocabulary, [prompt], skip=1)
 
 
 def test_scripts_are_converted_as_by_opencc(held):

@@ -16,6 +16,23 @@ export function fill(select, options) {
   if (options.some(([value]) => value === chosen)) select.value = chosen;
 }
 
+/** Copy a text; tell whether the browser did. It has no clipboard where the page is not secure. */
+export async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const held = make("textarea", { value: text, readOnly: true, className: "hidden" });
+    const before = document.activeElement;
+    document.body.append(held);
+    held.select();
+    const done = document.execCommand("copy");
+    held.remove();
+    before?.focus();
+    return done;
+  }
+}
+
 export const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
 
 /** Run a function once before the next frame, however often it is asked for. */

@@ -10,7 +10,13 @@ function maths(tag, ...children) {
   return node;
 }
 
-const letter = (text) => maths("mi", text);
+/** A letter, slanted by the style sheet: few fonts have the slanted letters of mathematics. */
+function letter(text) {
+  const node = maths("mi", text);
+  node.setAttribute("mathvariant", "normal");
+  return node;
+}
+
 const sign = (text) => maths("mo", text);
 const under = (text, ...below) => maths("msub", letter(text), maths("mrow", ...below));
 const now = (text) => under(text, letter("t"));
@@ -22,7 +28,7 @@ function gate(name, squeeze) {
   return [
     now(name),
     sign("="),
-    letter(squeeze),
+    maths("mtext", squeeze),
     sign("("),
     of("W"),
     sign("["),
@@ -57,7 +63,7 @@ const EQUATIONS = {
     sign("="),
     now("o"),
     sign("⊙"),
-    letter("tanh"),
+    maths("mtext", "tanh"),
     sign("("),
     now("c"),
     sign(")"),

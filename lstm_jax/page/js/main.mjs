@@ -43,7 +43,6 @@ speak(page.language);
 const watch = makeWatch(page);
 const writing = makeWrite(page, watch);
 writing.open();
-find("status").textContent = page.say("write.loading");
 const sections = [writing, watch, makeWhy(page), makeSine(page, bytesOf(sine.weights), sine)];
 const relabel = () => sections.forEach((section) => section.relabel());
 relabel();
@@ -62,7 +61,7 @@ page.worker.onmessage = ({ data }) => (data.ready ? writing.start() : writing.he
 // The weights come last, when the rest of the page stands.
 const script = document.createElement("script");
 script.src = "weights.js";
-script.onerror = () => (find("status").textContent = page.say("write.failed"));
+script.onerror = () => writing.tell("write.failed");
 script.onload = () => {
   const weights = bytesOf(self.WEIGHTS);
   delete self.WEIGHTS;

@@ -36,7 +36,7 @@ export function makeSine(page, bytes, description) {
       "soft",
       { width: 1.5 },
     );
-    plane.line(points(model.window, turn), "blue", { width: 4 });
+    plane.line(points(model.window, turn + 1), "blue", { width: 4 });
     plane.line(points(turn, WHOLE), "accent", { width: 4 });
     plane.line(
       WAVE.map((value, at) => [at, value]),

@@ -34,7 +34,9 @@ export function makeWatch(page) {
     [...find("read").children].forEach((button, at) => {
       button.className = at === now ? "now" : at < now ? "past" : "";
       button.setAttribute("aria-pressed", String(at === now));
+      button.tabIndex = at === now ? 0 : -1;
     });
+    find("step").setAttribute("aria-valuetext", find("read").children[now].textContent);
     find("step").max = steps.length - 1;
     find("step").value = now;
   });
@@ -79,6 +81,11 @@ export function makeWatch(page) {
   }
 
   find("play").addEventListener("click", () => (playing ? pause() : steps.length && play()));
+  find("read").addEventListener("keydown", ({ key }) => {
+    const next = find("read").children[now + ({ ArrowRight: 1, ArrowLeft: -1 }[key] ?? NaN)];
+    next?.click();
+    next?.focus();
+  });
   find("step").addEventListener("input", () => (pause(), go(Number(find("step").value))));
   find("layer").addEventListener("change", draw);
 

@@ -5,6 +5,7 @@ import { fill, find, make } from "./dom.mjs";
 
 const CURVES = [
   ["rnn", "rnn orthogonal", "accent"],
+  ["bias", "lstm forget bias 1", "green"],
   ["lstm", "lstm chrono", "blue"],
 ];
 const STEPS = 500;
@@ -25,15 +26,15 @@ export function makeWhy(page) {
     const stage = curves[find("stage").value];
     plane = chart(find("decay"), {
       xs: [0, STEPS],
-      ys: [-50, 50],
+      ys: [-70, 50],
       xTicks: [0, 100, 200, 300, 400, 500],
-      yTicks: [-40, -20, 0, 20, 40],
+      yTicks: [-60, -40, -20, 0, 20, 40],
       yText: raised,
     });
     const points = (values) => values.map((ln, index) => [lags[index], tens(ln)]);
     plane.line(
       [
-        [lags[at], -60],
+        [lags[at], -80],
         [lags[at], 60],
       ],
       "soft",
@@ -45,6 +46,7 @@ export function makeWhy(page) {
       plane.dot(lags[at], tens(stage[key].truth[at]), hue);
     }
     find("lag-value").textContent = lags[at];
+    find("lag").setAttribute("aria-valuetext", String(lags[at]));
     find("norms").replaceChildren(
       ...CURVES.map(([name, key, hue]) => {
         const { truth, bound } = stage[key];

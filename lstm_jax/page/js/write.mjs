@@ -1,6 +1,6 @@
 // The section where poems are written: the order, what is wrong with it, copying and sharing.
 
-import { fill, find } from "./dom.mjs";
+import { copied, fill, find } from "./dom.mjs";
 import { addStep, makePoems, relabelPoems, textOf } from "./poems.mjs";
 import {
   DEFAULTS,
@@ -20,6 +20,7 @@ const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
  */
 export function makeWrite(page, watch) {
   let [poems, main, number, ready, seedIsNew] = [[], 0, 0, false, false];
+  let told = "write.loading";
 
   const field = (name) => find(name);
   const names = Object.keys(DEFAULTS);
@@ -89,14 +90,12 @@ export function makeWrite(page, watch) {
     if (slot === main && step.states) watch.hear(poems[main].steps.filter(({ states }) => states));
   }
 
-  async function copy(text, said) {
-    try {
-      await navigator.clipboard.writeText(text);
-      find("status").textContent = page.say(said);
-    } catch {
-      find("status").textContent = page.say("write.uncopied");
-    }
+  function tell(key) {
+    told = key;
+    find("status").textContent = key && page.say(key);
   }
+
+  const copy = async (text, done, refused) => tell((await copied(text)) ? done : refused);
 
   function open() {
     const { settings, refused } = fromFragment(location.hash);
@@ -111,7 +110,8 @@ export function makeWrite(page, watch) {
     const all = form && !FORMS.includes(form) ? [...FORMS, form] : FORMS;
     const named = all.map((one) => {
       const [characters, lines] = one.split("x");
-      return [one, page.say("write.formName", { characters, lines })];
+      const key = FORMS.includes(one) ? `form.${one}` : "form.other";
+      return [one, page.say(key, { characters, lines })];
     });
     fill(field("form"), [["", page.say("write.free")], ...named]);
     fill(
@@ -146,25 +146,27 @@ export function makeWrite(page, watch) {
   });
   find("copy").addEventListener(
     "click",
-    () => poems[main] && copy(textOf(page, poems[main]), "write.copied"),
+    () => poems[main] && copy(textOf(page, poems[main]), "write.copied", "write.uncopied"),
   );
   find("share").addEventListener("click", () => {
     history.replaceState(null, "", toFragment(page.settings));
-    copy(location.href, "write.shared");
+    copy(location.href, "write.shared", "write.unshared");
   });
   window.addEventListener("hashchange", () => location.hash.includes("=") && open() && write());
 
   return {
     open,
     hear,
+    tell,
     start() {
       ready = true;
-      find("status").textContent = "";
+      tell("");
       if (check(find("fault").textContent)) write();
     },
     relabel() {
       relabelForm();
       check();
+      tell(told);
       relabelPoems(page, poems);
     },
   };
