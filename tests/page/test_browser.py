@@ -120,11 +120,10 @@ def test_a_poem_is_there_soon_after_opening_and_is_that_of_python(page):
 
 
 def test_a_visitor_types_slides_writes_and_looks_at_what_might_have_come(page):
-    page.go("#seed=1")
+    page.go("#seed=1&form=5x4")
     assert len(page.poems()) == 3
     page["three"].click()  # every change writes anew, and one poem is written sooner
     page["prompt"].send_keys("明月")
-    page.slide("form", "5x4")
     page.slide("acrostic", "明山")
     page.slide("temperature", "0.6")
     assert page["temperature-value"].text == "0.60"
@@ -157,7 +156,7 @@ def test_what_the_model_does_not_know_is_told_while_one_types(page):
     page.go("#seed=1&three=0&form=5x4")
     page.poems()
     page["prompt"].send_keys("明a龘")
-    assert page["fault"].text == "The model does not know a 龘."
+    assert page["fault"].text == "The model does not know: a 龘"
     assert not page["go"].is_enabled()
 
 
@@ -170,6 +169,24 @@ def test_rhyme_and_tones_are_kept(page):
     page.wait(lambda: page["go"].is_enabled())
     [poem] = page.poems()
     assert (rhyme_share(poem), tone_share(poem)) == (1, 1)
+
+
+def test_a_page_without_the_table_writes_without_a_rhyme(page):
+    without = """
+        let held;
+        const set = (page) => (held = {...page, words: {...page.words, readings: null}});
+        Object.defineProperty(self, "PAGE", {get: () => held, set});
+    """
+    add, remove = (f"Page.{verb}ScriptToEvaluateOnNewDocument" for verb in ("add", "remove"))
+    script = page.driver.execute_cdp_cmd(add, {"source": without})
+    page.open("#seed=2&three=0&form=1x1&rhyme=1")
+    page.driver.execute_cdp_cmd(remove, script)
+    assert len(page.poems()) == 1
+    assert page["fault"].text.endswith("out of range (rhyme); it was left out.")
+    assert not page["rhyme"].is_enabled()
+    assert page["no-table"].text.startswith("Rhyme and tones are off: ")
+    page.open("#seed=2&three=0&form=1x1")
+    assert page["rhyme"].is_enabled()
 
 
 def test_a_poem_and_a_link_to_it_are_copied(page):
@@ -200,7 +217,7 @@ def test_hostile_links_are_text_or_refused(page):
     # A poem of one character, for it is written after each refusal.
     put = "location.hash = `three=0&form=1x1&${arguments[0]}=${encodeURIComponent(arguments[1])}`"
     for name in ("prompt", "acrostic", "mood"):
-        for text, said in ((HOSTILE, "does not know <"), (long, "That is 100000 characters")):
+        for text, said in ((HOSTILE, "does not know: <"), (long, "That is 100000 characters")):
             page.run(put, name, text)
             page.wait(lambda said=said: said in page["fault"].text)
     for name in ("form", "seed", "temperature"):
@@ -248,12 +265,16 @@ def test_sliders_move_what_they_say(page):
 
 @pytest.mark.parametrize("width", [375, 1440])
 def test_both_languages_fit_both_widths(page, width):
-    page.open("#seed=1&form=5x4", width=width)
-    page.wait(lambda: len(page.all(".verse")) == 3)
+    page.open("#seed=1&form=1x8", width=width)
+    assert len(page.poems()) == 3
     for heading in ("瀏覽器裡的詩人", "A poet in your browser"):
         page["language"].click()
         assert page["write-title"].text == heading
         assert page.run("return document.documentElement.scrollWidth") <= width
+    hidden = (
+        "return [...document.querySelectorAll('.verse')].map((v) => v.scrollWidth - v.clientWidth)"
+    )
+    assert max(page.run(hidden)) <= 0  # eight lines fit side by side
     unnamed = page.run(
         "return [...document.querySelectorAll('input, select')]"
         ".filter((one) => !one.labels[0]?.textContent.trim()).map((one) => one.id)"

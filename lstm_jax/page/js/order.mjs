@@ -28,7 +28,7 @@ export const closedMood = (mood) => (!mood || MARKS.includes([...mood].pop()) ? 
 
 /**
  * Find what is wrong with an order: a text's key and what it speaks of; null if nothing is.
- * `most` is the longest poem, `readings` the tones and rhymes of characters, null without them.
+ * `most` is the longest poem, `readings` the tones and rhymes of characters.
  */
 export function faultOf(order, most, readings) {
   const { form, acrostic, prompt, rhyme, tones } = order;
@@ -39,7 +39,6 @@ export function faultOf(order, most, readings) {
   if (strange) return ["fault.head", { character: strange }];
   if (shape && Math.max(0, ...heads.keys()) >= lines) return ["fault.heads", { form }];
   if (rhyme || tones) {
-    if (!readings) return ["fault.noTable", {}];
     if (!shape) return ["fault.noForm", {}];
     if (rhyme && lines < 4) return ["fault.noRhyme", { form }];
     if (tones && !readings.patterns[form]) return ["fault.noPattern", { form }];

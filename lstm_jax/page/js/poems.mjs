@@ -1,14 +1,17 @@
 // Poems on the page: one card for each, a button for each character, and what else might have come.
 
 import { find, make, percent } from "./dom.mjs";
-import { MARKS } from "./order.mjs";
+import { linesOf, MARKS } from "./order.mjs";
 import { END, toSimplified } from "./vocabulary.mjs";
+
+const FEWEST = 4; // lines that a card has room for, so that the first are not written too large
 
 /** Show empty cards, one for each temperature. `page` has say, vocabulary and settings. */
 export function makePoems(page, temperatures) {
   const poems = temperatures.map((temperature) => {
     const verse = make("div", { className: "verse", lang: "zh-Hant" });
     verse.setAttribute("role", "group");
+    makeRoom(verse, linesOf(page.settings).lines);
     const poem = { temperature, steps: [], verse, caption: make("p"), chosen: 0 };
     verse.addEventListener("keydown", (event) => walk(page, poem, event));
     return poem;
@@ -28,14 +31,22 @@ export function addStep(page, poem, step) {
   if (step.id === END) return;
   const at = poem.steps.length - 1;
   const before = poem.steps[at - 1];
-  if (!before || MARKS.includes(page.vocabulary.symbols[before.id]))
+  if (!before || MARKS.includes(page.vocabulary.symbols[before.id])) {
     poem.verse.append(make("span", { className: "line" }));
+    makeRoom(poem.verse, poem.verse.children.length);
+  }
   const button = make("button", { type: "button", tabIndex: at ? -1 : 0 });
   button.classList.toggle("given", step.given);
   const choose = () => chooseStep(page, poem, at);
   for (const kind of ["pointerenter", "focus", "click"]) button.addEventListener(kind, choose);
   poem.verse.lastElementChild.append(button);
   nameCharacters(page, poem);
+}
+
+/** Let the style sheet choose a size at which so many lines fit side by side. */
+function makeRoom(verse, lines) {
+  const most = Math.max(FEWEST, lines, Number(verse.style.getPropertyValue("--lines")));
+  verse.style.setProperty("--lines", most);
 }
 
 /** Write the characters and captions anew: the script or the language has changed. */
@@ -46,7 +57,7 @@ export function relabelPoems(page, poems) {
   }
   const poem = poems.find(({ verse }) => verse.querySelector(".chosen"));
   if (poem) chooseStep(page, poem, poem.chosen);
-  else find("others").textContent = page.say("write.hint");
+  else if (poems.length) find("others").textContent = page.say("write.hint");
 }
 
 /** The text of a poem, a line for each full stop. */

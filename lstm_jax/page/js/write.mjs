@@ -12,6 +12,7 @@ import {
 } from "./settings.mjs";
 
 const FORMS = ["5x4", "7x4", "5x8", "7x8"];
+const RULES = ["rhyme", "tones"]; // they need the table of rhymes
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
 
 /**
@@ -21,6 +22,7 @@ const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
 export function makeWrite(page, watch) {
   let [poems, main, number, ready, seedIsNew] = [[], 0, 0, false, false];
   let told = "write.loading";
+  let leftOut = []; // settings of the link that cannot be had
 
   const field = (name) => find(name);
   const names = Object.keys(DEFAULTS);
@@ -51,12 +53,14 @@ export function makeWrite(page, watch) {
     };
     page.settings = Object.fromEntries(names.map((name) => [name, valueOf(field(name))]));
     showValues();
+    leftOut = [];
     return check();
   }
 
-  function check(note = "") {
+  function check() {
     const fault = findFault(page.vocabulary, page.settings);
-    find("fault").textContent = fault ? page.say(...fault) : note;
+    const note = leftOut.length ? ["fault.link", { name: leftOut.join(", ") }] : null;
+    find("fault").textContent = fault || note ? page.say(...(fault ?? note)) : "";
     find("go").disabled = Boolean(fault);
     return !fault;
   }
@@ -99,10 +103,15 @@ export function makeWrite(page, watch) {
 
   function open() {
     const { settings, refused } = fromFragment(location.hash);
+    if (!page.vocabulary.readings) {
+      refused.push(...RULES.filter((name) => settings[name]));
+      for (const name of RULES) settings[name] = false;
+    }
     page.settings = { ...DEFAULTS, seed: anySeed(), ...settings };
     relabelForm();
     show(page.settings);
-    return check(refused.length ? page.say("fault.link", { name: refused.join(", ") }) : "");
+    leftOut = refused;
+    return check();
   }
 
   function relabelForm() {
@@ -121,7 +130,7 @@ export function makeWrite(page, watch) {
   }
 
   if (!page.vocabulary.readings) {
-    for (const name of ["rhyme", "tones"]) field(name).disabled = true;
+    for (const name of RULES) field(name).disabled = true;
     find("no-table").hidden = false;
   }
 
@@ -161,7 +170,7 @@ export function makeWrite(page, watch) {
     start() {
       ready = true;
       tell("");
-      if (check(find("fault").textContent)) write();
+      if (check()) write();
     },
     relabel() {
       relabelForm();
