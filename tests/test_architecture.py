@@ -26,14 +26,14 @@ lstm_jax.engines: choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
 lstm_jax.diagnostics: jacobians paths health -
-lstm_jax.nn: - held recurrent steps layers
+lstm_jax.nn: - records held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage parts -
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling units
 lstm_jax.text.forms: order tones readings measures plan rules -
 lstm_jax.text: play language command -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -
-lstm_jax.interop.onnx: format file attributes graph node stored chain load export models -
+lstm_jax.interop.onnx: format file attributes graph node stored chain load layer export models -
 lstm_jax.export: - about graph arrays command
 lstm_jax: -
 lstm_jax.animation: colours document page -

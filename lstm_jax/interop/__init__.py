@@ -19,6 +19,10 @@ What a layout has no place for is a ValueError, and so is a name or a shape that
         from_haiku, to_haiku                  hk.LSTM, hk.GRU, hk.VanillaRNN
         from_equinox, to_equinox              LSTMCell, GRUCell
 
+`layer.params` is what the first kind takes, and `LSTM.from_params(layers)`, `GRU...`, `RNN...` is
+the layer of what it gives; of the second kind, `LSTMCell.from_params(params)`, or one layer of
+`LSTM.from_params((params,))`.
+
 Arrays keep their dtype, but that JAX makes float64 to float32 unless x64 is enabled. Activations
 are no weights: where a model has others than σ and tanh, pass them to the function that runs it.
 """

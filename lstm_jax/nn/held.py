@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -46,6 +47,19 @@ class Held(nnx.Module):
             found[name] = value
         return self.held_type(**found)
 
+    def take(self, record: Tree) -> None:
+        """Put other arrays in place of those that are held, in the dtypes of these.
+
+        Args:
+            record: of the same type, fields and shapes; see `records.check_like`.
+        """
+        for field, value in _fields(record).items():
+            held = getattr(self, field, None)
+            if isinstance(held, Held):
+                held.take(value)
+            elif isinstance(held, nnx.Variable):
+                held[...] = jnp.asarray(value, held.dtype)
+
 
 class HeldPair(nnx.Module):
     """The two directions of a layer."""
@@ -59,8 +73,25 @@ class HeldPair(nnx.Module):
         """Both records."""
         return Directions(self.forward.record, self.backward.record)
 
+    def take(self, record: Directions) -> None:
+        """Put other arrays in place of both directions'; as `Held.take`."""
+        self.forward.take(record.forward)
+        self.backward.take(record.backward)
+
 
 Holder: TypeAlias = Held | HeldPair
+
+
+class Owner(nnx.Module):
+    """A module whose `params` can be set, as a property of its class says."""
+
+    if not TYPE_CHECKING:  # or every attribute would pass for one that may be set
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "params":  # which Flax would store beside the property
+                object.__setattr__(self, name, value)
+            else:
+                super().__setattr__(name, value)
 
 
 def hold(records: Sequence[Tree]) -> Holder:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Sequence
+from typing import Self, Unpack
 
 import jax.numpy as jnp
 from flax import nnx
@@ -16,8 +17,10 @@ from lstm_jax.initializers import (
     LSTMInitOptions,
 )
 from lstm_jax.named import bound
+from lstm_jax.nn.records import check_layers, window_of
 from lstm_jax.nn.recurrent import LayerOptions, Recurrent
 from lstm_jax.nn.steps import StepCell, StepOptions
+from lstm_jax.trees import Tree
 
 
 class LSTMOptions(LayerOptions, LSTMInitOptions, total=False):
@@ -304,6 +307,12 @@ class ConvLSTM(Recurrent):
         cell = functional.conv_lstm_cell(window)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
+    @classmethod
+    def from_params(cls, params: Sequence[Tree], **options: object) -> Self:
+        """Make a layer of parameters, its window that of their kernels; see `Recurrent`."""
+        layers = check_layers(params)
+        return super().from_params(layers, window=window_of(layers[0]), **options)
+
 
 class ConvLSTMCell(StepCell):
     """One step of the convolutional LSTM, `lstm_jax.conv.conv_lstm_step`."""
@@ -330,3 +339,8 @@ class ConvLSTMCell(StepCell):
         """
         cell = functional.conv_lstm_cell(window)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
+
+    @classmethod
+    def from_params(cls, params: Tree, **options: object) -> Self:
+        """Make a cell of parameters, its window that of their kernels; see `StepCell`."""
+        return super().from_params(params, window=window_of(params), **options)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TypedDict, TypeVar
+from typing import Any, Self, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,8 @@ from lstm_jax import functional, stacks
 from lstm_jax.cells import Cell
 from lstm_jax.engines.choose import Implementation
 from lstm_jax.named import bind
-from lstm_jax.nn.held import Holder, hold, init_of
+from lstm_jax.nn import records
+from lstm_jax.nn.held import Holder, Owner, hold, init_of
 from lstm_jax.promotion import common
 from lstm_jax.recurrence import initial_like
 from lstm_jax.remat import Remat
@@ -50,9 +51,10 @@ class LayerOptions(TypedDict, total=False):
     param_dtype: DTypeLike | None
     cell_dtype: DTypeLike | None
     implementation: Implementation | None
+    params: Sequence[Tree] | None
 
 
-class Recurrent(nnx.Module):
+class Recurrent(Owner):
     """Layers of any `Cell` over a batch of sequences; `LSTM`, `GRU` and the others name theirs."""
 
     def __init__(
@@ -81,6 +83,7 @@ class Recurrent(nnx.Module):
         param_dtype: DTypeLike | None = None,
         cell_dtype: DTypeLike | None = None,
         implementation: Implementation | None = None,
+        params: Sequence[Tree] | None = None,
         rngs: nnx.Rngs,
         **init_options: object,
     ):
@@ -107,6 +110,8 @@ class Recurrent(nnx.Module):
             param_dtype: of the parameters; float32 if None.
             cell_dtype: of c; float32 at least if None.
             implementation: as in `lstm_jax.lstm`; None is "fused" where the cell has it.
+            params: of every layer, bottom first, to begin with; drawn at random if None.
+                `from_params` reads the sizes off them.
             rngs: only read here; nothing random is kept.
             **init_options: for the cell's `init`, such as `forget_bias`, `bias=False`,
                 `peepholes=True`.
@@ -114,7 +119,8 @@ class Recurrent(nnx.Module):
         Raises:
             ValueError: fewer than one layer, a rate outside [0, 1), options that do not go
                 together, or a cell without `init`.
-            TypeError: an option that the cell's `init` does not have.
+            TypeError: an option that the cell's `init` does not have, or parameters of another
+                cell.
         """
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}")
@@ -130,6 +136,7 @@ class Recurrent(nnx.Module):
                 "input_dropout and output_dropout act on what a single layer reads and gives",
                 stacklevel=6,  # whoever made it: the named layer and NNX lie between
             )
+        records.check_given(type(self).__name__, params, num_layers, bidirectional, init_options)
         self.base_cell = cell
         self.in_features = in_features
         self.hidden_features = hidden_features
@@ -147,7 +154,17 @@ class Recurrent(nnx.Module):
         width, layers = in_features, []
         for index in range(num_layers):
             reads = width + in_features if connections == "skip" and index else width
-            made = [make(rngs.params(), reads, hidden_features) for _ in range(directions)]
+            if params is None:
+                made = [make(rngs.params(), reads, hidden_features) for _ in range(directions)]
+            else:
+                sides = params[index] if bidirectional else [params[index]]
+                made = [
+                    records.fitting(
+                        cell, init_of(cell), side, f"params[{index}]",
+                        reads=reads, hidden_features=hidden_features, dtype=param_dtype,
+                    )
+                    for side in sides
+                ]  # fmt: skip
             h = jax.eval_shape(self._zeros, made[0]).h
             width = h.shape[-1] * (directions if merge == "concat" else 1)
             layers.append(hold(made))
@@ -174,6 +191,45 @@ class Recurrent(nnx.Module):
         """Parameters of every layer, bottom first; `Directions` of two where bidirectional."""
         holders: list[Holder] = list(self.layers)
         return tuple(holder.record for holder in holders)
+
+    @params.setter
+    def params(self, params: Sequence[Tree]) -> None:
+        params, held = records.check_layers(params), self.params
+        if len(params) != len(held):
+            raise ValueError(f"params must be a tuple of {len(held)}, got {len(params)}")
+        for index, record in enumerate(params):  # all of them are checked before any is taken
+            records.check_like(held[index], record, f"params[{index}]")
+        holders: list[Holder] = list(self.layers)
+        for index, holder in enumerate(holders):
+            holder.take(params[index])
+
+    @classmethod
+    def from_params(cls, params: Sequence[Tree], **options: object) -> Self:
+        """Make a layer of parameters, such as another framework's.
+
+            layers = lstm_jax.interop.from_torch(module.state_dict())
+            layer = lstm_jax.LSTM.from_params(layers)
+
+        Args:
+            params: of every layer, bottom first; `Directions` of two where bidirectional.
+            **options: as the class takes them, such as `dropout`, but for what the parameters
+                decide: sizes, numbers of layers and directions, biases, peepholes and the like.
+                `Recurrent` itself needs the `cell` too.
+
+        Returns:
+            The layer. `layer.params` gives the parameters back, and `layer.params = params` puts
+            others of the same shapes in their place, in the dtypes that the layer has.
+
+        Raises:
+            TypeError, ValueError: parameters of another cell, that do not fit one another, or
+                have no kernels to read the sizes off; an option that is not one, or is decided.
+        """
+        layers = records.check_layers(params)
+        both = isinstance(layers[0], stacks.Directions)
+        decided = {**records.sizes_of(layers[0]), "num_layers": len(layers), "bidirectional": both}
+        records.check_open(decided, options)
+        make: Any = cls
+        return make(**decided, params=layers, rngs=nnx.Rngs(0), **options)
 
     def __call__(
         self,

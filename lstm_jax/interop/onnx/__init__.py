@@ -7,12 +7,14 @@
     model = export_classifier(network)  # ids or vectors in, logits out
     onnx.save(model, "model.onnx")      # for onnxruntime and others
     y, y_h, y_c = run(model, x, ...)    # evaluate a model that is one LSTM, GRU or RNN node
-    layers = load("model.onnx")         # recurrent weights as our parameters, with their steps
+    layer = load_layer("model.onnx")    # its recurrent layers as an LSTM, GRU or RNN
+    layers = load("model.onnx")         # their weights as our parameters, with their steps
 
 Needs the package onnx: `pip install "lstm_jax[onnx]"`.
 """
 
 from lstm_jax.interop.onnx.export import export_char_lm, export_layers, export_sequence_model
+from lstm_jax.interop.onnx.layer import load_layer
 from lstm_jax.interop.onnx.load import load, run
 from lstm_jax.interop.onnx.models import export_classifier, export_forecaster
 from lstm_jax.interop.onnx.node import Recurrence, read_node
@@ -25,6 +27,7 @@ __all__ = [
     "export_layers",
     "export_sequence_model",
     "load",
+    "load_layer",
     "read_node",
     "run",
 ]

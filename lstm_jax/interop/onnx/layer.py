@@ -1,0 +1,82 @@
+"""Import from ONNX into a layer: the inverse of `export_layers`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from lstm_jax.cells import TEXTBOOK, LSTMParams, lstm_step, rnn_step
+from lstm_jax.gated import GRUParams, gru_step
+from lstm_jax.interop.onnx.load import load
+from lstm_jax.interop.onnx.node import Recurrence
+from lstm_jax.interop.parameters import as_layer
+from lstm_jax.named import bind, bound
+from lstm_jax.nn.layers import GRU, LSTM, RNN
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+
+def load_layer(model: ModelProto | str | Path, **options: object) -> LSTM | GRU | RNN:
+    """Make one layer of the recurrent nodes of an ONNX model, activations included.
+
+    Args:
+        model: an `onnx.ModelProto`, or the path of one; as for `load`.
+        **options: of the layer, such as `dropout`; see `LSTM.from_params`.
+
+    Returns:
+        An `LSTM`, `GRU` or `RNN`, batch-major; `export_layers` writes it again.
+
+    Raises:
+        ImportError: where onnx is not installed.
+        TypeError, ValueError: what `load` refuses, and what is no single layer: nodes of several
+            kinds or activations, one that runs backwards alone, a stored initial state, a clip or
+            activations for which a layer has no option.
+    """
+    nodes = load(model)
+    sides = [side for node in nodes for side in node]
+    for side in sides:
+        if side.state is not None:
+            raise ValueError(
+                "the model stores an initial state, which is no part of a layer: `load` gives it "
+                "with the parameters"
+            )
+    if any([side.reverse for side in node] not in ([False], [False, True]) for node in nodes):
+        raise ValueError("a node runs backwards alone, which no layer does: `load` gives it")
+    variants = [_variant(side) for side in sides]
+    if any(variant != variants[0] for variant in variants):
+        raise ValueError("the nodes differ in kind or activations: `load` gives each on its own")
+    kind, variant = variants[0]
+    layers = [as_layer([side.params for side in node]) for node in nodes]
+    return kind.from_params(layers, **variant, **options)
+
+
+def _variant(side: Recurrence) -> tuple[type[LSTM | GRU | RNN], dict[str, object]]:
+    """The class of a node's layer, and what of the node is not in its parameters."""
+    step = side.step
+    options: dict[str, object]
+    if isinstance(side.params, LSTMParams):
+        functions = bound(step, "activations", TEXTBOOK)
+        kind, options, plain = (
+            LSTM,
+            {"activations": functions},
+            bind(lstm_step, activations=functions),
+        )
+    elif isinstance(side.params, GRUParams):
+        after = bound(step, "reset_after", True)
+        kind, options = GRU, {"reset_after": after}
+        plain = bind(
+            gru_step, reset_after=after, gate_activation=jax.nn.sigmoid, activation=jnp.tanh
+        )
+    else:
+        function = bound(step, "activation", jnp.tanh)
+        kind, options, plain = RNN, {"activation": function}, bind(rnn_step, activation=function)
+    if step != plain:
+        raise ValueError(
+            f"the {kind.__name__} has no option for the activations or the coupling of this node: "
+            "`load` gives its step"
+        )
+    return kind, options
