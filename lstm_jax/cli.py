@@ -15,16 +15,14 @@ import json
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 from lstm_jax.arguments import PROGRAM, choose, parse, parse_both
-from lstm_jax.errors import UserError
+from lstm_jax.errors import UselessWarning, UserError
 from lstm_jax.text.lines import printable
-
-if TYPE_CHECKING:
-    pass
 
 Command = Callable[[list[str]], None]
 COMMANDS: dict[str, Command] = {}
@@ -58,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     _write_whatever_it_is()
     try:
         try:
-            _dispatch(arguments)
+            with _warnings_in_a_line():
+                _dispatch(arguments)
             code = 0
         except SystemExit as exit:  # after help, or as a signal wants it
             code = exit.code
@@ -78,6 +77,24 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(f"{PROGRAM}: the output cannot be written: {error.strerror}", file=sys.stderr)
         code = 2
     sys.exit(code)
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line() -> Iterator[None]:
+    """Show a warning of the package as one line, without the place in its code."""
+    show = warnings.showwarning
+
+    def show_line(message, category, filename, lineno, file=None, line=None):
+        if issubclass(category, UselessWarning):
+            print(printable(f"{PROGRAM}: {message}"), file=sys.stderr)
+        else:
+            show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = show_line
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
 
 
 def _let_go_of(stream: IO[str]) -> None:

@@ -6,8 +6,9 @@ handed down.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
-from typing import Unpack
+from typing import Protocol, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,8 @@ from lstm_jax.engines.choose import Explanation, Implementation, RunOptions
 from lstm_jax.engines.native import engine as native
 from lstm_jax.gated import GRUParams, GRUState, MGUParams
 from lstm_jax.named import bind, known
-from lstm_jax.recurrence import initial_like, scan
+from lstm_jax.recurrence import check_axes, initial_like, scan
+from lstm_jax.spelling import named_options
 from lstm_jax.trees import Tree
 
 # --- the records ---------------------------------------------------------------------------------
@@ -140,6 +142,7 @@ def conv_lstm_cell(
 # --- whole sequences -----------------------------------------------------------------------------
 
 
+@named_options(RunOptions)
 def run(
     cell: Cell[P, S, X],
     params: P,
@@ -224,14 +227,23 @@ def check_state(cell: Cell[P, S, X], params: P, xs: Tree, state: Tree) -> None:
     wanted = jax.eval_shape(cell.zero, params, xs)
     if jax.tree.structure(state) != jax.tree.structure(wanted):
         form = ", ".join(f"{name} {leaf.shape}" for name, leaf in _named(wanted))
-        raise ValueError(
-            f"state must be {type(wanted).__name__}({form}), got a {type(state).__name__} of "
-            f"{jax.tree.structure(state)}"
-            + ("; PyTorch's (h0, c0) is LSTMState(h0[0], c0[0])" if type(state) is tuple else "")
-        )
+        raise ValueError(f"state must be {type(wanted).__name__}({form}), got {_words(state)}")
     for (name, leaf), found in zip(_named(wanted), jax.tree.leaves(state), strict=True):
         if leaf.shape != jnp.shape(found):
             raise ValueError(f"state.{name} has shape {jnp.shape(found)}; it must be {leaf.shape}")
+
+
+def _words(state: Tree) -> str:
+    """Say what was given in place of a state, and what to give if that is clear."""
+    if hasattr(state, "shape"):
+        return f"an array of shape {jnp.shape(state)}"
+    shapes = ", ".join(str(jnp.shape(leaf)) for leaf in jax.tree.leaves(state))
+    said = f"a {type(state).__name__} of arrays {shapes}"
+    if type(state) is not tuple:
+        return said
+    if len(state) == 1 and hasattr(state[0], "h"):
+        return f"{said}; the state of one layer is state[0]"
+    return f"{said}; PyTorch's (h0, c0) is LSTMState(h0[0], c0[0])"
 
 
 def _named(tree: Tree) -> list[tuple[str, jax.ShapeDtypeStruct]]:
@@ -243,6 +255,7 @@ def dispatch(
     chosen: Implementation, cell: Cell[P, S, X], params: P, xs: Tree, state: S, options: RunOptions
 ) -> tuple[S, Tree]:
     """Run a cell by an implementation that is known to be able to; arguments as in `run`."""
+    check_axes(state, **{name: options.get(name) for name in ("lengths", "mask", "resets")})
     if chosen == "scan":
         return scan(cell.step, params, xs, state, **options)
     known = {name: value for name, value in options.items() if name not in ("emit", "per_row")}
@@ -271,6 +284,7 @@ def check_batch(xs: Tree, state: Tree) -> None:
             )
 
 
+@named_options(RunOptions)
 def lstm(
     params: LSTMParams,
     xs: Array,
@@ -303,6 +317,7 @@ def lstm(
     return run(lstm_cell(activations), params, xs, state, implementation, **options)
 
 
+@named_options(RunOptions)
 def rnn(
     params: RNNParams,
     xs: Array,
@@ -328,6 +343,7 @@ def rnn(
     return run(rnn_cell(activation), params, xs, state, implementation, **options)
 
 
+@named_options(RunOptions)
 def gru(
     params: GRUParams,
     xs: Array,
@@ -354,6 +370,7 @@ def gru(
     return run(gru_cell(reset_after), params, xs, state, implementation, **options)
 
 
+@named_options(RunOptions)
 def mgu(
     params: MGUParams,
     xs: Array,
@@ -377,6 +394,15 @@ def mgu(
     return run(mgu_cell(), params, xs, state, implementation, **options)
 
 
+class Layer(Protocol):
+    """Layers that know how they would run, such as an `LSTM`."""
+
+    def explain(self, xs: Array, /) -> Sequence[Explanation]: ...
+
+
+@overload
+def explain(cell: Layer, params: Array, /) -> Sequence[Explanation]: ...
+@overload
 def explain(
     cell: Cell[P, S, X],
     params: P,
@@ -384,18 +410,35 @@ def explain(
     state: S | None = None,
     implementation: Implementation | None = None,
     **options: Unpack[RunOptions],
-) -> Explanation:
+) -> Explanation: ...
+@named_options(RunOptions)
+def explain(cell, params, xs=None, state=None, implementation=None, **options: Unpack[RunOptions]):
     """Say which implementation a call would take, and what stands in the way of the others.
 
+        print(lstm_jax.explain(layer, xs))  # an LSTM and its batch
+        print(lstm_jax.explain(lstm_jax.lstm_cell(), params, xs))  # a cell, as `run` takes it
+
     Args:
-        cell: such as `lstm_cell()`.
-        params, xs, state, implementation, **options: as in `run`.
+        cell: a layer, such as `LSTM(8, 32, rngs=rngs)`; or a cell, such as `lstm_cell()`.
+        params: of a layer its inputs; of a cell its parameters.
+        xs, state, implementation, **options: of a cell, as in `run`.
 
     Returns:
-        An `Explanation`; printed, it says everything.
+        An `Explanation`, of a layer one for each of its layers and directions; printed, it says
+        everything.
 
     Raises:
+        TypeError: what is neither a layer nor a cell, or a cell without inputs.
         ValueError: where xs is not (T, ..., D) and there is no state.
     """
+    if not isinstance(cell, Cell):
+        if not hasattr(cell, "explain"):
+            raise TypeError(
+                f"explain takes a layer and its inputs, or a Cell, its parameters and its inputs; "
+                f"got a {type(cell).__name__}"
+            )
+        return cell.explain(params)
+    if xs is None:
+        raise TypeError("of a Cell, explain takes its parameters and its inputs too")
     state, _ = start(cell, params, xs, state)
     return choose.explain(implementation, cell, params, xs, state, options)

@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 from lstm_jax.cells import P, S, Step, X
 from lstm_jax.promotion import aligned
 from lstm_jax.remat import Remat, in_chunks
+from lstm_jax.spelling import named_options
 from lstm_jax.trees import Tree
 
 Y = TypeVar("Y")
@@ -108,6 +109,7 @@ def scan(
             another structure, an unknown `remat`.
     """
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
+    check_axes(state, lengths=lengths, mask=mask, resets=resets)
     initial = initial_like(initial, state)
 
     def body(state, inputs):
@@ -142,6 +144,7 @@ def tracing(gates: Callable[[P, S, X], Tree] | None) -> Emit[P, S, X, Trace]:
     return emit
 
 
+@named_options(ScanOptions)
 def trace(
     step: Step[P, S, X],
     params: P,
@@ -206,6 +209,11 @@ def stack(*steps: Step) -> Step[tuple[Tree, ...], StackState, Tree]:
         raise ValueError("stack needs at least one step")
 
     def step(params: tuple[Tree, ...], state: StackState, x: Tree) -> StackState:
+        if not isinstance(state, StackState):
+            raise TypeError(
+                f"the state of a stack is a StackState, bottom first, got a "
+                f"{type(state).__name__}: give StackState((state_0, state_1, ...))"
+            )
         if len(params) != len(steps) or len(state) != len(steps):
             raise ValueError(
                 f"a stack of {len(steps)} steps needs as many params and states, "
@@ -263,6 +271,35 @@ def controls(
         # Read backwards, a segment is entered at its last step: one before the next one's start.
         starts = jnp.concatenate([starts[1:], jnp.zeros_like(starts[:1])])
     return valid, starts
+
+
+def check_axes(
+    state: Tree,
+    *,
+    lengths: ArrayLike | None = None,
+    mask: ArrayLike | None = None,
+    resets: ArrayLike | None = None,
+) -> None:
+    """Raise a ValueError for a control whose batch axes are not those of the state.
+
+    Args:
+        state: leaves (..., H).
+        lengths, mask, resets: as in `scan`.
+    """
+    for name, control in (("lengths", lengths), ("mask", mask), ("resets", resets)):
+        if control is None:
+            continue
+        time = () if name == "lengths" else ("T",)
+        axes = np.shape(control)[len(time) :]
+        for leaf in jax.tree.leaves(state):
+            shape = jnp.shape(leaf)
+            if shape[: len(axes)] != axes:
+                batch = shape[:-1] or shape
+                wanted = ", ".join(map(str, [*time, *batch[: max(1, len(axes))]]))
+                raise ValueError(
+                    f"{name} must be ({wanted}{'' if ', ' in wanted else ','}), as the state has "
+                    f"shape {shape}, got shape {np.shape(control)}"
+                )
 
 
 def select(flag: Array | None, chosen: Tree, other: Tree) -> Tree:

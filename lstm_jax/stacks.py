@@ -19,10 +19,11 @@ from jax.typing import ArrayLike
 from lstm_jax import functional
 from lstm_jax.cells import Cell, Step
 from lstm_jax.engines import choose
-from lstm_jax.engines.choose import Implementation, RunOptions
+from lstm_jax.engines.choose import Explanation, Implementation, RunOptions
 from lstm_jax.recurrence import controls, tracing
 from lstm_jax.regularize import check_rate, drop_state, drop_weights, dropout, zoneout
 from lstm_jax.remat import Remat
+from lstm_jax.spelling import named_options
 from lstm_jax.trees import Tree
 
 Merge: TypeAlias = Literal["concat", "sum"]
@@ -102,6 +103,7 @@ class Noise:
 SILENCE = Noise()
 
 
+@named_options(SequenceOptions)
 def run_layers(
     cell: Cell,
     layers: tuple[Tree, ...],
@@ -185,6 +187,7 @@ def run_layers(
     return tuple(finals), dropout(out_key, result, noise.output_dropout, shared_axes=shared)
 
 
+@named_options(SequenceOptions)
 def trace_layers(
     cell: Cell,
     layers: tuple[Tree, ...],
@@ -219,6 +222,55 @@ def trace_layers(
     return tuple(finals), tuple(traces)
 
 
+class Explanations(tuple[Explanation, ...]):
+    """How each layer would run, bottom first and forward before backward; printed, all of it."""
+
+    def __str__(self) -> str:
+        if len(set(map(str, self))) == 1:
+            return str(self[0])
+        return "\n".join(f"{number}: {one}" for number, one in enumerate(self))
+
+
+@named_options(SequenceOptions)
+def explain_layers(
+    cell: Cell,
+    layers: tuple[Tree, ...],
+    xs: Array,
+    *,
+    merge: Merge = "concat",
+    connections: Connections | None = None,
+    noise: Noise = SILENCE,
+    implementation: Implementation | None = None,
+    **options: Unpack[SequenceOptions],
+) -> Explanations:
+    """Say which implementation each layer would take, and what stands in the way of the others.
+
+    Args:
+        cell, layers, xs, merge, connections, noise, implementation, **options: as in
+            `run_layers`, here without a key.
+
+    Returns:
+        `Explanations`; printed, they say everything.
+
+    Raises:
+        TypeError, ValueError: as `run_layers`.
+    """
+    check(cell, layers, xs, merge, connections, noise, implementation)
+    how = _How(cell, noise, "h", implementation, None, options)
+    explanations, below = [], xs
+    for index, params in enumerate(layers):
+        reads = jnp.concatenate([xs, below], -1) if connections == "skip" and index else below
+        sides = params if isinstance(params, Directions) else (params,)
+        widths = []
+        for number, side in enumerate(sides):
+            call = _call(how, _Of(side, None, None, None, None), reads, None, bool(number))
+            explanations.append(choose.explain(implementation, *call))
+            widths.append(call[3].h.shape[-1])
+        width = sum(widths) if merge == "concat" else widths[0]
+        below = jnp.zeros((*xs.shape[:-1], width), xs.dtype)  # of the values nothing depends
+    return Explanations(explanations)
+
+
 def map_directions(function: Callable[[Tree], Tree], of: Tree) -> Tree:
     """Give the function of both directions, or of the one that there is."""
     return Directions(*map(function, of)) if isinstance(of, Directions) else function(of)
@@ -248,9 +300,17 @@ def check(
     noise: Noise,
     implementation: Implementation | None,
 ) -> None:
-    """Raise a ValueError that names options which do not go together, or are unknown."""
+    """Raise a ValueError that names options which do not go together, or are unknown.
+
+    A TypeError, where the layers are no tuple.
+    """
     _check_choice("merge", merge, ("concat", "sum"))
     _check_choice("connections", connections, (None, "residual", "skip"))
+    if not isinstance(layers, (tuple, list)) or isinstance(layers, Directions):
+        raise TypeError(
+            f"layers must be a tuple of parameters, bottom first, got one {type(layers).__name__}; "
+            "for one layer pass (params,)"
+        )
     if not layers:
         raise ValueError("there are no layers")
     if noise.state_dropout and not cell.masks_h:
@@ -311,17 +371,30 @@ def _at(
     for name, each in given.items():
         if each is None:
             continue
-        if hasattr(each, "_fields"):
-            raise ValueError(
-                f"{name} must be a tuple of {len(layers)}, one for each layer, got one "
-                f"{type(each).__name__}"
-            )
-        if len(each) != len(layers):
-            raise ValueError(f"{name} must be a tuple of {len(layers)}, got {len(each)}")
-        one = each[index]
-        if isinstance(layers[index], Directions) and (hasattr(one, "h") or len(one) != 2):
-            raise ValueError(f"{name}[{index}] must be a pair (forward, backward)")
+        _check_each(name, each, layers)
     return _Of(layers[index], *(None if each is None else each[index] for each in given.values()))
+
+
+def _check_each(name: str, each: Tree, layers: tuple[Tree, ...]) -> None:
+    """Raise a ValueError for what is not a tuple over layers, each as its parameters are."""
+    count = len(layers)
+    wanted = f"{name} must be a tuple of {count}, one for each layer"
+    if hasattr(each, "_fields"):
+        single = count == 1 and not isinstance(layers[0], Directions)
+        instead = f"; give ({name},)" if single else ""
+        raise ValueError(f"{wanted}, got one {type(each).__name__}{instead}")
+    if hasattr(each, "shape"):
+        raise ValueError(f"{wanted}, got an array of shape {jnp.shape(each)}")
+    if len(each) == 2 and name in ("state", "initial") and hasattr(each[0], "shape"):
+        raise ValueError(
+            f"{wanted}, such as LSTMState(h, c), got arrays; PyTorch's (h0, c0) is "
+            "tuple(map(LSTMState, h0, c0))"
+        )
+    if len(each) != count:
+        raise ValueError(f"{wanted}, got {len(each)}")
+    for index, (one, params) in enumerate(zip(each, layers, strict=True)):
+        if isinstance(params, Directions) and (hasattr(one, "h") or len(one) != 2):
+            raise ValueError(f"{name}[{index}] must be a pair (forward, backward)")
 
 
 def _layer(how: _How, of: _Of, xs: Array, key: Array | None) -> tuple[Tree, Tree]:
@@ -339,6 +412,21 @@ def _direction(
     how: _How, of: _Of, xs: Array, key: Array | None, reverse: bool = False
 ) -> tuple[Tree, Tree]:
     """Run one direction of one layer, with the noise that is inside it."""
+    call = _call(how, of, xs, key, reverse)
+    cell, params, inputs, state, options = call
+    chosen = choose.choose(how.implementation, *call)
+    if how.keep == "everything":
+        options["emit"] = tracing(cell.gates)
+    elif how.keep == "nothing" and chosen == "scan":
+        options["emit"] = None
+    final, kept = functional.dispatch(chosen, cell, params, inputs, state, options)
+    return final, None if how.keep == "nothing" else kept
+
+
+def _call(
+    how: _How, of: _Of, xs: Array, key: Array | None, reverse: bool
+) -> tuple[Cell, Tree, Tree, Tree, RunOptions]:
+    """Give what one direction of one layer runs: cell, parameters, inputs, state and options."""
     cell, noise = how.cell, how.noise
     state, initial = functional.start(cell, of.params, xs, of.state, of.initial)
     weight_key, state_key, zone_key = _split(key, 3)
@@ -358,13 +446,7 @@ def _direction(
     options: RunOptions = {**how.options, "reverse": reverse}
     if initial is not None:
         options["initial"] = initial
-    chosen = choose.choose(how.implementation, cell, params, inputs, state, options)
-    if how.keep == "everything":
-        options["emit"] = tracing(cell.gates)
-    elif how.keep == "nothing" and chosen == "scan":
-        options["emit"] = None
-    final, kept = functional.dispatch(chosen, cell, params, inputs, state, options)
-    return final, None if how.keep == "nothing" else kept
+    return cell, params, inputs, state, options
 
 
 def _rates(state: Tree, noise: Noise) -> Tree:

@@ -18,8 +18,8 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Every module, from the ground up: each may import those before it, never one after it.
 ORDER = """
-lstm_jax: errors arguments files promotion trees named padding remat cells gated initializers conv
-lstm_jax: recurrence regularize
+lstm_jax: errors spelling arguments files promotion trees named padding remat cells gated
+lstm_jax: initializers conv recurrence regularize
 lstm_jax.engines: - fused twins cudnn
 lstm_jax.engines.native: library rows engine check compiler - command
 lstm_jax.engines: choose
@@ -194,6 +194,7 @@ def test_flax_is_for_what_owns_parameters(name):
 @pytest.mark.parametrize("name", [n for n in SOURCES if inside(n, "lstm_jax.diagnostics")])
 def test_diagnostics_take_functions_and_pytrees(name):
     allowed = (
+        "lstm_jax.spelling",
         "lstm_jax.trees",
         "lstm_jax.promotion",
         "lstm_jax.cells",

@@ -89,7 +89,7 @@ GOOD = lj.LSTMState(H0[0], H0[0])
 WRONG = [
     ((H0, H0), r"state.*shape \(1, 2, 5\); its batch axes must be \(2,\)"),
     ((H0[0], H0[0]), r"state must be LSTMState\(h \(2, 5\), c \(2, 5\)\), got a tuple.*PyTorch"),
-    (H0[0], r"state must be LSTMState\(h \(2, 5\), c \(2, 5\)\), got a ndarray"),
+    (H0[0], r"state must be LSTMState\(h \(2, 5\), c \(2, 5\)\), got an array of shape"),
     (lj.RNNState(H0[0]), r"state must be LSTMState.* got a RNNState"),
     (GOOD._replace(c=H0[0, :, :4]), r"state\.c has shape \(2, 4\); it must be \(2, 5\)"),
     (GOOD._replace(h=H0[0, :, :4]), r"state\.h has shape \(2, 4\); it must be \(2, 5\)"),
@@ -112,7 +112,7 @@ def test_layers_want_a_tuple_of_states():
     batch = make_xs((B, T, D), dtype=np.float32)
     with pytest.raises(ValueError, match="state must be a tuple of 2, one for each layer, got one"):
         layer(batch, GOOD)
-    with pytest.raises(ValueError, match="state must be a tuple of 2, got 1"):
+    with pytest.raises(ValueError, match="one for each layer, got 1"):
         layer(batch, (GOOD,))
 
 

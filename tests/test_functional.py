@@ -284,7 +284,7 @@ def test_errors_name_the_array(implementation):
     for batch in ((), (3,), (1,)):
         with pytest.raises(ValueError, match=r"state.h has shape .*batch axes must be \(2,\)"):
             run(state=make_state("lstm", batch, H, dtype=np.float32))
-    with pytest.raises(ValueError, match="does not fit"):
+    with pytest.raises(ValueError, match=r"mask must be \(T, 2\)"):
         run(mask=np.ones((T, 3), bool))
     with pytest.raises(ValueError, match="lengths must lie in"):
         run(lengths=np.array([0, T + 1]))

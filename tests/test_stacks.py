@@ -224,7 +224,7 @@ MISTAKES = [
     ({"noise": lj.Noise(zoneout=0.1), "implementation": "fused"}, 'zoneout and implementation="f'),
     ({"remat": 0}, "remat must be None"),
     ({"remat": True}, "remat must be None"),
-    ({"state": (make_state("lstm", (B,), H),)}, "state must be a tuple of 2, got 1"),
+    ({"state": (make_state("lstm", (B,), H),)}, "one for each layer, got 1"),
     ({"state": (make_state("lstm", (B,), H),) * 2}, r"state\[0\] must be a pair"),
 ]
 

@@ -13,7 +13,6 @@ is chosen from the data, and told.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from lstm_jax.models.storage import RUNS
+from lstm_jax.spelling import did_you_mean
 from lstm_jax.train import fitting
 from lstm_jax.train.config import ConfigError, TrainConfig
 from lstm_jax.train.problems import open_run as load
@@ -170,8 +170,7 @@ def configured(recipe: str, values: dict[str, Any]) -> TrainConfig:
     made = {}
     for name, value in values.items():
         if name not in known:
-            near = ", ".join(difflib.get_close_matches(name, known)) or ", ".join(known)
-            raise ConfigError(f"{recipe} has no field {name!r}: did you mean {near}?")
+            raise ConfigError(f"{recipe} has no field {name!r}; {did_you_mean(name, known)}")
         if value is None:
             continue
         if isinstance(getattr(config, name), tuple):

@@ -11,6 +11,7 @@ from flax import nnx
 
 from lstm_jax.models.base import Json
 from lstm_jax.models.storage import Stored
+from lstm_jax.spelling import check_options
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.scope import Scope, Told
 
@@ -60,7 +61,9 @@ class Run(Generic[C]):
         Raises:
             ModelError: something that this kind of model cannot be judged on.
             DataError: data that is missing or altered.
+            TypeError: a field that a scope does not have.
         """
+        check_options("evaluate", scope, Scope._fields)
         return self.judge(self.stored, self.config, Scope(split, **{"given": self.given, **scope}))[
             0
         ]

@@ -28,6 +28,7 @@ from lstm_jax.animation.document import document
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.diagnostics.gates import timescales
 from lstm_jax.files import write_whole
+from lstm_jax.spelling import named_options
 
 # What is drawn, in the order of the panels, and the range it lies in. The cell has none.
 RANGES = {"f": (0, 1), "i": (0, 1), "o": (0, 1), "g": (-1, 1), "c": None, "h": (-1, 1)}
@@ -128,6 +129,7 @@ def gate_animation_html(
     return document("lstm_jax.animation", "page.html", fields, allowed="script-src 'unsafe-inline'")
 
 
+@named_options(PageOptions)
 def save_html(
     path: str | Path,
     characters: Sequence[str],

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from lstm_jax.cells import P, S, Step, X
 from lstm_jax.diagnostics.linear import check, refuse_nan
 from lstm_jax.recurrence import trace
+from lstm_jax.spelling import named_options
 from lstm_jax.trees import Tree, widened
 
 Per = Literal["batch", "sequence", "unit"]
@@ -33,6 +34,7 @@ class Controls(TypedDict, total=False):
     reverse: bool
 
 
+@named_options(Controls)
 def adjoints(
     step: Step[P, S, Tree],
     params: P,

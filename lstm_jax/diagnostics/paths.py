@@ -17,6 +17,7 @@ from jax import Array
 from lstm_jax.cells import P, S, Step, X
 from lstm_jax.diagnostics.adjoints import Controls, adjoints
 from lstm_jax.recurrence import StackState
+from lstm_jax.spelling import named_options
 from lstm_jax.trees import Tree, widened
 
 Road = Literal["h", "c"]
@@ -59,6 +60,7 @@ def detach(step: Step[P, S, X], road: Road) -> Step[P, S, X]:
     return detached
 
 
+@named_options(Controls)
 def cell_and_hidden(
     step: Step[P, S, Tree],
     params: P,

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.errors import warn
 from lstm_jax.promotion import add
 from lstm_jax.regularize import check_rate
 from lstm_jax.trees import Tree
@@ -117,6 +118,24 @@ def check_rates(config: Configuration) -> None:
     for field in fields(config):
         if field.name.endswith("_dropout"):
             check_rate(field.name, getattr(config, field.name))
+
+
+def between_layers(layer_dropout: float, num_layers: int) -> float:
+    """Give the dropout rate between layers, and warn where there is nothing between them.
+
+    Args:
+        layer_dropout, num_layers: as a model's configuration has them.
+
+    Returns:
+        The rate, 0 of a single layer.
+    """
+    if layer_dropout and num_layers == 1:
+        warn(
+            f"layer_dropout={layer_dropout:g} acts between layers, so with num_layers=1 it does "
+            "nothing"
+        )
+        return 0.0
+    return layer_dropout
 
 
 def split(key: Array | None, count: int) -> Array | tuple[None, ...]:

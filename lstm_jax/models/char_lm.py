@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.cells import LSTMState
-from lstm_jax.models.base import Json, Model, check_rates, lecun, split
+from lstm_jax.models.base import Json, Model, between_layers, check_rates, lecun, split
 from lstm_jax.models.losses import logits_of, tied_cross_entropy, tied_log_probabilities
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
@@ -68,7 +68,7 @@ class CharLM(Model[CharLMConfig]):
             width,
             config.hidden_features,
             num_layers=config.num_layers,
-            dropout=config.layer_dropout,
+            dropout=between_layers(config.layer_dropout, config.num_layers),
             variational=config.variational,
             rngs=rngs,
         )

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from lstm_jax.models.base import Json, ReadoutModel, check_rates, lecun, split
+from lstm_jax.models.base import Json, ReadoutModel, between_layers, check_rates, lecun, split
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
@@ -92,7 +92,7 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             config.hidden_features,
             num_layers=config.num_layers,
             bidirectional=config.bidirectional,
-            dropout=config.layer_dropout,
+            dropout=between_layers(config.layer_dropout, config.num_layers),
             rngs=rngs,
         )
         width = self.lstm.out_features

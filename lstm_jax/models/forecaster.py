@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.cells import LSTMState
-from lstm_jax.models.base import Json, ReadoutModel, check_rates, lecun, split
+from lstm_jax.models.base import Json, ReadoutModel, between_layers, check_rates, lecun, split
 from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
 
@@ -105,7 +105,7 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
             self.numbers + sum(widths),
             config.hidden_features,
             num_layers=config.num_layers,
-            dropout=config.layer_dropout,
+            dropout=between_layers(config.layer_dropout, config.num_layers),
             rngs=rngs,
         )
         says = horizon * outputs

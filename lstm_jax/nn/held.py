@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,6 +12,7 @@ import numpy as np
 from flax import nnx
 
 from lstm_jax.cells import Cell, P, S, X
+from lstm_jax.spelling import check_options, hands_on, options_of
 from lstm_jax.stacks import Directions
 from lstm_jax.trees import Tree
 
@@ -110,6 +111,24 @@ def init_of(cell: Cell[P, S, X]) -> Callable[..., P]:
             f"a module makes its parameters, and {cell.name} has no init: give the Cell one"
         )
     return cell.init
+
+
+def check_init_options(
+    owner: type, cell: Cell[P, S, X], kind: type, init_options: Iterable[str]
+) -> None:
+    """Raise a TypeError that names the option which a module does not have, and the nearest.
+
+    Args:
+        owner: the class that a user calls.
+        cell: whose `init` takes some of its options.
+        kind: the TypedDict of those that every such module has.
+        init_options: what is left for the `init`.
+    """
+    init = init_of(cell)
+    if not hands_on(init):
+        of_init = options_of(init) - {"key", "dtype"}
+        known = of_init.union(kind.__annotations__, options_of(owner.__init__))
+        check_options(owner.__name__, init_options, known - {"self", "cell", "rngs"})
 
 
 def _is_record(value: object) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Self, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
@@ -16,9 +16,10 @@ from jax.typing import ArrayLike, DTypeLike
 from lstm_jax import functional, stacks
 from lstm_jax.cells import Cell
 from lstm_jax.engines.choose import Implementation
+from lstm_jax.errors import warn
 from lstm_jax.named import bind
 from lstm_jax.nn import records
-from lstm_jax.nn.held import Holder, Owner, hold, init_of
+from lstm_jax.nn.held import Holder, Owner, check_init_options, hold, init_of
 from lstm_jax.promotion import common
 from lstm_jax.recurrence import initial_like
 from lstm_jax.remat import Remat
@@ -97,7 +98,7 @@ class Recurrent(Owner):
             merge: of the two directions: "concat" (2H wide) or "sum".
             connections: None, "residual" or "skip"; see `lstm_jax.run_layers`.
             dropout: rate between layers, as all that follow active when a key is passed; a single
-                layer has none, and a rate then gives a `UserWarning`.
+                layer has none, and a rate then gives a `UselessWarning`.
             input_dropout, output_dropout: of what the first layer reads and the top one gives.
             variational: one dropout mask over all time steps (Gal & Ghahramani 2016).
             state_dropout: of h in the recurrent product, one mask over time; not for the GRU.
@@ -124,6 +125,7 @@ class Recurrent(Owner):
         """
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}")
+        check_init_options(type(self), cell, LayerOptions, init_options)
         make = partial(init_of(cell), dtype=param_dtype, **init_options)
         check_remat(remat)
         self.noise = stacks.Noise(
@@ -131,10 +133,9 @@ class Recurrent(Owner):
             zoneout, cell_zoneout,
         )  # fmt: skip
         if dropout and num_layers == 1:
-            warnings.warn(
-                f"dropout={dropout} acts between layers, and of num_layers=1 does nothing; "
-                "input_dropout and output_dropout act on what a single layer reads and gives",
-                stacklevel=6,  # whoever made it: the named layer and NNX lie between
+            warn(
+                f"dropout={dropout} acts between layers, so with num_layers=1 it does nothing; "
+                "input_dropout and output_dropout act on what a single layer reads and gives"
             )
         records.check_given(type(self).__name__, params, num_layers, bidirectional, init_options)
         self.base_cell = cell
@@ -316,6 +317,33 @@ class Recurrent(Owner):
         )  # fmt: skip
         return final_state, traces if self.time_major else jax.tree.map(_swap, traces)
 
+    def explain(
+        self,
+        xs: Array,
+        *,
+        lengths: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+        resets: ArrayLike | None = None,
+    ) -> stacks.Explanations:
+        """Say how the layers would run, and why; `lstm_jax.explain(layer, xs)` is the same.
+
+        Args:
+            xs, lengths, mask, resets: as in the call, here without a key.
+
+        Returns:
+            An explanation for each layer and direction; printed, they say everything.
+
+        Raises:
+            TypeError, ValueError: shapes and dtypes that do not fit.
+        """
+        xs, mask, resets = self._time_major(xs, mask, resets)
+        return stacks.explain_layers(
+            self.cell, self._cast(self.params), xs,
+            merge=self.merge, connections=self.connections, noise=self.noise,
+            implementation=self.implementation,
+            lengths=lengths, mask=mask, resets=resets, unroll=self.unroll, remat=self.remat,
+        )  # fmt: skip
+
     def initial_state(self, *batch: int) -> tuple[Tree, ...]:
         """Give the state before a sequence.
 
@@ -359,9 +387,9 @@ class Recurrent(Owner):
         if self.time_major:
             return xs, mask, resets
         for name, control in (("mask", mask), ("resets", resets)):
-            if control is not None and jnp.shape(control) != xs.shape[:2]:
+            if control is not None and np.shape(control) != xs.shape[:2]:
                 raise ValueError(
-                    f"{name} must be (B, T) = {xs.shape[:2]}, got shape {jnp.shape(control)}"
+                    f"{name} must be (B, T) = {xs.shape[:2]}, got shape {np.shape(control)}"
                 )
         swapped = [None if c is None else _swap(jnp.asarray(c)) for c in (mask, resets)]
         return _swap(xs), swapped[0], swapped[1]

@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from lstm_jax.cells import Cell
 from lstm_jax.nn import records
-from lstm_jax.nn.held import Held, Owner, init_of
+from lstm_jax.nn.held import Held, Owner, check_init_options, init_of
 from lstm_jax.nn.recurrent import LayerOptions
 from lstm_jax.promotion import common
 from lstm_jax.trees import Tree
@@ -66,6 +66,7 @@ class StepCell(Owner):
         if of_sequences:
             layer = type(self).__name__.removesuffix("Cell")
             raise ValueError(f"{', '.join(of_sequences)}: not of a single step; use {layer}")
+        check_init_options(type(self), cell, StepOptions, init_options)
         make = partial(init_of(cell), dtype=param_dtype, **init_options)
         if params is None:
             made = make(rngs.params(), in_features, hidden_features)
@@ -122,8 +123,13 @@ class StepCell(Owner):
             `(new_state, h)`.
 
         Raises:
+            TypeError: a state of another type.
             ValueError: features that do not fit.
         """
+        if not hasattr(state, "h"):
+            raise TypeError(
+                f"state must be as initial_state gives it, got a {type(state).__name__}"
+            )
         x = x if self.dtype is None else x.astype(self.dtype)
         new = self.cell.step(self._computed(), state, x)
         return new, new.h

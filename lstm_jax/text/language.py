@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
@@ -22,9 +22,11 @@ from lstm_jax.models.base import Json
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.spelling import named_options
 from lstm_jax.text.filters import filter_logits, is_int, validate
 from lstm_jax.text.forms import Order, Place, Plan, Wishes, begin, masses_left, rhyme_share, ruled
 from lstm_jax.text.sampling import NextLogits, decode, prefill
+from lstm_jax.text.script import in_known_script
 from lstm_jax.text.units import UNITS, Unit
 from lstm_jax.text.verse import MARKS
 
@@ -87,6 +89,7 @@ class LanguageModel:
     def _split(self, text: str | Sequence[str]) -> Sequence[str]:
         return self._unit.split(text) if isinstance(text, str) else text
 
+    @named_options(Wishes)
     def generate(
         self,
         prompts: str | Sequence[str] = "",
@@ -107,7 +110,7 @@ class LanguageModel:
         Nothing is ruled unless `wishes` ask for it.
 
         Args:
-            prompts: one text or several; "" begins a new text.
+            prompts: one text or several, in either Chinese script; "" begins a new text.
             num: continuations of each prompt.
             seed: an integer in [0, 2**32); the same seed gives the same texts.
             temperature: divides the logits; 0 is greedy.
@@ -120,13 +123,13 @@ class LanguageModel:
             wishes: what the texts are to be like, for verse: the fields of `forms.Order`.
 
         Returns:
-            Texts with their prompts, `num` for each prompt, in order.
+            Texts with their prompts, in the model's script, `num` for each prompt, in order.
 
         Raises:
             ModelError: symbols that the model does not know, a setting out of range, or a wish that
                 cannot be met.
         """
-        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        prompts = self._in_script([prompts] if isinstance(prompts, str) else prompts)
         if num < 1:
             raise ModelError(f"num must be at least 1, got {num}")
         if best_of is not None and not (is_int(best_of) and best_of >= num):
@@ -157,6 +160,7 @@ class LanguageModel:
             kept += [group[i] for i in best[:num]]
         return kept
 
+    @named_options(Wishes)
     def stream(
         self,
         prompts: str | Sequence[str],
@@ -190,8 +194,8 @@ class LanguageModel:
             ModelError: at the first piece, symbols that the model does not know, a setting out of
                 range, or a wish that cannot be met.
         """
-        order = Order(**wishes)
-        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        order = self._order(wishes)
+        prompts = self._in_script([prompts] if isinstance(prompts, str) else prompts)
         if not prompts:
             raise ModelError('there is no prompt; "" begins a new text')
         if not (is_int(seed) and 0 <= seed < 2**32):
@@ -238,14 +242,16 @@ class LanguageModel:
         """Give ln p of each symbol given those before it, and of the end.
 
         Args:
-            text: symbols that the model does not know count as UNKNOWN, as in its perplexity.
+            text: in either Chinese script; symbols that the model does not know count as UNKNOWN,
+                as in its perplexity.
             mood: what is read before it, as by `generate`.
 
         Returns:
             Natural logarithms, float32, one for each symbol and the end: of a model of characters
             (len(text) + 1,).
         """
-        before = self.encode(self._mood(Order(mood=mood)))
+        before = self.encode(self._mood(self._order({"mood": mood})))
+        [text] = self._in_script([text]) if isinstance(text, str) else [text]
         ids = np.concatenate([before, self.encode(text)])
         size = _bucket(len(ids) + 1)
         inputs = np.full((1, size), self.vocabulary.end_id, np.int32)
@@ -256,6 +262,7 @@ class LanguageModel:
         scores = np.asarray(_log_probabilities(graph, params, inputs, targets))[0]
         return scores[len(before) : len(ids) + 1]
 
+    @named_options(Wishes)
     def cost(self, text: str, *, prompt: str = "", **wishes: Unpack[Wishes]) -> np.ndarray:
         """Tell what rules cost a text that keeps to them, in nats, symbol by symbol.
 
@@ -275,8 +282,9 @@ class LanguageModel:
             ModelError: characters that the model does not know, or a text that does not keep to the
                 lines or the acrostic that were asked for.
         """
-        order = Order(**wishes)
+        order = self._order(wishes)
         mood = self._mood(order)
+        text, prompt = self._in_script([text, prompt])
         ids, lengths = self._prompt_ids([text], mood)
         costs = np.zeros(len(text) + 1, np.float32)
         if not order.rules:
@@ -296,7 +304,7 @@ class LanguageModel:
         """Give the distribution of what follows a text.
 
         Args:
-            text: what was read so far; "" is the beginning.
+            text: what was read so far, in either Chinese script; "" is the beginning.
             temperature: divides the logits.
 
         Returns:
@@ -308,7 +316,7 @@ class LanguageModel:
         """
         if not 0 < temperature < float("inf"):
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
-        ids, lengths = self._prompt_ids([text])
+        ids, lengths = self._prompt_ids(self._in_script([text]))
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
@@ -348,6 +356,18 @@ class LanguageModel:
         vocabulary = self.vocabulary.to_store()
         own = {"vocabulary": vocabulary, "unit": self.unit}
         storage.save(folder, self.network, self.card, own, dtype=dtype)
+
+    def _in_script(self, texts: Iterable[str]) -> list[str]:
+        """Give texts in the Chinese script that the model knows."""
+        if self.unit != "character":
+            return list(texts)
+        return [in_known_script(text, self.vocabulary.unknown) for text in texts]
+
+    def _order(self, wishes: Wishes) -> Order:
+        """Make the order of what is wished for, its characters in the model's script."""
+        order = Order(**wishes)
+        acrostic, mood = self._in_script([order.acrostic, order.mood])
+        return replace(order, acrostic=acrostic, mood=mood)
 
     def _mood(self, order: Order) -> str:
         """The mood as a whole line, which ends in a mark if the model writes any."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,22 @@ def to_traditional(text: str) -> str:
     if to_simplified(text) != text:
         return text
     return _converter("s2t").convert(text)
+
+
+def in_known_script(text: str, unknown: Callable[[str], str]) -> str:
+    """Write a text in the script, simplified or traditional, in which more of it is known.
+
+    Args:
+        text: in either script.
+        unknown: gives the characters of a text that a model does not know.
+
+    Returns:
+        The text as it is where all of it is known, or where no other script knows more of it.
+    """
+    if not unknown(text) or any("\ud800" <= one <= "\udfff" for one in text):
+        return text  # known, or with what is no character at all, which OpenCC does not read
+    written = (text, to_traditional(text), to_simplified(text))
+    return min((one for one in written if len(one) == len(text)), key=lambda one: len(unknown(one)))
 
 
 @cache

@@ -283,7 +283,7 @@ def test_dropout_only_with_a_key_and_the_same_for_the_same_key():
 
 def test_a_key_changes_nothing_without_a_rate_or_with_a_single_layer():
     xs, key = normal(1, B, T, D), quick_key(0)
-    with pytest.warns(UserWarning, match=r"dropout=0.5 acts between layers, and of num_layers=1"):
+    with pytest.warns(UserWarning, match=r"dropout=0.5 acts between layers, so with num_layers=1"):
         single = make(lstm_jax.LSTM, num_layers=1, dropout=0.5)
     for layer in (make(lstm_jax.LSTM), single):
         np.testing.assert_array_equal(layer(xs, key=key)[1], layer(xs)[1])
@@ -401,7 +401,12 @@ def test_bad_features_are_refused():
     [
         ((T, D), {}, ValueError, r"xs must be \(B, T, D\), got shape \(5, 3\)"),
         ((B, T, D + 1), {}, ValueError, r"xs must be \(B, T, D\) with D=3, got shape \(2, 5, 4\)"),
-        ((B, T, D), {"state": random_state(lstm_jax.LSTM, 1)}, ValueError, "tuple of 2, got 1"),
+        (
+            (B, T, D),
+            {"state": random_state(lstm_jax.LSTM, 1)},
+            ValueError,
+            "one for each layer, got 1",
+        ),
         (
             (B, T, D),
             {"mask": jnp.ones((T, B), bool)},

@@ -82,7 +82,7 @@ def test_a_value_that_cannot_be_is_refused_before_the_data_are_read(toy):
 
 
 def test_fit_refuses_a_field_that_does_not_exist():
-    with pytest.raises(ConfigError, match="sine has no field 'windw': did you mean window"):
+    with pytest.raises(ConfigError, match="sine has no field 'windw'; did you mean 'window'"):
         fit.configured("sine", {"windw": 3})
 
 
