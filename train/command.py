@@ -19,6 +19,7 @@ from lstm_jax.models.storage import RUNS
 from lstm_jax.train import fitting
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.run import processes
+from lstm_jax.train.run.writers import Log, writing
 from lstm_jax.train.spread import spread
 
 
@@ -37,6 +38,8 @@ class RunOptions:
     """Delete the run in the folder and start anew."""
     dry_run: bool = False
     """Look at the data, say what would be done, and stop."""
+    log: Log | None = None
+    """Write the figures of metrics.jsonl for TensorBoard too, into the same folder."""
     mesh: tuple[str, ...] = ()
     """Devices to spread the run over: data=N splits each batch, model=M the matrices. A CPU becomes
     as many devices as that, which share its cores."""
@@ -69,7 +72,7 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
     """
     folder = options.out or RUNS / recipe
     _choose_engine(options.engine)
-    with spread(
+    with writing(options.log, folder) as writers, spread(
         options.mesh, distributed=options.distributed, coordinator=options.coordinator,
         count=options.processes, process=options.process,
     ) as devices:  # fmt: skip
@@ -84,6 +87,7 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
             look, folder,
             resume=options.resume or options.resume_from == "best", overwrite=options.overwrite,
             source=options.resume_from, facts=facts, console=console, devices=devices,
+            writers=writers,
         )  # fmt: skip
     if result.finished:
         said = f"done after {result.step:,} steps: {folder}"

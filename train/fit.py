@@ -26,6 +26,7 @@ from lstm_jax.spelling import did_you_mean
 from lstm_jax.train import fitting
 from lstm_jax.train.config import ConfigError, TrainConfig
 from lstm_jax.train.problems import open_run as load
+from lstm_jax.train.run.writers import Writer
 from lstm_jax.train.runs import Run
 
 __all__ = ["classify", "load", "series", "sounds", "text"]
@@ -40,6 +41,7 @@ def series(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    writers: Sequence[Writer] = (),
     **fields: Any,
 ) -> Run[Any]:
     """Train a forecaster on a table of one series or many.
@@ -53,6 +55,8 @@ def series(
         out: the run's folder; the first free one of runs/series, runs/series-2 ... if None.
         resume: go on with the run that is in the folder.
         overwrite: delete it first.
+        writers: what else is told the figures of the run as they come, such as Weights & Biases;
+            see `lstm_jax.train.run.writers`.
         **fields: others of `SeriesConfig`, such as `horizon`, `known`, `epochs`.
 
     Returns:
@@ -64,7 +68,7 @@ def series(
     """
     fields |= {"time": time, "target": target, "by": by}
     given, file = _apart(data)
-    return _fit("series", given, {**fields, "file": file}, out, resume, overwrite)
+    return _fit("series", given, {**fields, "file": file}, out, resume, overwrite, writers)
 
 
 def text(
@@ -74,6 +78,7 @@ def text(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    writers: Sequence[Writer] = (),
     **fields: Any,
 ) -> Run[Any]:
     """Train a language model on texts.
@@ -81,7 +86,7 @@ def text(
     Args:
         data: the path of a UTF-8 file, or several, or patterns such as "novels/*.txt"; or
         texts: the texts themselves.
-        out, resume, overwrite: as in `series`.
+        out, resume, overwrite, writers: as in `series`.
         **fields: others of `TextConfig`, such as `unit`, `epochs`.
 
     Returns:
@@ -94,7 +99,7 @@ def text(
         files = [data] if isinstance(data, str | Path) else data
         fields["file"] = [str(file) for file in files]
     given = [texts] if isinstance(texts, str) else texts
-    return _fit("text", given, fields, out, resume, overwrite)
+    return _fit("text", given, fields, out, resume, overwrite, writers)
 
 
 def classify(
@@ -104,6 +109,7 @@ def classify(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    writers: Sequence[Writer] = (),
     **fields: Any,
 ) -> Run[Any]:
     """Train a classifier of texts, or of sequences of numbers.
@@ -111,7 +117,7 @@ def classify(
     Args:
         data: a frame, or the path of a CSV, TSV, JSONL, Parquet or .ts file.
         label: the column with the classes; a .ts file has none, and needs none.
-        out, resume, overwrite: as in `series`.
+        out, resume, overwrite, writers: as in `series`.
         **fields: others of `ClassifyConfig`: `text`, the column with the texts, or `by` and `time`
             of a table with a row for each step of a sequence; `group`, `epochs`.
 
@@ -122,7 +128,8 @@ def classify(
         ConfigError, DataError: as in `series`.
     """
     given, file = _apart(data)
-    return _fit("classify", given, {**fields, "file": file, "label": label}, out, resume, overwrite)
+    fields |= {"file": file, "label": label}
+    return _fit("classify", given, fields, out, resume, overwrite, writers)
 
 
 def sounds(
@@ -131,6 +138,7 @@ def sounds(
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    writers: Sequence[Writer] = (),
     **fields: Any,
 ) -> Run[Any]:
     """Train a classifier of recordings.
@@ -138,7 +146,7 @@ def sounds(
     Args:
         data: the path of a folder with a folder of recordings for each class; or a table with a
             row for each recording, a frame or the path of a CSV, TSV, JSONL or Parquet file.
-        out, resume, overwrite: as in `series`.
+        out, resume, overwrite, writers: as in `series`.
         **fields: others of `SoundsConfig`: `path` and `label`, the columns of a table with the
             files and their classes; `group`, `epochs`.
 
@@ -151,7 +159,7 @@ def sounds(
     """
     given, file = _apart(data)
     place = "folder" if file is not None and Path(file).is_dir() else "file"
-    return _fit("sounds", given, {**fields, place: file}, out, resume, overwrite)
+    return _fit("sounds", given, {**fields, place: file}, out, resume, overwrite, writers)
 
 
 def configured(recipe: str, values: dict[str, Any]) -> TrainConfig:
@@ -200,10 +208,14 @@ def _fit(
     out: str | Path | None,
     resume: bool,
     overwrite: bool,
+    writers: Sequence[Writer],
 ) -> Run[Any]:
     console = Console(highlight=False, markup=False, emoji=False)
     look = fitting.look_at(configured(recipe, values), given, console=console)
     folder = free_folder(recipe) if out is None else Path(out)
     facts = {"command": f"lstm_jax.train.fit.{recipe}"}
-    fitting.train(look, folder, resume=resume, overwrite=overwrite, facts=facts, console=console)
+    fitting.train(
+        look, folder, resume=resume, overwrite=overwrite, facts=facts, console=console,
+        writers=writers,
+    )  # fmt: skip
     return load(folder, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from lstm_jax.train.loop import Result
 from lstm_jax.train.problems import problem_of, to_dict
 from lstm_jax.train.run import processes
 from lstm_jax.train.run.devices import Devices
+from lstm_jax.train.run.writers import Writer
 
 C = TypeVar("C", bound=TrainConfig)
 
@@ -54,6 +55,7 @@ def train(
     facts: Mapping[str, object] | None = None,
     console: Console,
     devices: Devices | None = None,
+    writers: Sequence[Writer] = (),
 ) -> Result:
     """Train what was looked at.
 
@@ -66,6 +68,7 @@ def train(
         facts: more for the model's card, such as the command.
         console: where progress goes.
         devices: to spread the run over; one if None.
+        writers: what else is told the figures of metrics.jsonl.
 
     Raises:
         ConfigError, LockedError: a folder that cannot be used, as `prepare` says; other data than
@@ -79,5 +82,6 @@ def train(
     if processes.tell(mine) != mine:
         raise ConfigError("this process has other data or another command than the first")
     return loop.train(
-        look.config, folder, task=look.task, facts=facts, console=console, devices=devices
-    )
+        look.config, folder, task=look.task, facts=facts, console=console, devices=devices,
+        writers=writers,
+    )  # fmt: skip

@@ -13,6 +13,7 @@ from lstm_jax.train import problems
 from lstm_jax.train.config import ConfigError, TrainConfig, check
 from lstm_jax.train.run import checkpoints, lock
 from lstm_jax.train.run.meter import HEALTH, METRICS
+from lstm_jax.train.run.writers import EVENTS
 from lstm_jax.train.task import Task
 
 CONFIG = "config.json"
@@ -136,8 +137,9 @@ def _delete_run(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
         if not held.is_symlink():
             held.rmdir()
-    for name in (WEIGHTS, DESCRIPTION, METRICS, HEALTH, CONFIG):
-        (folder / name).unlink(missing_ok=True)
+    for name in (WEIGHTS, DESCRIPTION, METRICS, HEALTH, EVENTS, CONFIG):
+        for path in folder.glob(name):
+            path.unlink()
 
 
 def check_checkpoint(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +25,14 @@ from lstm_jax.train.run.audience import quiet_where_nobody_listens
 from lstm_jax.train.run.checkpoints import DamagedError
 from lstm_jax.train.run.devices import Devices, make_devices
 from lstm_jax.train.run.health import make_health
+from lstm_jax.train.run.heartbeat import Heartbeat
 from lstm_jax.train.run.machine import elsewhere, platform
 from lstm_jax.train.run.meter import DivergedError, Meter, cut
 from lstm_jax.train.run.precision import at_precision
 from lstm_jax.train.run.rescue import Place
 from lstm_jax.train.run.state import TrainState, all_finite, make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
+from lstm_jax.train.run.writers import Writer
 from lstm_jax.train.task import M, Task, Validation
 
 
@@ -58,6 +60,7 @@ def train(
     facts: Mapping[str, object] | None = None,
     console: Console | None = None,
     devices: Devices | None = None,
+    writers: Sequence[Writer] = (),
 ) -> Result:
     """Train, or go on with, the run in a prepared folder, until done or told to stop.
 
@@ -75,6 +78,7 @@ def train(
         facts: more for the model's card, such as the command.
         console: where progress goes. If it goes away, the run does not.
         devices: to spread the run over: what `make_devices()` gives if None.
+        writers: what else is told the figures of metrics.jsonl.
 
     Raises:
         DataError, CheckpointError, ConfigError: one line each. A run whose folder cannot be written
@@ -86,7 +90,7 @@ def train(
     task = task or problems.make_task(config)
     devices = devices or make_devices()
     if not processes.is_first():
-        return _train(config, folder, task, facts or {}, Console(quiet=True), devices)
+        return _train(config, folder, task, facts or {}, Console(quiet=True), devices, ())
     try:
         with lock.held(folder) as before:
             if before:
@@ -95,7 +99,7 @@ def train(
                 raise ConfigError(
                     f"{folder} was given to another run meanwhile: give another --out"
                 )
-            return _train(config, folder, task, facts or {}, console, devices)
+            return _train(config, folder, task, facts or {}, console, devices, writers)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
 
@@ -107,6 +111,7 @@ def _train(
     facts: Mapping[str, object],
     console: Console,
     devices: Devices,
+    writers: Sequence[Writer],
 ) -> Result:
     first = processes.is_first()
     epoch, batches = 0, task.epoch(0)
@@ -177,12 +182,16 @@ def _train(
 
     last = total_steps if config.max_steps is None else min(config.max_steps, total_steps)
     with _progress(console) as progress, _stop_signals() as stopped:
-        bar = progress.add_task("", total=last, completed=step)
+        bar = progress.add_task("compiling the first step", total=last, completed=step)
+        heart = None
+        if progress.disable:  # nobody sees the bar
+            console.print("compiling the first step")
+            heart = Heartbeat(console, first=step, total=last)
         asked = processes.make_asked(stopped)
         meter = Meter(
             folder if first else None, task, schedule,
             clip_norm=clip_norm, held=standing.get("meter", {}),
-            console=console, progress=progress, bar=bar,
+            console=console, progress=progress, bar=bar, heart=heart, writers=writers,
         )  # fmt: skip
         try:
             while step < last and not (over() or place.trouble or asked()):

@@ -6,7 +6,7 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from rich.progress import Progress, TaskID
 from lstm_jax.errors import UserError
 from lstm_jax.files import write_whole
 from lstm_jax.train.run.health import Health, figures
+from lstm_jax.train.run.heartbeat import Heartbeat
 from lstm_jax.train.run.update import StepMetrics
+from lstm_jax.train.run.writers import Writer
 from lstm_jax.train.task import M, Task
 
 METRICS = "metrics.jsonl"
@@ -51,7 +53,10 @@ class Meter:
         console: Console,
         progress: Progress,
         bar: TaskID,
+        heart: Heartbeat | None = None,
+        writers: Sequence[Writer] = (),
     ):
+        self.heart, self.writers = heart, writers
         self.folder, self.task, self.schedule, self.clip_norm = folder, task, schedule, clip_norm
         self.console, self.progress, self.bar = console, progress, bar
         self.pending: list[tuple[int, StepMetrics, Health | None]] = []
@@ -111,13 +116,22 @@ class Meter:
         self.restart()
 
     def write(self, step: int, **values: float) -> None:
-        """Append a line to metrics.jsonl.
+        """Append a line to metrics.jsonl, and tell the other writers.
 
         Args:
             step: after which it was measured.
             **values: by name.
         """
         self._append(METRICS, {"step": step, **values})
+        for writer in list(self.writers):
+            try:
+                writer.write(step, values)
+            except OSError as error:  # such as a full disk, which the run itself survives
+                self.writers = [other for other in self.writers if other is not writer]
+                self.console.print(
+                    f"{type(writer).__name__} cannot write ({error}): training goes on without it",
+                    soft_wrap=True,
+                )
 
     def _fetch(self, leave: int) -> None:
         while len(self.pending) > leave:
@@ -197,6 +211,8 @@ class Meter:
         said = [f"{name} {value:.1f}" for name, value in self.task.figures(loss).items()]
         shown = [f"loss {loss:.4g}", *said, f"{self._speed():,.0f} {self.task.unit}/s"]
         self.progress.update(self.bar, description="  ".join(shown))
+        if self.heart is not None:
+            self.heart.beat(self.step, ", ".join(shown))
 
     def _speed(self) -> float:
         return (self.count - self.earlier) / (time.perf_counter() - self.since)
