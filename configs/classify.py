@@ -23,6 +23,13 @@ from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 
+about = {
+    "what": "classes of your own texts or sequences",
+    "time": "minutes",
+    "size": "from the data",
+    "data": "yours",
+}
+
 config = ClassifyConfig(
     data="own",
     model=SequenceClassifierConfig(

@@ -19,6 +19,14 @@ from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
+about = {
+    "what": "sea temperature of the next 24 hours",
+    "time": "10 seconds",
+    "size": "3,152",
+    "data": "in the extra",
+    "extra": "datasets",
+}
+
 config = SeriesConfig(
     data="sensor",
     target="temperature",

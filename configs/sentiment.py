@@ -18,6 +18,13 @@ from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 
+about = {
+    "what": "whether a film review is praise",
+    "time": "5 minutes",
+    "size": "3.7 M",
+    "data": "6 MB, fetched",
+}
+
 config = ClassifyConfig(
     data="sentiment",
     learn="neutral",

@@ -26,6 +26,13 @@ from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
+about = {
+    "what": "forecasts of your own table",
+    "time": "seconds",
+    "size": "from the data",
+    "data": "yours",
+}
+
 config = SeriesConfig(
     data="own",
     target="",

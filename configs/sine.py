@@ -15,6 +15,13 @@ from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
+about = {
+    "what": "a sine, step by step",
+    "time": "16 seconds",
+    "size": "4,385",
+    "data": "made up",
+}
+
 config = SeriesConfig(
     data="sine",
     target="wave",

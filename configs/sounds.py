@@ -22,6 +22,14 @@ from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 
+about = {
+    "what": "classes of your own recordings",
+    "time": "minutes",
+    "size": "from the data",
+    "data": "yours",
+    "extra": "speech",
+}
+
 config = SoundsConfig(
     data="own",
     rate=0,

@@ -20,6 +20,14 @@ from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 
+about = {
+    "what": "which digit is spoken",
+    "time": "3 to 20 minutes",
+    "size": "153,866",
+    "data": "16 MB, fetched",
+    "extra": "speech",
+}
+
 config = SoundsConfig(
     data="speech",
     batch=64,

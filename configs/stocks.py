@@ -21,6 +21,14 @@ from lstm_jax.models.forecaster import ForecasterConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
+about = {
+    "what": "tomorrow's close of a stock",
+    "time": "11 seconds",
+    "size": "1,331",
+    "data": "in the extra",
+    "extra": "datasets",
+}
+
 config = SeriesConfig(
     data="stocks",
     target="AAPL",

@@ -36,6 +36,13 @@ from lstm_jax.models.char_lm import CharLMConfig
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.text.config import TextConfig
 
+about = {
+    "what": "a language model of your own texts",
+    "time": "minutes",
+    "size": "from the data",
+    "data": "yours",
+}
+
 config = TextConfig(
     data="own",
     model=CharLMConfig(

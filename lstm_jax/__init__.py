@@ -15,6 +15,8 @@ inputs (T, ..., D). The NNX layers of `lstm_jax.nn` and the models of `lstm_jax.
 parameters, are batch-major (B, T, D), and call these functions. `load` brings a trained model.
 """
 
+from pathlib import Path
+
 from lstm_jax.cells import (
     Affine,
     Cell,
@@ -82,6 +84,11 @@ from lstm_jax.text.language import LanguageModel, ModelError, load
 from lstm_jax.text.sampling import sample
 
 __version__ = "0.1.0"
+
+# In a checkout, which Python finds first when it is run there, train/ and configs/ lie beside this
+# folder and not in it, where they are once installed.
+if not (Path(__file__).parent / "train").is_dir():
+    __path__.append(str(Path(__file__).parents[1]))
 
 __all__ = [
     "GRU",

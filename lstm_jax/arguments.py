@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import make_dataclass
+from functools import partial
 from typing import Annotated, TypeVar
 
 import tyro
 
 from lstm_jax.errors import UserError
+from lstm_jax.spelling import did_you_mean, nearest
 
 PROGRAM = "lstm-jax"
 
@@ -25,7 +27,7 @@ class UsageError(UserError):
 
 
 def choose(
-    arguments: Sequence[str], names: Collection[str], *, usage: str, refusal: str
+    arguments: Sequence[str], names: Collection[str], *, usage: str, kind: str
 ) -> tuple[str, list[str]]:
     """Take the first argument as one of several names.
 
@@ -33,7 +35,7 @@ def choose(
         arguments: the words after the command.
         names: what may be chosen.
         usage: what to print where help is asked for, or nothing is given.
-        refusal: what to say of another name, with `{name!r}` and `{names}` to be filled in.
+        kind: what the names are of, such as "recipe".
 
     Returns:
         The name, and the arguments after it.
@@ -47,7 +49,7 @@ def choose(
         raise SystemExit(0)
     name, *rest = arguments
     if name not in names:
-        raise UsageError(refusal.format(name=name, names=", ".join(names)))
+        raise UsageError(f"there is no {kind} {name!r}; {did_you_mean(name, names)}")
     return name, rest
 
 
@@ -75,21 +77,28 @@ def parse(
         UsageError: what is wrong with the arguments, the box that tyro draws folded into one line.
         SystemExit: with code 0, after help was printed.
     """
+    cli = partial(
+        tyro.cli,
+        kind,
+        prog=program,
+        description=description,
+        default=tyro.MISSING_NONPROP if default is None else default,
+        config=(tyro.conf.FlagCreatePairsOff,),
+    )
     box = io.StringIO()
     try:
         with contextlib.redirect_stderr(box):
-            return tyro.cli(
-                kind,
-                prog=program,
-                description=description,
-                args=arguments,
-                default=tyro.MISSING_NONPROP if default is None else default,
-                config=(tyro.conf.FlagCreatePairsOff,),
-            )
+            return cli(args=arguments)
     except SystemExit as exit:
         if not exit.code:
             raise
-    raise UsageError(f"{_first_paragraph(box.getvalue())} (see {program} --help)")
+    said = _first_paragraph(box.getvalue())
+    unknown = re.match(r"Unrecognized options: .*?(--[^\s,]+)", said)
+    if unknown:
+        flags = flags_in(help_of(lambda: cli(args=["--help"])))
+        near = nearest(unknown[1], flags)
+        said = f"there is no option {unknown[1]}" + (near and f"; {near}")
+    raise UsageError(f"{said} (see {program} --help)")
 
 
 def parse_both(
@@ -113,6 +122,27 @@ def parse_both(
     Both = make_dataclass("Both", [(name, Annotated[k, flat]) for name, k in kinds.items()])
     parsed = parse(Both, arguments, program, description=description, default=Both(run, config))
     return parsed.run, parsed.config
+
+
+def help_of(call: Callable[[], object]) -> str:
+    """Give what a call prints before it ends the program, such as the help of a command."""
+    box = io.StringIO()
+    with contextlib.redirect_stdout(box), contextlib.suppress(SystemExit):
+        call()
+    return box.getvalue()
+
+
+def flags_in(text: str) -> dict[str, list[str]]:
+    """Find the options in the help of a command.
+
+    Args:
+        text: as tyro prints it.
+
+    Returns:
+        Each option, and what may be chosen for it; nothing where it takes any value, or none.
+    """
+    found = re.findall(r"^\W*(?:-\w, )?(--[a-z][\w.-]*)(?: \{([^}]*)\})?", text, re.MULTILINE)
+    return {flag: choices.split(",") if choices else [] for flag, choices in found}
 
 
 def to_go_on(arguments: Sequence[str], *, reached: bool) -> list[str]:

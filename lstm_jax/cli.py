@@ -1,5 +1,4 @@
-"""`lstm-jax train | sample | evaluate | predict | forecast | diagnose | export | page | native |
-data | doctor`.
+"""`lstm-jax COMMAND`, and `python -m lstm_jax COMMAND`.
 
 A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
 them, so that `--help` answers at once. A new command is a function with `@command`.
@@ -13,15 +12,16 @@ import importlib
 import io
 import json
 import os
-import pkgutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO
 
-from lstm_jax.arguments import PROGRAM, choose, parse, parse_both
+from lstm_jax.arguments import PROGRAM, choose, flags_in, help_of, parse, parse_both
 from lstm_jax.errors import UselessWarning, UserError
+from lstm_jax.recipes import recipes, table
 from lstm_jax.text.lines import printable
 
 Command = Callable[[list[str]], None]
@@ -118,14 +118,20 @@ def _write_whatever_it_is() -> None:
 
 
 def _dispatch(arguments: list[str]) -> None:
-    if arguments[:1] == ["--version"]:
-        from importlib.metadata import version
-
-        print(version("lstm_jax"))
-        return
-    refusal = "there is no command {name!r}; the commands are {names}"
-    name, rest = choose(arguments, COMMANDS, usage=_usage(), refusal=refusal)
+    arguments = ["version"] if arguments[:1] == ["--version"] else arguments
+    name, rest = choose(arguments, COMMANDS, usage=_usage(), kind="command")
     COMMANDS[name](rest)
+
+
+EXIT_CODES = """\
+exit codes:
+  0     done
+  1     doctor found a fault in this machine's arithmetic; or a fault of the package, with its trace
+  2     a mistake, which one line on stderr explains
+  3     the run diverged: its loss is no finite number any more
+  4     another of the processes that train together is gone
+  130   Ctrl-C; of a run that stopped at another signal and was saved, 128 and the signal's number
+  141   the reader of the output went away"""
 
 
 def _usage() -> str:
@@ -133,21 +139,24 @@ def _usage() -> str:
     lines += [
         f"  {name:10} {(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items()
     ]
-    return "\n".join([*lines, "", f"{PROGRAM} COMMAND --help tells a command's options."])
+    last = [
+        f"{PROGRAM} COMMAND --help tells a command's options, {PROGRAM} completion how a shell "
+        "completes them.",
+        f"python -m lstm_jax is {PROGRAM} too.",
+    ]
+    return "\n".join([*lines, "", *last, "", EXIT_CODES])
 
 
 @command
 def train(arguments: list[str]) -> None:
     """Train a recipe of lstm_jax.configs."""
-    recipes = importlib.import_module("lstm_jax.configs")
-    names = sorted(module.name for module in pkgutil.iter_modules(recipes.__path__))
-    recipe, rest = choose(
-        arguments,
-        names,
-        usage=f"usage: {PROGRAM} train RECIPE [OPTIONS]\n\nrecipes: {', '.join(names)}\n\n"
-        f"{PROGRAM} train RECIPE --help tells every field that can be set.",
-        refusal="there is no recipe {name!r}; the recipes are {names}",
+    known = recipes()
+    usage = (
+        f"usage: {PROGRAM} train RECIPE [OPTIONS]\n\n{table(known)}\n\n"
+        f"{PROGRAM} train RECIPE --help tells every field that can be set. An extra is installed "
+        'with pip install "lstm_jax[EXTRA]".'
     )
+    recipe, rest = choose(arguments, known, usage=usage, kind="recipe")
     module = importlib.import_module(f"lstm_jax.configs.{recipe}")
     from lstm_jax.train.command import RunOptions, run
 
@@ -287,6 +296,49 @@ def doctor(arguments: list[str]) -> None:
     _print(figures, said, as_json=options.json)
     if not well:
         sys.exit(1)
+
+
+@command
+def release(arguments: list[str]) -> None:
+    """Measure a model of Tang poems, and make a release of a run."""
+    from lstm_jax.train.release.command import run
+
+    print(printable(run(arguments)))
+
+
+@command
+def completion(arguments: list[str]) -> None:
+    """Print a script by which a shell completes commands, recipes and options."""
+    from lstm_jax.completion import SHELLS, USAGE
+
+    shell, _ = choose(arguments, SHELLS, usage=USAGE, kind="shell")
+    print(completion_script(shell))
+
+
+def completion_script(shell: str) -> str:
+    """Write what a shell completes, of the help of every command and recipe.
+
+    Args:
+        shell: one of `lstm_jax.completion.SHELLS`.
+    """
+    from lstm_jax.completion import script
+
+    nested = {"train": list(recipes()), "release": ["form", "report", "export"]}
+    commands = {}
+    for name in COMMANDS:
+        for words in [[name, inner] for inner in nested.get(name, ())] or [[name]]:
+            text = help_of(partial(_dispatch, [*words, "--help"]))
+            commands[" ".join(words)] = flags_in(text)
+    return script(shell, commands, nested)
+
+
+@command
+def version(arguments: list[str]) -> None:
+    """Print the version."""
+    from importlib.metadata import version
+
+    del arguments
+    print(version("lstm_jax"))
 
 
 def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:

@@ -22,10 +22,17 @@ def did_you_mean(name: str, names: Collection[str]) -> str:
     Returns:
         "did you mean 'dropout'?", or "there are bias, dropout" where nothing is near.
     """
-    near = difflib.get_close_matches(name, names, n=2, cutoff=0.7)
-    if near:
-        return f"did you mean {' or '.join(map(repr, near))}?"
+    found = nearest(name, names)
+    if found:
+        return found
     return f"there are {', '.join(sorted(names))}" if names else "there are none"
+
+
+def nearest(name: str, names: Collection[str]) -> str:
+    """Give the first half of `did_you_mean`, or nothing where nothing is near."""
+    bare = {each.lstrip("-"): each for each in names}  # of options, the dashes are no likeness
+    near = difflib.get_close_matches(name.lstrip("-"), bare, n=1, cutoff=0.7)
+    return f"did you mean {bare[near[0]]!r}?" if near else ""
 
 
 def check_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:

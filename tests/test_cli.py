@@ -4,6 +4,9 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
+import sys
+import tomllib
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 
@@ -11,13 +14,15 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from lstm_jax import cli
+from lstm_jax import cli, completion
 from lstm_jax.configs import copy, smoke
+from lstm_jax.errors import UserError
 from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.page.command import PageOptions
+from lstm_jax.recipes import recipes, table
 from lstm_jax.text import command as sampling
 from lstm_jax.text import verse
 from lstm_jax.text.forms import Order
@@ -25,6 +30,8 @@ from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.train import problems, sets
 from lstm_jax.train.data import synthetic
 from lstm_jax.train.evaluate import EvaluateOptions
+from lstm_jax.train.run.meter import DivergedError
+from lstm_jax.train.run.processes import PeerError
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import MemoryTask
 
@@ -94,10 +101,17 @@ def poet(tmp_path_factory):
     [
         (
             "compose",
-            "no command 'compose'; the commands are train, sample, evaluate, predict, forecast, "
-            "diagnose, export, page, data, doctor",
+            "no command 'compose'; there are completion, data, diagnose, doctor, evaluate, export, "
+            "forecast, page, predict, release, sample, train, version",
         ),
-        ("train opera", f"no recipe 'opera'; the recipes are {RECIPES}"),
+        ("trian tang", "no command 'trian'; did you mean 'train'?\n"),
+        ("train opera", f"no recipe 'opera'; there are {RECIPES}"),
+        ("train shakespear", "no recipe 'shakespear'; did you mean 'shakespeare'?\n"),
+        ("sample --tempertaure 1", "no option --tempertaure; did you mean '--temperature'? (see "),
+        ("train tang --modle.hidden-features 1", "did you mean '--model.hidden-features'? (see"),
+        ("release frm", "no release command 'frm'; did you mean 'form'?\n"),
+        ("release form --modle x", "there is no option --modle (see lstm-jax release form --help)"),
+        ("completion fish", "no shell 'fish'; there are bash, zsh\n"),
         ("train adding --problem parity", "invalid choice 'parity' for argument '--problem'"),
         ("train adding --rows 3", "--rows"),
         ("train smoke --model.hidden 3", "--model.hidden"),
@@ -121,7 +135,9 @@ def poet(tmp_path_factory):
         ("evaluate --split dev", "Expected one of ('train', 'valid', 'test')"),
         ("evaluate --rows 0", "--rows must be at least 1, got 0"),
         ("data", "NAME"),
-        ("data prose", "there is no data set 'prose'; the data sets are "),
+        ("data prose", "there is no data set 'prose'; there are sensor, sentiment, "),
+        ("data shakspeare", "there is no data set 'shakspeare'; did you mean 'shakespeare'?\n"),
+        ("evaluate tagn", "neither a folder nor a released one (tang); did you mean 'tang'?\n"),
     ],
 )
 def test_a_mistake_in_the_arguments(arguments, said, refused):
@@ -374,8 +390,9 @@ def digest(folder):
 def test_training_says_how_to_go_on_and_the_line_is_not_broken(trained):
     folder, out, err = trained
     assert err == ""
-    first, last = out.splitlines()
+    first, compiling, last = out.splitlines()
     assert first.startswith("verses: 4 texts, vocabulary ")
+    assert compiling == "compiling the first step"
     assert last == (
         "stopped after step 2, saved; go on with lstm-jax train smoke "
         + " ".join(TINY)
@@ -514,9 +531,10 @@ def test_simplified_in_and_out(poet, call):
     assert not set(shown["texts"][0]) & set("東飛鳥語雲風馬車門見長學")
 
 
-def test_only_a_model_of_tang_poems_has_its_prompt_converted(refused, tmp_path):
+def test_a_model_of_any_texts_is_asked_in_the_script_that_it_knows(call, refused, tmp_path):
     folder = make_model(tmp_path, "東飛", "verses")
-    assert "'东'" in refused("sample", "东", "--model", folder)
+    assert sampled(call, "东", "--model", folder, "--seed", 1)["texts"][0].startswith("東")
+    assert "'学'" in refused("sample", "学", "--model", folder)
 
 
 def test_a_model_may_stand_before_the_prompt(model, call, tmp_path, monkeypatch):
@@ -676,7 +694,17 @@ def test_help_of_train_lists_recipes(call):
     for arguments in (["train"], ["train", "--help"]):
         code, out, err = call(*arguments)
         assert (code, err) == (0, "")
-        assert f"recipes: {RECIPES}\n" in out
+        listed = re.findall(r"^  (\w+) .*\S", out, re.MULTILINE)
+        assert listed == ["recipe", *RECIPES.split(", ")]
+
+
+def test_every_recipe_says_what_it_takes():
+    extras = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text())["project"]
+    for name, about in recipes().items():
+        assert all(about[:4]), name
+        assert about.extra in ("", *extras["optional-dependencies"]), name
+        assert max(map(len, about)) < 50, name
+    assert [len(line) for line in table(recipes()).splitlines() if len(line) > 120] == []
 
 
 def flags(config, prefix=""):
@@ -702,3 +730,69 @@ def test_version(call):
     from importlib.metadata import version
 
     assert call("--version") == (0, version("lstm_jax") + "\n", "")
+    assert call("version") == (0, version("lstm_jax") + "\n", "")
+
+
+def test_help_tells_the_exit_codes(call):
+    _, out, _ = call("--help")
+    codes = [int(code) for code in re.findall(r"^  (\d+) ", out, re.MULTILINE)]
+    assert {0, 1, 130, 141} | {error.code for error in (UserError, DivergedError, PeerError)} == {
+        *codes
+    }
+
+
+def test_a_checkout_runs_where_it_lies():
+    """Python finds the folder lstm_jax/ there first, which has neither train/ nor configs/."""
+    program = (
+        "import runpy, sys\n"
+        "sys.meta_path[:] = [one for one in sys.meta_path if 'editable' not in one.__module__]\n"
+        "sys.argv[1:] = ['train']\n"
+        "runpy.run_module('lstm_jax', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=FOLDER.parent, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\n  smoke " in done.stdout
+
+
+# Completion
+
+
+@pytest.fixture(scope="module")
+def completed(tmp_path_factory):
+    """What bash completes at the end of a line."""
+    path = tmp_path_factory.mktemp("shell") / "completion.bash"
+    path.write_text(cli.completion_script("bash"))
+    program = (
+        'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lstm_jax; echo "${COMPREPLY[@]}"'
+    )
+
+    def completed(*words):
+        done = subprocess.run(
+            ["bash", "-c", program, path, "lstm-jax", *words], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout.split()
+
+    return completed
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_a_shell_completes_the_whole_program(completed):
+    assert completed("") == list(cli.COMMANDS)
+    assert completed("tr") == ["train"]
+    assert completed("train", "") == RECIPES.split(", ")
+    assert completed("train", "smoke", "--model.h") == ["--model.hidden-features"]
+    assert completed("train", "smoke", "--precision", "b") == ["bfloat16"]
+    assert completed("train", "smoke", "--epochs", "3", "--over") == ["--overwrite"]
+    assert completed("sample", "春", "--rank", "") == ["probability", "rhyme"]
+    assert completed("release", "report", "--o") == ["--out"]
+    assert completed("doctor", "--") == ["--help", "--json"]
+    assert completed("nothing", "--") == []
+
+
+def test_zsh_reads_the_same_through_its_own_functions():
+    bash, zsh = (completion.script(shell, {}, {"train": ["smoke"]}) for shell in ("bash", "zsh"))
+    assert zsh.endswith(bash)
+    assert "bashcompinit" in zsh

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import tyro
 
+from lstm_jax.spelling import did_you_mean
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.problems import PROBLEMS
 from lstm_jax.train.scope import Told
@@ -39,5 +40,5 @@ def describe(name: str) -> Told:
         DataError: there is no such set, or it is missing, altered or out of reach.
     """
     if name not in SETS:
-        raise DataError(f"there is no data set {name!r}; the data sets are {', '.join(SETS)}")
+        raise DataError(f"there is no data set {name!r}; {did_you_mean(name, SETS)}")
     return SETS[name]()

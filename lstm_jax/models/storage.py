@@ -36,6 +36,7 @@ from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.classifier import SequenceClassifier
 from lstm_jax.models.forecaster import Forecaster
 from lstm_jax.models.sequence_model import SequenceModel
+from lstm_jax.spelling import nearest
 
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
@@ -242,7 +243,12 @@ def find(name_or_folder: str | Path) -> Path:
             f"{folder} holds no {DESCRIPTION}: it is not a run's folder, or the run has not yet "
             f"come to its first validation (released models: {names})"
         )
-    raise ModelError(f"there is no model {name!r}: neither a folder nor a released one ({names})")
+    runs = [path.parent.name for path in RUNS.glob(f"*/{DESCRIPTION}")]
+    near = nearest(name, [*released(), *runs])
+    raise ModelError(
+        f"there is no model {name!r}: neither a folder nor a released one ({names})"
+        + (near and f"; {near}")
+    )
 
 
 def _digest(description: Json) -> str:

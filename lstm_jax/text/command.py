@@ -83,7 +83,7 @@ def run(options: SampleOptions) -> dict[str, object]:
 
     model = load(options.model)
     of_poems = model.card.get("data") == "tang"
-    write = to_traditional if of_poems else str
+    write = to_traditional if of_poems else model.in_script
     prompt = write(text_of(options.prompt, "the prompt"))
     order = replace(
         options.order,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -82,6 +82,18 @@ class LanguageModel:
         """
         return self.vocabulary.encode(self._split(text))
 
+    def in_script(self, text: str) -> str:
+        """Write a text in the Chinese script that the model knows.
+
+        Args:
+            text: in either script, or in none.
+
+        Returns:
+            The text, as it is where the model knows it or writes no characters.
+        """
+        known = self.unit != "character"
+        return text if known else in_known_script(text, self.vocabulary.unknown)
+
     @property
     def _unit(self) -> Unit:
         return UNITS[self.unit]
@@ -129,7 +141,7 @@ class LanguageModel:
             ModelError: symbols that the model does not know, a setting out of range, or a wish that
                 cannot be met.
         """
-        prompts = self._in_script([prompts] if isinstance(prompts, str) else prompts)
+        prompts = [*map(self.in_script, [prompts] if isinstance(prompts, str) else prompts)]
         if num < 1:
             raise ModelError(f"num must be at least 1, got {num}")
         if best_of is not None and not (is_int(best_of) and best_of >= num):
@@ -195,7 +207,7 @@ class LanguageModel:
                 range, or a wish that cannot be met.
         """
         order = self._order(wishes)
-        prompts = self._in_script([prompts] if isinstance(prompts, str) else prompts)
+        prompts = [*map(self.in_script, [prompts] if isinstance(prompts, str) else prompts)]
         if not prompts:
             raise ModelError('there is no prompt; "" begins a new text')
         if not (is_int(seed) and 0 <= seed < 2**32):
@@ -251,7 +263,7 @@ class LanguageModel:
             (len(text) + 1,).
         """
         before = self.encode(self._mood(self._order({"mood": mood})))
-        [text] = self._in_script([text]) if isinstance(text, str) else [text]
+        text = self.in_script(text) if isinstance(text, str) else text
         ids = np.concatenate([before, self.encode(text)])
         size = _bucket(len(ids) + 1)
         inputs = np.full((1, size), self.vocabulary.end_id, np.int32)
@@ -284,7 +296,7 @@ class LanguageModel:
         """
         order = self._order(wishes)
         mood = self._mood(order)
-        text, prompt = self._in_script([text, prompt])
+        text, prompt = self.in_script(text), self.in_script(prompt)
         ids, lengths = self._prompt_ids([text], mood)
         costs = np.zeros(len(text) + 1, np.float32)
         if not order.rules:
@@ -316,7 +328,7 @@ class LanguageModel:
         """
         if not 0 < temperature < float("inf"):
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
-        ids, lengths = self._prompt_ids(self._in_script([text]))
+        ids, lengths = self._prompt_ids([self.in_script(text)])
         graph, params = nnx.split(self.network)
         next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
@@ -357,16 +369,10 @@ class LanguageModel:
         own = {"vocabulary": vocabulary, "unit": self.unit}
         storage.save(folder, self.network, self.card, own, dtype=dtype)
 
-    def _in_script(self, texts: Iterable[str]) -> list[str]:
-        """Give texts in the Chinese script that the model knows."""
-        if self.unit != "character":
-            return list(texts)
-        return [in_known_script(text, self.vocabulary.unknown) for text in texts]
-
     def _order(self, wishes: Wishes) -> Order:
         """Make the order of what is wished for, its characters in the model's script."""
         order = Order(**wishes)
-        acrostic, mood = self._in_script([order.acrostic, order.mood])
+        acrostic, mood = self.in_script(order.acrostic), self.in_script(order.mood)
         return replace(order, acrostic=acrostic, mood=mood)
 
     def _mood(self, order: Order) -> str:

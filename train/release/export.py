@@ -1,6 +1,6 @@
 """Turn a finished run of the Tang recipe into a released model, its figures measured on the way.
 
-python -m lstm_jax.train.release.export --run runs/tang --out lstm_jax/pretrained/tang --commit HASH
+lstm-jax release export --run runs/tang --out lstm_jax/pretrained/tang --commit HASH
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import tyro
 
 from lstm_jax.models.storage import WEIGHTS
 from lstm_jax.text.language import LanguageModel, load
@@ -105,8 +104,8 @@ def _card(card: dict, size: int, samples: list[str], learned: str) -> str:
 Perplexity is over every character, punctuation and one end of each poem, each poem read from the
 empty state; characters seen once or never in training count as one unknown symbol. A poem keeps
 the form where its first four lines all have five, or all have seven, characters; the samples are
-at temperature 0.7, prompted by the first two characters of test poems (`python -m
-lstm_jax.train.release.form`). All figures are of the stored weights.
+at temperature 0.7, prompted by the first two characters of test poems (`lstm-jax release
+form`). All figures are of the stored weights.
 
 ## What it learned that nobody told it
 
@@ -125,11 +124,14 @@ really goes, because most famous poems are among its training texts: that is mem
 """
 
 
-def main() -> None:
-    """Release, and print the card's figures."""
-    model = release(tyro.cli(Options, description=__doc__))
-    print(json.dumps({k: v for k, v in model.card.items() if k != "config"}, indent=1))
+def told(options: Options) -> str:
+    """Make a release.
 
+    Args:
+        options: as on the command line.
 
-if __name__ == "__main__":
-    main()
+    Returns:
+        The card's figures, as JSON.
+    """
+    model = release(options)
+    return json.dumps({k: v for k, v in model.card.items() if k != "config"}, indent=1)

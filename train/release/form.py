@@ -1,6 +1,6 @@
 """How often a model keeps the form of regulated verse that nobody told it about.
 
-    python -m lstm_jax.train.release.form MODEL
+    lstm-jax release form MODEL
 
 A poem keeps the form where its first four lines have one length, five or seven characters.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lstm_jax.text.language import LanguageModel
+from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.text.verse import lines
 from lstm_jax.train.data import tang
 
@@ -67,20 +67,23 @@ def samples(model: LanguageModel, poems: Sequence[str], temperature: float = 0.7
     return model.generate(prompts, temperature=temperature, seed=0)
 
 
-def main() -> None:
-    """Print the corpus' share, and that of 200 samples prompted by openings of test poems."""
-    import sys
+def told(name: str) -> str:
+    """Compare 200 samples of a model, prompted by openings of test poems, with those poems.
 
-    from lstm_jax.text.language import load
+    Args:
+        name: of a released model, or a run's folder.
 
+    Returns:
+        A line for the poems, one for the samples, and five of these.
+
+    Raises:
+        ModelError, DataError: no such model; poems that are missing or altered.
+    """
+    model = load(name)
     test = tang.load().test
-    model = load(*sys.argv[1:2])
     texts = samples(model, test)
-    print(f"test poems that keep the form: {share(test):.1%} of {len(test):,}")
-    print(f"samples that keep the form: {share(texts):.1%} of {len(texts)}, temperature 0.7")
-    for poem in texts[:5]:
-        print(poem)
-
-
-if __name__ == "__main__":
-    main()
+    lines = [
+        f"test poems that keep the form: {share(test):.1%} of {len(test):,}",
+        f"samples that keep the form: {share(texts):.1%} of {len(texts)}, temperature 0.7",
+    ]
+    return "\n".join([*lines, *texts[:5]])

@@ -1,7 +1,7 @@
 """What a model of Tang poems has learned that nobody told it, and what it only remembers.
 
     lstm-jax sample --report
-    python -m lstm_jax.train.release.report --out tests/benchmarks/results
+    lstm-jax release report --out tests/benchmarks/results
 
 Samples at three temperatures, prompted by the first two characters of test poems, beside those test
 poems themselves and beside the same with the characters of each poem shuffled, which is chance.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tyro
 
 from lstm_jax.models.storage import ModelError
 from lstm_jax.text.forms import form_of, rhyme_share, tone_share
@@ -199,24 +198,27 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def main() -> None:
-    """Measure, and print the table or write it."""
-    options = tyro.cli(Options, description=__doc__)
+def told(options: Options) -> str:
+    """Measure, and give the tables or write them.
+
+    Args:
+        options: as on the command line.
+
+    Returns:
+        The tables; where they were written, if they were.
+    """
     figures = measure(options.model)
     if options.out is None:
-        print(markdown(figures))
-        return
+        return markdown(figures)
     content = json.dumps(figures, ensure_ascii=False, indent=1)
     (options.out / "poems.json").write_text(content + "\n", encoding="utf-8")
     text = f"""# What the model of Tang poems has learned
 
-    lstm-jax sample --report                                                  # prints the tables
-    python -m lstm_jax.train.release.report --out tests/benchmarks/results    # writes these files
+    lstm-jax sample --report                                  # prints the tables
+    lstm-jax release report --out tests/benchmarks/results    # writes these files
 
 {markdown(figures)}
 """
-    (options.out / "poems.md").write_text(text, encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    path = options.out / "poems.md"
+    path.write_text(text, encoding="utf-8")
+    return f"wrote {path}"
