@@ -47,13 +47,16 @@ class OptimizerConfig:
     """Decay of the second moment."""
     clip_norm: float = 1.0
     """Largest global norm of the gradient."""
+    ema: float = 0.0
+    """Decay of a moving average of the weights, such as 0.999, which is then validated and kept as
+    the model in their place; 0 takes none."""
 
     def bounds(self) -> Iterator[Bound]:
         """What its fields must keep."""
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
             yield f"optimizer.{name}", value, 0 < value < math.inf, "above 0 and finite"
-        yield from a_rate(self, "b1", "b2", prefix="optimizer.")
+        yield from a_rate(self, "b1", "b2", "ema", prefix="optimizer.")
         for name in ("warmup_steps", "weight_decay"):
             value = getattr(self, name)
             yield f"optimizer.{name}", value, 0 <= value < math.inf, "at least 0"

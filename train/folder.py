@@ -33,12 +33,17 @@ FREE = frozenset(
 """What may change on a resume: how long to train, and how often to write. The rest is the run."""
 
 
+KEPT_BY_STATE = frozenset({"optimizer.ema"})
+"""What the optimizer's state in a checkpoint is made for: it never changes on a resume."""
+
+
 PLACES = frozenset({"file", "folder"})
 """Where a user's data lie: they may be moved, if their sha256 is what it was."""
 
 
 def free_of(source: Source) -> frozenset[str]:
-    """Name the fields that may change where a run goes on; "optimizer" is all of its own."""
+    """Name the fields that may change where a run goes on; "optimizer" is all of its own but what
+    `KEPT_BY_STATE` has."""
     return FREE | {"optimizer"} if source == "best" else FREE
 
 
@@ -178,7 +183,7 @@ def _check_same_run(
     if before.get("data_sha256"):
         free |= PLACES
     for name in before:
-        if {name, name.split(".")[0]} & free:
+        if {name, name.split(".")[0]} & free and name not in KEPT_BY_STATE:
             continue
         if before[name] != after[name]:
             raise ConfigError(

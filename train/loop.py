@@ -207,7 +207,7 @@ def _train(
                 meter.add(step, metrics, looked, flush=step % config.log_every == 0)
                 if step % per_epoch == 0:
                     meter.flush()
-                    params = devices.whole(state.params)
+                    params = devices.whole(state.judged)
                     found = Validation(*processes.tell(validate(params, step)))
                     if not math.isfinite(found.loss):
                         raise DivergedError(

@@ -11,6 +11,7 @@ from flax import nnx
 from jax import Array
 
 from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.run.averaging import averaged, averaging
 from lstm_jax.trees import Tree
 
 
@@ -26,11 +27,18 @@ class TrainState(NamedTuple):
     opt_state: optax.OptState
     carry: Tree
 
+    @property
+    def judged(self) -> nnx.State:
+        """The parameters to validate and to keep: their average, where the optimizer takes one."""
+        return averaged(self.opt_state, self.params)
+
 
 def make_optimizer(
     config: OptimizerConfig, total_steps: int
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
     """Clip by global norm, then AdamW (Loshchilov & Hutter 2019) under warm-up and cosine.
+
+    Of the weights that come of it an average may be taken; see `averaging`.
 
     Args:
         config: the settings.
@@ -57,6 +65,8 @@ def make_optimizer(
             mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
         ),
     )
+    if config.ema:
+        optimizer = averaging(optimizer, config.ema)
     return _promoting(optimizer), schedule
 
 
