@@ -27,7 +27,8 @@ lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
 lstm_jax.diagnostics: jacobians paths health -
 lstm_jax.nn: - records held recurrent steps layers
-lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster storage parts -
+lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster quantization
+lstm_jax.models: storage parts -
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling units
 lstm_jax.text.forms: order tones readings measures plan rules -

@@ -1,6 +1,6 @@
 """A trained model as two files, whole or refused, and nothing in them executed.
 
-    model.safetensors    the weights, float32 or float16
+    model.safetensors    the weights, float32, float16 or packed into int8
     model.json           format, kind, sha256 of the weights, config, card, the kind's own, and a
                          digest of all that
 
@@ -35,6 +35,7 @@ from lstm_jax.models.base import Json, Model
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.classifier import SequenceClassifier
 from lstm_jax.models.forecaster import Forecaster
+from lstm_jax.models.quantization import SCALE, packed, unpacked
 from lstm_jax.models.sequence_model import SequenceModel
 from lstm_jax.spelling import nearest
 
@@ -96,15 +97,18 @@ def save(
         card: figures and facts, for JSON.
         own: what else is to stand in the description: what the class's `build` reads of it, and
             what the model's users must know, such as how its inputs are scaled.
-        dtype: of the stored weights, float32 or float16; they are read back as float32.
+        dtype: of the stored weights, float32, float16 or int8, for which see `quantization`; they
+            are read back as float32.
 
     Raises:
         ValueError: for another dtype, which `load` could not read.
     """
-    if np.dtype(dtype) not in (np.float32, np.float16):
-        raise ValueError(f"dtype must be float32 or float16, got {np.dtype(dtype)}")
+    if np.dtype(dtype) not in (np.float32, np.float16, np.int8):
+        raise ValueError(f"dtype must be float32, float16 or int8, got {np.dtype(dtype)}")
     folder.mkdir(parents=True, exist_ok=True)
-    weights = safetensors_bytes(arrays_of(network), dtype)
+    arrays = arrays_of(network)
+    small = np.dtype(dtype) == np.int8
+    weights = safetensors_bytes(packed(arrays)) if small else safetensors_bytes(arrays, dtype)
     description = {
         "format": FORMAT,
         "kind": type(network).__name__,
@@ -275,18 +279,21 @@ def _network(description: Json, weights: bytes, folder: Path) -> Model[Any]:
     abstract = nnx.eval_shape(lambda: kind.build(kind.config_type(**config), description))
     graph, state = nnx.split(abstract)
     wanted = _flatten(state)
-    strange = sorted(held - set(wanted))
+    strange = sorted(held - set(wanted) - {name + SCALE for name in wanted})
     if strange:
         raise ModelError(f"{folder / WEIGHTS} holds {strange[0]!r:.80}, which the model has not")
-    tensors = load_tensors(weights)
+    try:
+        tensors = unpacked(load_tensors(weights))
+    except ValueError as error:
+        raise ModelError(f"{folder / WEIGHTS}: {error}") from None
     for name, leaf in wanted.items():
         found = tensors[name].shape if name in tensors else "nothing"
         if found != leaf.shape:
             raise ModelError(f"{folder / WEIGHTS}: {name} should be {leaf.shape}, found {found}")
         if tensors[name].dtype not in (np.float32, np.float16):
             raise ModelError(
-                f"{folder / WEIGHTS}: {name} should be float32 or float16, found "
-                f"{tensors[name].dtype}"
+                f"{folder / WEIGHTS}: {name} should be float32 or float16, or int8 with "
+                f"scales, found {tensors[name].dtype}"
             )
         if not np.isfinite(tensors[name]).all():
             raise ModelError(f"{folder / WEIGHTS}: {name} has values that are no finite numbers")

@@ -360,7 +360,7 @@ class LanguageModel:
 
         Args:
             folder: made if it does not exist.
-            dtype: of the stored weights, float32 or float16; they are read back as float32.
+            dtype: of the stored weights, float32, float16 or int8; they are read back as float32.
 
         Raises:
             ValueError: for another dtype, which `load` could not read.

@@ -173,8 +173,8 @@ def test_deep_nesting_is_one_line(tmp_path):
     ("change", "words"),
     [
         (lambda a: a * np.float32(np.nan), "values that are no finite numbers"),
-        (lambda a: a.astype(np.float64), "should be float32 or float16, found float64"),
-        (lambda a: a.astype(np.int32), "should be float32 or float16, found int32"),
+        (lambda a: a.astype(np.float64), "or int8 with scales, found float64"),
+        (lambda a: a.astype(np.int32), "or int8 with scales, found int32"),
         (lambda a: a[:, :-1].copy(), "should be"),
     ],
 )

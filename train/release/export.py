@@ -9,6 +9,7 @@ import json
 import textwrap
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -35,12 +36,14 @@ class Options:
     """The command that trains it again."""
     trained_on: str = "2 cores of a shared x86-64 CPU"
     """The kind of machine."""
+    stored_as: Literal["float16", "int8"] = "float16"
+    """Two bytes for each weight, or one: int8 holds twice as many in the same file."""
     note: str = ""
     """What else a reader of the card should know of how it was trained."""
 
 
 def release(options: Options) -> LanguageModel:
-    """Store the run's best weights in float16, then measure and describe what was stored.
+    """Store the run's best weights small, then measure and describe what was stored.
 
     Args:
         options: the run, and what to say of it.
@@ -49,7 +52,7 @@ def release(options: Options) -> LanguageModel:
         The model as it was stored.
     """
     run = load(options.run)
-    run.save(options.out, dtype=np.float16)
+    run.save(options.out, dtype=np.dtype(options.stored_as))
     stored = load(options.out)
     corpus = tang.load()
     valid = score_texts(stored, corpus.valid)
@@ -62,7 +65,7 @@ def release(options: Options) -> LanguageModel:
         "commit": options.commit,
         "trained_on": options.trained_on,
         "note": options.note,
-        "stored_as": "float16",
+        "stored_as": options.stored_as,
         "valid_perplexity": round(valid.perplexity, 2),
         "test_perplexity": round(test.perplexity, 2),
         "test_symbols": test.symbols,
@@ -70,7 +73,7 @@ def release(options: Options) -> LanguageModel:
         "form_share_corpus": round(form.share(corpus.test), 3),
     }
     model = replace(stored, card=card)
-    model.save(options.out, dtype=np.float16)
+    model.save(options.out, dtype=np.dtype(options.stored_as))
     size = (options.out / WEIGHTS).stat().st_size
     learned = report.summary(report.measure(str(options.out)))
     (options.out / CARD).write_text(_card(card, size, samples[:3], learned), encoding="utf-8")

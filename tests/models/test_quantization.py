@@ -1,0 +1,143 @@
+"""Matrices in a byte an element: the rounding by hand, the files, and what is refused."""
+
+import hashlib
+import json
+
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+from flax import nnx
+
+from lstm_jax.models import storage
+from lstm_jax.models.quantization import SMALLEST, dequantize, packed, quantize, unpacked
+from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
+from lstm_jax.models.storage import DESCRIPTION, WEIGHTS, ModelError
+
+WIDE = SequenceModelConfig(hidden_features=33, num_layers=1)  # a kernel of 33 x 132
+
+
+def test_integers_and_scales_are_those_of_a_loop():
+    # Columns of very different sizes: one scale a column is the better.
+    sizes = np.array([1e-3, 1.0, 1.0, 1.0, 1.0, 30.0, 0.0])
+    matrix = np.random.default_rng(0).uniform(-1, 1, (5, 7)) * sizes
+    integers, scales = quantize(matrix)
+    assert (integers.dtype, scales.dtype) == (np.int8, np.float16)
+    assert scales.shape == (1, 7)
+    for column in range(7):
+        largest = max(abs(np.float32(x)) for x in matrix[:, column])
+        scale = np.float16(largest / 127)
+        assert scales[0, column] == scale
+        for row in range(5):
+            ratio = matrix[row, column] / float(scale) if scale else 0.0
+            assert integers[row, column] == max(-127, min(127, round(ratio)))
+    found, half = dequantize(integers, scales), scales.astype(np.float32) / 2
+    # Half a step, and where float16 rounded the scale down, the largest are cut by that.
+    assert (np.abs(found - matrix) <= 1.15 * half).all()
+    by_rows, row_scales = quantize(matrix.T)
+    np.testing.assert_array_equal(by_rows, integers.T)
+    assert row_scales.shape == (7, 1)
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e-6, 6e4])
+def test_sizes_at_the_ends_of_float16_come_back_as_near_as_they_can(size):
+    matrix = (size * np.linspace(-1, 1, 12).reshape(3, 4)).astype(np.float32)
+    found = dequantize(*quantize(matrix))
+    assert np.isfinite(found).all()
+    assert np.abs(found - matrix).max() <= max(0.005 * size, 4e-6)
+
+
+def test_only_large_matrices_are_packed_and_unpacking_gives_float32():
+    rng = np.random.default_rng(1)
+    arrays = {
+        "kernel": rng.normal(size=(2, SMALLEST // 2)),
+        "small": rng.normal(size=(2, SMALLEST // 2 - 1)),
+        "vector": rng.normal(size=2 * SMALLEST),
+        "stacked": rng.normal(size=(3, 40, 50)),
+    }
+    held = packed(arrays)
+    kinds = {name: str(array.dtype) for name, array in held.items()}
+    assert kinds == {
+        "kernel": "int8", "kernel.scale": "float16", "small": "float16", "vector": "float16",
+        "stacked": "int8", "stacked.scale": "float16",
+    }  # fmt: skip
+    found = unpacked(held)
+    assert list(found) == ["kernel", "small", "vector", "stacked"]
+    assert found["kernel"].dtype == np.float32
+    for name, array in found.items():
+        np.testing.assert_allclose(array, arrays[name], atol=0.016 if array.ndim > 1 else 2e-3)
+
+
+def saved(folder):
+    network = SequenceModel(2, 5, WIDE, rngs=nnx.Rngs(0))
+    own = {"in_features": 2, "out_features": 5}
+    storage.save(folder, network, {"data": "made up"}, own, dtype=np.int8)
+    return storage.arrays_of(network)
+
+
+def test_a_model_comes_back_as_its_packed_weights_say(tmp_path):
+    arrays = saved(tmp_path)
+    held = safetensors.numpy.load_file(tmp_path / WEIGHTS)
+
+    assert [name for name, array in held.items() if array.dtype == np.int8] == [KERNEL]
+    found = storage.arrays_of(storage.load(tmp_path).network)
+    assert jax.tree.structure(found) == jax.tree.structure(arrays)
+    for name, array in found.items():
+        assert array.dtype == np.float32
+        if name == KERNEL:
+            expected = dequantize(*quantize(np.asarray(arrays[name])))
+        else:
+            expected = np.asarray(arrays[name]).astype(np.float16)
+        np.testing.assert_array_equal(array, expected)
+
+
+def test_what_was_packed_once_is_packed_to_the_same_bits_again(tmp_path):
+    saved(tmp_path)
+    weights = (tmp_path / WEIGHTS).read_bytes()
+    stored = storage.load(tmp_path)
+    own = {"in_features": 2, "out_features": 5}
+    storage.save(tmp_path, stored.network, stored.card, own, dtype=np.int8)
+    assert (tmp_path / WEIGHTS).read_bytes() == weights
+
+
+KERNEL = "recurrent.layers.0.recurrent_kernel"
+SCALES = f"{KERNEL}.scale"
+REFUSED = {
+    "scales of another shape": (
+        lambda held: {SCALES: held[SCALES][:, :-1].copy()},
+        f"{SCALES} should be float16 of (33, 1) or (1, 132), found float16 of (1, 131)",
+    ),
+    "scales of another dtype": (
+        lambda held: {SCALES: held[SCALES].astype(np.float32)},
+        f"{SCALES} should be float16 of (33, 1) or (1, 132), found float32 of (1, 132)",
+    ),
+    "scales of floats": (
+        lambda held: {KERNEL: held[KERNEL].astype(np.float32)},
+        f"{SCALES} is for a matrix of int8, and finds float32",
+    ),
+    "a scale that is no number": (
+        lambda held: {SCALES: held[SCALES] * np.float16(np.nan)},
+        f"{KERNEL} has values that are no finite numbers",
+    ),
+    "no scales": (
+        lambda held: {SCALES: None},
+        f"{KERNEL} should be float32 or float16, or int8 with scales, found int8",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_packed_weights_that_do_not_fit_are_refused_in_one_line(name, tmp_path):
+    saved(tmp_path)
+    change, message = REFUSED[name]
+    held = safetensors.numpy.load_file(tmp_path / WEIGHTS)
+    held = {name: array for name, array in (held | change(held)).items() if array is not None}
+    weights = safetensors.numpy.save(held)
+    (tmp_path / WEIGHTS).write_bytes(weights)
+    description = json.loads((tmp_path / DESCRIPTION).read_text())
+    description["sha256"] = hashlib.sha256(weights).hexdigest()
+    description["digest"] = storage._digest(description)
+    (tmp_path / DESCRIPTION).write_text(json.dumps(description))
+    with pytest.raises(ModelError) as refused:
+        storage.load(tmp_path)
+    assert str(refused.value) == f"{tmp_path / WEIGHTS}: {message}"
