@@ -27,6 +27,9 @@ class EvaluateOptions:
     UTF-8 file with one text a line."""
     backtest: int = 0
     """Forecast from so many origins, one after the other; for forecasters."""
+    dynamic: bool = False
+    """Let a language model go on learning from the running text that it is judged on: each segment
+    is scored first and learned from then (dynamic evaluation). Its figure is said apart."""
     rows: int = 48
     """Texts read side by side; it does not change the figure."""
     plot: bool = False
@@ -61,9 +64,14 @@ def measure(options: EvaluateOptions) -> Told:
         raise ModelError(f"--backtest must be at least 0, got {options.backtest}")
     if options.backtest and not problem.backtests:
         raise ModelError(f"--backtest is for forecasters, and {options.model} is none")
+    if options.dynamic and not problem.dynamic:
+        raise ModelError(f"--dynamic is for language models, and {options.model} is none")
     if options.plot and not problem.picture:
         raise ModelError(f"--plot is for forecasters and classifiers, and {options.model} is none")
     picture = storage.find(options.model) / problem.picture if options.plot else None
-    scope = Scope(options.split, options.file, options.rows, picture, options.backtest)
+    scope = Scope(
+        options.split, options.file, options.rows, picture, options.backtest,
+        dynamic=options.dynamic,
+    )  # fmt: skip
     figures, said = problem.evaluate(stored, config, scope)
     return {"model": options.model, **figures}, said

@@ -51,6 +51,7 @@ class Problem(Generic[C]):
         reads_files: whether it can be judged on `scope.file`.
         picture: the name of the file that `scope.picture` is drawn to; "" where it draws none.
         backtests: whether it knows what `scope.backtest` is.
+        dynamic: whether it knows what `scope.dynamic` is.
         asks: a command, "predict" or "forecast" -> what it asks of one of the models.
         run: what `fit` and `load` give of one of its runs.
         rows: `rows(stored, config, count, steps)` gives data that a model did not learn from, for
@@ -68,6 +69,7 @@ class Problem(Generic[C]):
     reads_files: bool = False
     picture: str = ""
     backtests: bool = False
+    dynamic: bool = False
     asks: Mapping[str, Ask[Any]] = field(default_factory=dict)
     run: type[Run[Any]] = Run
     rows: Callable[[Stored, C, int, int], Rows | Texts] | None = None

@@ -19,6 +19,7 @@ class Scope(NamedTuple):
         picture: where to draw one; none is drawn if None.
         backtest: origins to forecast from, one after the other; 0 for those of the split.
         given: instead of a file, what `fit` was given: a frame, or texts.
+        dynamic: let a language model go on learning from the running text that it is judged on.
     """
 
     split: str
@@ -27,3 +28,4 @@ class Scope(NamedTuple):
     picture: Path | None = None
     backtest: int = 0
     given: object = None
+    dynamic: bool = False

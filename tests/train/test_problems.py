@@ -82,6 +82,8 @@ def test_a_new_kind_takes_one_record(toy, monkeypatch, tmp_path):
     assert toy[0] == Scope("valid", rows=7)
     with pytest.raises(storage.ModelError, match="--plot is for forecasters and classifiers"):
         evaluate.measure(evaluate.EvaluateOptions("run", plot=True))
+    with pytest.raises(storage.ModelError, match="--dynamic is for language models, and run is"):
+        evaluate.measure(evaluate.EvaluateOptions("run", dynamic=True))
 
 
 def test_a_configuration_of_no_kind_is_refused():

@@ -12,6 +12,7 @@ from lstm_jax.text.language import LanguageModel
 from lstm_jax.text.units import UNITS
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.text.config import TextConfig
+from lstm_jax.train.tasks.text.dynamic import score_dynamic
 from lstm_jax.train.tasks.text.ngram import mean_nats
 from lstm_jax.train.tasks.text.own import read_others
 from lstm_jax.train.tasks.text.score import Progress, score_texts, silent
@@ -19,6 +20,8 @@ from lstm_jax.train.tasks.text.stream import own_texts
 
 ORDERS = {"5-gram": 5, "unigram": 1}
 """The baselines: modified Kneser-Ney, interpolated."""
+DYNAMIC = "dynamic"
+"""The model again, which goes on learning from what it is judged on."""
 
 
 class Judged(NamedTuple):
@@ -44,14 +47,19 @@ def beside_ngrams(
         progress: may show how far it is.
 
     Raises:
-        ModelError: a split that was not held out.
+        ModelError: a split that was not held out, or dynamic evaluation of texts that do not run
+            on, or without those that the model learned from.
         DataError, TextFileError: texts that are missing, altered or none.
     """
     judged = _judged(config, scope)
     running = bool(model.card.get("running"))
+    learned = _learned(judged, running) if scope.dynamic else None
     score = score_texts(model, judged.texts, rows=scope.rows, running=running, progress=progress)
     characters = sum(map(len, judged.texts))
     nats = {"the model": score.nats_per_symbol}
+    if learned is not None:
+        going_on = score_dynamic(model, judged.texts, learned, progress=progress)
+        nats[DYNAMIC] = going_on.nats_per_symbol
     if judged.trained is not None:
         trained, held_out = (
             [model.encode(text) for text in texts] for texts in (judged.trained, judged.texts)
@@ -77,6 +85,7 @@ def beside_ngrams(
         "characters": characters,
         "unknown": score.unknown,
         **rows["the model"],
+        **({DYNAMIC: rows[DYNAMIC]} if DYNAMIC in rows else {}),
         "baselines": {name: row for name, row in rows.items() if name in ORDERS},
     }
     plural = UNITS[model.unit].plural
@@ -110,6 +119,21 @@ def _judged(config: TextConfig, scope: Scope) -> Judged:
     except UserError:
         return Judged(others, str(scope.file), None)
     return Judged(others, str(scope.file), own.splits["train"])
+
+
+def _learned(judged: Judged, running: bool) -> Sequence[str]:
+    """Give what the model learned from; refuse where dynamic evaluation cannot be."""
+    if not running:
+        raise ModelError(
+            "--dynamic is for running text, and each of these texts is read from the empty state: "
+            "leave it out"
+        )
+    if judged.trained is None:
+        raise ModelError(
+            "--dynamic measures gradients on the texts that the model learned from, and they are "
+            "not at hand: restore them, or leave it out"
+        )
+    return judged.trained
 
 
 def _line(name: str, row: dict[str, float]) -> str:

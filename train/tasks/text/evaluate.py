@@ -13,6 +13,7 @@ from lstm_jax.text.lines import read_lines
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.text.beside import beside_ngrams
 from lstm_jax.train.tasks.text.config import TextConfig
+from lstm_jax.train.tasks.text.dynamic import score_dynamic
 from lstm_jax.train.tasks.text.score import score_texts
 from lstm_jax.train.tasks.text.task import LOADERS, load_texts
 
@@ -26,7 +27,8 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
         scope: the split, or the file; and the rows.
 
     Raises:
-        ModelError: a card that names no data of this package, or a split that the data has not.
+        ModelError: a card that names no data of this package, a split that the data has not, or
+            dynamic evaluation of texts that do not run on.
         DataError: data that is missing or altered.
         UserError: a file that holds no text.
     """
@@ -40,6 +42,7 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
     if model.card.get("data") == "own":
         return beside_ngrams(model, config, scope, progress)
     texts, what = texts_of(model.card.get("data"), scope)
+    learned = _learned(model.card.get("data"), scope) if scope.dynamic else None
     score = score_texts(model, texts, rows=scope.rows, progress=progress)
     figures: dict[str, object] = {
         "on": what,
@@ -54,7 +57,34 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
         f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
     )
     unknown = f", {score.unknown:,} of them unknown characters" if score.unknown else ""
-    return figures, said + unknown
+    if learned is None:
+        return figures, said + unknown
+    going_on = score_dynamic(model, texts, learned, progress=progress)
+    figures["dynamic"] = {
+        "nats_per_symbol": going_on.nats_per_symbol,
+        "perplexity": going_on.perplexity,
+    }
+    more = (
+        f"going on to learn from it: perplexity {going_on.perplexity:.2f} "
+        f"({going_on.nats_per_symbol:.4f} nats a symbol)"
+    )
+    return figures, f"{said}{unknown}\n{more}"
+
+
+def _learned(data: object, scope: Scope) -> tuple[str, ...]:
+    """Give the training texts of a set that runs on; refuse where nothing runs on."""
+    if scope.file is not None:
+        raise ModelError(
+            f"--dynamic is for running text, and each line of {scope.file} is a text of its own: "
+            "leave one of them out"
+        )
+    loaded = load_texts(str(data))
+    if not loaded.running:
+        raise ModelError(
+            f"--dynamic is for running text, and each text of {data} is read from the empty state: "
+            "leave it out"
+        )
+    return loaded.splits["train"]
 
 
 def texts_of(data: object, scope: Scope) -> tuple[tuple[str, ...], str]:

@@ -16,6 +16,7 @@ TEXT = Problem(
     evaluate=perplexity,
     rows=texts_to_read,
     reads_files=True,
+    dynamic=True,
     run=TextRun,
     data={"tang": tang.describe, "shakespeare": shakespeare.describe},
 )
