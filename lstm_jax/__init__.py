@@ -45,6 +45,7 @@ from lstm_jax.functional import (
     lstm_cell,
     mgu,
     mgu_cell,
+    mogrifier_cell,
     rnn,
     rnn_cell,
     run,
@@ -56,6 +57,7 @@ from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierCon
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.mogrifier import MogrifierParams, init_mogrifier, mogrifier_step
 from lstm_jax.nn.layers import (
     GRU,
     LSTM,
@@ -119,6 +121,7 @@ __all__ = [
     "MGUCell",
     "MGUParams",
     "ModelError",
+    "MogrifierParams",
     "Noise",
     "RNNCell",
     "RNNParams",
@@ -148,6 +151,7 @@ __all__ = [
     "init_gru",
     "init_lstm",
     "init_mgu",
+    "init_mogrifier",
     "init_rnn",
     "load",
     "lstm",
@@ -158,6 +162,8 @@ __all__ = [
     "mgu",
     "mgu_cell",
     "mgu_step",
+    "mogrifier_cell",
+    "mogrifier_step",
     "pad",
     "rnn",
     "rnn_cell",

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from lstm_jax import cells, conv, gated, initializers
+from lstm_jax import cells, conv, gated, initializers, mogrifier
 from lstm_jax.cells import (
     Affine,
     Cell,
@@ -137,6 +137,16 @@ def conv_lstm_cell(
         masks_h=True,
         space=len(window),
     )
+
+
+@cache
+def mogrifier_cell() -> Cell[mogrifier.MogrifierParams, LSTMState, Array]:
+    """Make the mogrifier LSTM's record; `rounds` is an option of its `init`.
+
+    Returns:
+        The record.
+    """
+    return Cell(mogrifier.mogrifier_step, mogrifier.init_mogrifier)
 
 
 # --- whole sequences -----------------------------------------------------------------------------

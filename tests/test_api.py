@@ -13,14 +13,15 @@ MODELS = "CharLM SequenceModel SequenceClassifier Forecaster".split()
 RECORDS = """
     Affine Around Cell Directions LSTMActivations LSTMGates LSTMNorm Noise StackState Trace
     LSTMParams LSTMState RNNParams RNNState GRUParams GRUState MGUParams ConvLSTMParams
+    MogrifierParams
     CharLMConfig SequenceModelConfig SequenceClassifierConfig ForecasterConfig
     LanguageModel Vocabulary
 """.split()
 ERRORS = "UserError ModelError".split()
 FUNCTIONS = """
-    lstm_step lstm_gates rnn_step gru_step mgu_step conv_lstm_step
-    init_lstm init_rnn init_gru init_mgu init_conv_lstm chrono zeros zero_h zero_hc
-    lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell
+    lstm_step lstm_gates rnn_step gru_step mgu_step conv_lstm_step mogrifier_step
+    init_lstm init_rnn init_gru init_mgu init_conv_lstm init_mogrifier chrono zeros zero_h zero_hc
+    lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell mogrifier_cell
     scan trace stack run explain lstm rnn gru mgu run_layers trace_layers
     zoneout drop_state drop_weights activation_penalty temporal_activation_penalty
     pad unpad mask_of bucket load sample
@@ -37,7 +38,7 @@ def test_the_names_are_these():
 # What they are given cannot be wrong, or is refused by what they hand it to.
 REFUSE_NOTHING = set(
     """
-    lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell drop_state mask_of
+    lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell mogrifier_cell drop_state mask_of
     activation_penalty temporal_activation_penalty
     """.split()
 )

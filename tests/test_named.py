@@ -68,6 +68,7 @@ RECORDS = {
     "gru, reset before": functional.gru_cell(reset_after=False),
     "mgu": functional.mgu_cell(),
     "conv": functional.conv_lstm_cell((3,)),
+    "mogrifier": functional.mogrifier_cell(),
     "partial": bind(lstm_step, activations=TEXTBOOK),
 }
 
