@@ -16,6 +16,7 @@ from lstm_jax.models.losses import logits_of, tied_cross_entropy, tied_log_proba
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
+from lstm_jax.stacks import Connections
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class CharLMConfig:
     """Dropout rate on the top layer's output."""
     variational: bool = False
     """One dropout mask over all the steps of a window."""
+    weight_dropout: float = 0.0
+    """Dropout rate on the recurrent kernels, one mask for a window (AWD-LSTM)."""
+    connections: Connections | None = None
+    """residual adds what a layer above the first reads to what it gives; skip lets every layer read
+    the embedded characters too, and the softmax all layers."""
 
 
 class CharLM(Model[CharLMConfig]):
@@ -57,7 +63,7 @@ class CharLM(Model[CharLMConfig]):
             rngs: only read here.
 
         Raises:
-            ValueError: a rate outside [0, 1), or fewer than one layer.
+            ValueError: a rate outside [0, 1), fewer than one layer, or unknown connections.
         """
         check_rates(config)
         self.config = config
@@ -68,11 +74,13 @@ class CharLM(Model[CharLMConfig]):
             width,
             config.hidden_features,
             num_layers=config.num_layers,
+            connections=config.connections,
             dropout=between_layers(config.layer_dropout, config.num_layers),
             variational=config.variational,
+            weight_dropout=config.weight_dropout,
             rngs=rngs,
         )
-        self.projection = nnx.Param(lecun(rngs, config.hidden_features, width))
+        self.projection = nnx.Param(lecun(rngs, self.lstm.out_features, width))
         self.output_bias = nnx.Param(jnp.zeros(vocabulary_size))
 
     @classmethod

@@ -1,5 +1,7 @@
 """The character model is its formula, its loss the full softmax, and its state the text's."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,8 +56,11 @@ def logits_by_hand(model, ids):
     states = [(np.zeros(H), np.zeros(H)) for _ in model.lstm.layers]
     rows = []
     for one in np.asarray(ids):
-        x = embedding[one]
+        x, given = embedding[one], []
         for index, params in enumerate(model.lstm.params):
+            reads = x
+            if model.config.connections == "skip" and index:
+                reads = x = np.concatenate([embedding[one], x])
             h, c = states[index]
             p = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
             z = x @ p.input_kernel + h @ p.recurrent_kernel + p.bias
@@ -63,9 +68,31 @@ def logits_by_hand(model, ids):
             c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
             h = sigmoid(o) * np.tanh(c)
             states[index] = (h, c)
-            x = h
+            x = h + reads if model.config.connections == "residual" and index else h
+            given.append(x)
+        x = np.concatenate(given) if model.config.connections == "skip" else x
         rows.append((x @ projection) @ embedding.T + bias)
     return np.array(rows)
+
+
+@pytest.mark.parametrize("connections", ["residual", "skip"])
+def test_connections_are_those_of_the_layers(connections):
+    model = make(replace(CONFIG, num_layers=3, connections=connections))
+    _, logits = model(IDS)
+    np.testing.assert_allclose(logits[0], logits_by_hand(model, IDS[0]), rtol=1e-4, atol=1e-4)
+
+
+def test_weights_are_dropped_in_the_recurrent_kernels_alone():
+    model = make(replace(CONFIG, weight_dropout=0.5))
+    plain = model.loss(IDS, TARGETS, WEIGHTS)[1]
+    assert plain == make().loss(IDS, TARGETS, WEIGHTS)[1]
+    noisy = [model.loss(IDS, TARGETS, WEIGHTS, key=quick_key(seed))[1] for seed in (1, 1, 2)]
+    assert noisy[0] == noisy[1] != noisy[2]
+    assert noisy[0] != plain
+    for layer in model.lstm.layers:
+        layer.recurrent_kernel[...] = jnp.zeros_like(layer.recurrent_kernel[...])
+    same = model.loss(IDS, TARGETS, WEIGHTS, key=quick_key(1))[1]
+    np.testing.assert_allclose(same, model.loss(IDS, TARGETS, WEIGHTS)[1], rtol=1e-6)
 
 
 def naive_loss(model, ids, targets, weights):

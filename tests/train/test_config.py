@@ -55,6 +55,7 @@ BAD = {
     "model.embedding_dropout": (-0.1, 1.0, NAN),
     "model.layer_dropout": (1.5,),
     "model.output_dropout": (INF,),
+    "model.weight_dropout": (1.0,),
     "optimizer.learning_rate": (0.0, -1.0, INF, NAN),
     "optimizer.clip_norm": (0.0, NAN),
     "optimizer.b1": (1.0, -0.1),
@@ -209,7 +210,16 @@ def test_what_only_some_problems_and_cells_can_have():
 def test_every_number_is_checked():
     # What is left is typed: a name of a data set, and a switch; or it is no user's to say.
     left = set(flat(TextConfig())) - set(BAD) - {"valid", "test"}  # for texts of one's own alone
-    assert left == {"data", "file", "unit", "texts", "encoding", "stream", "model.variational"}
+    assert left == {
+        "data",
+        "file",
+        "unit",
+        "texts",
+        "encoding",
+        "stream",
+        "model.variational",
+        "model.connections",
+    }
     left = set(flat(MemoryConfig())) - set(BAD) - set(BAD_MEMORY)
     assert left == {"problem", "model.cell"}
     switches = {"model.bidirectional", "model.pooling"}
@@ -258,7 +268,7 @@ SHARED = {
     [
         TextConfig(
             "verses",
-            CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True),
+            CharLMConfig(3, 4, 5, 0.1, 0.2, 0.3, True, 0.4, "residual"),
             17,
             18,
             19,

@@ -51,7 +51,7 @@ class TextConfig(TrainConfig):
         yield from at_least(least, self, "epochs", "rows", "window", "min_count")
         sizes = ("embedding_features", "hidden_features", "num_layers")
         yield from at_least(least, self.model, *sizes, prefix="model.")
-        rates = ("embedding_dropout", "layer_dropout", "output_dropout")
+        rates = ("embedding_dropout", "layer_dropout", "output_dropout", "weight_dropout")
         yield from a_rate(self.model, *rates, prefix="model.")
         yield from self._bounds_of_own()
         yield from (bound for bound in super().bounds() if not (self.own and bound[0] == "epochs"))
