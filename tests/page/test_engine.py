@@ -7,15 +7,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import safetensors.numpy
+from flax import nnx
 from node import ask, needs_node
 
 import lstm_jax
 from lstm_jax.models import storage
+from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.storage import ModelError
+from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.page.words import readings, words
 from lstm_jax.text.filters import filter_logits
 from lstm_jax.text.forms import Order, begin
 from lstm_jax.text.forms.plan import CHARACTERS, make_plan
+from lstm_jax.text.language import LanguageModel
 from lstm_jax.text.script import to_simplified, to_traditional
 
 pytestmark = needs_node
@@ -47,6 +52,31 @@ def test_logits_are_those_of_jax(poet, held):
         ids = np.concatenate([[poet.vocabulary.end_id], poet.encode(text)])[None]
         _, wanted = poet.network(jnp.asarray(ids))
         np.testing.assert_allclose(np.array(logits), wanted[0], atol=1e-4, rtol=0)
+
+
+def test_weights_of_a_byte_are_read_as_jax_reads_them(tmp_path):
+    characters = "".join(map(chr, range(0x4E00, 0x4E00 + 80)))
+    vocabulary = Vocabulary.from_counts(dict.fromkeys(characters, 9), min_count=1)
+    network = CharLM(len(vocabulary), CharLMConfig(64, 64, 2), rngs=nnx.Rngs(0))
+    # An embedding of unlike rows and kernels of unlike columns, so that both kinds of scales occur.
+    network.embedding[...] *= jnp.linspace(0.01, 5, len(vocabulary))[:, None]
+    for layer in network.lstm.layers:
+        layer.input_kernel[...] *= jnp.linspace(0.01, 3, 256)
+    LanguageModel(network, vocabulary, {}).save(tmp_path, dtype=np.int8)
+    scales = safetensors.numpy.load_file(tmp_path / storage.WEIGHTS)
+    assert scales["embedding.scale"].shape == (len(vocabulary), 1)
+    assert scales["lstm.layers.0.input_kernel.scale"].shape == (1, 256)
+    description = storage.describe(tmp_path)
+    held = {
+        "weights": str(tmp_path / storage.WEIGHTS),
+        "config": description["config"],
+        "words": words(description["vocabulary"]),
+    }
+    poet = lstm_jax.load(tmp_path)
+    text = characters[3:60:7]
+    [logits] = ask("logits", texts=[text], **held)
+    ids = np.concatenate([[vocabulary.end_id], vocabulary.encode(text)])[None]
+    np.testing.assert_allclose(np.array(logits), poet.network(jnp.asarray(ids))[1][0], atol=1e-4)
 
 
 def test_random_numbers_are_those_of_jax():

@@ -10,7 +10,24 @@ export function readSafetensors(buffer) {
     const [from, to] = entry.data_offsets.map((offset) => offset + 8 + length);
     tensors[name] = { shape: entry.shape, data: asFloats(buffer.slice(from, to), entry.dtype) };
   }
+  for (const name of Object.keys(tensors).filter((name) => name.endsWith(SCALE))) {
+    multiply(tensors[name.slice(0, -SCALE.length)], tensors[name]);
+    delete tensors[name];
+  }
   return tensors;
+}
+
+/** Ends the names of scales; the twin of lstm_jax/models/quantization.py. */
+const SCALE = ".scale";
+
+/** Multiply a matrix, in place, by a scale for each of its rows or of its columns. */
+function multiply({ shape, data }, scales) {
+  const [rows, columns] = shape.slice(-2);
+  const byRow = scales.shape.at(-1) === 1;
+  for (let at = 0; at < data.length; at++) {
+    const column = Math.floor(at / (rows * columns)) * columns + (at % columns);
+    data[at] *= scales.data[byRow ? Math.floor(at / columns) : column];
+  }
 }
 
 function asFloats(buffer, dtype) {
@@ -22,6 +39,7 @@ function asFloats(buffer, dtype) {
     for (let at = 0; at < halves.length; at++) floats[at] = HALVES[halves[at]];
     return floats;
   }
+  if (dtype === "I8") return Float32Array.from(new Int8Array(buffer));
   throw new Error(`no reader for weights of ${dtype}`);
 }
 
