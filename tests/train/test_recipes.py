@@ -45,7 +45,7 @@ SMALL = {
 GIVEN = {
     "max_steps": 1, "patience": 1, "stop_wrong": 3, "max_timescale": 50.0, "left_out": "ada",
     "unit": "word", "class_weights": "none", "noise": 0.1, "valid": 0.1, "test": 0.1,
-    "encoding": "latin-1", "longest": 1.0, "stream": True,
+    "encoding": "latin-1", "longest": 1.0, "stream": True, "connections": "residual",
 }  # fmt: skip
 
 
