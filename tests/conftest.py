@@ -10,6 +10,7 @@ where they are set they stay:
 """
 
 import atexit
+import functools
 import gc
 import os
 import shutil
@@ -48,6 +49,12 @@ compile_cheaply()
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+from jax._src.interpreters import mlir  # noqa: E402
+
+# JAX makes an MLIR context for each program that it lowers, which takes as long as a small program
+# itself, and keeps it with the program: a megabyte for each of thousands. One does for them all.
+if hasattr(mlir, "make_ir_context"):
+    mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 
 @pytest.fixture(scope="module")
