@@ -23,14 +23,52 @@ HAN = "牀前明月光"
 NO_UTF8 = b"\xe4\xff"
 
 
-def call(*arguments, **environment):
-    """Exit code, stdout and stderr, as bytes, of a command in a process of its own."""
-    program = "from lstm_jax import cli; cli.main()"
-    command = [os.fsencode(sys.executable), b"-c", program.encode()]
-    command += [a if isinstance(a, bytes) else os.fsencode(a) for a in arguments]
-    done = subprocess.run(command, capture_output=True, env={**os.environ, **environment})
-    assert b"Traceback" not in done.stderr, done.stderr.decode()
-    return done.returncode, done.stdout, done.stderr
+# Runs the commands that it reads, words in hexadecimal; the first two name files for what is said.
+SHELL = """
+import os, sys
+from lstm_jax import cli
+
+codes = os.fdopen(os.dup(1), "w")
+for line in sys.stdin:
+    out, err, *arguments = (os.fsdecode(bytes.fromhex(word)) for word in line.split())
+    for number, path in ((1, out), (2, err)):
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        os.dup2(file, number)
+        os.close(file)
+    sys.argv = ["lstm-jax", *arguments]
+    try:
+        cli.main()
+    except SystemExit as exit:
+        print(exit.code, file=codes, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    """Exit code, stdout and stderr, as bytes, of a command in a process with an environment.
+
+    Each environment has one process, since to start and to import JAX takes longer than a command.
+    """
+    folder, shells = tmp_path_factory.mktemp("said"), {}
+    out, err = folder / "out", folder / "err"
+
+    def run(*arguments, **environment):
+        key = tuple(environment.items())
+        if key not in shells:
+            shells[key] = subprocess.Popen(
+                [sys.executable, "-c", SHELL], env={**os.environ, **environment},
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        words = [os.fsencode(word).hex() for word in (out, err, *arguments)]
+        shells[key].stdin.write(" ".join(words) + "\n")
+        shells[key].stdin.flush()
+        code = shells[key].stdout.readline()
+        assert code, err.read_text(errors="replace")
+        return int(code), out.read_bytes(), err.read_bytes()
+
+    yield run
+    for shell in shells.values():
+        shell.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +82,7 @@ def poet(tmp_path_factory):
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS, ids=str)
-def test_poems_are_written_in_any_encoding(poet, environment):
+def test_poems_are_written_in_any_encoding(poet, environment, call):
     options = ["sample", HAN, "--model", poet, "--seed", "1", "--max-length", "30"]
     code, out, err = call(*options, **environment)
     assert (code, err) == (0, b"")
@@ -56,7 +94,7 @@ def test_poems_are_written_in_any_encoding(poet, environment):
 
 
 @pytest.mark.parametrize("environment", [{}, NARROW], ids=str)
-def test_a_prompt_that_is_no_text_is_one_line(poet, environment):
+def test_a_prompt_that_is_no_text_is_one_line(poet, environment, call):
     for prompt in (NO_UTF8, b"a" + NO_UTF8):
         code, out, err = call("sample", prompt, "--model", poet, **environment)
         assert (code, out) == (2, b"")
@@ -70,7 +108,7 @@ def test_a_prompt_that_is_no_text_is_one_line(poet, environment):
 
 
 @pytest.mark.parametrize("environment", [NARROW], ids=str)
-def test_other_mistakes_in_bytes_that_are_no_text_are_one_line(poet, environment):
+def test_other_mistakes_in_bytes_that_are_no_text_are_one_line(poet, environment, call):
     for arguments in (
         [NO_UTF8],
         ["train", "smoke", "--data", NO_UTF8],
@@ -93,7 +131,7 @@ TINY = [
 
 
 @pytest.mark.parametrize("environment", [NARROW], ids=str)
-def test_a_run_ends_well_whatever_its_folder_is_called(environment, tmp_path):
+def test_a_run_ends_well_whatever_its_folder_is_called(environment, call, tmp_path):
     folder = os.fsencode(tmp_path) + b"/" + HAN.encode() + NO_UTF8
     code, out, err = call("train", "smoke", *TINY, "--out", folder, **environment)
     assert (code, err) == (0, b"")

@@ -132,8 +132,10 @@ def test_the_sampler():
     lower(draw, params, state, prompts, lengths, jax.random.key(0))
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru", "rnn", "mgu"])
-@pytest.mark.parametrize("shape", ["t, 2", "3, b", "t, b"])
+@pytest.mark.parametrize(
+    ("kind", "shape"),
+    [("lstm", "t, 2"), ("lstm", "3, b"), *((k, "t, b") for k in ("lstm", "gru", "rnn", "mgu"))],
+)
 def test_symbolic_sizes_are_exported_and_give_the_values(kind, shape):
     """No decision may compare a size that is not known; what runs is right for every size."""
     params = getattr(lj, f"init_{kind}")(jax.random.key(0), D, H)

@@ -86,6 +86,7 @@ CELLS = {
     "h, c, n, m": lj.Cell(slstm_step, init_slstm, slstm_zero, gates=input_gates),
 }
 every_cell = pytest.mark.parametrize("cell", CELLS.values(), ids=list(CELLS))
+fewest_and_most = pytest.mark.parametrize("cell", [CELLS["h"], CELLS["h, c, n, m"]], ids=[1, 4])
 
 
 def leaves(tree):
@@ -228,7 +229,7 @@ def test_one_step_and_a_stack_are_the_layers(cell):
     assert lj.scan(two, params, x[0], start)[1].shape == (1, H)
 
 
-@every_cell
+@fewest_and_most
 def test_diagnostics_see_the_whole_state(cell, x64):
     params = cell.init(jax.random.key(0), D, H, dtype=jnp.float64)
     xs = jnp.asarray(make_xs((T, D)))
@@ -263,7 +264,7 @@ def test_diagnostics_see_the_whole_state(cell, x64):
     assert np.isfinite(spectrum.exponents).all()
 
 
-@every_cell
+@fewest_and_most
 def test_a_model_of_it_learns_and_its_health_is_looked_at(cell):
     """The sum of the inputs so far, by plain Optax; the adjoint goes through every layer."""
     layer = lj.Recurrent(cell, D, 8, num_layers=2, rngs=nnx.Rngs(0))

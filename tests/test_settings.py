@@ -29,7 +29,13 @@ SKIPPED = (
     "mean",
     "starts",
 )
-STEP_BY_STEP = [name for name in CORE if not any(n in name for n in SKIPPED)]
+# Op by op, each compiles a hundred programs, and a lighter one of its kind stands beside it.
+HEAVY = ("spectrum by steepness", "dense spectrum", "drawing 0.7", "a_language_model", "attention")
+STEP_BY_STEP = [
+    pytest.param(name, marks=pytest.mark.slow if any(n in name for n in HEAVY) else ())
+    for name in CORE
+    if not any(n in name for n in SKIPPED)
+]
 OF_FUNCTIONS = (
     "recurrence",
     "planned",

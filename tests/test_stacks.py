@@ -109,8 +109,10 @@ def test_options_compose(count, bidirectional, connections, merge, name, remat):
         assert_same(run(layers, xs), loops(layers, xs, **options))
 
 
-@pytest.mark.parametrize("implementation", ["scan", "fused"])
-@pytest.mark.parametrize(("name", "remat"), [("plain", 4), ("all", "sqrt"), ("all", 2)])
+@pytest.mark.parametrize(
+    ("name", "remat", "implementation"),
+    [("plain", 4, "fused"), ("all", "sqrt", "scan"), ("all", "sqrt", "fused"), ("all", 2, "scan")],
+)
 def test_gradients_are_the_same_when_chunks_are_run_again(name, remat, implementation, x64):
     layers, xs = make_layers(), make_xs((T, B, D))
     states, weights = make_states(layers), make_xs((T, B, 2 * H), seed=8)

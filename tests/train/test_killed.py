@@ -1,7 +1,7 @@
 """Whatever kills a run, and whenever, it goes on to the very bits of a run that nothing killed.
 
-Two kills are part of the suite. Thirty for each problem, of processes of their own, take about half
-an hour on two cores, and print what was killed where:
+One kill is part of the suite, and one more of `pytest -m slow`. Thirty for each problem, of
+processes of their own, take about half an hour on two cores, and print what was killed where:
 
     pytest -m long -s tests/train/test_killed.py
 """
@@ -35,7 +35,8 @@ def train(place, words, monkeypatch):
 
 # The 300th touch is in the third checkpoint or near it.
 @pytest.mark.parametrize(
-    ("problem", "event", "seconds"), [("text", 300, 0.0), ("series", 300, 0.02)]
+    ("problem", "event", "seconds"),
+    [("text", 300, 0.0), pytest.param("series", 300, 0.02, marks=pytest.mark.slow)],
 )
 def test_a_killed_run_leaves_what_a_whole_one_leaves(
     problem, event, seconds, trained, tmp_path, monkeypatch

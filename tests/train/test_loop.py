@@ -285,7 +285,33 @@ def test_a_killed_run_goes_on_to_the_same_bytes(whole, started, tmp_path):
     assert_metrics_whole(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_within_a_step_is_answered_after_it(number, whole, tmp_path, monkeypatch):
+    make = loop.make_update
+
+    def interrupted(*args, **options):
+        update = make(*args, **options)
+
+        def step(*args):
+            signal.raise_signal(number)
+            return update(*args)
+
+        return step
+
+    folder = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "make_update", interrupted)
+        result, _ = run(folder)
+    assert (result.finished, result.signal, result.step) == (False, number, 1)
+    assert checkpoints.load(latest(folder), template())[0].step == 1
+    assert run(folder, resume=True)[0].finished
+    assert_same_bytes(folder, whole[0])
+
+
+slow = partial(pytest.param, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, slow(signal.SIGINT), slow(signal.SIGHUP)])
 def test_a_signal_saves_and_tells_how_to_go_on(number, whole, started, tmp_path):
     folder = tmp_path / "a run"
     with started(folder, "--overwrite", pause=0.3) as process:

@@ -38,7 +38,7 @@ def test_a_mesh_of_devices_gives_the_run_of_one():
         env=os.environ | {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-2000:]
-    assert run.stdout.count("same:") == 2 + 4 + 1
+    assert run.stdout.count("same:") == 2 + 3 + 1
 
 
 @pytest.mark.parametrize("words", [["rows=2"], ["data=0"], ["data=2", "data=2"], ["data"], ["2"]])

@@ -110,7 +110,13 @@ def primitives(jaxpr):
                     yield from primitives(inner)
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+SLOW = ("adding", "sine")  # as the order and the weather, with other numbers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=pytest.mark.slow if n in SLOW else ()) for n in CONFIGS],
+)
 def test_the_gradient_is_that_of_float32_to_the_tolerance_of_bfloat16(name):
     task, model, _, state, batch = begun(CONFIGS[name])
     wide, (total, count, carry) = jax.jit(make_gradient(task.loss, model, 0))(state, batch)
