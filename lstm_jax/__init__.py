@@ -17,6 +17,7 @@ parameters, are batch-major (B, T, D), and call these functions. `load` brings a
 
 from pathlib import Path
 
+from lstm_jax.allocator import keep_memory
 from lstm_jax.cells import (
     Affine,
     Cell,
@@ -153,6 +154,7 @@ __all__ = [
     "init_mgu",
     "init_mogrifier",
     "init_rnn",
+    "keep_memory",
     "load",
     "lstm",
     "lstm_cell",

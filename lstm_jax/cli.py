@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from lstm_jax.allocator import keep_memory
 from lstm_jax.arguments import PROGRAM, choose, flags_in, help_of, parse, parse_both
 from lstm_jax.errors import UselessWarning, UserError
 from lstm_jax.recipes import recipes, table
@@ -52,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: always: with 0; with 2, or the error's own code, after one line about what was
             wrong; with 141 where the reader of a pipe went away.
     """
+    if argv is None:  # the process is the program's own
+        keep_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
     _write_whatever_it_is()
     try:

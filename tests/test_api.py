@@ -24,7 +24,7 @@ FUNCTIONS = """
     lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell mogrifier_cell
     scan trace stack run explain lstm rnn gru mgu run_layers trace_layers
     zoneout drop_state drop_weights activation_penalty temporal_activation_penalty
-    pad unpad mask_of bucket load sample
+    pad unpad mask_of bucket load sample keep_memory
 """.split()
 MODULES = [*LAYERS, *STEPS, *MODELS]
 
@@ -39,7 +39,7 @@ def test_the_names_are_these():
 REFUSE_NOTHING = set(
     """
     lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell mogrifier_cell drop_state mask_of
-    activation_penalty temporal_activation_penalty
+    activation_penalty temporal_activation_penalty keep_memory
     """.split()
 )
 

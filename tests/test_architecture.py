@@ -18,8 +18,8 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 
 # Every module, from the ground up: each may import those before it, never one after it.
 ORDER = """
-lstm_jax: errors spelling arguments files promotion trees named padding remat cells gated
-lstm_jax: initializers conv mogrifier recurrence regularize
+lstm_jax: errors spelling arguments allocator files promotion trees named padding remat cells
+lstm_jax: gated initializers conv mogrifier recurrence regularize
 lstm_jax.engines: - fused twins cudnn
 lstm_jax.engines.native: library rows engine check compiler - command
 lstm_jax.engines: choose
