@@ -79,6 +79,12 @@ def test_weights_of_a_byte_are_read_as_jax_reads_them(tmp_path):
     np.testing.assert_allclose(np.array(logits), poet.network(jnp.asarray(ids))[1][0], atol=1e-4)
 
 
+def test_a_model_that_the_page_cannot_compute_is_refused(held):
+    config = held["config"] | {"connections": "residual"}
+    with pytest.raises(AssertionError, match="no reader for layers with residual connections"):
+        ask("logits", texts=[""], **held | {"config": config})
+
+
 def test_random_numbers_are_those_of_jax():
     seeds, steps = [0, 7, 2**31 + 5, 2**32 - 1], [0, 1, 119]
 

@@ -4,7 +4,8 @@
 
 import { dot, lstmStep, makeLayer, transpose, zeroState } from "./lstm.mjs";
 
-export function makeCharLM(tensors, { num_layers: count }) {
+export function makeCharLM(tensors, { num_layers: count, connections }) {
+  if (connections) throw new Error(`no reader for layers with ${connections} connections`);
   const layers = Array.from({ length: count }, (_, index) => {
     const of = (name) => tensors[`lstm.layers.${index}.${name}`];
     return makeLayer(of("input_kernel"), of("recurrent_kernel"), of("bias"));
