@@ -20,9 +20,9 @@ class LyapunovSpectrum(NamedTuple):
     """Mean growth rates of perturbations along a trajectory, in nats a step.
 
     Attributes:
-        exponents: λ_1 >= λ_2 >= ..., (k,): the last row of the curve, sorted.
-        curve: the estimates after each QR decomposition that counts, (R, k), in the order of the
-            QR's columns: where it is still moving, T is too short.
+        exponents: λ_1 >= λ_2 >= ..., (k,): the last row of the curve.
+        curve: the estimates of each of them after each QR decomposition that counts, (R, k): where
+            it is still moving, T is too short.
         times: the steps after the burn-in that each row of the curve has seen, (R,).
     """
 
@@ -106,4 +106,6 @@ def lyapunov_spectrum(
     counted = logs[burn_in // qr_every :]
     times = qr_every * jnp.arange(1, len(counted) + 1)
     curve = divide(jnp.cumsum(counted, axis=0), times[:, None])
-    return LyapunovSpectrum(jnp.sort(curve[-1], descending=True), curve, times)
+    # The columns of the QR are in the order of growth only after many steps.
+    curve = curve[:, jnp.argsort(curve[-1], descending=True)]
+    return LyapunovSpectrum(curve[-1], curve, times)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 try:
+    import matplotlib
     import matplotlib.style
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -23,10 +24,31 @@ SIZE = (5.2, 3.7)  # inches, of one panel
 INK, SOFT, FAINT, GRID = "#211f1b", "#6b665c", "#b5afa3", "#e9e5dc"
 # Blue and orange first: told apart by hue and by lightness in every kind of colour blindness.
 COLOURS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
+CELLS = {
+    "lstm": (COLOURS[0], COLOURS[3]),
+    "gru": (INK, "#8a857a"),
+    "rnn": (COLOURS[1], "#efb98d"),
+    "mgu": (COLOURS[5], "#a9d3bd"),
+}
+"""The colours of a kind of cell, in every picture that compares them."""
+OTHERS = (COLOURS[4], "#d99a9a")
 BOUND = "#d5762c"
 LAG = "lag (steps before the prediction)"
 Place = Literal["best", "upper left", "upper right", "lower left", "lower right", "center right"]
 NATS_TO_DECADES = float(np.log10(np.e))
+
+
+TEXT_AS_TEXT = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+"""What a journal and a search want of a picture: fonts that stay fonts, and no outlines."""
+
+
+class Picture(Figure):
+    """A figure whose text stays text in PDF and SVG, whatever the user's settings."""
+
+    def savefig(self, *args: Any, **options: Any) -> None:
+        """Write the picture; as matplotlib's own."""
+        with matplotlib.rc_context(TEXT_AS_TEXT):
+            super().savefig(*args, **options)
 
 
 def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = SIZE) -> Figure:
@@ -39,7 +61,7 @@ def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = S
     Returns:
         The figure, which no window shows.
     """
-    figure = Figure((columns * size[0], rows * size[1]), layout="constrained", facecolor="white")
+    figure = Picture((columns * size[0], rows * size[1]), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.subplots(rows, columns, squeeze=False)
     return figure
@@ -98,6 +120,31 @@ def positive(values: ArrayLike) -> np.ndarray:
     """Make gaps of what is not above 0: its logarithm has no place on an axis."""
     values = np.asarray(values, np.float64)
     return np.where(values > 0, values, np.nan)
+
+
+def mark_floor(axes: Axes, *curves: ArrayLike) -> None:
+    """Say where curves end because float32 has no smaller numbers, if one comes so far down."""
+    tiny = float(np.finfo(np.float32).tiny)
+    known = np.concatenate([positive(curve).ravel() for curve in curves])
+    if known.size and np.nanmin(np.nan_to_num(known, nan=np.inf)) < 10 * tiny:
+        label = "10⁻³⁸: float32 ends here, and so do the curves"
+        axes.axhline(tiny, color=SOFT, lw=0.8, ls=":", label=label)
+
+
+def cell_colours(names: Iterable[str]) -> list[str]:
+    """Give each cell the colour of its kind: dark, and light for others of the same kind.
+
+    Args:
+        names: such as "LSTM, chrono" or "tanh RNN".
+    """
+    given: dict[str, int] = {}
+    colours = []
+    for name in names:
+        kind = next((kind for kind in CELLS if kind in name.lower()), "")
+        shades = CELLS.get(kind, OTHERS)
+        colours.append(shades[given.get(kind, 0) % len(shades)])
+        given[kind] = given.get(kind, 0) + 1
+    return colours
 
 
 def decades(logs: ArrayLike) -> np.ndarray:

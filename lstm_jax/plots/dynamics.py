@@ -13,6 +13,8 @@ from lstm_jax.animation.colours import colour_map
 from lstm_jax.diagnostics import FixedPoints, LyapunovSpectrum
 from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, once
 
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 
 def lyapunov_exponents(exponents: ArrayLike, *, axes: Axes | None = None) -> Figure:
     """Draw finite-time Lyapunov exponents: mean and standard deviation over trajectories.
@@ -57,7 +59,7 @@ def lyapunov_convergence(
     Args:
         spectrum: of one trajectory, or of a batch, of which the mean is drawn.
         spread: standard deviations, as the curve (R, k); of a batch, they are its own. That of the
-            first column is drawn.
+            first exponent is drawn.
         axes: to draw there; a new figure has its own.
 
     Returns:
@@ -70,7 +72,7 @@ def lyapunov_convergence(
     shades = colour_map("gate", "light")[np.linspace(255, 110, mean.shape[1]).astype(int)] / 255
     for column in reversed(range(mean.shape[1])):
         named = column in (0, mean.shape[1] - 1)
-        label = f"column {column + 1} of the QR" if named else None
+        label = f"λ{str(column + 1).translate(SUBSCRIPTS)}" if named else None
         width = 2 if column == 0 else 1
         axes.plot(times, mean[:, column], color=shades[column], lw=width, label=label)
     if spread is not None:

@@ -60,8 +60,8 @@ def saturation(
         axes.scatter(
             np.asarray(units.left),
             np.asarray(units.right),
-            s=10,
-            alpha=0.45,
+            s=8,
+            alpha=0.35,
             linewidths=0,
             marker="o^s"[order % 3],
             color=COLOURS[order % len(COLOURS)],

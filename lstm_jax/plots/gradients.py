@@ -21,10 +21,12 @@ from lstm_jax.plots.drawing import (
     LAG,
     SOFT,
     begin,
+    cell_colours,
     decades,
     end,
     figure_of,
     log_lags,
+    mark_floor,
     positive,
 )
 from lstm_jax.trees import Tree
@@ -98,6 +100,7 @@ def adjoint_norms(norms: Tree, *, axes: Axes | None = None) -> Figure:
         colour = COLOURS[(order if layer is None else layer) % len(COLOURS)]
         style = "--" if name == "c" else "-"
         axes.plot(np.arange(len(leaf))[1:], positive(leaf)[1:], style, color=colour, label=label)
+    mark_floor(axes, *(leaf for _, leaf in leaves))
     axes.set_yscale("log")
     log_lags(axes, longest)
     return end(axes, loc="lower left")
@@ -170,6 +173,7 @@ def roads(norms: Roads[np.ndarray], *, axes: Axes | None = None) -> Figure:
     styles = (("-", INK), ("--", COLOURS[0]), ("-.", COLOURS[1]))
     for name, (style, colour), curve in zip(names, styles, norms, strict=True):
         axes.plot(np.arange(len(curve)), positive(curve), style, color=colour, lw=1.8, label=name)
+    mark_floor(axes, *norms)
     axes.set_yscale("log")
     return end(axes, loc="lower left")
 
@@ -196,8 +200,8 @@ def gradient_decay(
     )
     axes.axhline(0, color=FAINT, lw=0.8)
     bounded = False
-    for order, (name, (lags, log_norm, log_bound)) in enumerate(curves.items()):
-        colour = COLOURS[order % len(COLOURS)]
+    drawn = zip(cell_colours(curves), curves.items(), strict=True)
+    for colour, (name, (lags, log_norm, log_bound)) in drawn:
         axes.plot(lags, decades(log_norm), color=colour, lw=2, label=name)
         if log_bound is not None:
             bounded = True

@@ -52,6 +52,7 @@ def frame_by_frame(
     *,
     classes: Sequence[str],
     seconds: float,
+    frequencies: ArrayLike | None = None,
     axes: Axes | None = None,
 ) -> Figure:
     """Draw a sound's features, and over them what is heard in it so far.
@@ -61,6 +62,7 @@ def frame_by_frame(
         probabilities: of each class after each step, (T, C).
         classes: names, C; the three that are ever most probable get a line.
         seconds: between steps.
+        frequencies: of the bands' middles in Hz, (D,), which an axis at the right shows.
         axes: to draw there; a new figure has its own.
 
     Returns:
@@ -79,7 +81,21 @@ def frame_by_frame(
         axes.plot(times, ps[:, index], color=colour, lw=2.2, label=classes[index])
     axes.set_xlim(*ends)
     axes.set_ylim(0, 1)
+    if frequencies is not None:
+        _beside(axes, np.asarray(frequencies, np.float64))
     return end(axes, loc="center right")
+
+
+def _beside(axes: Axes, frequencies: np.ndarray) -> None:
+    """Put an axis of frequency at the right, its round numbers where their bands are."""
+    right = axes.secondary_yaxis("right")
+    rounds = np.array([100, 200, 500, 1_000, 2_000, 4_000, 8_000])
+    inside = rounds[(rounds >= frequencies[0]) & (rounds <= frequencies[-1])]
+    bands = (np.arange(len(frequencies)) + 0.5) / len(frequencies)
+    right.set_yticks(np.interp(inside, frequencies, bands), [f"{one:,}" for one in inside])
+    right.set_ylabel("frequency (Hz)", size=9, color=INK)
+    right.tick_params(labelsize=8, labelcolor=SOFT, color=FAINT)
+    right.spines["right"].set_color(FAINT)
 
 
 def confusion(

@@ -97,6 +97,7 @@ def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
             after_each(stored, features),
             classes=DIGITS,
             seconds=audio.Mel().step / 1000,
+            frequencies=audio.frequencies(),
             axes=figure.axes[0],
         )
         plots.confusion(np.sum(new, 0), classes=DIGITS, axes=figure.axes[1])

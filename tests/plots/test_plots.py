@@ -1,6 +1,7 @@
 """Pictures of the diagnostics: what is drawn is what was given, and the axes say what it is."""
 
 import ast
+import io
 import itertools
 from pathlib import Path
 
@@ -14,6 +15,8 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 from lstm_jax import plots, report
+from lstm_jax.diagnostics import Roads
+from lstm_jax.plots.drawing import COLOURS, INK
 
 RNG = np.random.default_rng(0)
 LAGS = 12
@@ -231,7 +234,7 @@ def test_convergence_of_a_batch_is_that_of_its_mean():
     one = dg.LyapunovSpectrum(EXPONENTS[0], CURVES.mean(0), np.arange(1, 8))
     batch = lines(draw("lyapunov_convergence"))
     alone = lines(plots.lyapunov_convergence(one, spread=CURVES.std(0)))
-    for label in ("column 1 of the QR", "column 4 of the QR"):
+    for label in ("λ₁", "λ₄"):
         np.testing.assert_allclose(batch[label], alone[label])
 
 
@@ -374,3 +377,54 @@ def test_gains_are_drawn_from_nothing_gained():
     assert legend(figure) == ["model", "linear"]
     assert figure.axes[0].get_ylabel() == "sum of |errors| saved ($)"
     assert any(np.array_equal(line.get_ydata(), [0, 0]) for line in figure.axes[0].get_lines())
+
+
+# --- files, floors and colours -------------------------------------------------------------------
+
+
+def test_text_stays_text_whatever_the_users_settings():
+    import matplotlib
+
+    figure = plots.new_figure()
+    figure.axes[0].set_title("Lag")
+    svg, pdf = io.BytesIO(), io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "path", "pdf.fonttype": 3}):
+        figure.savefig(svg, format="svg")
+        figure.savefig(pdf, format="pdf")
+    assert b"<text" in svg.getvalue()
+    assert b">Lag</text>" in svg.getvalue()
+    assert b"/CIDFontType2" in pdf.getvalue()
+    assert b"/Type3" not in pdf.getvalue()
+
+
+def test_curves_that_end_with_float32_say_so():
+    short = Roads(*([1.0, 1e-3, 1e-20],) * 3)
+    long = Roads([1.0, 1e-20, 1.2e-38, 0.0], [1.0, 1e-3, 0.0, 0.0], [1.0, 1e-9, 0.0, 0.0])
+    said = "10⁻³⁸: float32 ends here, and so do the curves"
+    assert said not in legend(plots.roads(short))
+    assert said in legend(plots.roads(long))
+    assert said in legend(plots.adjoint_norms([{"h": np.array([1.0, 1e-37, 0.0])}]))
+
+
+def test_a_kind_of_cell_has_one_colour():
+    names = ["LSTM, chrono", "LSTM, forget bias 1", "GRU", "tanh RNN, orthogonal", "mine"]
+    curves = {name: ([1, 2], [0.0, -1.0], None) for name in names}
+    for order in (names, names[::-1]):
+        figure = plots.gradient_decay({name: curves[name] for name in order})
+        found = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+        assert {found[name] for name in names[:2]} == {COLOURS[0], COLOURS[3]}  # two blues
+        assert (found["GRU"], found["tanh RNN, orthogonal"]) == (INK, COLOURS[1])
+    assert len(set(found.values())) >= len(names)
+
+
+def test_a_sound_has_an_axis_of_frequency():
+    frequencies = np.linspace(50, 3_950, 40)
+    figure = plots.frame_by_frame(
+        np.zeros((5, 40)), np.ones((5, 2)) / 2, classes="ab", seconds=0.02, frequencies=frequencies
+    )
+    [right] = figure.axes[0].child_axes
+    labels = [label.get_text() for label in right.get_yticklabels()]
+    assert labels == ["100", "200", "500", "1,000", "2,000"]
+    assert right.get_ylabel() == "frequency (Hz)"
+    bands = np.interp([100, 2_000], frequencies, (np.arange(40) + 0.5) / 40)
+    np.testing.assert_allclose(right.get_yticks()[[0, -1]], bands)

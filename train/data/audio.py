@@ -175,6 +175,16 @@ def log_mel(samples: np.ndarray, mel: Mel = Mel()) -> np.ndarray:
     return (found - found.mean()).astype(np.float32)
 
 
+def frequencies(mel: Mel = Mel()) -> np.ndarray:
+    """Give the middle of each band, in Hz, (D,).
+
+    Raises:
+        AudioError: librosa is not installed.
+    """
+    librosa, _ = _libraries()
+    return librosa.mel_frequencies(mel.bands + 2, fmax=mel.rate / 2)[1:-1]
+
+
 def fit_scaler(features: Sequence[np.ndarray]) -> Scaler:
     """Fit a scaler to features, band by band, in float32.
 

@@ -44,13 +44,28 @@ def _draw_roll(found: Forecasts, rolled: np.ndarray, above: Axes, below: Axes) -
     forecast_line(times, None, wrong, title=title, axes=below)
 
 
+def _ahead(times: np.ndarray, steps: int) -> str:
+    """Say how far a forecast reaches: "1 day", "24 hours"; in steps where times are numbers."""
+    if times.dtype.kind == "M" and len(times) > 1:
+        step = np.median(np.diff(times)) / np.timedelta64(1, "s")
+        for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+            if steps * step >= seconds and steps * step % seconds == 0:
+                count = int(steps * step // seconds)
+                return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{steps} step{'s' if steps > 1 else ''}"
+
+
 def _draw_gains(found: Forecasts, above: Axes, below: Axes) -> None:
     """The last step of the horizon beside persistence, and what is gained on that in the split."""
     config, ready, step = found.config, found.ready, found.config.horizon
     rows = found.at + step
     truth, shown = ready.target[rows], slice(-SHOWN, None)
     last = {name: values[:, -1] for name, values in found.named.items()}
-    lines = {f"LSTM, {step} ahead": last[MODEL], NAIVE: last[NAIVE], "truth": truth}
+    lines = {
+        f"LSTM, {_ahead(ready.times, step)} ahead": last[MODEL],
+        NAIVE: last[NAIVE],
+        "truth": truth,
+    }
     if found.quantiles is not None:
         lines |= {"low": found.quantiles[:, -1, 0], "high": found.quantiles[:, -1, -1]}
     label = f"{config.target} ({found.unit})"

@@ -120,7 +120,7 @@ def draw(found: Gates, answers: Answers) -> Figure:
     """Draw histograms above; saturation and timescales below."""
     from lstm_jax.plots import gate_histograms, new_figure, saturation, timescales
 
-    figure = new_figure(4, 2, size=(3.4, 3.1))
+    figure = new_figure(2, 4, size=(5.0, 3.3))
     layers = {f"layer {number + 1}": layer for number, layer in enumerate(found.layers)}
     for (gate, title), axes in zip(NAMES.items(), figure.axes[:4], strict=True):
         shares = {name: layer.histograms[gate] for name, layer in layers.items()}

@@ -30,8 +30,8 @@ class Exponents:
         mean, spread: their mean and standard deviation over the texts, (k,).
         e_folding: 1 / |λ₁| of the mean, in steps; None where it is 0.
         times: steps counted, of each row of the curve, (R,).
-        curve, curve_spread: mean and standard deviation of the estimates over the texts, (R, k),
-            in the order of the QR's columns.
+        curve, curve_spread: mean and standard deviation of the estimates over the texts, (R, k);
+            their last row is `mean` and `spread`.
         row: what a text is called.
     """
 
@@ -148,8 +148,7 @@ QUESTION = Question(
             caption="""\
 Left: the largest exponents of each {words.row}, their mean and standard deviation over the
 {words.row}s. Right: the estimates against the steps counted; where a curve still moves, the
-{words.row} is too short for it.
-The columns of the QR are sorted only at the left.""",
+{words.row} is too short for it. The last estimates are those at the left.""",
             draw=draw,
         ),
     ),
