@@ -43,7 +43,7 @@ lstm_jax.plots: drawing forecast multiples judgements memory dynamics gates grad
 lstm_jax.plots: fonts gif -
 lstm_jax.report: poems words figures rows reading streams readers measures question
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
-lstm_jax.report: diagnosis - pictures folder page command
+lstm_jax.report: diagnosis steps - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
 lstm_jax.train.data: - download scaler tables corpus text audio memory synthetic
 lstm_jax.train.data: sentiment series shakespeare speech tang

@@ -7,24 +7,29 @@
     question     what a question is: ask, say, draw
     questions/   one file each
     diagnosis    ask them all: typed answers
+    steps        the same of any step
     pictures     the answers drawn
     page         the page that shows them
     folder       the report's files, written whole and never over something else
     command      `lstm-jax diagnose`
 
-`diagnose` puts the questions to a language model, and `diagnose_rows` to any other model, through
-`lstm_jax.diagnostics`. A question of one's own is a `Question`, given to them as one of
+`diagnose` puts the questions to a language model, `diagnose_rows` to any other model, and
+`diagnose_step` to any step, through `lstm_jax.diagnostics`; `lstm_jax.report.command.write_report`
+writes the answers. A question of one's own is a `Question`, given to them as one of
 `questions`.
 """
 
 from lstm_jax.report.diagnosis import Diagnosis, diagnose, diagnose_rows
 from lstm_jax.report.question import Picture, Question
-from lstm_jax.report.questions import QUESTIONS
-from lstm_jax.report.reading import ReportError, Settings
+from lstm_jax.report.questions import QUESTIONS, QUICK_QUESTIONS
+from lstm_jax.report.reading import QUICK, ReportError, Settings
 from lstm_jax.report.rows import Rows, Texts
+from lstm_jax.report.steps import diagnose_step
 
 __all__ = [
     "QUESTIONS",
+    "QUICK",
+    "QUICK_QUESTIONS",
     "Diagnosis",
     "Picture",
     "Question",
@@ -34,4 +39,5 @@ __all__ = [
     "Texts",
     "diagnose",
     "diagnose_rows",
+    "diagnose_step",
 ]

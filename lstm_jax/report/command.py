@@ -22,6 +22,7 @@ from lstm_jax.report.folder import FIGURES, GATES, PAGE, check_folder, write_fol
 from lstm_jax.report.page import gates_html, report_html
 from lstm_jax.report.poems import HELD_OUT
 from lstm_jax.report.question import Answers
+from lstm_jax.report.questions import QUESTIONS, QUICK_QUESTIONS
 from lstm_jax.report.reading import QUICK, ReportError, Settings, check
 from lstm_jax.report.rows import Rows, Texts
 from lstm_jax.text.language import LanguageModel
@@ -31,6 +32,9 @@ from lstm_jax.text.script import to_traditional
 Find = Callable[[Stored, int, int], Rows | Texts]
 """`find(stored, count, steps)`: at most so many sequences, of at most so many steps."""
 
+QUICK_NOTES = (
+    "a quick look: too little was read to quote its figures, and the spectra were not sought",
+)
 MAX_LAGS = 128  # the work of three of the questions grows as the square
 
 
@@ -53,7 +57,7 @@ class DiagnoseOptions:
     seed: int = 0
     """Of the random directions that spectra are sought from."""
     quick: bool = False
-    """Look at little, in seconds: to see that it works."""
+    """Look at little, in seconds: influence, gates and memory, and no spectra."""
     json: bool = False
     """Print JSON."""
 
@@ -101,12 +105,19 @@ def run(options: DiagnoseOptions, console: Console, find: Find | None = None) ->
             yield
         console.print(f"{time.perf_counter() - began:6.1f} s  {what}")
 
-    quick = ["a quick look: too little was read to quote its figures"] if options.quick else []
+    questions, notes = (QUICK_QUESTIONS, QUICK_NOTES) if options.quick else (QUESTIONS, ())
     if isinstance(found, Rows):
         diagnosis = diagnose_rows(
-            stored, found, settings, name=options.model, notes=quick, doing=doing
+            stored,
+            found,
+            settings,
+            name=options.model,
+            notes=notes,
+            questions=questions,
+            doing=doing,
         )
     else:
+        notes = (*notes, *_beside(stored, options))
         vocabulary = Vocabulary.restored(stored.description["vocabulary"])
         diagnosis = diagnose(
             LanguageModel(stored.network, vocabulary, stored.card),
@@ -114,7 +125,8 @@ def run(options: DiagnoseOptions, console: Console, find: Find | None = None) ->
             settings,
             name=options.model,
             source=found.source,
-            notes=quick,
+            notes=notes,
+            questions=questions,
             doing=doing,
         )
     write_report(diagnosis, options.folder, overwrite=options.overwrite)
@@ -144,6 +156,16 @@ def write_report(diagnosis: Diagnosis, folder: Path, *, overwrite: bool = False)
     if diagnosis.reading.gates is not None:
         files[GATES] = encoded(gates_html(diagnosis))
     write_folder(folder, files, overwrite=overwrite)
+
+
+def _beside(stored: Stored, options: DiagnoseOptions) -> Iterator[str]:
+    """Say why the perplexity is not that of the model's card, where it has one."""
+    known = stored.card.get("test_perplexity")
+    if known is not None and options.file is None:
+        yield (
+            f"the perplexity is of these texts alone; of the whole test split it is {known:g}, as "
+            "the model's card says"
+        )
 
 
 def _data(

@@ -62,6 +62,11 @@ class Diagnosis:
     notes: tuple[str, ...]
     answers: Answers
 
+    def __str__(self) -> str:
+        lines = self.summary()
+        width = max(len(label) for label, _ in lines)
+        return "\n".join(f"{label:{width}}  {figure}" for label, figure in lines)
+
     def summary(self) -> Lines:
         """Give the short table: label and figure, some lines for each question."""
         words = self.reading.reader.words
@@ -153,7 +158,7 @@ def diagnose(
         name=name,
     )
     prepared = of_texts(model.network, streams, unit.name)
-    return _ask(prepared, facts, settings, source, notes, questions, doing)
+    return ask(prepared, facts, settings, source, notes, questions, doing)
 
 
 def diagnose_rows(
@@ -180,21 +185,8 @@ def diagnose_rows(
     Raises:
         ReportError: rows that are too short, or a model that does not read each of them once.
     """
-    settings = settings or Settings()
     count, steps = np.shape(rows.inputs)[:2]
-    if steps < LEAST_STEPS:
-        raise ReportError(
-            f"the {rows.kind}s have {steps} steps, and a diagnosis needs {LEAST_STEPS} at least"
-        )
-    settings = replace(
-        settings,
-        steps=steps,
-        streams=count,
-        ends=1,
-        lags=min(settings.lags, steps - 1),
-        burn_in=min(settings.burn_in, steps // 6),
-    )
-    check(settings)
+    settings = settings_of(settings, count, steps, rows.kind)
     prepared = of_rows(stored.network, rows)
     config = stored.network.config
     facts = Facts(
@@ -206,10 +198,39 @@ def diagnose_rows(
         state_size=size_of(prepared.reader.start),
         name=name,
     )
-    return _ask(prepared, facts, settings, rows.source, notes, questions, doing)
+    return ask(prepared, facts, settings, rows.source, notes, questions, doing)
 
 
-def _ask(
+def settings_of(settings: Settings | None, count: int, steps: int, kind: str) -> Settings:
+    """Fit settings to sequences that are judged as a whole, of which all is read.
+
+    Args:
+        settings: how closely is to be looked.
+        count: of sequences.
+        steps: of each.
+        kind: what a sequence is called.
+
+    Raises:
+        ReportError: too few steps, or settings that do not fit one another.
+    """
+    settings = settings or Settings()
+    if steps < LEAST_STEPS:
+        raise ReportError(
+            f"the {kind}s have {steps} steps, and a diagnosis needs {LEAST_STEPS} at least"
+        )
+    settings = replace(
+        settings,
+        steps=steps,
+        streams=count,
+        ends=1,
+        lags=min(settings.lags, steps - 1),
+        burn_in=min(settings.burn_in, steps // 6),
+    )
+    check(settings)
+    return settings
+
+
+def ask(
     prepared: Prepared,
     facts: Facts,
     settings: Settings,
@@ -218,6 +239,17 @@ def _ask(
     questions: Sequence[Question[Any]],
     doing: Doing,
 ) -> Diagnosis:
+    """Let a model read, and put every question to it that it can answer.
+
+    Args:
+        prepared: the model, and what it is to read.
+        facts: known of it beforehand.
+        settings: that fit what it reads.
+        source, notes, questions, doing: as in `diagnose`.
+
+    Returns:
+        The answers, and the reading that they were made from.
+    """
     with doing(f"reading the {prepared.reader.words.row}s"):
         reading = read(*prepared, settings)
     reasons = [(question, question.lacks(reading)) for question in questions]

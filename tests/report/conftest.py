@@ -16,6 +16,7 @@ from lstm_jax.report import Diagnosis, command
 from lstm_jax.report.command import DiagnoseOptions
 from lstm_jax.report.folder import PICTURES
 from lstm_jax.report.poems import HELD_OUT
+from lstm_jax.report.questions import QUESTIONS
 from lstm_jax.report.reading import Settings
 from lstm_jax.text.language import LanguageModel
 
@@ -78,6 +79,7 @@ def made(poet, tmp_path_factory):
     folder = tmp_path_factory.mktemp("reports") / "deep" / "poet"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "QUICK", TINY)
+        patch.setattr(command, "QUICK_QUESTIONS", QUESTIONS)
         patch.setattr(pictures, "DPI", 50)
         patch.setattr(pictures, "_saved", only_pixels)
         options = DiagnoseOptions(str(poet), out=folder, quick=True)

@@ -4,7 +4,6 @@ import io
 import sys
 import tomllib
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,8 +26,7 @@ def test_texts_come_from_a_file(prose, tmp_path, monkeypatch):
     path = tmp_path / "texts.txt"
     path.write_text("\ufeffabcdefgh\n\n  gfedcbaabc  \n", encoding="utf-8")
     written = []
-    ask = partial(command.diagnose, questions=())
-    monkeypatch.setattr(command, "diagnose", ask)
+    monkeypatch.setattr(command, "QUESTIONS", ())
     monkeypatch.setattr(command, "write_report", lambda *given, **options: written.append(given))
     console = Console(file=io.StringIO(), width=80)
     options = DiagnoseOptions(str(prose), file=path, out=tmp_path / "out", steps=12)

@@ -16,3 +16,6 @@ QUESTIONS: tuple[Question[Any], ...] = (
     gates.QUESTION,
     context.QUESTION,
 )
+
+QUICK_QUESTIONS = (adjoints.QUESTION, gates.QUESTION, context.QUESTION)
+"""Those that a quick look asks: the spectra of the others take longer to compile than to find."""
