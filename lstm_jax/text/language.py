@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack
+from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, overload
 
 import jax
 import jax.numpy as jnp
@@ -101,6 +101,40 @@ class LanguageModel:
     def _split(self, text: str | Sequence[str]) -> Sequence[str]:
         return self._unit.split(text) if isinstance(text, str) else text
 
+    @overload
+    def generate(
+        self,
+        prompts: str | Sequence[str] = "",
+        *,
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        max_length: int = 120,
+        best_of: int | None = None,
+        rank: Literal["probability", "rhyme"] = "probability",
+        return_log_probabilities: Literal[False] = False,
+        **wishes: Unpack[Wishes],
+    ) -> list[str]: ...
+
+    @overload
+    def generate(
+        self,
+        prompts: str | Sequence[str] = "",
+        *,
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 0.8,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        max_length: int = 120,
+        best_of: int | None = None,
+        rank: Literal["probability", "rhyme"] = "probability",
+        return_log_probabilities: Literal[True],
+        **wishes: Unpack[Wishes],
+    ) -> tuple[list[str], list[np.ndarray]]: ...
+
     @named_options(Wishes)
     def generate(
         self,
@@ -114,8 +148,9 @@ class LanguageModel:
         max_length: int = 120,
         best_of: int | None = None,
         rank: Literal["probability", "rhyme"] = "probability",
+        return_log_probabilities: bool = False,
         **wishes: Unpack[Wishes],
-    ) -> list[str]:
+    ) -> list[str] | tuple[list[str], list[np.ndarray]]:
         """Continue each prompt `num` times, up to the end of the text or `max_length` symbols.
 
         Text i of a call depends on the seed, its prompt and i, not on how many are asked for.
@@ -132,10 +167,13 @@ class LanguageModel:
             best_of: draw so many for each prompt and give the `num` best, best first.
             rank: what is best: the highest mean ln p of what was written, or, first of all, the
                 most even lines in one rhyme.
+            return_log_probabilities: give ln p of what was written too, as `score` does: at
+                temperature 1, of each symbol after the prompt and of the end if it was drawn.
             wishes: what the texts are to be like, for verse: the fields of `forms.Order`.
 
         Returns:
-            Texts with their prompts, in the model's script, `num` for each prompt, in order.
+            Texts with their prompts, in the model's script, `num` for each prompt, in order; or
+            `(texts, log_probabilities)`, of each text an array.
 
         Raises:
             ModelError: symbols that the model does not know, a setting out of range, or a wish that
@@ -161,16 +199,37 @@ class LanguageModel:
         parts = list(pieces)
         written = ["".join(row) for row in zip(*parts, strict=True)]
         texts = [prompt + text for prompt, text in zip(repeated, written, strict=True)]
-        if best_of is None:
-            return texts
         mood = wishes.get("mood", "")
-        kept = []
+        if best_of is not None:
+            repeated, texts = self._best(repeated, texts, num, best_of, rank, mood)
+        if not return_log_probabilities:
+            return texts
+        asked = zip(texts, repeated, strict=True)
+        return texts, [self._written(text, prompt, mood, max_length) for text, prompt in asked]
+
+    def _written(self, text: str, prompt: str, mood: str, max_length: int) -> np.ndarray:
+        """Give ln p of what was drawn: of no end where the text was cut off before it."""
+        scores = self.score(text, mood=mood)[len(self._split(prompt)) :]
+        return scores[:max_length]
+
+    def _best(
+        self,
+        repeated: Sequence[str],
+        texts: Sequence[str],
+        num: int,
+        best_of: int,
+        rank: str,
+        mood: str,
+    ) -> tuple[list[str], list[str]]:
+        """Keep the best texts of each prompt, best first, and their prompts beside them."""
+        prompts, kept = [], []
         for start in range(0, len(texts), best_of):
             prompt, group = repeated[start], texts[start : start + best_of]
             merits = [self._merit(text, prompt, rank, mood) for text in group]
             best = sorted(range(best_of), key=lambda i: merits[i], reverse=True)
             kept += [group[i] for i in best[:num]]
-        return kept
+            prompts += [prompt] * num
+        return prompts, kept
 
     @named_options(Wishes)
     def stream(

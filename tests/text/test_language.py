@@ -424,3 +424,27 @@ def test_lone_surrogates_are_characters_that_the_model_does_not_know():
     with pytest.raises(ModelError, match=r"does not know '\\udce4'"):
         MODEL.generate("a\udce4")
     assert np.isfinite(MODEL.score("a\udce4")).all()
+
+
+def test_generate_gives_ln_p_of_what_it_wrote():
+    settings = {"num": 3, "seed": 2, "max_length": 12, "temperature": 0.7}
+    texts, found = MODEL.generate(["ab", ""], return_log_probabilities=True, **settings)
+    assert texts == MODEL.generate(["ab", ""], **settings)
+    lengths = []
+    for text, prompt, own in zip(texts, ["ab"] * 3 + [""] * 3, found, strict=True):
+        scores = MODEL.score(text)[len(prompt) :]  # of each symbol, and of the end
+        written = len(text) - len(prompt)
+        ended = written < 12
+        np.testing.assert_array_equal(own, scores if ended else scores[:-1])
+        lengths.append(ended)
+    assert any(lengths)
+    _, [cut] = ENDLESS.generate("a", max_length=4, return_log_probabilities=True)
+    assert cut.shape == (4,)  # no end was drawn
+
+
+def test_the_best_come_with_their_ln_p():
+    settings = {"num": 2, "best_of": 4, "seed": 1, "max_length": 8}
+    texts, found = MODEL.generate(["a", "b"], return_log_probabilities=True, **settings)
+    assert texts == MODEL.generate(["a", "b"], **settings)
+    for text, own in zip(texts, found, strict=True):
+        np.testing.assert_array_equal(own, MODEL.score(text)[1 : 1 + len(own)])

