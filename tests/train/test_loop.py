@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -30,7 +31,7 @@ from lstm_jax.train.config import ConfigError, OptimizerConfig
 from lstm_jax.train.data import synthetic
 from lstm_jax.train.problems import load as load_config
 from lstm_jax.train.problems import make_task
-from lstm_jax.train.run import checkpoints, lock, meter
+from lstm_jax.train.run import checkpoints, lock, machine, meter
 from lstm_jax.train.run.checkpoints import CheckpointError
 from lstm_jax.train.run.lock import LockedError
 from lstm_jax.train.run.meter import DivergedError
@@ -469,6 +470,15 @@ def test_another_machine_is_said_when_a_run_goes_on_there(tmp_path, monkeypatch)
     )
     _, said = run(tmp_path, replace(CONFIG, max_steps=3), resume=True)
     assert "the run was saved with XLA_FLAGS " in said
+    assert "it goes on, but to other bits than there" in said
+
+
+def test_another_engine_is_said_when_a_run_goes_on_with_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine.library, "loaded", lambda: None)
+    run(tmp_path, replace(CONFIG, max_steps=2))
+    monkeypatch.setattr(machine.library, "loaded", lambda: SimpleNamespace(name="0a1b avx2"))
+    _, said = run(tmp_path, replace(CONFIG, max_steps=3), resume=True)
+    assert "the run was saved with native engine None, now '0a1b avx2'" in said
     assert "it goes on, but to other bits than there" in said
 
 
