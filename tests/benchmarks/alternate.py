@@ -23,9 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from machine import machine
+from peak import CORES, FLOPS, fma_work
+
+from lstm_jax.allocator import keep_memory
 
 RESULTS = Path(__file__).parent / "results"
 OURS = "lstm_jax"
+SHARES = ("native",)  # whose share of the peak the table shows beside their ratio
 
 Work = Callable[[], Any]
 """One call of what is timed; it returns when the work is done."""
@@ -130,7 +134,7 @@ def main(
     script: str,
     doc: str,
     peers: Mapping[str, Any],
-    cases: Sequence[Mapping[str, Any]],
+    cases: Mapping[str, Sequence[Mapping[str, Any]]],
     quick: Sequence[Mapping[str, Any]],
     amount: Callable[[Mapping[str, Any], str], float],
     environments: Mapping[str, Mapping[str, str]] | None = None,
@@ -142,49 +146,63 @@ def main(
     Args:
         script, doc: its file and docstring.
         peers: name -> what `serve` takes; `OURS` among them.
-        cases, quick: what to compare on, and with --quick.
+        cases, quick: what to compare on, in sets that can be chosen; and with --quick.
         amount: (case, work) -> what of `rate` is done: FLOPs or bytes.
         environments: name -> variables that its process is started with.
-        rate: of this machine, the work of `machine_works` whose speed is the measure of all.
+        rate: of this machine, the work of `machine_works` whose speed is the measure of all; where
+            it cannot be measured, a large product.
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a minute; nothing is written")
     parser.add_argument("--only", nargs="+", choices=list(peers), default=list(peers))
+    parser.add_argument("--cases", nargs="+", choices=list(cases), default=list(cases))
+    parser.add_argument("--minutes", type=float, help="begin no case after so many")
+    parser.add_argument("--machine", help="a short name: the results go to a file of its own")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     options = parser.parse_args()
+    load = os.getloadavg()[0]  # of what else the machine does
+    chosen = [case for name in options.cases for case in cases[name]]
+    name = ".".join(filter(None, [Path(script).stem, options.machine]))
     # A stopped process outlives its parent, unless the parent lives to end it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = list(dict.fromkeys([OURS, *options.only]))
     contenders = [Contender(n, script, (environments or {}).get(n)) for n in names]
     contenders.append(Contender("machine", __file__))
     rows: list[dict[str, Any]] = []
+    start = time.monotonic()
     try:
-        best = 0.0
+        peak: dict[str, float] = {}
         limits = {"least_turns": 3, "most_turns": 4} if options.quick else {}
-        for case, found in compare(contenders[:-1], quick if options.quick else cases, **limits):
+        for case in quick if options.quick else chosen:
+            if options.minutes and time.monotonic() - start > 60 * options.minutes:
+                print(f"not measured, for want of time: {_named(case)}", flush=True)
+                continue
+            [(_, found)] = compare(contenders[:-1], [case], **limits)
             [(_, alone)] = compare(contenders[-1:], [{}], least_turns=3, most_turns=3)
-            best = max(best, MACHINE[rate] / alone[rate]["machine"].least)
+            for work, timings in alone.items():
+                now = MACHINE[work] / timings["machine"].least
+                peak[work] = max(peak.get(work, 0.0), now)
+            best = peak.get(rate) or peak["product"]
             for work, timings in found.items():
                 rows.append(_row(case, work, timings, amount(case, work)))
                 print(_said(rows[-1], best), flush=True)
             if not options.quick:  # as far as it went: a long run that ends early is not lost
-                _write(options.out, Path(script).stem, rows, {rate: best})
+                about = {**machine(), "load": load}
+                _write(options.out, name, {"machine": about, "peak": peak, "rows": rows}, best)
     finally:
         for one in contenders:
             one.close()
-    if not options.quick:
+    if rows and not options.quick:
         print(table(rows))
 
 
-def _write(folder: Path, name: str, rows: list[dict[str, Any]], peak: dict[str, float]) -> None:
-    [best] = peak.values()
-    for row in rows:
+def _write(folder: Path, name: str, found: dict[str, Any], best: float) -> None:
+    for row in found["rows"]:
         for result in row["results"].values():
             result["share_of_peak"] = row["amount"] / result["min"] / best
     folder.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "peak": peak, "rows": rows}
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(table(rows))
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(table(found["rows"]))
 
 
 def _row(
@@ -200,15 +218,22 @@ def _row(
 
 
 def _said(row: Mapping[str, Any], best: float) -> str:
-    case = " ".join(f"{name} {value}" for name, value in row["case"].items())
     ours = row["results"].get(OURS)
     share = f" ({row['amount'] / ours['min'] / best:.0%} of peak)" if ours else ""
     times = ", ".join(f"{n} {r['min'] * 1e3:.2f}" for n, r in row["results"].items())
-    return f"{case}, {row['work']}: {times} ms{share}"
+    return f"{_named(row['case'])}, {row['work']}: {times} ms{share}"
+
+
+def _named(case: Mapping[str, Any]) -> str:
+    return " ".join(f"{name} {value}" for name, value in case.items())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """In Markdown: our least time and share of the peak, and by it the times of the others."""
+    """In Markdown: our least time and share of the peak, and by it the times of the others, with
+    the share of the peak of those that are ours, too.
+
+    The last lines are the geometric mean and the least of each column, work by work.
+    """
     names = [n for n in dict.fromkeys(n for r in rows for n in r["results"]) if n != OURS]
     heads = [*rows[0]["case"], "work", f"{OURS}, ms", "share of peak", *names]
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
@@ -218,9 +243,25 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         cells += [f"{ours['min'] * 1e3:.2f}", f"{ours['share_of_peak']:.0%}"]
         for name in names:
             result = row["results"].get(name)
-            cells.append(f"{result['ratio']:.2f}" if result else "")
+            cells.append(_cell(name, result) if result else "")
         lines.append(f"| {' | '.join(cells)} |")
+    for work in dict.fromkeys(row["work"] for row in rows):
+        for said, of in (("geometric mean", geometric_mean), ("least", min)):
+            cells = [said, *[""] * (len(rows[0]["case"]) - 1), work, "", ""]
+            cells += [_over(of, rows, work, name) for name in names]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(name: str, result: Mapping[str, float]) -> str:
+    share = f" ({result['share_of_peak']:.0%})" if name in SHARES else ""
+    return f"{result['ratio']:.2f}{share}"
+
+
+def _over(of: Callable[[list[float]], float], rows: Sequence[Any], work: str, name: str) -> str:
+    of_work = [row["results"] for row in rows if row["work"] == work]
+    ratios = [results[name]["ratio"] for results in of_work if name in results]
+    return f"{of(ratios):.2f}" if ratios else ""
 
 
 def geometric_mean(values: Iterable[float]) -> float:
@@ -229,12 +270,14 @@ def geometric_mean(values: Iterable[float]) -> float:
 
 
 SIDE = 2048
-MACHINE = {"product": 2.0 * SIDE**3, "read": float(1 << 28)}
+MACHINE = {"product": 2.0 * SIDE**3, "read": float(1 << 28), "fma": float(CORES * FLOPS)}
 """FLOPs or bytes of `machine_works`."""
 
 
 def machine_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """What the machine can do: a large square product of XLA's, and reading much memory once."""
+    """What the machine can do: a large square product of XLA's, reading much memory once, and
+    fused multiply-adds alone where there is a C compiler.
+    """
     import jax
     import numpy as np
 
@@ -245,10 +288,12 @@ def machine_works(case: Mapping[str, Any]) -> dict[str, Work]:
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(2)
-    return {
+    works: dict[str, Work] = {
         "product": lambda: jax.block_until_ready(product(square)),
         "read": lambda: list(pool.map(lambda half: half.max(), halves)),
     }
+    fma = fma_work()
+    return works | ({"fma": fma} if fma else {})
 
 
 def _stands(turns: list[float], settled: float) -> bool:
@@ -258,6 +303,7 @@ def _stands(turns: list[float], settled: float) -> bool:
 
 def serve(prepare: Callable[[Mapping[str, Any]], dict[str, Work]]) -> None:
     """Answer a `Contender`: prepare cases, and time their work, until the input ends."""
+    keep_memory()  # everybody's: it is the C library's, and no merit of one's own
     # Answers have the real standard output to themselves; what libraries print goes to stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)

@@ -2,21 +2,26 @@
 
     python tests/benchmarks/layer.py [--quick] [--only NAME ...]     # pip install ".[interop]"
 
-The same work for everyone: x (T, B, D) or (B, T, D), as each likes it, to all h, float32, T = 128,
-D = H, the input's product included; "both" adds the gradients of parameters and inputs from a given
-cotangent of all h. Each implementation in its own process (see alternate.py). FLOPs are those
-of the products, 16 T B H² forward and three times as many for both; their share is of the rate
-of a large square product of XLA's, measured in the same run.
+The same work for everyone: x (T, B, D) or (B, T, D), as each likes it, to all h, float32, the
+input's product included; "both" adds the gradients of parameters and inputs from a given cotangent
+of all h. Each implementation in its own process (see alternate.py). The grid has T = 128 and D = H;
+the odd shapes are such as people have. FLOPs are those of the products, 8 T B H (D + H) forward and
+three times as many for both; their share is of the rate of a loop of fused multiply-adds on every
+core, measured in the same run, or of a large product of XLA's where there is no C compiler.
+
+"lstm_jax" is what `pip install` gives; "native" adds what `lstm-jax native` builds, and is left out
+where that was not done. Ratios depend on the CPU: with --machine NAME, results go to a file for
+each machine, and readme.py shows them all.
 
 Beside an NVIDIA GPU, lstm_jax is also run as "cudnn", against jax.experimental.rnn itself, and the
-LSTMs of DeepBench's training set (T up to 150, H up to 4,096) come after the grid.
+LSTMs of DeepBench's training and inference sets (T up to 150, H up to 4,096) come after the others.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,20 +30,25 @@ from alternate import Work, main, serve
 STEPS = 128
 BATCHES = (1, 16, 64)
 WIDTHS = (32, 128, 256, 512, 1024)
+ODD = [  # steps, batch, features, width
+    (200, 10, 40, 100), (256, 16, 96, 128), (100, 24, 192, 256), (48, 48, 320, 512),
+    (35, 20, 650, 650), (32, 128, 128, 128), (200, 1, 256, 256), (28, 100, 28, 128),
+    (400, 4, 80, 320), (150, 7, 40, 200),
+]  # fmt: skip
 
 
 def arrays(case: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The same numbers for everyone, time-major."""
-    steps, batch, width = case["steps"], case["batch"], case["width"]
+    steps, batch, features, width = case.values()
     generator = np.random.default_rng(0)
     shapes = {
-        "xs": (steps, batch, width),
+        "xs": (steps, batch, features),
         "cotangent": (steps, batch, width),
-        "input_kernel": (width, 4 * width),
+        "input_kernel": (features, 4 * width),
         "recurrent_kernel": (width, 4 * width),
         "bias": (4 * width,),
     }
-    scale = {"input_kernel": width**-0.5, "recurrent_kernel": width**-0.5, "bias": 0.1}
+    scale = {"input_kernel": features**-0.5, "recurrent_kernel": width**-0.5, "bias": 0.1}
     return {
         name: (generator.standard_normal(shape) * scale.get(name, 1)).astype(np.float32)
         for name, shape in shapes.items()
@@ -81,6 +91,24 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
     return _jitted(apply, params, given["xs"], given["cotangent"])
 
 
+def native_works(case: Mapping[str, Any]) -> dict[str, Work]:
+    """The kernel that is built on the machine itself, where it was."""
+    import lstm_jax
+
+    given = arrays(case)
+    names = ("input_kernel", "recurrent_kernel", "bias")
+    params = lstm_jax.LSTMParams(*(given[name] for name in names))
+    why = lstm_jax.explain(lstm_jax.lstm_cell(), params, given["xs"]).obstacles.get("native")
+    if why:
+        print(f"native is not measured: {why}", file=sys.stderr)
+        return {}
+
+    def apply(params, xs):
+        return lstm_jax.lstm(params, xs, implementation="native")[1]
+
+    return _jitted(apply, params, given["xs"], given["cotangent"])
+
+
 TWO_DEVICES = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "JAX_NUM_CPU_DEVICES": "2",
@@ -96,7 +124,7 @@ def two_devices_works(case: Mapping[str, Any]) -> dict[str, Work]:
     import lstm_jax
     from lstm_jax import functional
 
-    if case["batch"] == 1:
+    if case["batch"] % 2:
         return {}
     given = arrays(case)
     names = ("input_kernel", "recurrent_kernel", "bias")
@@ -147,7 +175,7 @@ def _on_gpu(case: Mapping[str, Any], implementation: Any) -> dict[str, Work]:
     batch, width = case["batch"], case["width"]
     zeros = np.zeros((1, batch, width), np.float32)
     lengths = np.full(batch, case["steps"], np.int32)
-    sizes = {"input_size": width, "hidden_size": width, "num_layers": 1}
+    sizes = {"input_size": case["features"], "hidden_size": width, "num_layers": 1}
 
     def apply(weights, xs):
         options = {"dropout": 0.0, "bidirectional": False}
@@ -182,7 +210,7 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     given = arrays(case)
-    layer = torch.nn.LSTM(case["width"], case["width"], device=device)
+    layer = torch.nn.LSTM(case["features"], case["width"], device=device)
     with torch.no_grad():
         layer.weight_ih_l0.copy_(torch.tensor(given["input_kernel"].T))
         layer.weight_hh_l0.copy_(torch.tensor(given["recurrent_kernel"].T))
@@ -210,7 +238,7 @@ def flax_works(case: Mapping[str, Any]) -> dict[str, Work]:
     from flax import nnx
 
     given = arrays(case)
-    cell = nnx.OptimizedLSTMCell(case["width"], case["width"], rngs=nnx.Rngs(0))
+    cell = nnx.OptimizedLSTMCell(case["features"], case["width"], rngs=nnx.Rngs(0))
     cell.dense_i.kernel[...] = given["input_kernel"]
     cell.dense_h.kernel[...] = given["recurrent_kernel"]
     cell.dense_h.bias[...] = given["bias"]
@@ -232,7 +260,7 @@ def keras_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
     given = arrays(case)
     layer = keras.layers.LSTM(case["width"], return_sequences=True)
-    layer.build((case["batch"], case["steps"], case["width"]))
+    layer.build((case["batch"], case["steps"], case["features"]))
     layer.set_weights([given[n] for n in ("input_kernel", "recurrent_kernel", "bias")])
     params = [v.value for v in layer.trainable_variables]
     rest = [v.value for v in layer.non_trainable_variables]
@@ -249,7 +277,7 @@ def equinox_works(case: Mapping[str, Any]) -> dict[str, Work]:
     import jax
 
     given = arrays(case)
-    cell = eqx.nn.LSTMCell(case["width"], case["width"], key=jax.random.key(0))
+    cell = eqx.nn.LSTMCell(case["features"], case["width"], key=jax.random.key(0))
     where = (lambda c: c.weight_ih, lambda c: c.weight_hh, lambda c: c.bias)
     values = given["input_kernel"].T, given["recurrent_kernel"].T, given["bias"]
     for of, value in zip(where, values, strict=True):
@@ -272,6 +300,7 @@ def equinox_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
 PEERS = {
     "lstm_jax": lstm_jax_works,
+    "native": native_works,
     "two_devices": two_devices_works,
     "scan": scan_works,
     "cudnn": cudnn_works,
@@ -284,32 +313,54 @@ PEERS = {
 
 GPU = shutil.which("nvidia-smi") is not None
 ON_GPU_ONLY = ("cudnn", "jax.experimental.rnn")
-DEEPBENCH = [
+ON_CPU_ONLY = ("native", "two_devices")
+
+
+def square(shapes: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int, int]]:
+    """Shapes (steps, batch, width) with as many features as the layer is wide."""
+    return [(steps, batch, width, width) for steps, batch, width in shapes]
+
+
+def as_cases(shapes: Iterable[tuple[int, int, int, int]]) -> list[dict[str, int]]:
+    """Each with its sizes by name."""
+    names = ("steps", "batch", "features", "width")
+    return [dict(zip(names, shape, strict=True)) for shape in shapes]
+
+
+DEEPBENCH_TRAINING = [
     *((25, batch, width) for width in (512, 1024, 2048, 4096) for batch in (16, 32, 64, 128)),
     *((50, batch, 1536) for batch in (8, 16, 32)),
     *((150, batch, 256) for batch in (16, 32, 64)),
 ]
-SHAPES = [(STEPS, batch, width) for width in WIDTHS for batch in BATCHES]
-CASES = [
-    {"steps": steps, "batch": batch, "width": width}
-    for steps, batch, width in [*SHAPES, *(DEEPBENCH if GPU else ())]
+DEEPBENCH_INFERENCE = [
+    (steps, batch, width)
+    for steps, width in ((25, 512), (25, 1024), (25, 2048), (50, 1536), (150, 256))
+    for batch in (1, 2, 4)
 ]
-QUICK = [{"steps": 32, "batch": b, "width": h} for h, b in ((32, 16), (128, 16), (256, 1))]
+CASES = {
+    "grid": as_cases(square((STEPS, batch, width) for width in WIDTHS for batch in BATCHES)),
+    "odd": as_cases(ODD),
+}
+if GPU:
+    CASES["deepbench"] = as_cases(square([*DEEPBENCH_TRAINING, *DEEPBENCH_INFERENCE]))
+QUICK = as_cases([(32, 16, 32, 32), (32, 7, 20, 100), (32, 1, 256, 256)])
 
 
 def flops(case: Mapping[str, Any], work: str) -> float:
     """Of the matrix products."""
-    forward = 16.0 * case["steps"] * case["batch"] * case["width"] ** 2
-    return forward * {"forward": 1, "both": 3}[work]
+    steps, batch, features, width = case.values()
+    return 8.0 * steps * batch * width * (features + width) * {"forward": 1, "both": 3}[work]
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(PEERS[sys.argv[2]])
     else:
-        # On a GPU each process takes what it needs of the memory, and host devices do not count.
-        left_out = ("two_devices",) if GPU else ON_GPU_ONLY
+        left_out = ON_CPU_ONLY if GPU else ON_GPU_ONLY
         peers = {name: works for name, works in PEERS.items() if name not in left_out}
+        # On a GPU each process takes what it needs of the memory.
         lean = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
-        environments = dict.fromkeys(peers, lean) | {"two_devices": {**lean, **TWO_DEVICES}}
-        main(__file__, __doc__, peers, CASES, QUICK, flops, environments)
+        environments = dict.fromkeys(peers, lean)
+        environments["lstm_jax"] = {**lean, "LSTM_JAX_NATIVE": "0"}
+        environments["two_devices"] = {**lean, **TWO_DEVICES, "LSTM_JAX_NATIVE": "0"}
+        main(__file__, __doc__, peers, CASES, QUICK, flops, environments, rate="fma")

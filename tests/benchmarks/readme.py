@@ -69,10 +69,51 @@ def layers(rows: list[Row]) -> list[str]:
     return lines
 
 
+def by_machine() -> list[str]:
+    """The table of machines: each path of each against the fastest JAX peer and PyTorch."""
+    lines = ["| CPU | path | fastest JAX peer, forward | both | PyTorch, forward | both |"]
+    lines.append("|---" * 6 + "|")
+    for path in sorted((HERE / "results").glob("layer*.json")):
+        found = results(path.stem)
+        named = f"[{cpu(found['machine'])}](tests/benchmarks/results/{path.stem}.md)"
+        for name, label in (("lstm_jax", "default"), ("native", "native")):
+            rows = [row for row in found["rows"] if name in row["results"]]
+            cells = [
+                over([ratio(row) / row["results"][name]["ratio"] for row in of_work(rows, work)])
+                for ratio in (best_jax, torch)
+                for work in ("forward", "both")
+                if rows
+            ]
+            lines += [f"| {named} | {label} | {' | '.join(cells)} |"] if rows else []
+    return lines
+
+
+def cpu(machine: Mapping[str, Any]) -> str:
+    """What a result says of its machine; older ones say less."""
+    known = [str(machine[key]) for key in ("cpu", "family", "vectors") if key in machine]
+    return ", ".join([*known, f"{machine['cores']} cores"])
+
+
+def of_work(rows: list[Row], work: str) -> list[Row]:
+    """The rows of one work: forward, or both."""
+    return [row for row in rows if row["work"] == work]
+
+
+def on_grid(row: Row) -> bool:
+    """Whether a layer is of the grid: as many features as it is wide."""
+    case = row["case"]
+    return case["steps"] == 128 and case.get("features", case["width"]) == case["width"]
+
+
+def over(ratios: list[float]) -> str:
+    """Geometric mean and least."""
+    return f"{statistics.geometric_mean(ratios):.2f}, {min(ratios):.2f}"
+
+
 def section() -> str:
     """All that stands between the markers."""
     of_layers = results("layer")
-    rows = [row for row in of_layers["rows"] if row["work"] == "both"]
+    rows = [row for row in of_work(of_layers["rows"], "both") if on_grid(row)]
     [step] = results("train_lm")["rows"]
     one, many = results("sample")["rows"]
     narrow = [row for row in rows if row["case"]["width"] <= 256]
@@ -89,6 +130,11 @@ def section() -> str:
         f"| fastest JAX peer, H ≤ 256 | {means(narrow, best_jax)} |",
         f"| fastest JAX peer, H > 256 | {means(wide, best_jax)} |",
         f"| PyTorch | {means(rows, torch)} |",
+        "",
+        "Ratios depend on the CPU. Geometric mean and least over all shapes of each machine, odd",
+        "ones too, the peer's time by ours; default is what `pip install` gives:",
+        "",
+        *by_machine(),
         "",
         "| whole programs | lstm_jax | peers' time by ours |",
         "|---|---|---|",

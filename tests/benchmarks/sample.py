@@ -142,4 +142,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(PEERS[sys.argv[2]])
     else:
-        main(__file__, __doc__, PEERS, CASES, CASES, weight_bytes, rate="read")
+        main(__file__, __doc__, PEERS, {"tang": CASES}, CASES, weight_bytes, rate="read")
