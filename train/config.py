@@ -22,6 +22,8 @@ Bound = tuple[str, object, bool, str]
 Precision: TypeAlias = Literal["float32", "bfloat16"]
 """Of the numbers that a training loss is computed with."""
 
+OptimizerName: TypeAlias = Literal["adamw", "muon"]
+
 C = TypeVar("C")
 
 
@@ -31,7 +33,7 @@ class ConfigError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW under a warm-up and a cosine, after clipping by the global norm."""
+    """AdamW or Muon under a warm-up and a cosine, after clipping by the global norm."""
 
     learning_rate: float = 2e-3
     """Peak learning rate."""
@@ -50,9 +52,13 @@ class OptimizerConfig:
     ema: float = 0.0
     """Decay of a moving average of the weights, such as 0.999, which is then validated and kept as
     the model in their place; 0 takes none."""
+    name: OptimizerName = "adamw"
+    """muon orthogonalises the updates of the layers' kernels; the rest is left to AdamW."""
 
     def bounds(self) -> Iterator[Bound]:
         """What its fields must keep."""
+        known = get_args(OptimizerName)
+        yield "optimizer.name", self.name, self.name in known, " or ".join(known)
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
             yield f"optimizer.{name}", value, 0 < value < math.inf, "above 0 and finite"

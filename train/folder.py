@@ -33,7 +33,7 @@ FREE = frozenset(
 """What may change on a resume: how long to train, and how often to write. The rest is the run."""
 
 
-KEPT_BY_STATE = frozenset({"optimizer.ema"})
+KEPT_BY_STATE = frozenset({"optimizer.name", "optimizer.ema"})
 """What the optimizer's state in a checkpoint is made for: it never changes on a resume."""
 
 

@@ -64,6 +64,7 @@ BAD = {
     "optimizer.weight_decay": (-0.1, INF),
     "optimizer.final_fraction": (-0.1, 1.1, NAN),
     "optimizer.ema": (1.0, -0.1),
+    "optimizer.name": ("sgd",),
 }
 BAD_MEMORY = {
     "steps": (23, 0),
@@ -256,7 +257,7 @@ def test_json_gives_back_the_same(config, tmp_path):
 
 CLASSIFIER = SequenceClassifierConfig(3, 4, 5, False, "mean", 0.1, 0.2, 0.3, 0.4)
 SHARED = {
-    "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0, 0.95),
+    "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0, 0.95, "muon"),
     "epochs": 10, "seed": 11, "log_every": 12, "health_every": 13, "checkpoint_every": 14,
     "max_steps": 15, "patience": 16, "data_sha256": "17", "keep": 1,
     "precision": "bfloat16",

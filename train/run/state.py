@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 from flax import nnx
 from jax import Array
 
@@ -36,9 +37,11 @@ class TrainState(NamedTuple):
 def make_optimizer(
     config: OptimizerConfig, total_steps: int
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """Clip by global norm, then AdamW (Loshchilov & Hutter 2019) under warm-up and cosine.
+    """Clip by global norm, then AdamW or Muon under warm-up and cosine.
 
-    Of the weights that come of it an average may be taken; see `averaging`.
+    AdamW is that of Loshchilov & Hutter (2019). Muon (Jordan 2024), which is for matrices, has the
+    kernels of the layers, and AdamW then the rest: embeddings, readouts and biases. Of the weights
+    that come of it an average may be taken; see `averaging`.
 
     Args:
         config: the settings.
@@ -55,19 +58,31 @@ def make_optimizer(
         max(total_steps, 1),
         config.learning_rate * config.final_fraction,
     )
-    optimizer = optax.chain(
-        optax.clip_by_global_norm(config.clip_norm),
-        optax.adamw(
-            schedule,
-            b1=config.b1,
-            b2=config.b2,
-            weight_decay=config.weight_decay,
-            mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
-        ),
+    method = optax.adamw(
+        schedule,
+        b1=config.b1,
+        b2=config.b2,
+        weight_decay=config.weight_decay,
+        mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
     )
+    if config.name == "muon":
+        # Scaled as AdamW's updates are, so that one learning rate serves both.
+        muon = optax.contrib.muon(schedule, weight_decay=config.weight_decay, consistent_rms=0.2)
+        method = optax.partition({"muon": muon, "adamw": method}, _hidden)
+    optimizer = optax.chain(optax.clip_by_global_norm(config.clip_norm), method)
     if config.ema:
         optimizer = averaging(optimizer, config.ema)
     return _promoting(optimizer), schedule
+
+
+def _hidden(params: optax.Params) -> Tree:
+    """Name the optimizer of every parameter: Muon for the kernels of the layers, else AdamW."""
+
+    def label(path: tuple[Tree, ...], leaf: Array) -> str:
+        name = jax.tree_util.keystr(path)
+        return "muon" if "layers" in name and "kernel" in name and leaf.ndim == 2 else "adamw"
+
+    return jax.tree_util.tree_map_with_path(label, params)
 
 
 def _promoting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
