@@ -1,0 +1,177 @@
+"""What each lever buys a small Tang model, one at a time, on validation poems alone.
+
+    python tests/benchmarks/levers.py [--only base muon] [--seeds 3]
+
+The recipe `tang` made small: every twelfth training poem, layers of 128, an embedding of 64; six
+epochs of 148 steps. An arm changes the recipe in one place. What is compared is the best validation
+perplexity of a run over every fourth validation poem, with the vocabulary of those training poems:
+figures of this table are compared with one another and with nothing else. The test poems are not
+read. So short a run is far from learning by heart: it says how fast a lever learns, and little of
+what one against overfitting is worth in a long run.
+
+A run that is in --runs already is taken up where it stands, so that the script can be stopped and
+started again; arms that are not asked for keep what was measured before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flax import nnx
+from machine import machine
+from own_results import RESULTS, read, watch
+
+from lstm_jax.configs import tang
+from lstm_jax.functional import mogrifier_cell
+from lstm_jax.models.char_lm import CharLM
+from lstm_jax.nn.recurrent import Recurrent
+from lstm_jax.train import loop
+from lstm_jax.train.data import tang as poems
+from lstm_jax.train.tasks.text.config import TextConfig
+from lstm_jax.train.tasks.text.task import Texts, TextTask, make_text_task
+
+EVERY = 12
+BASE: dict[str, Any] = {
+    "model.embedding_features": 64,
+    "model.hidden_features": 128,
+    "optimizer.learning_rate": 2e-2,
+    "optimizer.warmup_steps": 100,
+    "rows": 32,
+    "epochs": 6,
+    "health_every": 0,
+    "checkpoint_every": 0,
+    "keep": 1,
+}
+"""What makes the recipe small."""
+
+ROUNDS = "rounds"
+"""Of a mogrifier in place of the LSTM, which is no field of the recipe."""
+ARMS: dict[str, dict[str, Any]] = {
+    "base": {},
+    "rate / 2": {"optimizer.learning_rate": 1e-2},
+    "rate x 2": {"optimizer.learning_rate": 4e-2},
+    "muon": {"optimizer.name": "muon"},
+    "ema 0.99": {"optimizer.ema": 0.99},
+    "mogrifier, 4 rounds": {ROUNDS: 4},
+    "three layers": {"model.num_layers": 3},
+    "three layers, residual": {"model.num_layers": 3, "model.connections": "residual"},
+    "weight drop 0.2": {"model.weight_dropout": 0.2},
+    "variational": {"model.variational": True},
+    "no dropout": {
+        "model.embedding_dropout": 0.0, "model.layer_dropout": 0.0, "model.output_dropout": 0.0,
+    },
+    "layers of 181": {"model.hidden_features": 181},
+    "ema 0.99, rate falls to a third": {
+        "optimizer.ema": 0.99, "optimizer.final_fraction": 0.33,
+    },
+}  # fmt: skip
+"""What each arm changes."""
+
+
+@dataclass(frozen=True)
+class Mogrified(TextTask):
+    """A task whose model has mogrifiers for layers."""
+
+    rounds: int = 0
+
+    def model(self, rngs: nnx.Rngs) -> CharLM:
+        """Make the model, all but its layers as without them."""
+        model, sizes = super().model(rngs), self.config.model
+        again = nnx.Rngs(self.config.seed)
+        again.params()  # which the embedding was drawn with
+        layers = Recurrent(
+            mogrifier_cell(), sizes.embedding_features, sizes.hidden_features,
+            num_layers=sizes.num_layers, dropout=sizes.layer_dropout, rounds=self.rounds,
+            rngs=again,
+        )  # fmt: skip
+        model.lstm = layers
+        return model
+
+
+def changed(config: Any, changes: dict[str, Any]) -> Any:
+    """Change fields of a configuration, by their dotted names."""
+    for name, value in changes.items():
+        field, _, inner = name.partition(".")
+        value = changed(getattr(config, field), {inner: value}) if inner else value
+        config = replace(config, **{field: value})
+    return config
+
+
+def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str, Any]:
+    """Train an arm with a seed, or go on with it, and give the perplexities of its epochs."""
+    task = make_text_task(config, texts)
+    if rounds:
+        task = Mogrified(**vars(task), rounds=rounds)
+    resume = (folder / loop.CONFIG).is_file()
+    config = loop.prepare(folder, config, resume=resume, overwrite=False)
+    with watch() as times:
+        if not loop.train(config, folder, task=task).finished:
+            raise SystemExit(f"{folder} was stopped: start again to go on with it")
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
+    found = {"seed": config.seed, "perplexities": [round(math.exp(x), 3) for x in losses]}
+    return found | ({} if resume else {"cpu_seconds": times["cpu_seconds"]})
+
+
+def table(arms: dict[str, list[dict[str, Any]]]) -> str:
+    """In Markdown: each arm's best perplexities, and what it buys beside the base of its seeds."""
+    bests = {
+        name: {row["seed"]: min(row["perplexities"]) for row in rows} for name, rows in arms.items()
+    }
+    base = bests["base"]
+    lines = [
+        "| arm | validation perplexity of seeds 0, 1, ... | against base | CPU seconds |",
+        "|---|---|---|---|",
+    ]
+    for name, each in sorted(bests.items(), key=lambda item: statistics.mean(item[1].values())):
+        both = [seed for seed in each if seed in base]
+        gained = statistics.mean(each[seed] / base[seed] - 1 for seed in both)
+        seconds = [row["cpu_seconds"] for row in arms[name] if "cpu_seconds" in row]
+        cost = f"{statistics.mean(seconds):.0f}" if seconds else ""
+        found = ", ".join(f"{each[seed]:.2f}" for seed in sorted(each))
+        lines.append(f"| {name} | {found} | {gained:+.1%} | {cost} |")
+    noise = max(base.values()) / min(base.values()) - 1
+    lines += [
+        "",
+        f"Seeds alone make {noise:.1%} of a difference to the base ({len(base)} of them).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run the arms, and write the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=Path, default=Path("runs/levers"))
+    parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args()
+    corpus = poems.load()
+    splits = {"train": corpus.train[::EVERY], "valid": corpus.valid[::4]}
+    texts = Texts(splits, {"data": corpus.name, "data_sha256": corpus.sha256})
+    arms = read("levers.json").get("arms", {})
+    for seed in range(options.seeds):
+        for name in options.only:
+            rows = {row["seed"]: row for row in arms.get(name, [])}
+            if seed in rows:
+                continue
+            changes = {**BASE, **ARMS[name], "seed": seed}
+            rounds = changes.pop(ROUNDS, 0)
+            config = changed(tang.config, changes)
+            folder = options.runs / f"{name.replace(' ', '_').replace('/', 'by')}_{seed}"
+            rows[seed] = run(folder, config, texts, rounds)
+            arms[name] = [rows[seed] for seed in sorted(rows)]
+            text = json.dumps({"machine": machine(), "base": BASE, "arms": arms}, indent=1)
+            (RESULTS / "levers.json").write_text(text + "\n", encoding="utf-8")
+            if "base" in arms:
+                (RESULTS / "levers.md").write_text(table(arms), encoding="utf-8")
+            print(name, rows[seed], flush=True)
+
+
+if __name__ == "__main__":
+    main()
