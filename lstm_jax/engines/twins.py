@@ -171,8 +171,6 @@ def _jvp(primals, tangents, *, twin, transposed, residuals, avals):
     if any(type(tangent) is not ad.Zero for tangent in linear):
         linear = map(ad.instantiate_zeros, linear)
         parts.append(linear_call(twin, transposed, primals[:residuals], tuple(linear)))
-    if not parts:
-        return outs, [ad.Zero(jax.core.get_aval(out).to_tangent_aval()) for out in outs]
     return outs, [sum(some[1:], some[0]) for some in zip(*parts, strict=True)]
 
 

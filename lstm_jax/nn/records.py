@@ -81,7 +81,9 @@ def sizes_of(record: Tree) -> dict[str, int]:
         TypeError: parameters that have no kernels by those names.
     """
     record = record.forward if isinstance(record, Directions) else record
-    kernels = [np.shape(getattr(record, f"{name}_kernel", ())) for name in ("input", "recurrent")]
+    kernels: list[tuple[int, ...]] = [
+        np.shape(getattr(record, f"{name}_kernel", ())) for name in ("input", "recurrent")
+    ]
     if min(map(len, kernels)) < 2:
         raise TypeError(
             f"{type(record).__name__} has no input_kernel and recurrent_kernel to read the sizes "

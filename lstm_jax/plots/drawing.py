@@ -38,7 +38,7 @@ Place = Literal["best", "upper left", "upper right", "lower left", "lower right"
 NATS_TO_DECADES = float(np.log10(np.e))
 
 
-TEXT_AS_TEXT = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
+TEXT_AS_TEXT: dict[Any, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
 """What a journal and a search want of a picture: fonts that stay fonts, and no outlines."""
 
 

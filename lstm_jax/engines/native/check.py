@@ -40,18 +40,20 @@ def _difference(steps: int, rows: int, features: int, width: int, reverse: bool)
     arrays = [rng.normal(size=size) for size in ((steps, rows, features), *[(rows, width)] * 4)]
     xs, h, c, initial_h, initial_c = (jnp.asarray(a, jnp.float32) for a in arrays)
     params = initializers.init_lstm(jax.random.key(0), features, width)
-    asked = {"mask": rng.random((steps, rows)) < 0.8, "resets": rng.random((steps, rows)) < 0.2}
+    mask, resets = rng.random((steps, rows)) < 0.8, rng.random((steps, rows)) < 0.2
     initial = LSTMState(initial_h, initial_c)
-    flags = controls(xs, lengths=None, mask=asked["mask"], resets=asked["resets"], reverse=reverse)
+    flags = controls(xs, lengths=None, mask=mask, resets=resets, reverse=reverse)
 
     def native(params, xs, state):
         kernels = params.input_kernel, params.recurrent_kernel, params.bias
-        hidden = jnp.where(flags[0][..., None], xs, 0)
+        hidden = jnp.where(mask[..., None], xs, 0)
         at_reset = initial_like(initial, state)
         return engine.scan(None, kernels, None, hidden, state, at_reset, *flags, reverse=reverse)
 
     def plain(params, xs, state):
-        return scan(lstm_step, params, xs, state, initial=initial, reverse=reverse, **asked)
+        return scan(
+            lstm_step, params, xs, state, initial=initial, mask=mask, resets=resets, reverse=reverse
+        )
 
     def loss(run):
         def of(*args):

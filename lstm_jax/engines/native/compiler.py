@@ -10,10 +10,10 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
-import jaxlib
 
 from lstm_jax.engines.native import library
 from lstm_jax.engines.native.check import check
@@ -90,10 +90,10 @@ def _compiler() -> str:
 
 
 def _compile(compiler: str, place: Path) -> Record:
-    version = _run([compiler, "--version"]).splitlines()[:1]
+    named = "".join(_run([compiler, "--version"]).splitlines()[:1])
     flags = [*FLAGS, *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else [])]
     source = library.source_digest()
-    parts = [source, jaxlib.__version__, library.cpu(), *version, *flags]
+    parts = [source, version("jaxlib"), library.cpu(), named, *flags]
     name = f"lstm-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.so"
     with written_whole(place / name) as partial:
         include = ["-isystem", jax.ffi.include_dir()]
@@ -105,9 +105,9 @@ def _compile(compiler: str, place: Path) -> Record:
         file=name,
         sha256=digest,
         source=source,
-        jaxlib=jaxlib.__version__,
+        jaxlib=version("jaxlib"),
         cpu=library.cpu(),
-        compiler="".join(version),
+        compiler=named,
         command=" ".join([Path(compiler).name, *flags]),
     )
 

@@ -13,12 +13,13 @@ import json
 import os
 import platform
 import stat
+import threading
 from dataclasses import asdict, dataclass, field
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 import jax
-import jaxlib
 
 from lstm_jax import files
 from lstm_jax.errors import UserError
@@ -28,6 +29,7 @@ PATHS = ("avx512", "avx2", "portable")
 KERNELS = ("forward", "keep", "backward", "weights")
 SOURCE = Path(__file__).with_name("kernels.cc")
 RECORD = "built.json"
+_LOCK = threading.Lock()
 _HANDLES: dict[str, ctypes.CDLL] = {}  # what JAX knows cannot be told it again
 
 
@@ -152,14 +154,15 @@ def load(record: Record, place: Path) -> Library:
 
 def _open(digest: str, path: Path) -> ctypes.CDLL:
     """Open a library and tell JAX of its kernels, once in a process wherever a copy of it lies."""
-    if digest in _HANDLES:
+    with _LOCK:
+        if digest not in _HANDLES:
+            handle = ctypes.CDLL(str(path))
+            handle.lstm_take.restype = handle.lstm_path.restype = ctypes.c_char_p
+            for kernel in KERNELS:
+                capsule = jax.ffi.pycapsule(getattr(handle, f"lstm_{kernel}"))
+                jax.ffi.register_ffi_target(_target(kernel, digest), capsule, platform="cpu")
+            _HANDLES[digest] = handle
         return _HANDLES[digest]
-    handle = _HANDLES[digest] = ctypes.CDLL(str(path))
-    handle.lstm_take.restype = handle.lstm_path.restype = ctypes.c_char_p
-    for kernel in KERNELS:
-        capsule = jax.ffi.pycapsule(getattr(handle, f"lstm_{kernel}"))
-        jax.ffi.register_ffi_target(_target(kernel, digest), capsule, platform="cpu")
-    return handle
 
 
 def cpu() -> str:
@@ -196,7 +199,7 @@ def _loaded() -> tuple[Library | None, str | None]:
         return None, "its kernels have not been compiled (lstm-jax native does that)"
     except (OSError, ValueError, TypeError) as error:
         return None, f"{place / RECORD} cannot be read ({error}); run lstm-jax native"
-    now = {"source": source_digest(), "jaxlib": jaxlib.__version__, "cpu": cpu()}
+    now = {"source": source_digest(), "jaxlib": version("jaxlib"), "cpu": cpu()}
     for name, value in now.items():
         if getattr(record, name) != value:
             return None, f"it was compiled for another {name}; run lstm-jax native"

@@ -60,20 +60,19 @@ def _variant(side: Recurrence) -> tuple[type[LSTM | GRU | RNN], dict[str, object
     options: dict[str, object]
     if isinstance(side.params, LSTMParams):
         functions = bound(step, "activations", TEXTBOOK)
-        kind, options, plain = (
-            LSTM,
-            {"activations": functions},
-            bind(lstm_step, activations=functions),
-        )
+        kind, plain = LSTM, bind(lstm_step, activations=functions)
+        options = {"activations": functions}
     elif isinstance(side.params, GRUParams):
         after = bound(step, "reset_after", True)
-        kind, options = GRU, {"reset_after": after}
+        kind = GRU
+        options = {"reset_after": after}
         plain = bind(
             gru_step, reset_after=after, gate_activation=jax.nn.sigmoid, activation=jnp.tanh
         )
     else:
         function = bound(step, "activation", jnp.tanh)
-        kind, options, plain = RNN, {"activation": function}, bind(rnn_step, activation=function)
+        kind, plain = RNN, bind(rnn_step, activation=function)
+        options = {"activation": function}
     if step != plain:
         raise ValueError(
             f"the {kind.__name__} has no option for the activations or the coupling of this node: "
