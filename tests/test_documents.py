@@ -15,7 +15,7 @@ DOCUMENTS = ["README.md", "lstm_jax/pretrained/tang/CARD.md"]
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_what_is_to_be_run_is_a_command(name):
     text = re.sub(r"\s+", " ", (ROOT / name).read_text(encoding="utf-8"))
-    called = re.findall(r"lstm-jax ([\w-]+)(?: ([\w-]+))?", text)
+    called = re.findall(r"(?<![/.])lstm-jax ([\w-]+)(?: ([\w-]+))?", text)
     assert called
     unknown = {command for command, _ in called} - {*cli.COMMANDS, "COMMAND", "--help"}
     assert unknown == set()

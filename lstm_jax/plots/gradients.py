@@ -173,7 +173,7 @@ def roads(norms: Roads[np.ndarray], *, axes: Axes | None = None) -> Figure:
     styles = (("-", INK), ("--", COLOURS[0]), ("-.", COLOURS[1]))
     for name, (style, colour), curve in zip(names, styles, norms, strict=True):
         axes.plot(np.arange(len(curve)), positive(curve), style, color=colour, lw=1.8, label=name)
-    mark_floor(axes, *(np.asarray(curve) for curve in norms))
+    mark_floor(axes, *map(np.asarray, norms))
     axes.set_yscale("log")
     return end(axes, loc="lower left")
 

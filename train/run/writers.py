@@ -9,6 +9,7 @@ fit.text("novel.txt", writers=[Wandb()])
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ class TensorBoard:
         """
         try:
             from tensorboardX import event_file_writer, summary
-            from tensorboardX.proto import event_pb2
+
+            event_pb2: Any = importlib.import_module("tensorboardX.proto.event_pb2")
         except ImportError:
             raise ConfigError(
                 "TensorBoard's files are written by the package tensorboardX, which is missing; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -54,10 +55,10 @@ def load_layer(model: ModelProto | str | Path, **options: object) -> LSTM | GRU 
     return kind.from_params(layers, **variant, **options)
 
 
-def _variant(side: Recurrence) -> tuple[type[LSTM | GRU | RNN], dict[str, object]]:
+def _variant(side: Recurrence) -> tuple[type[LSTM | GRU | RNN], Mapping[str, object]]:
     """The class of a node's layer, and what of the node is not in its parameters."""
     step = side.step
-    options: dict[str, object]
+    options: Mapping[str, object]
     if isinstance(side.params, LSTMParams):
         functions = bound(step, "activations", TEXTBOOK)
         kind, plain = LSTM, bind(lstm_step, activations=functions)
