@@ -122,11 +122,10 @@ def test_a_mistake_names_the_argument(name):
 
 @pytest.mark.parametrize("layer", [ONE, TWO, BOTH], ids=["one", "two", "both"])
 def test_a_layer_explains_how_it_runs(layer):
+    alone = lj.explain(lj.lstm_cell(), ONE.params[0], TIME_MAJOR)  # by an engine of this machine
     explained = lj.explain(layer, XS)
-    assert [one.implementation for one in explained] == ["fused"] * layer.num_layers * (
-        1 + layer.bidirectional
-    )
-    alone = lj.explain(lj.lstm_cell(), ONE.params[0], TIME_MAJOR)
+    assert len(explained) == layer.num_layers * (1 + layer.bidirectional)
+    assert {one.implementation for one in explained} == {alone.implementation}
     assert str(explained[0]) == str(alone)
 
 
