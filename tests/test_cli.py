@@ -99,11 +99,7 @@ def poet(tmp_path_factory):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (
-            "compose",
-            "no command 'compose'; there are completion, data, diagnose, doctor, evaluate, export, "
-            "forecast, page, predict, release, sample, train, version",
-        ),
+        ("compose", f"no command 'compose'; there are {', '.join(sorted(cli.COMMANDS))}\n"),
         ("trian tang", "no command 'trian'; did you mean 'train'?\n"),
         ("train opera", f"no recipe 'opera'; there are {RECIPES}"),
         ("train shakespear", "no recipe 'shakespear'; did you mean 'shakespeare'?\n"),
