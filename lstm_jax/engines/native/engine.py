@@ -101,20 +101,18 @@ def _run_jvp(reverse: bool, operands: Arrays, tangents: Arrays) -> tuple[Arrays,
     xs, input_kernel, recurrent_kernel, bias, _, _, valid, starts, *_ = operands
     dxs, dinput, drecurrent, dbias, *dstate, _, _, dinitial_h, dinitial_c = tangents
     biased = bias.size > 0
+    weights = Twin(bind(_weights, bias=biased), bind(_native_weights, bias=biased))
     dweights = (dinput, drecurrent, *([dbias] if biased else []))
-    (dz,) = linear_call(
-        Twin(_outside),
-        Twin(bind(_weights, bias=biased), bind(_native_weights, bias=biased)),
-        (xs, h_before),
-        dweights,
-    )
+    (dz,) = linear_call(Twin(_outside), weights, (xs, h_before), dweights)
+    inputs = Twin(_inputs, _native_inputs)
+    (dz_x,) = linear_call(Twin(_through), inputs, (input_kernel,), (dxs,))
     if not starts.size:
         dinitial_h = dinitial_c = jnp.zeros_like(dstate[0])
     along = linear_call(
         Twin(bind(_tangents, reverse=reverse)),
         Twin(bind(_cotangents, reverse=reverse), bind(_native_cotangents, reverse=reverse)),
         (recurrent_kernel, gates, c_before, valid, starts),
-        (dxs @ input_kernel + dz, *dstate, dinitial_h, dinitial_c),
+        (dz_x + dz, *dstate, dinitial_h, dinitial_c),
     )
     return (hs, h, c), tuple(along)
 
@@ -200,6 +198,16 @@ def _weights(xs: Array, h_before: Array, dz: Array, *, bias: bool) -> Arrays:
     return product(xs), product(h_before), *([dz.sum(range(dz.ndim - 1))] if bias else [])
 
 
+def _through(kernel: Array, dxs: Array) -> Arrays:
+    """The tangents of z from those of the inputs."""
+    return (dxs @ kernel,)
+
+
+def _inputs(kernel: Array, dz: Array) -> Arrays:
+    """The transpose of `_through`."""
+    return (dz @ kernel.T,)
+
+
 def _present(flag: Array) -> Array | None:
     return flag if flag.shape != (0,) else None
 
@@ -249,6 +257,14 @@ def _native_weights(*operands: Array, bias: bool) -> Arrays:
 def _weights_of_rows(*operands: Array) -> Arrays:
     features, width, gates = (array.shape[-1] for array in operands)
     return _ffi("weights", [(features, gates), (width, gates), (gates,)], operands)
+
+
+def _native_inputs(*operands: Array) -> Arrays:
+    return rows.flat(_inputs_of_rows, (_KERNEL, _SEQUENCE), (_SEQUENCE,))(*operands)
+
+
+def _inputs_of_rows(kernel: Array, dz: Array) -> Arrays:
+    return _ffi("inputs", [(*dz.shape[:-1], kernel.shape[0])], (kernel, dz))
 
 
 def _ffi(

@@ -148,7 +148,7 @@ struct Call {
   const bool *valid, *starts;
   float *hs, *hT, *cT, *gates, *h_before, *c_before;
   const float *dhs, *dhT, *dcT;
-  float *dz, *dh0, *dc0, *dinitial_h, *dinitial_c, *dWx, *dWh, *db;
+  float *dz, *dh0, *dc0, *dinitial_h, *dinitial_c, *dWx, *dWh, *db, *dx;
 
   size_t time(size_t step) const { return reverse ? T - 1 - step : step; }
 };
@@ -225,6 +225,7 @@ struct Path {
   void (*forward)(const Call&, ffi::ThreadPool&);
   void (*backward)(const Call&, ffi::ThreadPool&);
   void (*weights)(const Call&, ffi::ThreadPool&);
+  void (*inputs)(const Call&, ffi::ThreadPool&);
 };
 
 // The widest that this processor has and that `wanted`, if it is said, names.
@@ -232,11 +233,11 @@ Path choose(const char* wanted) {
   const auto named = [&](const char* name) { return !wanted || !std::strcmp(wanted, name); };
 #if defined(__x86_64__)
   if (named("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-    return {"avx512", avx512::forward, avx512::backward, avx512::weights};
+    return {"avx512", avx512::forward, avx512::backward, avx512::weights, avx512::inputs};
   if (named("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {"avx2", avx2::forward, avx2::backward, avx2::weights};
+    return {"avx2", avx2::forward, avx2::backward, avx2::weights, avx2::inputs};
 #endif
-  return {"portable", portable::forward, portable::backward, portable::weights};
+  return {"portable", portable::forward, portable::backward, portable::weights, portable::inputs};
 }
 
 Path path = choose(nullptr);
@@ -311,6 +312,16 @@ ffi::Error weights(ffi::ThreadPool pool, Floats xs, Floats h_before, Floats dz, 
   return ffi::Error::Success();
 }
 
+ffi::Error inputs(ffi::ThreadPool pool, Floats Wx, Floats dz, Result dx) {
+  Call call{};
+  const auto shape = dz.dimensions();
+  call.T = shape[0], call.B = shape[1], call.H = shape[2] / 4, call.D = Wx.dimensions()[0];
+  call.Wx = Wx.typed_data(), call.dz = const_cast<float*>(dz.typed_data());
+  call.dx = dx->typed_data();
+  path.inputs(call, pool);
+  return ffi::Error::Success();
+}
+
 auto bound() {
   return ffi::Ffi::Bind()
       .Ctx<ffi::ThreadPool>()
@@ -342,6 +353,11 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_weights, weights,
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<Floats>().Arg<Floats>().Arg<Floats>()
                                   .Ret<Floats>().Ret<Floats>().Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_inputs, inputs,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>());
 
 #else  // the arithmetic, for one set of instructions
 
@@ -466,6 +482,14 @@ void transpose(const float* from, size_t from_stride, size_t rows, size_t column
     for (size_t r = 0; r < rows; ++r)
       for (size_t c = c0; c < std::min(c0 + 16, columns); ++c)
         to[c * to_stride + r] = from[r * from_stride + c];
+}
+
+// A panel of a kernel (rows, K) transposed: the vectors [v0, v1) of its rows, as columns.
+void pack_transposed(const float* kernel, size_t rows, size_t K, size_t v0, size_t v1,
+                     float* panel) {
+  const size_t width = (v1 - v0) * W, first = v0 * W;
+  if (first + width > rows) std::memset(panel, 0, K * width * 4);
+  transpose(kernel + first * K, K, std::min(width, rows - first), K, panel, width);
 }
 
 // Copies rows of a (B, H) array between one that is as wide as H and one that is padded.
@@ -735,10 +759,8 @@ void backward(const Call& call, ffi::ThreadPool& pool) {
   const Backward of{call,   Wh.get(), dc.get(), call.valid ? carry.get() : nullptr,
                     padded, vectors,  panels};
   for_each(pool, panels, [&](size_t p) {
-    const size_t unit0 = of.first(p) * W, width = of.first(p + 1) * W - unit0, K = 4 * call.H;
-    float* panel = Wh.get() + K * unit0;
-    if (unit0 + width > call.H) std::memset(panel, 0, K * width * 4);
-    transpose(call.Wh + unit0 * K, K, std::min(width, call.H - unit0), K, panel, width);
+    const size_t v0 = of.first(p), K = 4 * call.H;
+    pack_transposed(call.Wh, call.H, K, v0, of.first(p + 1), Wh.get() + K * v0 * W);
   });
   if (split) {
     Team::work(pool, std::min(threads, panels), [&](size_t member, Team& team) {
@@ -812,6 +834,42 @@ void weights(const Call& call, ffi::ThreadPool& pool) {
   const size_t K = call.D + call.H, threads = std::min<size_t>(threads_of(pool), parts(K, M));
   for_each(pool, threads, [&](size_t i) {
     weights_share(call, cut(K, threads, i), cut(K, threads, i + 1), i + 1 == threads);
+  });
+}
+
+// --- the inputs' gradients ----------------------------------------------------------------------
+
+// dx = dz W_xᵀ, rows [r0, r1) of all steps and rows, as many at once as a core's cache holds.
+void inputs_share(const Call& call, const float* Wx, size_t r0, size_t r1) {
+  const size_t D = call.D, G = 4 * call.H, vectors = parts(D, W), panels = parts(vectors, N);
+  const size_t most = std::max<size_t>(M, kAhead / G / M * M);
+  for (size_t n0 = r0; n0 < r1; n0 += most)
+    for (size_t p = 0; p < panels; ++p) {
+      const size_t v0 = cut(vectors, panels, p), width = cut(vectors, panels, p + 1) - v0;
+      tiles(std::min(most, r1 - n0), [&](size_t row, size_t count) {
+        alignas(64) float sums[M * N * W] = {};
+        const float* rows[M];
+        for (size_t m = 0; m < count; ++m) rows[m] = call.dz + (n0 + row + m) * G;
+        kProducts[count - 1][width - 1](sums, rows, Wx + G * v0 * W, G);
+        for (size_t m = 0; m < count; ++m)
+          for (size_t v = 0; v < width; ++v) {
+            const size_t d = (v0 + v) * W;
+            store(call.dx + (n0 + row + m) * D + d, load(sums + (m * width + v) * W), D - d);
+          }
+      });
+    }
+}
+
+void inputs(const Call& call, ffi::ThreadPool& pool) {
+  const size_t vectors = parts(call.D, W), panels = parts(vectors, N), G = 4 * call.H;
+  const size_t all = call.T * call.B, threads = threads_of(pool);
+  const Scratch Wx(G * vectors * W);
+  for_each(pool, panels, [&](size_t p) {
+    const size_t v0 = cut(vectors, panels, p);
+    pack_transposed(call.Wx, call.D, G, v0, cut(vectors, panels, p + 1), Wx.get() + G * v0 * W);
+  });
+  for_each(pool, threads, [&](size_t i) {
+    inputs_share(call, Wx.get(), cut(all, threads, i), cut(all, threads, i + 1));
   });
 }
 
