@@ -157,6 +157,7 @@ def main(
     parser.add_argument("--only", nargs="+", choices=list(peers), default=list(peers))
     parser.add_argument("--cases", nargs="+", choices=list(cases), default=list(cases))
     parser.add_argument("--minutes", type=float, help="begin no case after so many")
+    parser.add_argument("--turns", type=int, default=20, help="most turns of each contender")
     parser.add_argument("--machine", help="a short name: the results go to a file of its own")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
     options = parser.parse_args()
@@ -172,7 +173,8 @@ def main(
     start = time.monotonic()
     try:
         peak: dict[str, float] = {}
-        limits = {"least_turns": 3, "most_turns": 4} if options.quick else {}
+        limits = {"least_turns": min(7, options.turns), "most_turns": options.turns}
+        limits = {"least_turns": 3, "most_turns": 4} if options.quick else limits
         for case in quick if options.quick else chosen:
             if options.minutes and time.monotonic() - start > 60 * options.minutes:
                 print(f"not measured, for want of time: {_named(case)}", flush=True)

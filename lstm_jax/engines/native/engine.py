@@ -246,7 +246,9 @@ def _native_cotangents(*operands: Array, reverse: bool) -> Arrays:
 
 def _backward(*operands: Array, reverse: bool) -> Arrays:
     gates, dh = operands[1], operands[6]
-    return _ffi("backward", [gates.shape, *[dh.shape] * 4], operands, reverse=reverse)
+    # dz takes the place of the gates: its lines are in the cache when they are written to.
+    shapes = [gates.shape, *[dh.shape] * 4]
+    return _ffi("backward", shapes, operands, aliases={1: 0}, reverse=reverse)
 
 
 def _native_weights(*operands: Array, bias: bool) -> Arrays:
@@ -268,7 +270,12 @@ def _inputs_of_rows(kernel: Array, dz: Array) -> Arrays:
 
 
 def _ffi(
-    name: str, shapes: Sequence[tuple[int, ...]], operands: Arrays, **attributes: bool
+    name: str,
+    shapes: Sequence[tuple[int, ...]],
+    operands: Arrays,
+    aliases: dict[int, int] | None = None,
+    **attributes: bool,
 ) -> Arrays:
     results = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
-    return tuple(jax.ffi.ffi_call(target(name), results)(*operands, **attributes))
+    call = jax.ffi.ffi_call(target(name), results, input_output_aliases=aliases)
+    return tuple(call(*operands, **attributes))

@@ -664,15 +664,13 @@ struct Backward {
 LSTM_INLINE void expect(const Backward& of, size_t s, size_t b, size_t unit) {
   const Call& call = of.call;
   const size_t H = call.H, at = call.time(s) * call.B + b;
-  for (size_t q = 0; q < 4; ++q) {
-    __builtin_prefetch(call.gates + (at * 4 + q) * H + unit);
-    __builtin_prefetch(call.dz + (at * 4 + q) * H + unit, 1);
-  }
+  for (size_t q = 0; q < 4; ++q) __builtin_prefetch(call.gates + (at * 4 + q) * H + unit, 1);
   __builtin_prefetch(call.c_before + at * H + unit);
   __builtin_prefetch(call.dhs + at * H + unit);
 }
 
-// dL/dz of one step from dL/dh of the state after it, of one row and one vector of units.
+// dL/dz of one step from dL/dh of the state after it, of one row and one vector of units. It may be
+// written where the gates lie, which are all read before.
 LSTM_INLINE void unfinish(const Backward& of, size_t s, size_t b, size_t unit, vec dh) {
   const Call& call = of.call;
   const size_t H = call.H, at = call.time(s) * call.B + b, lanes = H - unit;
