@@ -52,7 +52,7 @@ class Decoding(NamedTuple, Generic[State]):
 
     Attributes:
         state: leaves (B, ...).
-        logits: (B, V), for the next symbol.
+        logits: (B, V), for the next symbol; of a row that is done they mean nothing.
         position: (B,) int32, the number of symbols drawn so far, eos included.
         done: (B,) bool, True once eos was drawn.
     """
@@ -158,8 +158,10 @@ def decode(
         ids = jax.vmap(draw)(jnp.exp(weights), uniform)
         ids = jnp.where(old.done, eos_id, ids).astype(jnp.int32)
         done = old.done | (ids == eos_id)
-        carry = _where_rows(~done, next_logits(params, old.state, ids), (old.state, old.logits))
-        return Decoding(*carry, position=add(old.position, ~old.done), done=done), ids
+        state, logits = next_logits(params, old.state, ids)
+        # Nothing is drawn from the logits of a row that is done, so they need not be kept.
+        state = _where_rows(~done, state, old.state)
+        return Decoding(state, logits, position=add(old.position, ~old.done), done=done), ids
 
     # One random number a symbol, all of them before the loop: of a small model, what is left of
     # a step is little more than its products.
