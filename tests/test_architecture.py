@@ -21,7 +21,7 @@ ORDER = """
 lstm_jax: errors spelling arguments allocator files promotion trees named padding remat cells
 lstm_jax: gated initializers conv mogrifier recurrence regularize
 lstm_jax.engines: - fused twins cudnn
-lstm_jax.engines.native: library rows engine check compiler - command
+lstm_jax.engines.native: library rows engine product check compiler - command
 lstm_jax.engines: choose
 lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products

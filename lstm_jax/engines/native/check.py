@@ -5,11 +5,13 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from lstm_jax import initializers
 from lstm_jax.cells import LSTMState, lstm_step
 from lstm_jax.engines.native import engine
 from lstm_jax.engines.native.library import NativeError
+from lstm_jax.engines.native.product import multiply, pack
 from lstm_jax.recurrence import controls, initial_like, scan
 
 LIMIT = 1e-5
@@ -18,7 +20,7 @@ SHAPES = ((5, 19, 3, 21), (4, 1, 7, 64))
 
 
 def check() -> float:
-    """Run the kernels and the plain loop side by side.
+    """Run the kernels and the plain loop side by side, and their product beside NumPy's.
 
     Returns:
         The largest difference of values and gradients, relative to the largest value of each.
@@ -27,6 +29,7 @@ def check() -> float:
         NativeError: where it is larger than 1e-5, or not a number.
     """
     error = max(_difference(*shape, reverse) for shape in SHAPES for reverse in (False, True))
+    error = max(error, *(_product_difference(dtype) for dtype in (jnp.float32, jnp.float16)))
     if not error <= LIMIT:
         raise NativeError(
             f"the compiled kernels are off by {error:.1e} of the plain loop's values, more than "
@@ -65,3 +68,13 @@ def _difference(steps: int, rows: int, features: int, width: int, reverse: bool)
     found, wanted = (loss(run)(params, xs, LSTMState(h, c)) for run in (native, plain))
     pairs = zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)
     return max(float(jnp.abs(a - b).max() / jnp.abs(b).max()) for a, b in pairs)
+
+
+def _product_difference(dtype: DTypeLike) -> float:
+    rng = np.random.default_rng(0)
+    xs, bias = rng.normal(size=(19, 21)), rng.normal(size=70)
+    weights = rng.normal(size=(21, 70)).astype(dtype).astype(np.float64)  # exact in either
+    packed = pack(jnp.asarray(weights, jnp.float32), jnp.asarray(bias, jnp.float32), dtype)
+    found = np.asarray(multiply(jnp.asarray(xs, jnp.float32), packed))
+    wanted = xs @ weights + bias
+    return float(np.abs(found - wanted).max() / np.abs(wanted).max())

@@ -1,4 +1,5 @@
-// The LSTM on CPUs: z = x W_x + h W_h + b, then the gates, over all steps of a layer in one call.
+// The LSTM on CPUs: z = x W_x + h W_h + b, then the gates, over all steps of a layer in one call;
+// and the product of a few rows with weights that were packed beforehand, which decoding repeats.
 //
 // XLA multiplies the small matrices of one step on one thread and packs the weights anew at each.
 // Here they are packed once a call, the four gates of the same units come out of one product of a
@@ -22,6 +23,10 @@
 #include <memory>
 #include <thread>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #include "xla/ffi/api/ffi.h"
 
 namespace ffi = xla::ffi;
@@ -35,6 +40,7 @@ using Result = ffi::ResultBuffer<ffi::F32>;
 constexpr size_t kAhead = 65536;    // floats of x W_x that are computed ahead: a quarter of a MB
 constexpr size_t kTogether = 512;   // rows of [x, h] that dW is summed over at once
 constexpr size_t kLarge = 1 << 20;  // bytes of W_h that a core's own cache may not hold
+constexpr size_t kColumns = 64;     // of a panel of packed weights; product.py has it too
 
 // Memory of a call, on a cache line's border.
 class Scratch {
@@ -158,6 +164,16 @@ struct Share {
   size_t r0, r1, u0, u1;
 };
 
+// One product y = x W + b: xs (rows, K), y (rows, columns), and W in panels (·, K, kColumns), of
+// float32 or of float16.
+struct Dense {
+  size_t rows, K, columns;
+  const float *xs, *bias;
+  const float* floats;     // the panels, or null
+  const uint16_t* halves;  // the panels, or null
+  float* ys;
+};
+
 size_t parts(size_t whole, size_t most) { return (whole + most - 1) / most; }
 size_t cut(size_t whole, size_t parts, size_t i) { return whole * i / parts; }
 
@@ -183,10 +199,10 @@ bool by_units(const Call& call, size_t threads) {
 #define LSTM_WIDTH 8
 #define LSTM_ROWS 3
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,fma")
+#pragma GCC target("avx2,fma,f16c")
 #endif
 #include __FILE__
 #if defined(__clang__)
@@ -202,10 +218,11 @@ bool by_units(const Call& call, size_t threads) {
 #define LSTM_WIDTH 16
 #define LSTM_ROWS 6
 #if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx2,fma"))), apply_to = function)
+#pragma clang attribute push(__attribute__((target("avx512f,avx512dq,avx2,fma,f16c"))), \
+                             apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx512f,avx512dq,avx2,fma")
+#pragma GCC target("avx512f,avx512dq,avx2,fma,f16c")
 #endif
 #include __FILE__
 #if defined(__clang__)
@@ -226,6 +243,7 @@ struct Path {
   void (*backward)(const Call&, ffi::ThreadPool&);
   void (*weights)(const Call&, ffi::ThreadPool&);
   void (*inputs)(const Call&, ffi::ThreadPool&);
+  void (*multiply)(const Dense&, ffi::ThreadPool&);
 };
 
 // The widest that this processor has and that `wanted`, if it is said, names.
@@ -233,11 +251,14 @@ Path choose(const char* wanted) {
   const auto named = [&](const char* name) { return !wanted || !std::strcmp(wanted, name); };
 #if defined(__x86_64__)
   if (named("avx512") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-    return {"avx512", avx512::forward, avx512::backward, avx512::weights, avx512::inputs};
-  if (named("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return {"avx2", avx2::forward, avx2::backward, avx2::weights, avx2::inputs};
+    return {"avx512",        avx512::forward, avx512::backward,
+            avx512::weights, avx512::inputs,  avx512::multiply};
+  if (named("avx2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+      __builtin_cpu_supports("f16c"))
+    return {"avx2", avx2::forward, avx2::backward, avx2::weights, avx2::inputs, avx2::multiply};
 #endif
-  return {"portable", portable::forward, portable::backward, portable::weights, portable::inputs};
+  return {"portable",        portable::forward, portable::backward,
+          portable::weights, portable::inputs,  portable::multiply};
 }
 
 Path path = choose(nullptr);
@@ -322,6 +343,19 @@ ffi::Error inputs(ffi::ThreadPool pool, Floats Wx, Floats dz, Result dx) {
   return ffi::Error::Success();
 }
 
+ffi::Error multiply(ffi::ThreadPool pool, Floats xs, ffi::AnyBuffer panels, Floats bias,
+                    Result ys) {
+  Dense dense{};
+  const auto shape = xs.dimensions();
+  dense.rows = shape[0], dense.K = shape[1], dense.columns = bias.dimensions()[0];
+  dense.xs = xs.typed_data(), dense.bias = bias.typed_data(), dense.ys = ys->typed_data();
+  if (panels.element_type() == ffi::F32) dense.floats = panels.reinterpret_data<float>();
+  else if (panels.element_type() == ffi::F16) dense.halves = panels.reinterpret_data<uint16_t>();
+  else return ffi::Error::InvalidArgument("panels must be float32 or float16");
+  path.multiply(dense, pool);
+  return ffi::Error::Success();
+}
+
 auto bound() {
   return ffi::Ffi::Bind()
       .Ctx<ffi::ThreadPool>()
@@ -333,7 +367,7 @@ auto bound() {
 
 }  // namespace
 
-// The names of what follows are those that engine.py asks for.
+// The names of what follows are those that engine.py and product.py ask for.
 extern "C" const char* lstm_path() { return path.name; }
 extern "C" const char* lstm_take(const char* name) { return (path = choose(name)).name; }
 
@@ -357,6 +391,11 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_inputs, inputs,
                               ffi::Ffi::Bind()
                                   .Ctx<ffi::ThreadPool>()
                                   .Arg<Floats>().Arg<Floats>()
+                                  .Ret<Floats>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(lstm_multiply, multiply,
+                              ffi::Ffi::Bind()
+                                  .Ctx<ffi::ThreadPool>()
+                                  .Arg<Floats>().Arg<ffi::AnyBuffer>().Arg<Floats>()
                                   .Ret<Floats>());
 
 #else  // the arithmetic, for one set of instructions
@@ -424,13 +463,34 @@ LSTM_INLINE vec tanh(vec x) {
   return e / (e + 2.0f);
 }
 
+typedef uint16_t halves __attribute__((vector_size(2 * LSTM_WIDTH)));
+typedef uint16_t loose_halves
+    __attribute__((vector_size(2 * LSTM_WIDTH), aligned(2), may_alias));
+
+// float16 as the float32 of the same value: finite ones, subnormal ones too.
+LSTM_INLINE vec load(const uint16_t* p) {
+  const halves half = *reinterpret_cast<const loose_halves*>(p);
+#if LSTM_WIDTH == 16
+  return reinterpret_cast<vec>(_mm512_cvtph_ps(reinterpret_cast<__m256i>(half)));
+#elif LSTM_WIDTH == 8
+  return reinterpret_cast<vec>(_mm256_cvtph_ps(reinterpret_cast<__m128i>(half)));
+#else
+  const ints bits = __builtin_convertvector(half, ints), size = bits & 0x7fff;
+  const vec normal = reinterpret_cast<vec>((size << 13) + (112 << 23));
+  const vec small = __builtin_convertvector(size, vec) * 0x1p-24f;
+  const vec magnitude = size < 0x400 ? small : normal;
+  return reinterpret_cast<vec>(reinterpret_cast<ints>(magnitude) | (bits & 0x8000) << 16);
+#endif
+}
+
 // --- products -----------------------------------------------------------------------------------
 
 constexpr size_t M = LSTM_ROWS, N = 4;  // rows and vectors that fit into the registers
 
-// acc[m][n] += sum over k of rows[m][k] panel[k][n], vectors n: what all time is spent on.
-template <size_t m, size_t n>
-void product(float* acc, const float* const* rows, const float* panel, size_t K) {
+// acc[m][n] += sum over k of rows[m][k] panel[k][n], vectors n: what all time is spent on. A row of
+// the panel has `stride` numbers; where that is 0, n vectors.
+template <size_t m, size_t n, class T, size_t stride>
+void product(float* acc, const float* const* rows, const T* panel, size_t K) {
   vec sums[m][n];
 #pragma GCC unroll 8
   for (size_t i = 0; i < m; ++i)
@@ -438,7 +498,7 @@ void product(float* acc, const float* const* rows, const float* panel, size_t K)
     for (size_t j = 0; j < n; ++j) sums[i][j] = load(acc + (i * n + j) * W);
   const float* from[m];
   for (size_t i = 0; i < m; ++i) from[i] = rows[i];
-  for (size_t k = 0; k < K; ++k, panel += n * W) {
+  for (size_t k = 0; k < K; ++k, panel += stride ? stride : n * W) {
     vec a[m];
 #pragma GCC unroll 8
     for (size_t i = 0; i < m; ++i) a[i] = vec{} + from[i][k];
@@ -455,17 +515,20 @@ void product(float* acc, const float* const* rows, const float* panel, size_t K)
     for (size_t j = 0; j < n; ++j) store(acc + (i * n + j) * W, sums[i][j]);
 }
 
-using Product = void (*)(float*, const float* const*, const float*, size_t);
-constexpr Product kProducts[][N] = {
-    {product<1, 1>, product<1, 2>, product<1, 3>, product<1, 4>},
-    {product<2, 1>, product<2, 2>, product<2, 3>, product<2, 4>},
-    {product<3, 1>, product<3, 2>, product<3, 3>, product<3, 4>},
+template <class T>
+using Product = void (*)(float*, const float* const*, const T*, size_t);
+template <class T, size_t S>
+constexpr Product<T> kEvery[][N] = {
+    {product<1, 1, T, S>, product<1, 2, T, S>, product<1, 3, T, S>, product<1, 4, T, S>},
+    {product<2, 1, T, S>, product<2, 2, T, S>, product<2, 3, T, S>, product<2, 4, T, S>},
+    {product<3, 1, T, S>, product<3, 2, T, S>, product<3, 3, T, S>, product<3, 4, T, S>},
 #if LSTM_ROWS > 3
-    {product<4, 1>, product<4, 2>, product<4, 3>, product<4, 4>},
-    {product<5, 1>, product<5, 2>, product<5, 3>, product<5, 4>},
-    {product<6, 1>, product<6, 2>, product<6, 3>, product<6, 4>},
+    {product<4, 1, T, S>, product<4, 2, T, S>, product<4, 3, T, S>, product<4, 4, T, S>},
+    {product<5, 1, T, S>, product<5, 2, T, S>, product<5, 3, T, S>, product<5, 4, T, S>},
+    {product<6, 1, T, S>, product<6, 2, T, S>, product<6, 3, T, S>, product<6, 4, T, S>},
 #endif
 };
+constexpr auto& kProducts = kEvery<float, 0>;
 
 // Cuts rows [0, n) into tiles of almost one size, and calls f(first row, number of rows).
 template <class F>
@@ -868,6 +931,43 @@ void inputs(const Call& call, ffi::ThreadPool& pool) {
   });
   for_each(pool, threads, [&](size_t i) {
     inputs_share(call, Wx.get(), cut(all, threads, i), cut(all, threads, i + 1));
+  });
+}
+
+// --- products with weights that stay -------------------------------------------------------------
+
+// One panel's columns of y. `T` is what the panel holds.
+template <class T>
+void multiply_panel(const Dense& dense, const T* panel, size_t first) {
+  const size_t end = std::min(first + kColumns, dense.columns);
+  for (size_t column = first; column < end; column += N * W, panel += N * W) {
+    const size_t vectors = std::min(parts(end - column, W), N);
+    tiles(dense.rows, [&](size_t row, size_t count) {
+      alignas(64) float sums[M * N * W];
+      const float* rows[M];
+      for (size_t m = 0; m < count; ++m) {
+        rows[m] = dense.xs + (row + m) * dense.K;
+        for (size_t v = 0; v < vectors; ++v) {
+          const size_t at = column + v * W;
+          store(sums + (m * vectors + v) * W, load(dense.bias + at, dense.columns - at));
+        }
+      }
+      kEvery<T, kColumns>[count - 1][vectors - 1](sums, rows, panel, dense.K);
+      for (size_t m = 0; m < count; ++m)
+        for (size_t v = 0; v < vectors; ++v) {
+          const size_t at = column + v * W;
+          store(dense.ys + (row + m) * dense.columns + at, load(sums + (m * vectors + v) * W),
+                dense.columns - at);
+        }
+    });
+  }
+}
+
+void multiply(const Dense& dense, ffi::ThreadPool& pool) {
+  const size_t size = dense.K * kColumns;
+  for_each(pool, parts(dense.columns, kColumns), [&](size_t p) {
+    if (dense.halves) multiply_panel(dense, dense.halves + p * size, p * kColumns);
+    else multiply_panel(dense, dense.floats + p * size, p * kColumns);
   });
 }
 

@@ -26,7 +26,7 @@ from lstm_jax.errors import UserError
 
 VARIABLE = "LSTM_JAX_NATIVE"
 PATHS = ("avx512", "avx2", "portable")
-KERNELS = ("forward", "keep", "backward", "weights", "inputs")
+KERNELS = ("forward", "keep", "backward", "weights", "inputs", "multiply")
 SOURCE = Path(__file__).with_name("kernels.cc")
 RECORD = "built.json"
 _LOCK = threading.Lock()
