@@ -30,7 +30,7 @@ lstm_jax.nn: - records held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster quantization
 lstm_jax.models: storage parts -
 lstm_jax.pretrained: -
-lstm_jax.text: lines script verse filters sampling units
+lstm_jax.text: lines script verse filters sampling steps units
 lstm_jax.text.forms: order tones readings measures plan rules -
 lstm_jax.text: play language command -
 lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors torch cudnn nnx -

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, overload
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from jax import Array
 from jax.typing import DTypeLike
 
 from lstm_jax.cells import LSTMState
@@ -25,8 +22,9 @@ from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.spelling import named_options
 from lstm_jax.text.filters import filter_logits, is_int, validate
 from lstm_jax.text.forms import Order, Place, Plan, Wishes, begin, masses_left, rhyme_share, ruled
-from lstm_jax.text.sampling import NextLogits, decode, prefill
+from lstm_jax.text.sampling import decode, prefill
 from lstm_jax.text.script import in_known_script
+from lstm_jax.text.steps import writer
 from lstm_jax.text.units import UNITS, Unit
 from lstm_jax.text.verse import MARKS
 
@@ -279,9 +277,8 @@ class LanguageModel:
             raise ModelError(str(error)) from None
         order.check(max_length)
         top_k = top_k and min(top_k, len(self.vocabulary))  # int32 holds it
-        graph, params = nnx.split(self.network)
-        next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(len(prompts))
+        next_logits, params = writer(self.network, self.vocabulary.unknown_id, state)
         if order.rules:
             plan, place = self._begin(order, prompts, mood)
             next_logits, params, state = ruled(next_logits), (params, plan), (state, place)
@@ -363,9 +360,8 @@ class LanguageModel:
         order.check(MAX_PROMPT)
         order.check_prompt(text)
         plan, place = self._begin(order, [prompt], mood)
-        graph, params = nnx.split(self.network)
-        next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
+        next_logits, params = writer(self.network, self.vocabulary.unknown_id, state)
         left = np.asarray(masses_left(next_logits, params, state, plan, place, ids))[0]
         given = len(prompt)
         costs[given:] = -left[len(mood) + given : lengths[0]]
@@ -388,9 +384,8 @@ class LanguageModel:
         if not 0 < temperature < float("inf"):
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
         ids, lengths = self._prompt_ids([self.in_script(text)])
-        graph, params = nnx.split(self.network)
-        next_logits = _next_logits(graph, self.vocabulary.unknown_id)
         state = self.network.initial_state(1)
+        next_logits, params = writer(self.network, self.vocabulary.unknown_id, state)
         decoding = prefill(next_logits, params, state, ids, lengths)
         weights = filter_logits(decoding.logits[0], temperature=temperature)
         probabilities = np.asarray(jax.nn.softmax(weights))
@@ -496,17 +491,6 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
 def _bucket(length: int) -> int:
     """The next power of two from 8 on: few shapes, few compilations."""
     return max(8, 1 << (length - 1).bit_length())
-
-
-@functools.lru_cache(maxsize=32)
-def _next_logits(graph: nnx.GraphDef[CharLM], unknown_id: int) -> NextLogits[nnx.State, State]:
-    """Give the network as the sampler reads it. Cached: it is compiled once per function."""
-
-    def next_logits(params: nnx.State, state: State, ids: Array) -> tuple[State, Array]:
-        state, logits = nnx.merge(graph, params).step(state, ids)
-        return state, logits.at[..., unknown_id].set(-jnp.inf)  # never written, only read
-
-    return next_logits
 
 
 @jax.jit(static_argnames="graph")

@@ -42,19 +42,16 @@ def _network() -> Any:
 def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
     """`lstm_jax.text.sampling.decode`, one program."""
     import jax
-    from flax import nnx
 
     from lstm_jax.text import sampling
+    from lstm_jax.text.steps import writer
 
     network = _network()
-    graph, params = nnx.split(network)
+    state = network.initial_state(case["rows"])
+    step, params = writer(network, 1, state)
     ids = np.ones((case["rows"], 8), np.int32)
     lengths = np.full(case["rows"], 8, np.int32)
-
-    def step(params, state, ids):
-        return nnx.merge(graph, params).step(state, ids)
-
-    start = sampling.prefill(step, params, network.initial_state(case["rows"]), ids, lengths)
+    start = sampling.prefill(step, params, state, ids, lengths)
 
     def draw():
         _, new = sampling.decode(

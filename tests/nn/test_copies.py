@@ -158,10 +158,10 @@ def test_a_copied_language_model_writes_the_same_without_compiling(make):
     network = CharLM(len(vocabulary), CharLMConfig(4, 5, 1), rngs=nnx.Rngs(0))
     model = language.LanguageModel(network, vocabulary, {})
     written = model.generate("a", num=1, seed=1, max_length=8)
-    compiled = language._next_logits.cache_info().misses
+    compiled = language.decode._cache_size()
     made = make(model)
     assert made.generate("a", num=1, seed=1, max_length=8) == written
-    assert language._next_logits.cache_info().misses == compiled
+    assert language.decode._cache_size() == compiled
     assert made.vocabulary == vocabulary
 
 
