@@ -24,13 +24,12 @@ class What:
 
 
 def chosen(*arguments):
-    refusal = "there is no {name!r}; there are {names}"
-    return choose(arguments, ["one", "two"], usage="take one", refusal=refusal)
+    return choose(arguments, ["one", "two"], usage="take one", kind="number")
 
 
 def test_a_name_is_chosen_and_the_rest_handed_on():
     assert chosen("two", "--help", "one") == ("two", ["--help", "one"])
-    with pytest.raises(UsageError, match=r"^there is no 'three'; there are one, two$"):
+    with pytest.raises(UsageError, match=r"^there is no number 'three'; there are one, two$"):
         chosen("three")
 
 

@@ -13,6 +13,7 @@ import lstm_jax as lj
 from lstm_jax import lstm_gates, lstm_step, sample, stack, trace
 from lstm_jax.conv import conv_lstm_step, init_conv_lstm
 from lstm_jax.models.losses import tied_cross_entropy
+from lstm_jax.recurrence import StackState
 
 T, B, D, H, V = 3, 2, 2, 3, 5
 PLATFORMS = ("tpu", "cuda")
@@ -101,7 +102,7 @@ def test_steps_traces_and_stacks():
     state = make_state("lstm", (B,), H, dtype=np.float32)
     lower(lambda p, x, s: trace(lstm_step, p, x, s, gates=lstm_gates), params, xs, state)
     top = make_params("gru", H, H, dtype=np.float32)
-    states = (state, make_state("gru", (B,), H, dtype=np.float32))
+    states = StackState((state, make_state("gru", (B,), H, dtype=np.float32)))
     lower(stack(lstm_step, CELLS["gru"].step), (params, top), states, xs[0])
 
 

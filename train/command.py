@@ -71,11 +71,13 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
         SystemExit: with 128 and the signal's number, where one stopped the run.
     """
     folder = options.out or RUNS / recipe
-    _choose_engine(options.engine)
     with writing(options.log, folder) as writers, spread(
         options.mesh, distributed=options.distributed, coordinator=options.coordinator,
         count=options.processes, process=options.process,
     ) as devices:  # fmt: skip
+        # JAX's devices are chosen by now: before that, nothing may be computed.
+        with processes.first_before_others():  # who then find what it compiled
+            _choose_engine(options.engine)
         quiet = not processes.is_first()  # one speaks for all
         console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
         look = fitting.look_at(config, console=console)
