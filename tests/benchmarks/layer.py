@@ -9,6 +9,9 @@ the odd shapes are such as people have. FLOPs are those of the products, 8 T B H
 three times as many for both; their share is of the rate of a loop of fused multiply-adds on every
 core, measured in the same run, or of a large product of XLA's where there is no C compiler.
 
+results/layer.zen4.json: --turns 5 for the grid, in which the largest shape (64 rows of 1,024) was
+not reached, and --turns 3 and no Keras and Equinox for the odd shapes.
+
 "lstm_jax" is what `pip install` gives; "native" adds what `lstm-jax native` builds, and is left out
 where that was not done. Ratios depend on the CPU: with --machine NAME, results go to a file for
 each machine, and readme.py shows them all.
