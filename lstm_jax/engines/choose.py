@@ -167,10 +167,7 @@ def _of_native(
     if cell.textbook != "lstm":
         yield "of these cells the native engine has the LSTM's alone, with σ and tanh"
         return
-    yield from _beyond_textbook("the native engine's", params)
-    dtypes = {jnp.result_type(leaf).name for leaf in jax.tree.leaves((params, xs, state))}
-    if dtypes != {"float32"}:
-        yield f"the native engine is float32, and these are {', '.join(sorted(dtypes))}"
+    yield from _beyond_a_kernel("the native engine's", params, xs, state)
     yield from _of_fused(cell, params, options)
     shape = jnp.shape(xs)
     if not fused.are_known(shape) or 0 in shape:
@@ -184,13 +181,16 @@ def _of_native(
         yield f"there is no native engine: {why}"
 
 
-def _beyond_textbook(whose: str, params: Tree) -> Iterator[str]:
-    """What an LSTM's parameters have that a kernel for the textbook's cell does not know."""
+def _beyond_a_kernel(whose: str, params: Tree, xs: Tree, state: Tree) -> Iterator[str]:
+    """What a kernel for the textbook's LSTM in float32 does not know of a call."""
     for name in ("peephole", "projection", "norm"):
         if getattr(params, name) is not None:
             yield f"{whose} LSTM has no {name}"
     if params.recurrent_kernel.shape[1] != 4 * params.hidden_features:
         yield f"{whose} LSTM has no coupled gates"
+    dtypes = {jnp.result_type(leaf).name for leaf in jax.tree.leaves((params, xs, state))}
+    if dtypes != {"float32"}:
+        yield f"{whose} LSTM is float32, and these are {', '.join(sorted(dtypes))}"
 
 
 def _of_cudnn(
@@ -199,10 +199,7 @@ def _of_cudnn(
     if cell.textbook != "lstm":
         yield "of these cells cuDNN's kernel is the LSTM's alone, with σ and tanh"
         return
-    yield from _beyond_textbook("cuDNN's", params)
-    dtypes = {jnp.result_type(leaf).name for leaf in jax.tree.leaves((params, xs, state))}
-    if dtypes != {"float32"}:
-        yield f"cuDNN's LSTM is float32, and these are {', '.join(sorted(dtypes))}"
+    yield from _beyond_a_kernel("cuDNN's", params, xs, state)
     if jnp.ndim(xs) != 3:
         yield f"cuDNN reads xs (T, B, D), and these are {jnp.shape(xs)}"
     if 0 in jnp.shape(xs):

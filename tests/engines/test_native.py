@@ -21,32 +21,12 @@ from lstm_jax.cells import LSTMState
 from lstm_jax.engines import native
 from lstm_jax.engines.native import compiler, library
 
-pytestmark = pytest.mark.usefixtures("compile_fast")
+pytestmark = pytest.mark.usefixtures("compile_fast", "built")
 
 T = 6
 # Rows, features, units: threads share rows or units, with and without a rest in a vector.
 SIZES = [(1, 1, 1), (1, 4, 33), (7, 2, 16), (19, 5, 21), (26, 3, 70)]
 OPTIONS = ["plain", "reverse", "masked", "reset", "all"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def built():
-    """The compiled kernels; where they cannot be compiled, these tests are skipped and say why."""
-    try:
-        return native.build()
-    except native.NativeError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(params=library.PATHS)
-def path(request, built):
-    """Run the kernels with one set of instructions."""
-    usual = built.library.path
-    taken = built.library.take(request.param)
-    if taken != request.param:
-        pytest.skip(f"this processor has no {request.param}")
-    yield taken
-    built.library.take(usual)
 
 
 def problem(rows, features, width, options="plain", bias=True):

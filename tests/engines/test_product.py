@@ -5,8 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lstm_jax.engines import native
-from lstm_jax.engines.native import library
 from lstm_jax.engines.native.product import multiply, pack
 
 pytestmark = pytest.mark.usefixtures("compile_fast", "built")
@@ -14,25 +12,6 @@ pytestmark = pytest.mark.usefixtures("compile_fast", "built")
 # Rows, inputs, columns: of one panel and of several, with and without a rest in the last.
 SIZES = [(1, 1, 1), (3, 17, 70), (64, 33, 128), (7, 20, 259), (1, 40, 64)]
 DTYPES = [jnp.float32, jnp.float16]
-
-
-@pytest.fixture(scope="module")
-def built():
-    """The compiled kernels; where they cannot be compiled, these tests are skipped and say why."""
-    try:
-        return native.build()
-    except native.NativeError as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(params=library.PATHS)
-def path(request, built):
-    """Run the kernels with one set of instructions."""
-    usual = built.library.path
-    if built.library.take(request.param) != request.param:
-        pytest.skip(f"this processor has no {request.param}")
-    yield
-    built.library.take(usual)
 
 
 def problem(rows, features, columns):
