@@ -48,7 +48,7 @@ def tied_log_probabilities(
     """
     rows, ids = _rows(chunk, features, targets)
     transposed = embedding.T
-    out = jax.lax.map(lambda one: _score(add(one[0] @ transposed, bias), one[1])[0], (rows, ids))
+    out = jax.lax.map(lambda one: _score(add(one[0] @ transposed, bias), one[1]), (rows, ids))
     return out.reshape(-1)[: targets.size].reshape(targets.shape)
 
 
@@ -93,7 +93,7 @@ def _cross_entropy(rows, embedding, bias, ids, weights):
 
     def one(total, inputs):
         rows, ids, weights = inputs
-        scores, _ = _score(add(_wide_product(rows, transposed), bias), ids)
+        scores = _score(add(_wide_product(rows, transposed), bias), ids)
         return total - matmul(weights, scores), None
 
     start = jnp.zeros((), wide(rows, embedding, bias, weights))
@@ -107,10 +107,14 @@ def _cross_entropy_forward(rows, embedding, bias, ids, weights):
     def one(carry, inputs):
         total, dembedding, dbias = carry
         rows, ids, weights = inputs
-        logits = add(_wide_product(rows, transposed), bias)
-        scores, log_totals = _score(logits, ids)
+        logits = widened(add(_wide_product(rows, transposed), bias))
+        most = logits.max(axis=-1)
+        # Behind a barrier, or XLA would compute every exponential twice: for the sum, and again.
+        masses = jax.lax.optimization_barrier(jnp.exp(logits - most[:, None]))
+        totals = masses.sum(axis=-1)
+        scores = _chosen(logits, ids) - most - jnp.log(totals)
         # ∂(-ln p[target]) / ∂ logits = p - onehot(target)
-        probabilities = jnp.exp(widened(logits) - log_totals[:, None])
+        probabilities = masses / totals[:, None]
         weight = weights[:, None]
         onehot = jnp.equal(*aligned(columns, ids[:, None])).astype(probabilities.dtype)
         dlogits = multiply(weight, probabilities - onehot)
@@ -138,11 +142,13 @@ def _wide_product(a: Array, b: Array) -> Array:
     return jnp.matmul(a, b, preferred_element_type=wide(a, b))
 
 
-def _score(logits: Array, ids: Array) -> tuple[Array, Array]:
+def _score(logits: Array, ids: Array) -> Array:
     logits = widened(logits)
-    log_totals = jax.nn.logsumexp(logits, axis=-1)
-    chosen = jnp.take_along_axis(logits, ids[:, None], axis=-1)[:, 0]
-    return chosen - log_totals, log_totals
+    return _chosen(logits, ids) - jax.nn.logsumexp(logits, axis=-1)
+
+
+def _chosen(logits: Array, ids: Array) -> Array:
+    return jnp.take_along_axis(logits, ids[:, None], axis=-1)[:, 0]
 
 
 def _rows(chunk: int, features: Array, *others: Array) -> tuple[Array, ...]:
