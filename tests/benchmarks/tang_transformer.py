@@ -1,0 +1,294 @@
+"""The transformer that one would train instead: nanoGPT's architecture on the Tang poems.
+
+    python tests/benchmarks/tang_transformer.py --epochs 3
+    python tests/benchmarks/tang_transformer.py --quick            # is it written correctly?
+
+Layer normalization before each block and without a bias, causal attention, a GELU of four times the
+width, learned positions, a softmax tied to the embedding, normal(0.02) initialization with the
+residual branches scaled down by their number, AdamW with b2 = 0.99 and weight decay 0.1 on
+matrices, a linear warm-up, a cosine to a tenth (Radford et al. 2019, and nanoGPT's defaults for
+characters). Four blocks of 304 have 6.6 million parameters, where the LSTM has 6.8.
+
+Vocabulary, split, symbols that count, training softmax, training loop and its choice of the best
+epoch are those of `lstm-jax train tang`. Whole poems are laid into rows of 256, and none sees
+another. The 3.5% of symbols that stand later than that in a poem see the 128 before them, or more.
+A run that was stopped goes on where it stood. Results are added to tang_transformer.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from machine import machine
+from own_results import RESULTS, read, watch
+from safetensors.flax import load_file, save_file
+
+from lstm_jax.configs import tang
+from lstm_jax.models.losses import tied_cross_entropy, tied_log_probabilities
+from lstm_jax.train import loop
+from lstm_jax.train.config import OptimizerConfig
+from lstm_jax.train.data.text import Packed
+from lstm_jax.train.tasks.text.score import evaluate, make_scorer
+from lstm_jax.train.tasks.text.task import TextTask, load_texts, make_text_task
+
+LENGTH = 256
+WEIGHTS = "model.safetensors"
+
+
+class Block(nnx.Module):
+    """Attention and a perceptron, each read from a normalized residual stream."""
+
+    def __init__(self, width: int, heads: int, depth: int, dropout: float, *, rngs: nnx.Rngs):
+        small = nnx.initializers.normal(0.02)
+        last = nnx.initializers.normal(0.02 / math.sqrt(2 * depth))
+        self.heads, self.rate = heads, dropout
+        self.norms = nnx.List([nnx.LayerNorm(width, use_bias=False, rngs=rngs) for _ in range(2)])
+
+        def linear(inputs: int, outputs: int, kernel: Any) -> nnx.Linear:
+            return nnx.Linear(inputs, outputs, use_bias=False, kernel_init=kernel, rngs=rngs)
+
+        self.qkv, self.mixed = linear(width, 3 * width, small), linear(width, width, last)
+        self.up, self.down = linear(width, 4 * width, small), linear(4 * width, width, last)
+
+    def __call__(self, xs: jax.Array, visible: jax.Array, key: jax.Array | None) -> jax.Array:
+        keys = (None,) * 3 if key is None else jax.random.split(key, 3)
+        q, k, v = jnp.split(self.qkv(self.norms[0](xs)), 3, -1)
+        q, k, v = (a.reshape(*a.shape[:2], self.heads, -1) for a in (q, k, v))
+        scores = jnp.einsum("bthd,bshd->bhts", q, k) / math.sqrt(q.shape[-1])
+        weights = jax.nn.softmax(jnp.where(visible[:, None], scores, -1e30), -1)
+        weights = drop(keys[0], weights, self.rate)
+        read = jnp.einsum("bhts,bshd->bthd", weights, v).reshape(xs.shape)
+        xs = xs + drop(keys[1], self.mixed(read), self.rate)
+        return xs + drop(keys[2], self.down(nnx.gelu(self.up(self.norms[1](xs)))), self.rate)
+
+
+class Transformer(nnx.Module):
+    """nanoGPT's model, with `CharLM`'s calls, so that the package's loop can train it."""
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        width: int,
+        depth: int,
+        heads: int,
+        dropout: float,
+        rngs: nnx.Rngs,
+    ):
+        normal = nnx.initializers.normal(0.02)
+        self.rate = dropout
+        self.embedding = nnx.Param(normal(rngs.params(), (size, width)))
+        self.positions = nnx.Param(normal(rngs.params(), (LENGTH, width)))
+        self.blocks = nnx.List(
+            [Block(width, heads, depth, dropout, rngs=rngs) for _ in range(depth)]
+        )
+        self.norm = nnx.LayerNorm(width, use_bias=False, rngs=rngs)
+
+    def features(
+        self, ids: jax.Array, resets: jax.Array, key: jax.Array | None = None
+    ) -> jax.Array:
+        """What the softmax reads, (B, T, width)."""
+        steps = jnp.arange(ids.shape[1])
+        texts = jnp.cumsum(resets, axis=1)
+        visible = (texts[:, :, None] == texts[:, None, :]) & (steps[:, None] >= steps)
+        begins = jax.lax.cummax(jnp.where(resets, steps, 0), axis=1)
+        keys = [None] * (1 + len(self.blocks))
+        if key is not None:
+            keys = list(jax.random.split(key, len(keys)))
+        xs = self.embedding[...][ids] + self.positions[...][steps - begins]
+        xs = drop(keys[0], xs, self.rate)
+        for block, one in zip(self.blocks, keys[1:], strict=True):
+            xs = block(xs, visible, one)
+        return self.norm(xs)
+
+    def loss(self, ids, targets, weights, carry, *, resets, key=None):
+        features = self.features(ids, resets, key)
+        table = self.embedding[...]
+        bias = jnp.zeros(table.shape[0])
+        return carry, tied_cross_entropy(features, table, bias, targets, weights)
+
+    def log_probabilities(self, ids, targets, carry, *, resets):
+        table = self.embedding[...]
+        bias = jnp.zeros(table.shape[0])
+        features = self.features(ids, resets)
+        return carry, tied_log_probabilities(features, table, bias, targets)
+
+
+def drop(key: jax.Array | None, xs: jax.Array, rate: float) -> jax.Array:
+    """Dropout, where there is a key."""
+    if key is None or not rate:
+        return xs
+    return jnp.where(jax.random.bernoulli(key, 1 - rate, xs.shape), xs / (1 - rate), 0)
+
+
+@dataclass(frozen=True)
+class TransformerTask(TextTask):
+    """The Tang task with whole poems in each row, and a transformer to learn them."""
+
+    sizes: tuple[tuple[str, Any], ...] = ()
+
+    def model(self, rngs: nnx.Rngs) -> Any:
+        return Transformer(len(self.vocabulary), **dict(self.sizes), rngs=rngs)
+
+    def carry(self, model: Any) -> tuple[()]:
+        return ()
+
+    def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
+        seed = None if epoch is None else 1000 * self.config.seed + epoch
+        return laid(texts, self.config.rows, self.vocabulary.end_id, seed)
+
+    def save(self, model: Any, folder: Path, card: dict[str, object]) -> None:
+        save_file(flat(model), folder / WEIGHTS)
+        (folder / "model.json").write_text(json.dumps({"card": card}), encoding="utf-8")
+
+
+def flat(model: nnx.Module) -> dict[str, jax.Array]:
+    """The parameters by their paths."""
+    leaves = jax.tree_util.tree_leaves_with_path(nnx.state(model, nnx.Param))
+    return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
+
+
+def laid(texts: Sequence[np.ndarray], rows: int, end_id: int, seed: int | None) -> Packed:
+    """Lay whole texts into lines of LENGTH, and the lines into windows of `rows`.
+
+    The longest go first, each to the fullest line that has room for it: how many lines that takes
+    depends on the lengths alone, so that every epoch has as many windows. The lines are then
+    shuffled.
+    """
+    parts = sorted(
+        (part for text in texts for part in pieces(text, end_id)), key=lambda p: -len(p[0])
+    )
+    by_room: list[list[int]] = [[] for _ in range(LENGTH + 1)]
+    lines: list[list[tuple[list[int], list[int]]]] = []
+    for part in parts:
+        size = len(part[0])
+        room = next((room for room in range(size, LENGTH + 1) if by_room[room]), None)
+        if room is None:
+            room = LENGTH
+            by_room[room].append(len(lines))
+            lines.append([])
+        line = by_room[room].pop()
+        lines[line].append(part)
+        by_room[room - size].append(line)
+    count = -(-len(lines) // rows)
+    places = np.arange(count * rows)
+    if seed is not None:
+        places = np.random.default_rng(seed).permutation(places)
+    inputs = np.full((count * rows, LENGTH), end_id, np.int32)
+    targets = np.full((count * rows, LENGTH), -1, np.int32)
+    for place, line in zip(places, lines, strict=False):
+        for array, side in ((inputs, 0), (targets, 1)):
+            joined = [symbol for part in line for symbol in part[side]]
+            array[place, : len(joined)] = joined
+    # A window is a column of `Packed`: row b of it holds the lines b, rows + b, 2 rows + b, ...
+    wide = (
+        a.reshape(count, rows, LENGTH).swapaxes(0, 1).reshape(rows, -1) for a in (inputs, targets)
+    )
+    return Packed(*wide, LENGTH, end_id, int((targets >= 0).sum()))
+
+
+def pieces(text: np.ndarray, end_id: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Cut a text into `(inputs, targets)` of at most LENGTH; what is repeated does not count."""
+    symbols = [end_id, *text.tolist(), end_id]
+    inputs, targets = symbols[:-1], symbols[1:]
+    yield inputs[:LENGTH], targets[:LENGTH]
+    done = LENGTH
+    while done < len(inputs):
+        begin = min(done - LENGTH // 2, len(inputs) - LENGTH)
+        part = slice(begin, begin + LENGTH)
+        yield inputs[part], [-1] * (done - begin) + targets[done : begin + LENGTH]
+        done = begin + LENGTH
+
+
+def check(model: Transformer) -> None:
+    """Refuse a model that looks ahead, or into another text."""
+    ids = np.array([[0, 5, 6, 7, 0, 8, 9, 5]])
+    features = jax.jit(lambda ids: model.features(ids, ids == 0))
+    before = features(ids)
+    for changed, seen in ((7, [7]), (1, [1, 2, 3]), (5, [5, 6, 7])):
+        other = ids.copy()
+        other[0, changed] = 10
+        moved = np.flatnonzero(np.abs(features(other) - before).max(-1)[0])
+        assert moved.tolist() == seen, (changed, moved)
+
+
+def main() -> None:
+    """Train with one setting, and add its figures to the results."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--width", type=int, default=304)
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--heads", type=int, default=8)
+    parser.add_argument("--rows", type=int, default=10, help="of 256 symbols, in a step")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--test", action="store_true", help="score the test poems too")
+    parser.add_argument("--quick", action="store_true", help="only check the model")
+    parser.add_argument("--runs", type=Path, default=Path("runs/transformer"))
+    options = parser.parse_args()
+    names = ("width", "depth", "heads", "dropout")
+    sizes = tuple((name, getattr(options, name)) for name in names)
+    if options.quick:
+        check(Transformer(16, **dict(sizes), rngs=nnx.Rngs(0)))
+        return
+    optimizer = OptimizerConfig(
+        learning_rate=options.rate, warmup_steps=100, final_fraction=0.1, weight_decay=0.1,
+        clip_norm=1.0,
+    )  # fmt: skip
+    config = replace(
+        tang.config, optimizer=optimizer, epochs=options.epochs, rows=options.rows, window=LENGTH,
+        seed=options.seed, health_every=0,
+    )  # fmt: skip
+    texts = load_texts("tang")
+    task = TransformerTask(**vars(make_text_task(config, texts)), sizes=sizes)
+    name = "_".join(f"{key}{value:g}" for key, value in (
+        *sizes, ("epochs", options.epochs), ("rate", options.rate), ("seed", options.seed)
+    ))  # fmt: skip
+    folder = options.runs / name
+    resume = (folder / loop.CONFIG).is_file()
+    config = loop.prepare(folder, config, resume=resume, overwrite=False)
+    with watch() as times:
+        if not loop.train(config, folder, task=task).finished:
+            raise SystemExit(f"{folder} was stopped: start again to go on with it")
+    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
+    model = task.model(nnx.Rngs(0))
+    result = {
+        **vars(options), "runs": None, "machine": machine(),
+        "parameters": sum(leaf.size for leaf in flat(model).values()),
+        "valid": [round(math.exp(loss), 3) for loss in losses],
+        **({} if resume else times),
+    }  # fmt: skip
+    if options.test:
+        ids = [task.vocabulary.encode(text) for text in texts.splits["test"]]
+        packed = laid(ids, config.rows, task.vocabulary.end_id, None)
+        result["test"] = evaluate(
+            make_scorer(model), restored(model, folder), (), packed
+        ).perplexity
+    runs = read("tang_transformer.json") | {name: result}
+    path = RESULTS / "tang_transformer.json"
+    path.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
+    print(result)
+
+
+def restored(model: Transformer, folder: Path) -> nnx.State:
+    """The parameters of a run's best epoch."""
+    stored, state = load_file(folder / WEIGHTS), nnx.state(model, nnx.Param)
+    return jax.tree_util.tree_map_with_path(
+        lambda path, leaf: stored[jax.tree_util.keystr(path)], state
+    )
+
+
+if __name__ == "__main__":
+    main()
