@@ -1,7 +1,7 @@
 """`lstm-jax COMMAND`, and `python -m lstm_jax COMMAND`.
 
-A user's mistake is one line on stderr and exit code 2. Heavy imports wait until a command needs
-them, so that `--help` answers at once. A new command is a function with `@command`.
+A user's mistake is reported in one line on stderr, with exit code 2. Heavy imports wait until a
+command needs them, so that `--help` answers at once. Mark a new command with `@command`.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from lstm_jax.text.lines import printable
 
 Command = Callable[[list[str]], None]
 COMMANDS: dict[str, Command] = {}
-"""What `@command` has gathered, by name, in the order of this file."""
+"""Name -> function of every command, in the order of this file."""
 
 
 def command(run: Command) -> Command:
-    """Make a function a command: its name, and its docstring for the help.
+    """Register a function as a command, with its name and its docstring as help.
 
     Args:
         run: takes the words after its name and prints; a `UserError` ends it with one line.
 
     Returns:
-        The function as it is.
+        The same function.
     """
     COMMANDS[run.__name__] = run
     return run
@@ -47,22 +47,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run a command and exit.
 
     Args:
-        argv: the words after the program's name; the process' own if None.
+        argv: the words after the program's name; None for those of the process.
 
     Raises:
-        SystemExit: always: with 0; with 2, or the error's own code, after one line about what was
-            wrong; with 141 where the reader of a pipe went away.
+        SystemExit: always, with one of `EXIT_CODES`.
     """
-    if argv is None:  # the process is the program's own
+    if argv is None:  # the process runs nothing but this program
         keep_memory()
     arguments = list(sys.argv[1:] if argv is None else argv)
-    _write_whatever_it_is()
+    _escape_unencodable_output()
     try:
         try:
             with _warnings_in_a_line():
                 _dispatch(arguments)
             code = 0
-        except SystemExit as exit:  # after help, or as a signal wants it
+        except SystemExit as exit:  # after help, or from a signal handler
             code = exit.code
         sys.stdout.flush()
     except UserError as error:
@@ -71,12 +70,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        _let_go_of(sys.stdout)
-        code = 141  # as of a program that SIGPIPE ends
+        _detach(sys.stdout)
+        code = 141  # like a program that SIGPIPE has ended
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EIO, errno.EBADF):
             raise
-        _let_go_of(sys.stdout)
+        _detach(sys.stdout)
         print(f"{PROGRAM}: the output cannot be written: {error.strerror}", file=sys.stderr)
         code = 2
     sys.exit(code)
@@ -84,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 @contextlib.contextmanager
 def _warnings_in_a_line() -> Iterator[None]:
-    """Show a warning of the package as one line, without the place in its code."""
+    """Show warnings of this package as one line, without their place in the code."""
     show = warnings.showwarning
 
     def show_line(message, category, filename, lineno, file=None, line=None):
@@ -100,20 +99,20 @@ def _warnings_in_a_line() -> Iterator[None]:
         warnings.showwarning = show
 
 
-def _let_go_of(stream: IO[str]) -> None:
-    """Point a stream that cannot be written nowhere: at exit, Python would try once more."""
+def _detach(stream: IO[str]) -> None:
+    """Redirect a broken stream to the null device, because Python writes to it again at exit."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _write_whatever_it_is() -> None:
-    """Let what a terminal's encoding does not hold be written as \\uXXXX, and not raise.
+def _escape_unencodable_output() -> None:
+    """Write characters outside of a terminal's encoding as \\uXXXX instead of raising an error.
 
-    Poems are Chinese, and a path may be bytes that are no text: neither is to end a command, least
+    Poems are Chinese, and paths may be bytes that are not text. Neither must end a command, least
     of all when its work is done.
     """
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # the shell's >&- closes it
+        if getattr(sys, name) is None:  # closed by the shell with >&-
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115
         stream = getattr(sys, name)
         if isinstance(stream, io.TextIOWrapper):
@@ -128,13 +127,13 @@ def _dispatch(arguments: list[str]) -> None:
 
 EXIT_CODES = """\
 exit codes:
-  0     done
-  1     doctor found a fault in this machine's arithmetic; or a fault of the package, with its trace
-  2     a mistake, which one line on stderr explains
-  3     the run diverged: its loss is no finite number any more
-  4     another of the processes that train together is gone
-  130   Ctrl-C; of a run that stopped at another signal and was saved, 128 and the signal's number
-  141   the reader of the output went away"""
+  0     success
+  1     an error in the package, with a traceback; or doctor found faulty arithmetic
+  2     a user's mistake, explained in one line on stderr
+  3     training diverged: the loss is no longer finite
+  4     another process of a distributed training run was lost
+  130   interrupted by Ctrl-C; a run saved after another signal exits with 128 + its number
+  141   the reader of the output closed the pipe"""
 
 
 def _usage() -> str:
@@ -142,22 +141,22 @@ def _usage() -> str:
     lines += [
         f"  {name:10} {(run.__doc__ or '').splitlines()[0]}" for name, run in COMMANDS.items()
     ]
-    last = [
-        f"{PROGRAM} COMMAND --help tells a command's options, {PROGRAM} completion how a shell "
-        "completes them.",
-        f"python -m lstm_jax is {PROGRAM} too.",
+    hints = [
+        f"Run {PROGRAM} COMMAND --help for the options of a command, and {PROGRAM} completion for "
+        "shell completion.",
+        f"python -m lstm_jax is the same as {PROGRAM}.",
     ]
-    return "\n".join([*lines, "", *last, "", EXIT_CODES])
+    return "\n".join([*lines, "", *hints, "", EXIT_CODES])
 
 
 @command
 def train(arguments: list[str]) -> None:
-    """Train a recipe of lstm_jax.configs."""
+    """Train a model from a recipe."""
     known = recipes()
     usage = (
         f"usage: {PROGRAM} train RECIPE [OPTIONS]\n\n{table(known)}\n\n"
-        f"{PROGRAM} train RECIPE --help tells every field that can be set. An extra is installed "
-        'with pip install "lstm_jax[EXTRA]".'
+        f"Run {PROGRAM} train RECIPE --help for all options of a recipe. Install an extra with "
+        'pip install "lstm_jax[EXTRA]".'
     )
     recipe, rest = choose(arguments, known, usage=usage, kind="recipe")
     module = importlib.import_module(f"lstm_jax.configs.{recipe}")
@@ -193,45 +192,45 @@ def sample(arguments: list[str]) -> None:
 
 @command
 def evaluate(arguments: list[str]) -> None:
-    """Measure a model on data that it did not learn from."""
+    """Measure a model on held-out data."""
     from lstm_jax.train.evaluate import EvaluateOptions, measure
 
     options = parse(EvaluateOptions, arguments, f"{PROGRAM} evaluate", description=evaluate.__doc__)
-    figures, said = measure(options)
-    _print(figures, said, as_json=options.json)
+    figures, summary = measure(options)
+    _print(figures, summary, as_json=options.json)
 
 
 @command
 def predict(arguments: list[str]) -> None:
-    """Ask a trained classifier what something is."""
+    """Classify texts, sequences or sounds with a trained model."""
     _ask("predict", arguments)
 
 
 @command
 def forecast(arguments: list[str]) -> None:
-    """Ask a trained forecaster what comes next."""
+    """Forecast a series with a trained model."""
     _ask("forecast", arguments)
 
 
 def _ask(name: str, arguments: list[str]) -> None:
-    """Ask a model, whose kind says what can be asked of it."""
+    """Run a model on a user's data, with options that depend on the kind of model."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"usage: {PROGRAM} {name} MODEL [OPTIONS]\n")
-        print(f"{PROGRAM} {name} MODEL --help tells what a run's model takes.")
+        print(f"MODEL is the folder of a run. Run {PROGRAM} {name} MODEL --help for its options.")
         return
     from lstm_jax.train.predict import ask_of
 
     options_of, answer = ask_of(name, arguments[0])
     options = parse(options_of, arguments, f"{PROGRAM} {name}", description=answer.__doc__)
-    figures, said, notes = answer(options)
+    figures, summary, notes = answer(options)
     for note in notes:
         print(printable(note), file=sys.stderr)
-    _print(figures, said, as_json=options.json)
+    _print(figures, summary, as_json=options.json)
 
 
 @command
 def diagnose(arguments: list[str]) -> None:
-    """Ask a model about its gradients, gates and memory, and write a report."""
+    """Examine a model's gradients, gates and memory, and write a report."""
     from rich.console import Console
     from rich.table import Table
 
@@ -240,21 +239,21 @@ def diagnose(arguments: list[str]) -> None:
     from lstm_jax.train.diagnose import find
 
     options = parse(DiagnoseOptions, arguments, f"{PROGRAM} diagnose", description=diagnose.__doc__)
-    found = run(options, Console(stderr=True, highlight=False, markup=False), find)
+    diagnosis = run(options, Console(stderr=True, highlight=False, markup=False), find)
     if options.json:
-        _print_json(found.figures())
+        _print_json(diagnosis.figures())
         return
     table = Table.grid(padding=(0, 2))
-    for label, figure in found.summary():
+    for label, figure in diagnosis.summary():
         table.add_row(label, figure)
     console = Console(highlight=False, markup=False, emoji=False)
     console.print(table)
-    console.print(f"the report: {options.folder / PAGE}", soft_wrap=True)
+    console.print(f"wrote the report to {options.folder / PAGE}", soft_wrap=True)
 
 
 @command
 def export(arguments: list[str]) -> None:
-    """Write a trained model to a file for other programs: ONNX or safetensors."""
+    """Export a trained model to an ONNX or safetensors file."""
     from lstm_jax.export.command import ExportOptions, run
 
     options = parse(ExportOptions, arguments, f"{PROGRAM} export", description=export.__doc__)
@@ -263,7 +262,7 @@ def export(arguments: list[str]) -> None:
 
 @command
 def page(arguments: list[str]) -> None:
-    """Let the poet write in a web page, in the browser itself."""
+    """Show or write a web page on which the poet writes in your browser."""
     from lstm_jax.page.command import PageOptions, run
 
     run(parse(PageOptions, arguments, f"{PROGRAM} page", description=page.__doc__))
@@ -275,35 +274,35 @@ def native(arguments: list[str]) -> None:
     from lstm_jax.engines.native.command import NativeOptions, run
 
     options = parse(NativeOptions, arguments, f"{PROGRAM} native", description=native.__doc__)
-    figures, said = run(options)
-    _print(figures, said, as_json=options.json)
+    figures, summary = run(options)
+    _print(figures, summary, as_json=options.json)
 
 
 @command
 def data(arguments: list[str]) -> None:
-    """Fetch a data set and count its splits."""
+    """Download a data set and show the sizes of its splits."""
     from lstm_jax.train import sets
 
     options = parse(sets.DataOptions, arguments, f"{PROGRAM} data", description=data.__doc__)
-    figures, said = sets.describe(options.name)
-    _print(figures, said, as_json=options.json)
+    figures, summary = sets.describe(options.name)
+    _print(figures, summary, as_json=options.json)
 
 
 @command
 def doctor(arguments: list[str]) -> None:
-    """Check that this machine computes what the equations say."""
+    """Check that this machine computes the equations correctly."""
     from lstm_jax.train.doctor import DoctorOptions, examine
 
     options = parse(DoctorOptions, arguments, f"{PROGRAM} doctor", description=doctor.__doc__)
-    figures, said, well = examine()
-    _print(figures, said, as_json=options.json)
-    if not well:
+    figures, summary, healthy = examine()
+    _print(figures, summary, as_json=options.json)
+    if not healthy:
         sys.exit(1)
 
 
 @command
 def release(arguments: list[str]) -> None:
-    """Measure a model of Tang poems, and make a release of a run."""
+    """Measure a model of Tang poems, or release a run."""
     from lstm_jax.train.release.command import run
 
     print(printable(run(arguments)))
@@ -311,7 +310,7 @@ def release(arguments: list[str]) -> None:
 
 @command
 def completion(arguments: list[str]) -> None:
-    """Print a script by which a shell completes commands, recipes and options."""
+    """Print a shell script that completes commands, recipes and options."""
     from lstm_jax.completion import SHELLS, USAGE
 
     shell, _ = choose(arguments, SHELLS, usage=USAGE, kind="shell")
@@ -319,7 +318,7 @@ def completion(arguments: list[str]) -> None:
 
 
 def completion_script(shell: str) -> str:
-    """Write what a shell completes, of the help of every command and recipe.
+    """Build the completion script of a shell from the help of every command and recipe.
 
     Args:
         shell: one of `lstm_jax.completion.SHELLS`.
@@ -344,12 +343,12 @@ def version(arguments: list[str]) -> None:
     print(version("lstm_jax"))
 
 
-def _print(figures: Mapping[str, object], said: str, *, as_json: bool) -> None:
-    _print_json(figures) if as_json else print(printable(said))
+def _print(figures: Mapping[str, object], summary: str, *, as_json: bool) -> None:
+    _print_json(figures) if as_json else print(printable(summary))
 
 
 def _print_json(figures: object) -> None:
-    """Print JSON, in ASCII where the terminal's encoding does not hold it as it is."""
+    """Print JSON, in ASCII if the terminal's encoding lacks a character."""
     text = json.dumps(figures, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")

@@ -1,7 +1,7 @@
-"""`lstm-jax completion`: what a shell completes on the command line, as a script for it.
+"""`lstm-jax completion`: a script for completion in a shell.
 
-The script holds every command, recipe and option, as they are when it is written: a shell that
-asked the program at each Tab would wait for JAX.
+The script lists every command, recipe and option at the time when it is written, because running
+the program at each Tab would mean waiting for JAX.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from lstm_jax.arguments import PROGRAM
 SHELLS = ("bash", "zsh")
 USAGE = f"""usage: {PROGRAM} completion SHELL
 
-Print a script that completes commands, recipes and options; SHELL is bash or zsh.
+Print a script that completes commands, recipes and options. SHELL is bash or zsh.
 
   bash   {PROGRAM} completion bash > ~/.local/share/bash-completion/completions/{PROGRAM}
   zsh    {PROGRAM} completion zsh > ~/.{PROGRAM}.zsh, and in ~/.zshrc: source ~/.{PROGRAM}.zsh"""
 
 Flags = Mapping[str, Sequence[str]]
-"""Each option, and what may be chosen for it, as `lstm_jax.arguments.flags_in` gives them."""
+"""Option -> its choices, as from `lstm_jax.arguments.flags_in`."""
 
 SCRIPT = """\
 _lstm_jax() {{
@@ -46,15 +46,15 @@ ZSH = "autoload -U +X compinit && compinit\nautoload -U +X bashcompinit && bashc
 
 
 def script(shell: str, commands: Mapping[str, Flags], nested: Mapping[str, Sequence[str]]) -> str:
-    """Write the script of a shell.
+    """Build the script of a shell.
 
     Args:
         shell: one of `SHELLS`.
         commands: the options of each command, such as "sample" or "train tang".
-        nested: the names that may stand after some commands, such as those of the recipes.
+        nested: the names that may follow a command, such as those of the recipes.
 
     Returns:
-        What the shell is to read when it starts.
+        The script, which the shell reads when it starts.
     """
     first = dict.fromkeys(name.split()[0] for name in [*commands, *nested])
     words = {"": first, **nested, **commands}
@@ -71,4 +71,4 @@ def script(shell: str, commands: Mapping[str, Flags], nested: Mapping[str, Seque
 
 
 def _cases(words: Mapping[str, Sequence[str] | Flags]) -> str:
-    return "\n".join(f"    '{key}') words='{' '.join(each)}' ;;" for key, each in words.items())
+    return "\n".join(f"    '{key}') words='{' '.join(names)}' ;;" for key, names in words.items())

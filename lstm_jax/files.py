@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all."""
+"""Files that are written completely or not at all, and safetensors files."""
 
 from __future__ import annotations
 
@@ -17,57 +17,57 @@ from safetensors.numpy import save
 
 CACHE_VARIABLE = "LSTM_JAX_CACHE"
 MOST_NAMES = 10_000_000  # bytes of the names and shapes in a safetensors file
-MOST_ARRAYS = 10_000  # of a model: hundreds of layers, and still read in a moment
+MOST_ARRAYS = 10_000  # per file: enough for hundreds of layers, and still read in a moment
 
 
 def cache() -> Path:
-    """Return the folder of everything that can be downloaded, or made, again."""
+    """Return the folder for everything that can be downloaded or built again."""
     return Path(os.environ.get(CACHE_VARIABLE) or user_cache_path("lstm_jax")).expanduser()
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Write a file so that nobody ever finds half of it.
+    """Write a file completely or not at all, so that nobody can read half of it.
 
     Args:
-        path: where it belongs; an older file there is replaced.
-        content: bytes, or text, to be written as `encoded`.
+        path: of the file; an existing file is replaced.
+        content: bytes, or text, which is written as by `encoded`.
 
     Raises:
-        OSError: as the operating system says; what was at `path` is then still there.
+        OSError: if the file cannot be written; an existing file is then unchanged.
     """
     with written_whole(path) as partial:
         partial.write_bytes(encoded(content) if isinstance(content, str) else content)
 
 
 def encoded(text: str) -> bytes:
-    """Encode a text as UTF-8, what it has no form for, lone surrogates, as \\udXXX.
+    """Encode a text as UTF-8, with lone surrogates escaped as \\udXXX.
 
-    Such stand in paths that are no UTF-8. In JSON that is what they are written as.
+    Lone surrogates occur in paths that are not UTF-8, and this is how JSON writes them.
 
     Args:
-        text: any.
+        text: any text.
 
     Returns:
-        UTF-8.
+        The bytes in UTF-8.
     """
     return text.encode("utf-8", "backslashreplace")
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a path to write to, and move what was written to its place at the end.
+    """Yield a temporary path to write to, and move the file to its final path at the end.
 
-    The file is written beside its place, under a name of its own with the same suffix, brought to
-    the disk and renamed. Where the block raises, the partial file goes and `path` stays as it was.
+    The temporary file is in the same folder and has the same suffix; it is flushed to the disk and
+    then renamed. If the block raises an error, it is removed and `path` does not change.
 
     Args:
-        path: where the file belongs; an older one is replaced.
+        path: of the file; an existing file is replaced.
 
     Yields:
-        The path to write to, in the same folder.
+        The temporary path.
 
     Raises:
-        OSError: as the operating system says.
+        OSError: if the file cannot be written.
     """
     partial = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
     try:
@@ -80,15 +80,16 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Bring a file, or what was renamed in a folder, to the disk.
+    """Flush a file, or the renames in a folder, to the disk.
 
-    Windows opens no folders and syncs no file that is only read: there it is left to the system.
+    Windows can neither open folders nor flush a file that is open for reading, so nothing is done
+    there.
 
     Args:
         path: of the file or the folder.
 
     Raises:
-        OSError: as the operating system says.
+        OSError: if it cannot be opened or flushed.
     """
     if os.name == "nt":
         return
@@ -105,42 +106,43 @@ def safetensors_bytes(
     *,
     metadata: dict[str, str] | None = None,
 ) -> bytes:
-    """Lay arrays out as a safetensors file, row by row, in whatever order they lie in memory.
+    """Serialize arrays as a safetensors file, whatever their order in memory.
 
-    The format knows one order, C's, and its writer copies memory as it lies: of a transposed
-    array, or one that came by dlpack from another framework, it would store another matrix.
+    The format only has C order, and its writer copies the memory of an array unchanged. It would
+    store the wrong matrix for an array that is transposed, or came by dlpack from another
+    framework.
 
     Args:
-        arrays: by their names.
-        dtype: that they are stored in; their own if None.
-        metadata: what stands beside them; nothing if None.
+        arrays: name -> array.
+        dtype: of the stored arrays; None to keep their own.
+        metadata: strings to store with the arrays.
 
     Returns:
-        What belongs in the file.
+        The content of the file.
     """
     ordered = {name: np.array(array, dtype, order="C") for name, array in arrays.items()}
     return save(ordered, metadata)
 
 
 def safetensors_names(file: IO[bytes]) -> set[str]:
-    """Read the names of the arrays in a safetensors file, and allocate nothing that it claims.
+    """Read the names of the arrays in a safetensors file, without trusting its header.
 
     Args:
         file: opened for reading, at its start.
 
     Raises:
-        ValueError: a header that claims more than the file holds, or more arrays than any model.
+        ValueError: if the header claims more than the file holds, or has too many arrays.
     """
     size = int.from_bytes(file.read(8), "little")
     if size > MOST_NAMES:
-        raise ValueError(f"its header claims {size:,} bytes, and at most {MOST_NAMES:,} are read")
+        raise ValueError(f"its header claims {size:,} bytes, but at most {MOST_NAMES:,} are read")
     start = file.read(size)
     if len(start) < size:
-        raise ValueError(f"its header claims {size:,} bytes and has {len(start):,}")
+        raise ValueError(f"its header claims {size:,} bytes but has {len(start):,}")
     try:
         names = set(json.loads(start)) - {"__metadata__"}
     except (ValueError, RecursionError, TypeError) as error:
         raise ValueError(f"its header is damaged: {error!r:.200}") from None
     if len(names) > MOST_ARRAYS:
-        raise ValueError(f"it holds {len(names):,} arrays, and {MOST_ARRAYS:,} at most are read")
+        raise ValueError(f"it holds {len(names):,} arrays, but at most {MOST_ARRAYS:,} are read")
     return names

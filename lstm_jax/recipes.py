@@ -1,6 +1,6 @@
-"""The recipes of lstm_jax.configs, each with what a user wants to know before training it.
+"""The recipes of lstm_jax.configs, with a description, training time and size for each.
 
-A recipe's file is read and not imported, so that a list of them is there at once.
+The files of the recipes are parsed and not imported, so that listing them takes no time.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 
 class About(NamedTuple):
-    """What a recipe says of itself, in its dictionary `about`.
+    """Describe a recipe, as in its dictionary `about`.
 
     Attributes:
-        what: it trains, in a few words.
-        time: that it takes on two cores of a CPU.
+        what: the model that it trains, in a few words.
+        time: of training, on two cores of a CPU.
         size: of the model, in parameters.
-        data: where they come from, and how much is fetched.
-        extra: of the package that it needs; "" for none.
+        data: the source of the data, and the size of the download.
+        extra: the extra of the package that it needs; "" for none.
     """
 
     what: str
@@ -31,10 +31,10 @@ class About(NamedTuple):
 
 
 def recipes() -> dict[str, About]:
-    """Read what each recipe says of itself, by name.
+    """Read the descriptions of all recipes, by name.
 
     Raises:
-        OSError: the package's own files cannot be read.
+        OSError: if the package's own files cannot be read.
     """
     folders = importlib.import_module("lstm_jax.configs").__path__
     paths = [path for folder in folders for path in sorted(Path(folder).glob("[a-z]*.py"))]
@@ -42,9 +42,9 @@ def recipes() -> dict[str, About]:
 
 
 def table(rows: dict[str, About]) -> str:
-    """Set the recipes out in columns, a line each."""
-    heads = About("what it trains", "on 2 cores", "parameters", "data", "extra")
-    lines = [("recipe", *heads), *((name, *about) for name, about in rows.items())]
+    """Format the recipes as a table, with one line for each."""
+    header = About("what it trains", "on 2 cores", "parameters", "data", "extra")
+    lines = [("recipe", *header), *((name, *about) for name, about in rows.items())]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_line(line, widths) for line in lines)
 
@@ -58,4 +58,4 @@ def _about(path: Path) -> About:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "about":
             return About(**ast.literal_eval(node.value))
-    raise ValueError(f"{path} has no dictionary `about`, which says what the recipe trains")
+    raise ValueError(f"{path} must have a dictionary `about` that describes the recipe")

@@ -1,4 +1,4 @@
-"""What a name that does not exist may have meant: for options, commands, recipes, fields."""
+"""Suggestions for misspelled names of options, commands, recipes and fields."""
 
 from __future__ import annotations
 
@@ -13,37 +13,40 @@ R = TypeVar("R")
 
 
 def did_you_mean(name: str, names: Collection[str]) -> str:
-    """Give the end of an error about a name: the nearest that exist, or all of them.
+    """Return the end of an error about a name, which suggests a similar name or lists all of them.
 
     Args:
-        name: what does not exist.
-        names: what does.
+        name: the name that does not exist.
+        names: those that exist.
 
     Returns:
-        "did you mean 'dropout'?", or "there are bias, dropout" where nothing is near.
+        "did you mean 'dropout'?", or "there are bias, dropout" if no name is similar.
     """
-    found = nearest(name, names)
-    if found:
-        return found
+    suggestion = nearest(name, names)
+    if suggestion:
+        return suggestion
     return f"there are {', '.join(sorted(names))}" if names else "there are none"
 
 
 def nearest(name: str, names: Collection[str]) -> str:
-    """Give the first half of `did_you_mean`, or nothing where nothing is near."""
-    bare = {each.lstrip("-"): each for each in names}  # of options, the dashes are no likeness
-    near = difflib.get_close_matches(name.lstrip("-"), bare, n=1, cutoff=0.7)
-    return f"did you mean {bare[near[0]]!r}?" if near else ""
+    """Suggest a similar name, as "did you mean 'dropout'?", or return "" if there is none."""
+    bare = {known.lstrip("-"): known for known in names}  # dashes do not make options similar
+    matches = difflib.get_close_matches(name.lstrip("-"), bare, n=1, cutoff=0.7)
+    return f"did you mean {bare[matches[0]]!r}?" if matches else ""
 
 
-def check_options(owner: str, given: Iterable[str], known: Collection[str]) -> None:
-    """Raise a TypeError for the first option that does not exist.
+def check_options(owner: str, names: Iterable[str], known: Collection[str]) -> None:
+    """Check that options exist.
 
     Args:
-        owner: what a user called, such as "LSTM".
-        given: the names of the options.
-        known: those that there are.
+        owner: the function that the user called, such as "LSTM".
+        names: of the options that were passed.
+        known: names of the options that exist.
+
+    Raises:
+        TypeError: for the first option that does not exist.
     """
-    for name in given:
+    for name in names:
         if name not in known:
             raise TypeError(f"{owner} got an unknown option {name!r}; {did_you_mean(name, known)}")
 
@@ -51,12 +54,12 @@ def check_options(owner: str, given: Iterable[str], known: Collection[str]) -> N
 def named_options(
     *kinds: type,
 ) -> Callable[[Callable[Arguments, R]], Callable[Arguments, R]]:
-    """Let a function that hands its options on refuse a misspelt one by its own name.
+    """Check the options of a function that passes them on, so that errors name this function.
 
-    Without it, the function that the options end in would refuse, of which a user never heard.
+    Otherwise the error would come from a function that the user has never heard of.
 
     Args:
-        *kinds: the TypedDicts of the options, beside those in the function's signature.
+        *kinds: the TypedDicts of options, in addition to those in the function's signature.
 
     Returns:
         A decorator.
@@ -76,12 +79,12 @@ def named_options(
 
 
 def options_of(function: Callable[..., object]) -> set[str]:
-    """Name what may be given to a function by keyword, but for what it hands on."""
+    """Return the named keyword parameters of a function, without its `**options`."""
     kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
     return {p.name for p in inspect.signature(function).parameters.values() if p.kind in kinds}
 
 
 def hands_on(function: Callable[..., object]) -> bool:
-    """Whether a function takes any option at all, to hand it on."""
+    """Return whether a function takes `**options`."""
     parameters = inspect.signature(function).parameters.values()
     return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

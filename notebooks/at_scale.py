@@ -40,7 +40,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 import lstm_jax
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
-from lstm_jax.plots.drawing import COLOURS, begin, end
+from lstm_jax.plots.drawing import COLORS, begin, end
 
 SHORT = bool(os.environ.get("LSTM_JAX_SHORT"))  # set by the tests
 jax.config.update("jax_num_cpu_devices", 4)  # to compile for several; one of them does the work
@@ -491,10 +491,10 @@ print(f"{'tokens in an update':>60}" + "".join(
 rows = 2 ** np.arange(3, 10)
 title = "1 billion parameters on 256 H100, on paper"
 axes = begin(None, title, "rows to a device", "million tokens a second")
-for colour, (name, way) in zip(COLOURS, WAYS.items(), strict=False):
+for colour, (name, way) in zip(COLORS, WAYS.items(), strict=False):
     figures = [tokens_per_second(way, int(count)) / 1e6 for count in rows]
     axes.plot(rows, figures, color=colour, marker="o", ms=4, lw=1.8, label=name.split(" (")[0])
-axes.axhline(full_rate / 1e6, color=COLOURS[0], lw=1, ls="--", label="products alone, at full rate")
+axes.axhline(full_rate / 1e6, color=COLORS[0], lw=1, ls="--", label="products alone, at full rate")
 axes.set_xscale("log", base=2)
 axes.set_xticks(rows, [str(count) for count in rows])
 axes.set_yscale("log")

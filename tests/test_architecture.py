@@ -37,7 +37,7 @@ lstm_jax.interop: parameters arrays checks equinox haiku keras linen safetensors
 lstm_jax.interop.onnx: format file attributes graph node stored chain load layer export models -
 lstm_jax.export: - about graph arrays command
 lstm_jax: -
-lstm_jax.animation: colours document page -
+lstm_jax.animation: colors document page -
 lstm_jax.page: bundle words build serve command -
 lstm_jax.plots: drawing forecast multiples judgements memory dynamics gates gradients jacobians
 lstm_jax.plots: fonts gif -

@@ -146,7 +146,7 @@ def test_a_model_is_exported(call, refused, model, tmp_path):
     assert (code, err) == (0, "")
     assert out.startswith(f"wrote {path}, ")
     assert out.count("\n") == 1
-    assert "is there already" in refused("export", model, "--to", path)
+    assert "already exists" in refused("export", model, "--to", path)
     assert "must end in .onnx or .safetensors" in refused("export", model, "--to", tmp_path / "m")
     assert "--to" in refused("export", model)
     assert "invalid choice" in refused("export", model, "--to", path, "--layout", "mxnet")

@@ -1,4 +1,4 @@
-"""The gate animation as a page that a browser plays; no matplotlib."""
+"""The gate animation as a page that plays in a browser, without matplotlib."""
 
 from lstm_jax.animation.page import gate_animation_html, save_html
 

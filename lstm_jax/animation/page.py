@@ -1,11 +1,11 @@
-"""The gate animation: a text is read character by character, every gate and state in view.
+"""The gate animation, which shows every gate and state while a text is read character by character.
 
-`gate_animation_html` gives one page that needs a browser and nothing else: no network, no other
-file. The browser draws the text in its own fonts, so that any script can be shown.
+`gate_animation_html` returns a single page that needs only a browser: no network, no other file.
+The browser draws the text in its own fonts, so any script can be shown.
 `lstm_jax.plots.gif.save_gif` makes a GIF of the same panels.
 
-A unit's timescale τ is that of `lstm_jax.diagnostics.timescales`: after τ steps, 1/e of what the
-cell held is left.
+The timescale τ of a unit is that of `lstm_jax.diagnostics.timescales`: after τ steps, 1/e of the
+cell is left.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
 
-from lstm_jax.animation.colours import KINDS, THEMES, colour_map
+from lstm_jax.animation.colors import KINDS, THEMES, color_map
 from lstm_jax.animation.document import document
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.diagnostics.gates import timescales
 from lstm_jax.files import write_whole
 from lstm_jax.spelling import named_options
 
-# What is drawn, in the order of the panels, and the range it lies in. The cell has none.
+# The gates and states, in the order of the panels, with their ranges. The cell has no fixed range.
 RANGES = {"f": (0, 1), "i": (0, 1), "o": (0, 1), "g": (-1, 1), "c": None, "h": (-1, 1)}
-LEVELS = 65535  # two bytes a value: the readout multiplies values, so one byte would show
+LEVELS = 65535  # two bytes per value, because the readout multiplies values
 
 Order: TypeAlias = Sequence[int] | np.ndarray | Array
 """Indices of units, top row first."""
 
 
 class PageOptions(TypedDict, total=False):
-    """What `gate_animation_html` takes besides what it shows; it says what each is."""
+    """Declare the options of `gate_animation_html`, which describes them."""
 
     title: str
     lang: str
@@ -51,21 +51,21 @@ class PageOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class DrawnLayer:
-    """One layer as it is drawn: n of its H units, over T steps."""
+    """Store the n units of a layer that are drawn, out of H, over T steps."""
 
     name: str
     units: np.ndarray
-    """Indices of the units drawn, (n,), top row first."""
+    """Indices of the drawn units, (n,), top row first."""
     timescales: np.ndarray
-    """τ of each, (n,), in steps; infinite where f was always 1."""
+    """τ of each drawn unit, (n,), in steps; infinite if f was always 1."""
     total: int
-    """H."""
+    """H, the number of units in the layer."""
     values: dict[str, np.ndarray]
-    """f, i, o, g, c, h of the units drawn: each (T, n)."""
+    """f, i, o, g, c, h of the drawn units, each (T, n)."""
     means: dict[str, np.ndarray]
-    """Over all H units: the mean of f, i, o and the mean magnitude of g, c, h: each (T,)."""
+    """Mean of f, i, o and mean magnitude of g, c, h over all H units, each (T,)."""
     cell_limit: float
-    """The largest |c| of the units drawn; 1 where all are zero."""
+    """Largest |c| of the drawn units; 1 if all are zero."""
 
 
 def gate_animation_html(
@@ -80,33 +80,33 @@ def gate_animation_html(
     max_units: int = 64,
     fps: float = 4.0,
 ) -> str:
-    """Make a page that plays what an LSTM did at each character: gates and states.
+    """Build a page that plays the gates and states of an LSTM at each character.
 
     Args:
-        characters: T texts, what was read at each step; "" is a start that has no character.
-        gates: i, f, g, o, each (T, H), as `lstm_jax.trace` gives them with `gates=lstm_gates`;
-            or one of these per layer, bottom first.
-        states: h and c after each step, each (T, H); one per layer where `gates` is.
-        title: above the text.
-        lang: language of the text, such as "zh-Hant", by which browsers choose among fonts.
+        characters: T texts, the input of each step; "" is a start without a character.
+        gates: i, f, g, o, each (T, H), from `lstm_jax.trace` with `gates=lstm_gates`; or one of
+            these per layer, bottom first.
+        states: h and c after each step, each (T, H); one per layer if `gates` are.
+        title: shown above the text.
+        lang: language of the text, such as "zh-Hant", by which browsers choose fonts.
         layer_names: one per layer.
-        order: indices of units, top row first; those left out are not drawn. One per layer where
-            `gates` is. By timescale if None, slowest first.
-        max_units: where there are more, this many are drawn, evenly picked along the order.
-        fps: characters per second at first; the page can change it.
+        order: indices of units, top row first; units that are not listed are not drawn. One per
+            layer if `gates` are. By default slowest first, by timescale.
+        max_units: maximum number of units; if there are more, they are picked evenly from `order`.
+        fps: initial number of characters per second, which the page can change.
 
     Returns:
         An HTML document. Values are rounded to 1/65535 of their range.
 
     Raises:
-        ValueError: no characters, shapes that do not fit, values that are not finite or out of
-            their range, a setting out of range.
+        ValueError: if there are no characters, shapes do not agree, or a value or a setting is out
+            of range or not finite.
     """
     layers = drawn_layers(
         characters, gates, states, layer_names=layer_names, order=order, max_units=max_units
     )
     if not 0 < fps <= 60:
-        raise ValueError(f"fps must lie in (0, 60], got {fps}")
+        raise ValueError(f"fps must be in (0, 60], got {fps}")
     if not re.fullmatch(r"[A-Za-z0-9-]*", lang):
         raise ValueError(f"lang must be a language tag such as zh-Hant, got {lang!r}")
     data = {
@@ -115,7 +115,7 @@ def gate_animation_html(
         "layers": [_layer_data(layer) for layer in layers],
         "maps": {
             theme: {
-                kind: base64.b64encode(colour_map(kind, theme).tobytes()).decode() for kind in KINDS
+                kind: base64.b64encode(color_map(kind, theme).tobytes()).decode() for kind in KINDS
             }
             for theme in THEMES
         },
@@ -137,15 +137,15 @@ def save_html(
     states: LSTMState | Sequence[LSTMState],
     **options: Unpack[PageOptions],
 ) -> None:
-    """Write the page of `gate_animation_html`, whole or not at all.
+    """Write the page of `gate_animation_html` to a file, completely or not at all.
 
     Args:
-        path: where it belongs; an older file there is replaced.
+        path: of the file; an existing file is replaced.
         characters, gates, states, **options: as in `gate_animation_html`.
 
     Raises:
-        ValueError: as there.
-        OSError: as the operating system says.
+        ValueError: as in `gate_animation_html`.
+        OSError: if the file cannot be written.
     """
     write_whole(Path(path), gate_animation_html(characters, gates, states, **options))
 
@@ -159,34 +159,37 @@ def drawn_layers(
     order: Order | Sequence[Order | None] | None = None,
     max_units: int = 64,
 ) -> list[DrawnLayer]:
-    """Check the arguments of `gate_animation_html` and choose the units that are drawn.
+    """Check the arguments of `gate_animation_html` and choose the units to draw.
 
     Args:
-        characters, gates, states, layer_names, order, max_units: as there.
+        characters, gates, states, layer_names, order, max_units: as in `gate_animation_html`.
 
     Returns:
-        One for each layer, bottom first.
+        One `DrawnLayer` per layer, bottom first.
 
     Raises:
-        ValueError: as there.
+        ValueError: as in `gate_animation_html`.
     """
     _check_characters(characters)
     if max_units < 1:
         raise ValueError(f"max_units must be at least 1, got {max_units}")
     if isinstance(gates, LSTMGates) != isinstance(states, LSTMState):
-        raise ValueError("give gates and states of one layer, or a sequence of each over layers")
-    one = isinstance(gates, LSTMGates)
+        raise ValueError(
+            "gates and states must both be of one layer, or both be sequences over layers"
+        )
+    single = isinstance(gates, LSTMGates)
     gates_of = [gates] if isinstance(gates, LSTMGates) else list(gates)
     states_of = [states] if isinstance(states, LSTMState) else list(states)
-    orders = [order] if one else [None] * len(gates_of) if order is None else list(order)
+    orders = [order] if single else [None] * len(gates_of) if order is None else list(order)
     order_of = cast("list[Order | None]", orders)
     if layer_names is None:
         layer_names = [f"Layer {index + 1}" for index in range(len(gates_of))]
     counts = [len(gates_of), len(states_of), len(order_of), len(layer_names)]
     if not counts[0] or len(set(counts)) > 1:
         raise ValueError(
-            "there must be as many gates as states, orders and layer names, and at least one; "
-            f"got {counts[0]} gates, {counts[1]} states, {counts[2]} orders, {counts[3]} names"
+            "every layer must have its gates, states, order and name, and there must be at least "
+            f"one layer; got {counts[0]} gates, {counts[1]} states, {counts[2]} orders, "
+            f"{counts[3]} names"
         )
     return [
         _drawn_layer(len(characters), *layer, max_units)
@@ -195,18 +198,18 @@ def drawn_layers(
 
 
 def position(name: str, values: np.ndarray, cell_limit: float) -> np.ndarray:
-    """Find where values lie on their colour map.
+    """Compute the positions of values on their color map.
 
-    The cell is drawn by √|c|: a few units count up to ten and more, most stay within one, and on a
-    linear scale the many would vanish beside the few.
+    The cell is drawn by √|c|, because a few units count up to ten or more while most stay below
+    one, and would vanish on a linear scale.
 
     Args:
         name: f, i, o, g, c or h.
-        values: any shape.
+        values: of any shape.
         cell_limit: the largest |c|.
 
     Returns:
-        In [0, 1], in the shape of the values.
+        Positions in [0, 1], in the shape of the values.
     """
     if name == "c":
         values = np.sign(values) * np.sqrt(np.abs(values) / cell_limit)
@@ -215,12 +218,12 @@ def position(name: str, values: np.ndarray, cell_limit: float) -> np.ndarray:
 
 def _check_characters(characters: Sequence[str]) -> None:
     if len(characters) == 0:
-        raise ValueError("the text is empty: there must be one string per step, at least one")
+        raise ValueError("characters must hold one string per step and at least one, got none")
     for index, character in enumerate(characters):
         if not isinstance(character, str):
-            raise ValueError(f"characters[{index}] is not a string: {character!r}")
+            raise ValueError(f"characters[{index}] must be a string, got {character!r}")
         if any("\ud800" <= symbol <= "\udfff" for symbol in character):
-            raise ValueError(f"characters[{index}] is half of a surrogate pair: {character!r}")
+            raise ValueError(f"characters[{index}] has a lone surrogate: {character!r}")
 
 
 def _drawn_layer(
@@ -232,7 +235,7 @@ def _drawn_layer(
     for key, array in arrays.items():
         if array.shape[1] != total:
             raise ValueError(
-                f"{key} of {name!r} has {array.shape[1]} units, f has {total}; they must agree"
+                f"{key} of {name!r} must have the {total} units that f has, got {array.shape[1]}"
             )
     taus = np.asarray(timescales(arrays["f"]))
     if order is None:
@@ -250,7 +253,7 @@ def _drawn_layer(
         timescales=taus[order],
         total=total,
         values=values,
-        # The gates are not negative: the mean magnitude is the mean.
+        # The gates are not negative, so their mean magnitude is their mean.
         means={key: np.abs(array).mean(axis=1) for key, array in arrays.items()},
         cell_limit=float(np.abs(values["c"]).max()) or 1.0,
     )
@@ -260,17 +263,17 @@ def _checked(label: str, key: str, array: ArrayLike, steps: int) -> np.ndarray:
     array = np.asarray(array).astype(np.float32)
     if array.ndim != 2 or array.shape[1] == 0:
         raise ValueError(
-            f"{label} must be (T, H), got shape {array.shape}; of a batch, choose one row"
+            f"{label} must be (T, H), got shape {array.shape}; choose one row of a batch"
         )
     if array.shape[0] != steps:
         raise ValueError(f"{label} has {array.shape[0]} steps, but there are {steps} characters")
     if not np.isfinite(array).all():
-        raise ValueError(f"{label} has values that are not finite")
+        raise ValueError(f"{label} must be finite, but has infinite or NaN values")
     bounds = RANGES[key]
     if bounds and not (bounds[0] <= array.min() and array.max() <= bounds[1]):
         raise ValueError(
-            f"{label} must lie in [{bounds[0]}, {bounds[1]}], got {array.min():.4g} to "
-            f"{array.max():.4g}; is another array in its place?"
+            f"{label} must be in [{bounds[0]}, {bounds[1]}], got {array.min():.4g} to "
+            f"{array.max():.4g}; is it a different array?"
         )
     return array
 
@@ -293,12 +296,12 @@ def _layer_data(layer: DrawnLayer) -> dict[str, object]:
 
 
 def _packed(array: np.ndarray, low: float, high: float) -> str:
-    """Base64 of little-endian uint16, row after row: 0 is `low` and 65535 is `high`."""
+    """Encode as base64 of little-endian uint16, row by row: 0 is `low` and 65535 is `high`."""
     levels = np.rint((array.astype(np.float64) - low) * (LEVELS / (high - low)))
     return base64.b64encode(levels.astype("<u2").tobytes()).decode()
 
 
 def _script_json(data: object) -> str:
-    """JSON that cannot close the script element it stands in."""
+    """Write JSON that cannot close the script element around it."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)

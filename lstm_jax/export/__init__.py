@@ -1,7 +1,7 @@
 """`lstm-jax export`: a trained model as one file for other programs.
 
-about      what a user must know to feed a model, as strings that stand in its file
+about      the metadata that a user needs to run an exported model
 graph      the whole model as ONNX
-arrays     its parameters as safetensors, the recurrent layers in another framework's layout
+arrays     its parameters as safetensors, with recurrent layers in another framework's layout
 command    the command
 """

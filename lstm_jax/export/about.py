@@ -1,4 +1,4 @@
-"""What a user must know of an exported model to feed it and to read what it says."""
+"""The metadata of an exported model: how to prepare its inputs and interpret its outputs."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from lstm_jax.files import encoded
 from lstm_jax.models.storage import Stored
 from lstm_jax.models.vocabulary import END, UNKNOWN, Vocabulary
 
-# Of the model's own files; they say nothing about this one.
+# These fields describe the model's own files, not the exported one.
 LEFT_OUT = {"format", "sha256", "digest"}
 
 
 class Meaning(NamedTuple):
-    """Say what a kind of model computes, and what goes in and comes out of its graph, by name."""
+    """Describe the computation of a kind of model, and the inputs and outputs of its graph."""
 
     computes: str
     inputs: dict[str, str]
@@ -25,16 +25,16 @@ STATES = {
     "h_k": "(1, B, H): hidden state of layer k, zeros at the beginning",
     "c_k": "(1, B, H): cell state of layer k, zeros at the beginning",
 }
-LENGTHS = "(B,): how many steps of each row are valid; those after are not read"
+LENGTHS = "(B,): number of valid steps in each row; later steps are not read"
 MEANINGS = {
     "CharLM": Meaning(
         "xs = embedding[ids]; h = the top layer's hidden state; "
         "logits = (h @ projection) @ embedding.T + output_bias",
-        {"ids": "(B, T): places in `vocabulary`, a text opened by 0", **STATES},
+        {"ids": "(B, T): indices into `vocabulary`; a text begins with 0", **STATES},
         {
-            "logits": "(B, T, V): of the symbol that comes after each one; the softmax gives "
+            "logits": "(B, T, V): for the symbol after each one; their softmax is the "
             "probabilities, in the order of `vocabulary`",
-            "final_h_k, final_c_k": "(1, B, H): the state after the last symbol, to be given as "
+            "final_h_k, final_c_k": "(1, B, H): the state after the last symbol, to be passed as "
             "h_k and c_k with the symbols that follow",
         },
     ),
@@ -44,45 +44,45 @@ MEANINGS = {
             "xs": "(B, T, D): sequences",
             "sequence_lens": LENGTHS,
         },
-        {"ys": "(B, T, O): what is said after each step that is valid"},
+        {"ys": "(B, T, O): the output after each valid step"},
     ),
     "SequenceClassifier": Meaning(
-        "pooled = the top layer's hidden states over time, as `config.pooling` says, the backward "
-        "direction beside the forward one; logits = pooled @ output_kernel + output_bias",
+        "pooled = the top layer's hidden states, pooled over time by `config.pooling`, the forward "
+        "direction followed by the backward one; logits = pooled @ output_kernel + output_bias",
         {
-            "ids": "(B, T): places in `vocabulary`; of a model of words",
-            "xs": "(B, T, D): features, (value - mean) / scale; of a model of vectors",
+            "ids": "(B, T): indices into `vocabulary`, for a model of words",
+            "xs": "(B, T, D): features, (value - mean) / scale, for a model of vectors",
             "sequence_lens": LENGTHS,
         },
         {
-            "logits": "(B, C): the softmax gives the probabilities, in the order of `classes`",
+            "logits": "(B, C): their softmax is the probabilities, in the order of `classes`",
         },
     ),
     "Forecaster": Meaning(
         "h = the top layer's hidden state after the window; ys = h @ output_kernel + output_bias, "
-        "and what `config` adds to it",
+        "plus the additions in `config`",
         {
-            "xs": "(B, T, D): windows, the columns as `read` says, (value - mean) / scale by "
-            "`scaler`, then the sines and the cosines of the `calendar`"
+            "xs": "(B, T, D): windows, with the columns of `read`, scaled by `scaler` as "
+            "(value - mean) / scale, then the sines and the cosines of the `calendar`"
         },
         {
-            "ys": "(B, horizon, outputs): value * scale + mean by `target_scaler` gives what "
-            "`predict` says of each step; several outputs are the quantiles, ascending"
+            "ys": "(B, horizon, outputs): value * scale + mean by `target_scaler` is the quantity "
+            "`predict` at each step; several outputs are the quantiles, ascending"
         },
     ),
 }
 
 
 def about(stored: Stored, *, graph: bool) -> dict[str, str]:
-    """Gather what stands in an exported file beside the numbers.
+    """Collect the metadata of an exported file.
 
     Args:
         stored: the model.
-        graph: whether the file has inputs and outputs, or holds arrays alone.
+        graph: whether the file has inputs and outputs, or only arrays.
 
     Returns:
-        Each part of the model's description as JSON, and what the model computes. `vocabulary` is a
-        list: the id of a symbol is its place.
+        Every part of the model's description as JSON, and a description of its computation.
+        `vocabulary` is a list, in which the id of a symbol is its index.
     """
     description = {k: v for k, v in stored.description.items() if k not in LEFT_OUT}
     if "vocabulary" in description:
@@ -94,5 +94,5 @@ def about(stored: Stored, *, graph: bool) -> dict[str, str]:
 
 
 def _json(value: object) -> str:
-    """Write JSON, lone surrogates escaped: both formats keep UTF-8."""
+    """Write JSON with lone surrogates escaped, because both formats store UTF-8."""
     return encoded(json.dumps(value, ensure_ascii=False)).decode()

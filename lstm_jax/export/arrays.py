@@ -1,4 +1,4 @@
-"""A model's parameters by names, its recurrent layers as another framework has them."""
+"""A model's parameters by name, with recurrent layers in the layout of another framework."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lstm_jax.nn.recurrent import Recurrent
 from lstm_jax.stacks import Directions
 
 Layout = Literal["torch", "keras", "linen", "nnx", "haiku", "equinox", "own"]
-"""Whose names and shapes the recurrent layers have."""
+"""Framework whose names and shapes the recurrent layers have."""
 
 Arrays: TypeAlias = dict[str, np.ndarray | Array]
 
@@ -30,39 +30,40 @@ CELLS = {"linen": interop.to_linen, "nnx": interop.to_nnx, "equinox": interop.to
 
 
 def arrays_in(network: Model[Any], layout: Layout) -> Arrays:
-    """Name a model's arrays for a file.
+    """Return a model's arrays by their names in a file.
 
-    The recurrent layers' names begin with that of the model's attribute, `lstm.` or `recurrent.`.
-    After it stand, in the layout
+    The names of recurrent layers begin with the name of the model's attribute, `lstm.` or
+    `recurrent.`, followed by, in the layout
 
         torch                   the names of a state_dict: weight_ih_l0, weight_hh_l0_reverse
-        keras                   the layer's number, the direction of two, and kernel,
+        keras                   the layer's number, the direction if there are two, and kernel,
                                 recurrent_kernel or bias, in the order of get_weights()
-        linen, nnx, equinox     the layer's number, the direction of two, and the cell's own names
-        haiku                   the core's module path, and w, b, ...
+        linen, nnx, equinox     the layer's number, the direction if there are two, and the names
+                                of the cell
+        haiku                   the module path of the core, and w, b, ...
         own                     the names of `lstm_jax.interop.load_safetensors`
 
-    All other arrays have the names and shapes that they have in the model.
+    All other arrays keep their names and shapes.
 
     Args:
-        network: of any kind.
+        network: a model of any kind.
         layout: of the recurrent layers.
 
     Returns:
         Name -> array.
 
     Raises:
-        ValueError: the layout has no place for such layers.
+        ValueError: if the layout cannot represent such layers.
     """
-    layers = {name: one for name, one in vars(network).items() if isinstance(one, Recurrent)}
-    own = {
+    layers = {name: part for name, part in vars(network).items() if isinstance(part, Recurrent)}
+    recurrent = {
         f"{name}.{part}": array
-        for name, one in layers.items()
-        for part, array in _in_layout(one, layout).items()
+        for name, layer in layers.items()
+        for part, array in _in_layout(layer, layout).items()
     }
     prefixes = tuple(f"{name}." for name in layers)
     others = {n: a for n, a in arrays_of(network).items() if not n.startswith(prefixes)}
-    return {**own, **others}
+    return {**recurrent, **others}
 
 
 def _in_layout(layer: Recurrent, layout: Layout) -> Arrays:
@@ -89,18 +90,18 @@ def _keras(
 ) -> Iterator[tuple[str, np.ndarray]]:
     for k, (arrays, layer) in enumerate(zip(weights, params, strict=True)):
         sides = _sides(layer)
-        each = len(arrays) // len(sides)
-        for place, array in enumerate(arrays):
-            yield f"{k}.{sides[place // each]}{KERAS[place % each]}", array
+        count = len(arrays) // len(sides)
+        for index, array in enumerate(arrays):
+            yield f"{k}.{sides[index // count]}{KERAS[index % count]}", array
 
 
 def _haiku(params: Sequence[Layer], reset_after: bool) -> Iterator[tuple[str, np.ndarray | Array]]:
     cells = [cell for layer in params for cell in each_direction(layer)]
     if any(isinstance(cell, RNNParams) for cell in cells):
-        raise ValueError("hk.VanillaRNN runs by ReLU, and this model by tanh")
+        raise ValueError("hk.VanillaRNN uses ReLU, but this model uses tanh")
     for k, cell in enumerate(cells):
         if reset_after and isinstance(cell, GRUParams):
-            raise ValueError("hk.GRU resets before the product, and this model after it")
+            raise ValueError("hk.GRU resets before the matrix product, but this model after it")
         name = DEFAULT_NAMES[type(cell)] + (f"_{k}" if k else "")
         yield from _flat(interop.to_haiku(cell, name, reset_after=reset_after)).items()
 
@@ -110,11 +111,11 @@ def _sides(layer: Layer) -> list[str]:
 
 
 def _flat(tree: Mapping[str, Any]) -> Arrays:
-    """Join the names of nested dictionaries by dots."""
-    found: Arrays = {}
+    """Join the names of nested dictionaries with dots."""
+    arrays: Arrays = {}
     for name, value in tree.items():
         if isinstance(value, Mapping):
-            found |= {f"{name}.{part}": array for part, array in _flat(value).items()}
+            arrays |= {f"{name}.{part}": array for part, array in _flat(value).items()}
         else:
-            found[name] = value
-    return found
+            arrays[name] = value
+    return arrays

@@ -18,22 +18,22 @@ from lstm_jax.models.storage import Stored
 
 
 class ExportError(UserError, ValueError):
-    """A model that cannot be exported as asked; one line."""
+    """Report, in one line, that a model cannot be exported as requested."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export, and where to."""
+    """Configure the export of a model."""
 
     model: tyro.conf.Positional[str]
-    """A released model's name or a run's folder."""
+    """Name of a released model, or folder of a run."""
     to: Path
-    """The file. Its ending says what it holds: .onnx is the whole model, for onnxruntime and
-    others; .safetensors are its parameters."""
+    """File to write: .onnx for the whole model, to be run by onnxruntime and others, or
+    .safetensors for its parameters."""
     layout: Layout | None = None
-    """For .safetensors: the framework that the recurrent layers are laid out for. (torch)"""
+    """Layout of the recurrent layers in a .safetensors file; that of torch if left out."""
     overwrite: bool = False
-    """Replace the file if it is there."""
+    """Replace the file if it exists."""
 
 
 def run(options: ExportOptions) -> str:
@@ -43,12 +43,12 @@ def run(options: ExportOptions) -> str:
         options: as on the command line.
 
     Returns:
-        What was written, in one line.
+        One line about the file that was written.
 
     Raises:
-        ModelError: no such model.
-        ExportError: an ending that is not known, a file that is there, a model that the format has
-            no place for, or a package that is missing.
+        ModelError: if there is no such model.
+        ExportError: if the ending is unknown, the file exists, the format cannot represent the
+            model, or a package is missing.
     """
     path = options.to
     make = FORMATS.get(path.suffix.lower())
@@ -56,17 +56,17 @@ def run(options: ExportOptions) -> str:
         known = " or ".join(FORMATS)
         raise ExportError(f"--to must end in {known}, got {path}")
     if options.layout is not None and make is not _safetensors:
-        raise ExportError(f"--layout is for .safetensors, and --to is {path}")
+        raise ExportError(f"--layout is only for .safetensors, but --to is {path}")
     folder = storage.find(options.model)
     if path.resolve() == (folder / storage.WEIGHTS).resolve():
-        raise ExportError(f"{path} is the model itself: give another file with --to")
+        raise ExportError(f"{path} is the model itself; choose another file with --to")
     if path.is_dir():
-        raise ExportError(f"{path} is a folder: give a file with --to")
+        raise ExportError(f"{path} is a folder; choose a file with --to")
     if path.exists() and not options.overwrite:
-        raise ExportError(f"{path} is there already: --overwrite replaces it")
+        raise ExportError(f"{path} already exists; add --overwrite to replace it")
     stored = storage.load(options.model)
     try:
-        content, said = make(stored, options)
+        content, summary = make(stored, options)
     except (ImportError, ValueError) as error:
         raise ExportError(f"{options.model} cannot be exported to {path.name}: {error}") from None
     try:
@@ -74,12 +74,12 @@ def run(options: ExportOptions) -> str:
         write_whole(path, content)
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from None
-    return f"wrote {path}, {len(content) / 1e6:,.2f} MB: {said}"
+    return f"wrote {path}, {len(content) / 1e6:,.2f} MB: {summary}"
 
 
 def _onnx(stored: Stored, options: ExportOptions) -> tuple[bytes, str]:
     graph = graph_of(stored)
-    return graph.SerializeToString(), f"{say(graph)}; what they mean is in its metadata"
+    return graph.SerializeToString(), f"{say(graph)}; its metadata explains them"
 
 
 def _safetensors(stored: Stored, options: ExportOptions) -> tuple[bytes, str]:
@@ -94,4 +94,4 @@ FORMATS: dict[str, Callable[[Stored, ExportOptions], tuple[bytes, str]]] = {
     ".onnx": _onnx,
     ".safetensors": _safetensors,
 }
-"""A file's ending -> what makes its content, and what is said of it."""
+"""File ending -> function that returns the content of the file and a summary of it."""

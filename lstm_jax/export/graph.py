@@ -1,4 +1,4 @@
-"""A whole model as ONNX, with what a user must know of it in its metadata."""
+"""A whole model as ONNX, with all the information needed to run it in its metadata."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ EXPORTS: dict[str, Callable[[Any], ModelProto]] = {
     "SequenceClassifier": partial(onnx.export_classifier, sequence_lens=True),
     "Forecaster": onnx.export_forecaster,
 }
-"""What exports a model, by its kind."""
+"""Kind of model -> function that exports it."""
 
 
 def graph_of(stored: Stored) -> ModelProto:
-    """Turn a model of any kind into an ONNX model.
+    """Convert a model of any kind to ONNX.
 
     Args:
         stored: the model.
 
     Returns:
-        A graph that the checker has passed. Its `metadata_props` hold what `about` gives.
+        A graph that ONNX's checker accepts, with the result of `about` in its `metadata_props`.
 
     Raises:
-        ImportError: onnx is not installed.
-        ValueError: the model has something that ONNX's operators cannot hold.
+        ImportError: if onnx is not installed.
+        ValueError: if ONNX's operators cannot represent the model.
     """
     graph = EXPORTS[stored.description["kind"]](stored.network)
     for name, value in about(stored, graph=True).items():
@@ -42,11 +42,11 @@ def graph_of(stored: Stored) -> ModelProto:
 
 
 def say(graph: ModelProto) -> str:
-    """Name the inputs and the outputs of a graph, with their shapes."""
+    """List the inputs and outputs of a graph, with their shapes."""
     inputs, outputs = (
         ", ".join(map(_value, values)) for values in (graph.graph.input, graph.graph.output)
     )
-    return f"{inputs} in; {outputs} out"
+    return f"inputs {inputs}; outputs {outputs}"
 
 
 def _value(value: ValueInfoProto) -> str:

@@ -1,4 +1,4 @@
-"""The files of the page, made from what lies in this package and the released model."""
+"""The files of the page, built from this package and the released model."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ DECAY = "gradient_decay.json"
 
 
 def files(model: str = "tang") -> dict[str, str]:
-    """Make the files of the page.
+    """Build the files of the page.
 
     Args:
         model: a released model of verse, or a run's folder.
 
     Returns:
-        Text by the file's name. They need no server: a browser may open index.html from a disk.
-        Without the extra `verse` the page offers no rhyme and no tones, and says why.
+        File name -> text. The files need no server: a browser can open index.html from a disk.
+        Without the extra `verse` the page offers neither rhyme nor tones, and explains why.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: if there is no such model.
     """
     room = resources.files("lstm_jax.page")
     modules = {
@@ -40,7 +40,7 @@ def files(model: str = "tang") -> dict[str, str]:
     folder = find(model)
     description = describe(model)
     characters = description["vocabulary"]
-    held = {
+    data = {
         "config": description["config"],
         "words": {
             **words(characters),
@@ -57,7 +57,7 @@ def files(model: str = "tang") -> dict[str, str]:
     return {
         "index.html": (room / "index.html").read_text(encoding="utf-8"),
         "style.css": (room / "style.css").read_text(encoding="utf-8"),
-        "data.js": _assigned("PAGE", held),
+        "data.js": _assigned("PAGE", data),
         "page.js": bundle(modules, "main.mjs"),
         "weights.js": _assigned("WEIGHTS", _base64((folder / WEIGHTS).read_bytes())),
     }
@@ -67,15 +67,16 @@ def write(out: Path, model: str = "tang") -> None:
     """Write the page.
 
     Args:
-        out: a folder; made if it does not exist. Files of the page's names are replaced.
+        out: a folder, created if it does not exist. Files with the names of the page's are
+            replaced.
         model: see `files`.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: if there is no such model.
     """
-    made = files(model)
+    texts = files(model)
     out.mkdir(parents=True, exist_ok=True)
-    for name, text in made.items():
+    for name, text in texts.items():
         write_whole(out / name, text)
 
 
@@ -87,6 +88,6 @@ def _base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _assigned(name: str, held: object) -> str:
-    """Write a script that holds something for another one."""
-    return f"self.{name} = {json.dumps(held, ensure_ascii=False, separators=(',', ':'))};\n"
+def _assigned(name: str, value: object) -> str:
+    """Return a script that sets a global name, for another script to read."""
+    return f"self.{name} = {json.dumps(value, ensure_ascii=False, separators=(',', ':'))};\n"

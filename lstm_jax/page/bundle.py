@@ -1,7 +1,7 @@
-"""ES modules joined into one classic script, because browsers load no modules from a disk.
+"""ES modules joined into one classic script, because browsers do not load modules from a disk.
 
-A module here has its imports at its top, one a line and by name, and exports what it declares.
-Joined, they share one scope, so no two may declare the same name.
+Every module has its imports at the top, by name and one per line, and exports its declarations.
+Joined, the modules share one scope, so no two may declare the same name.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ _DECLARED = re.compile(
 
 
 def bundle(modules: Mapping[str, str], entry: str) -> str:
-    """Join a module with all that it imports.
+    """Join a module with everything that it imports.
 
     Args:
-        modules: source of each module by its file's name.
-        entry: the module that starts.
+        modules: file name -> source of the module.
+        entry: the module to start with.
 
     Returns:
-        A script in a scope of its own, what is imported before what imports it.
+        A script with its own scope, in which every module comes after its imports.
 
     Raises:
-        ModelError: two modules declare the same name.
+        ModelError: if two modules declare the same name.
     """
     names = _in_order(modules, entry)
     declared: dict[str, str] = {}
     for name in names:
-        for found in _DECLARED.findall(modules[name]):
-            for one in re.findall(r"\w+", found):
-                if one in declared:
-                    raise ModelError(f"{declared[one]} and {name} both declare {one}")
-                declared[one] = name
+        for declaration in _DECLARED.findall(modules[name]):
+            for identifier in re.findall(r"\w+", declaration):
+                if identifier in declared:
+                    raise ModelError(f"{declared[identifier]} and {name} both declare {identifier}")
+                declared[identifier] = name
     parts = [_EXPORT.sub("", _IMPORT.sub("", modules[name])) for name in names]
     return '(() => {\n"use strict";\n' + "\n".join(parts) + "})();\n"
 
@@ -47,9 +47,9 @@ def _in_order(modules: Mapping[str, str], entry: str) -> list[str]:
     order: list[str] = []
 
     def visit(name: str) -> None:
-        for other in _IMPORT.findall(modules[name]):
-            if other not in order:
-                visit(other)
+        for imported in _IMPORT.findall(modules[name]):
+            if imported not in order:
+                visit(imported)
         order.append(name)
 
     visit(entry)

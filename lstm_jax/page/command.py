@@ -15,34 +15,35 @@ from lstm_jax.text.forms.readings import installed
 
 @dataclass(frozen=True)
 class PageOptions:
-    """Where the page goes."""
+    """Configure where the page is written or shown."""
 
     out: Path | None = None
-    """Write the page to this folder and stop: open its index.html, or put it on any web server."""
+    """Folder to write the page to; open its index.html, or put it on any web server."""
     port: int = 8000
-    """Without --out, show the page at this port of 127.0.0.1; 0 takes a free one."""
+    """Port of 127.0.0.1 at which the page is shown without --out; 0 chooses a free one."""
 
 
 def run(options: PageOptions) -> None:
     """Write the page, or show it until Ctrl-C.
 
     Args:
-        options: where it goes.
+        options: as on the command line.
 
     Raises:
-        ModelError: a folder that cannot be written, or a port that cannot be had.
+        ModelError: if the folder cannot be written, or the port cannot be used.
     """
     if not installed():
         hint = 'pip install "lstm_jax[verse]"'
-        print(f"the page will offer no rhyme and no tones; for these: {hint}", file=sys.stderr)
+        print(f"the page will offer neither rhyme nor tones; for these: {hint}", file=sys.stderr)
     if options.out is not None:
         try:
             write(options.out)
         except OSError as error:
             raise ModelError(f"{options.out} cannot be written: {error.strerror}") from None
-        print(f"the page: {options.out / 'index.html'}")
+        print(f"wrote the page to {options.out / 'index.html'}")
         return
     with tempfile.TemporaryDirectory() as folder, server(Path(folder), options.port) as shown:
         write(Path(folder))
-        print(f"the page: http://{HOST}:{shown.server_port} (Ctrl-C ends it)", flush=True)
+        url = f"http://{HOST}:{shown.server_port}"
+        print(f"showing the page at {url} (press Ctrl-C to stop)", flush=True)
         shown.serve_forever()

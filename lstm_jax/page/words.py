@@ -1,13 +1,13 @@
-"""What the page must know of its model's characters: their other script, their tones and rhymes.
+"""Tables of the model's characters for the page: the other script, tones and rhymes.
 
-The page has no OpenCC. It converts one character at a time, but for the pairs that OpenCC converts
-otherwise together than apart: 后 is 後, and 皇后 is 皇后. To find them takes a minute, so they are
-kept in `pairs.json`, which is written by
+The page does not have OpenCC. It converts one character at a time, except for pairs that OpenCC
+converts differently together than apart: 后 becomes 後, but 皇后 stays 皇后. Finding them takes a
+minute, so they are kept in `pairs.json`, which is written by
 
     python -m lstm_jax.page.words
 
-Of 20,000 simplified lines of test poems 30 come out otherwise than from OpenCC, which knows longer
-phrases too; without the pairs 637 would.
+Of 20,000 simplified lines of test poems, 30 differ from the result of OpenCC, which knows longer
+phrases too; without the pairs, 637 would.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ from lstm_jax.text.forms.tones import REGULATED, patterns
 from lstm_jax.text.script import to_simplified, to_traditional
 
 PAIRS = "pairs.json"
-ROW = 24  # pairs in a line of the file
+ROW = 24  # pairs per line of the file
 
 
 def words(characters: str) -> Json:
-    """Give a vocabulary and what it takes to read and show it in simplified script.
+    """Build the tables for reading and showing a vocabulary in simplified script.
 
     Args:
         characters: of the model, in traditional script, in the order of their ids.
 
     Returns:
-        "characters" as they are; "simplified", a traditional character and its simplified one,
-        for each that changes; "traditional", the other way round, as OpenCC has it for a character
-        by itself; "simplifiedPairs" and "traditionalPairs", two characters and what they become.
+        "characters", unchanged; "simplified", each traditional character that changes, followed by
+        its simplified form; "traditional", the reverse, as OpenCC converts a single character;
+        "simplifiedPairs" and "traditionalPairs", two characters followed by their conversion.
     """
-    simple = {one: to_simplified(one) for one in characters}
-    changed = {one: other for one, other in simple.items() if one != other and len(other) == 1}
-    back = {one: to_traditional(one) for one in dict.fromkeys(changed.values())}
-    known = {one: other for one, other in back.items() if one != other and other in simple}
+    simple = {old: to_simplified(old) for old in characters}
+    changed = {old: new for old, new in simple.items() if old != new and len(new) == 1}
+    back = {new: to_traditional(new) for new in dict.fromkeys(changed.values())}
+    known = {new: old for new, old in back.items() if new != old and old in simple}
     pairs = json.loads((resources.files("lstm_jax.page") / PAIRS).read_text(encoding="utf-8"))
     shown, read = set(characters), set(simple.values())
     return {
@@ -54,47 +54,47 @@ def words(characters: str) -> Json:
 
 
 def readings(characters: str) -> Json:
-    """Give the tones and rhymes of a vocabulary, and the patterns of the regulated forms.
+    """Build the tables of tones and rhymes, and the patterns of the regulated forms.
 
     Args:
         characters: of the model, in traditional script.
 
     Returns:
-        "rhymes", for each of the Pingshui table whether its tone is level, and its characters;
-        "patterns", by form, each as its lines of 平, 仄 and 中.
+        "rhymes", for each rhyme of the Pingshui table whether it is level, and its characters;
+        "patterns", by form, each with its lines of 平, 仄 and 中.
 
     Raises:
-        ModelError: the table is not installed.
+        ModelError: if the table is not installed.
     """
-    found = table().readings(characters)
+    result = table().readings(characters)
     rhymes = [
         [bool(level), "".join(c for c, has in zip(characters, column, strict=True) if has)]
-        for level, column in zip(found.level, found.rhymes.T, strict=True)
+        for level, column in zip(result.level, result.rhymes.T, strict=True)
     ]
     return {"rhymes": rhymes, "patterns": {str(form): patterns(form) for form in REGULATED}}
 
 
 def find_pairs(convert: Callable[[str], str], characters: Iterable[str]) -> list[str]:
-    """Find the pairs that are converted otherwise together than apart.
+    """Find the pairs of characters that are converted differently together than apart.
 
     Args:
-        convert: a text -> as long a text, character for character.
-        characters: of both members.
+        convert: text -> text of the same length, character for character.
+        characters: candidates for both members of a pair.
     """
-    alone = {one: convert(one) for one in characters}
-    found = []
-    for first, wanted in alone.items():
-        together = convert("\n".join(first + second for second in alone)).split("\n")
-        found += [
+    apart = {character: convert(character) for character in characters}
+    pairs = []
+    for first, first_converted in apart.items():
+        together = convert("\n".join(first + second for second in apart)).split("\n")
+        pairs += [
             first + second
-            for (second, other), pair in zip(alone.items(), together, strict=True)
-            if pair != wanted + other
+            for (second, second_converted), pair in zip(apart.items(), together, strict=True)
+            if pair != first_converted + second_converted
         ]
-    return found
+    return pairs
 
 
 def _converted(rows: Iterable[str], known: set[str], convert: Callable[[str], str]) -> str:
-    """Put to each pair of known characters what it becomes."""
+    """Return each pair of known characters, followed by its conversion."""
     text = "".join(rows)
     pairs = (text[at : at + 2] for at in range(0, len(text), 2))
     return "".join(pair + convert(pair) for pair in pairs if known.issuperset(pair))
@@ -106,7 +106,7 @@ def _rows(pairs: list[str]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Find the pairs of the released model's characters, and write them."""
+    """Find the pairs among the released model's characters and write them to `pairs.json`."""
     from opencc import OpenCC
 
     to_simple = OpenCC("t2s").convert

@@ -1,17 +1,17 @@
-"""Pictures of what `lstm_jax.diagnostics` finds and of what models say, by matplotlib.
+"""Pictures of diagnostics and of models' predictions, drawn with matplotlib.
 
-Every function takes arrays, or results of that package, and returns the `Figure`; given `axes`, it
-draws there. Nothing goes through pyplot, so that there is no current figure and no window: show a
-figure in a notebook by naming it, and keep it with `figure.savefig`. `import lstm_jax` does not
-bring this module: ask for it by name.
+Every function takes arrays, or results of `lstm_jax.diagnostics`, and returns a `Figure`; pass
+`axes` to draw into an existing one. Nothing goes through pyplot, so there is no current figure and
+no window: name a figure in a notebook to show it, and save it with `figure.savefig`. Import this
+module by name, because `import lstm_jax` does not.
 
-Natural logarithms come in, as the diagnostics give them; what is drawn are powers of ten, or
-decimal logarithms where floats would not hold them, and the axis says which.
+The functions take natural logarithms, as the diagnostics return them. They draw powers of ten, or
+decimal logarithms where floats would overflow, and label the axis accordingly.
 """
 
 from lstm_jax.plots.drawing import (
     BOUND,
-    COLOURS,
+    COLORS,
     FAINT,
     GRID,
     INK,
@@ -30,7 +30,7 @@ from lstm_jax.plots.memory import context_gap, context_loss
 
 __all__ = [
     "BOUND",
-    "COLOURS",
+    "COLORS",
     "FAINT",
     "GRID",
     "INK",

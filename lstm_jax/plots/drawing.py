@@ -1,4 +1,4 @@
-"""What the pictures share: a figure, colours, axes."""
+"""Figures, colors and axes that all pictures share."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ except ImportError as error:
 
 SIZE = (5.2, 3.7)  # inches, of one panel
 INK, SOFT, FAINT, GRID = "#211f1b", "#6b665c", "#b5afa3", "#e9e5dc"
-# Blue and orange first: told apart by hue and by lightness in every kind of colour blindness.
-COLOURS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
+# Blue and orange come first: they differ in hue and in lightness for every kind of color blindness.
+COLORS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
 CELLS = {
-    "lstm": (COLOURS[0], COLOURS[3]),
+    "lstm": (COLORS[0], COLORS[3]),
     "gru": (INK, "#8a857a"),
-    "rnn": (COLOURS[1], "#efb98d"),
-    "mgu": (COLOURS[5], "#a9d3bd"),
+    "rnn": (COLORS[1], "#efb98d"),
+    "mgu": (COLORS[5], "#a9d3bd"),
 }
-"""The colours of a kind of cell, in every picture that compares them."""
-OTHERS = (COLOURS[4], "#d99a9a")
+"""Colors of each kind of cell, the same in every picture that compares cells."""
+OTHERS = (COLORS[4], "#d99a9a")
 BOUND = "#d5762c"
 LAG = "lag (steps before the prediction)"
 Place = Literal["best", "upper left", "upper right", "lower left", "lower right", "center right"]
@@ -39,27 +39,27 @@ NATS_TO_DECADES = float(np.log10(np.e))
 
 
 TEXT_AS_TEXT: dict[Any, Any] = {"pdf.fonttype": 42, "ps.fonttype": 42, "svg.fonttype": "none"}
-"""What a journal and a search want of a picture: fonts that stay fonts, and no outlines."""
+"""Settings that keep text as text, not as outlines, for journals and for searching."""
 
 
 class Picture(Figure):
-    """A figure whose text stays text in PDF and SVG, whatever the user's settings."""
+    """Keep text as text in PDF and SVG, regardless of the user's settings."""
 
     def savefig(self, *args: Any, **options: Any) -> None:
-        """Write the picture; as matplotlib's own."""
+        """Write the picture, with the arguments of matplotlib's method."""
         with matplotlib.rc_context(TEXT_AS_TEXT):
             super().savefig(*args, **options)
 
 
 def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = SIZE) -> Figure:
-    """Make a figure of empty panels, `figure.axes`, for functions that are given `axes`.
+    """Create a figure with empty panels, `figure.axes`, for functions that take `axes`.
 
     Args:
-        columns, rows: of panels.
+        columns, rows: numbers of columns and rows of panels.
         size: width and height of one panel, in inches.
 
     Returns:
-        The figure, which no window shows.
+        The figure, without a window.
     """
     figure = Picture((columns * size[0], rows * size[1]), layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
@@ -68,16 +68,16 @@ def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = S
 
 
 def default_style() -> AbstractContextManager[None]:
-    """Keep a user's own matplotlib settings out.
+    """Ignore the user's matplotlib settings.
 
     Returns:
-        A context in which they do not hold.
+        A context in which matplotlib's defaults apply.
     """
     return matplotlib.style.context(["default", {"svg.hashsalt": "lstm_jax"}])
 
 
 def begin(axes: Axes | None, title: str, x: str, y: str) -> Axes:
-    """Give axes a title, labels and a grid: those given, or those of a new figure."""
+    """Set the title, labels and grid of axes, or of the axes of a new figure if None."""
     if axes is None:
         axes = new_figure().axes[0]
     axes.set_title(title, loc="left", size=10, weight="bold", color=INK)
@@ -93,7 +93,7 @@ def begin(axes: Axes | None, title: str, x: str, y: str) -> Axes:
 
 
 def end(axes: Axes, *, loc: Place = "best", reverse: bool = False) -> Figure:
-    """Give the figure, with a legend where there is something to tell apart."""
+    """Return the figure, with a legend if anything has a label."""
     if axes.get_legend_handles_labels()[1]:
         axes.legend(
             loc=loc, fontsize=8, frameon=True, framealpha=0.85, edgecolor="none", reverse=reverse
@@ -102,12 +102,12 @@ def end(axes: Axes, *, loc: Place = "best", reverse: bool = False) -> Figure:
 
 
 def figure_of(axes: Axes) -> Figure:
-    """Give the figure that has these axes."""
-    return cast(Figure, axes.figure)  # or a part of one, which does all that a figure does
+    """Return the figure of these axes."""
+    return cast(Figure, axes.figure)  # may be a subfigure, which has the same methods
 
 
 def log_lags(axes: Axes, longest: int) -> None:
-    """Scale an axis for lags from 1 on, by powers of two: 1, 2, 4, ..."""
+    """Scale the horizontal axis logarithmically for lags from 1, with ticks at powers of two."""
     axes.set_xscale("log", base=2)
     powers = 2 ** np.arange(int(np.log2(max(longest, 1))) + 1)
     axes.xaxis.set_major_locator(FixedLocator(powers.tolist()))
@@ -117,41 +117,41 @@ def log_lags(axes: Axes, longest: int) -> None:
 
 
 def positive(values: ArrayLike) -> np.ndarray:
-    """Make gaps of what is not above 0: its logarithm has no place on an axis."""
+    """Replace values that are not above 0 by NaN, which a logarithmic axis leaves out."""
     values = np.asarray(values, np.float64)
     return np.where(values > 0, values, np.nan)
 
 
 def mark_floor(axes: Axes, *curves: ArrayLike) -> None:
-    """Say where curves end because float32 has no smaller numbers, if one comes so far down."""
+    """Mark the smallest number of float32, below which curves end, if a curve comes near it."""
     tiny = float(np.finfo(np.float32).tiny)
     known = np.concatenate([positive(curve).ravel() for curve in curves])
     if known.size and np.nanmin(np.nan_to_num(known, nan=np.inf)) < 10 * tiny:
-        label = "10⁻³⁸: float32 ends here, and so do the curves"
+        label = "10⁻³⁸: smallest float32, where curves end"
         axes.axhline(tiny, color=SOFT, lw=0.8, ls=":", label=label)
 
 
-def cell_colours(names: Iterable[str]) -> list[str]:
-    """Give each cell the colour of its kind: dark, and light for others of the same kind.
+def cell_colors(names: Iterable[str]) -> list[str]:
+    """Choose a color for each cell by its kind, a dark one first and then a light one.
 
     Args:
         names: such as "LSTM, chrono" or "tanh RNN".
     """
-    given: dict[str, int] = {}
-    colours = []
+    used: dict[str, int] = {}
+    colors = []
     for name in names:
         kind = next((kind for kind in CELLS if kind in name.lower()), "")
         shades = CELLS.get(kind, OTHERS)
-        colours.append(shades[given.get(kind, 0) % len(shades)])
-        given[kind] = given.get(kind, 0) + 1
-    return colours
+        colors.append(shades[used.get(kind, 0) % len(shades)])
+        used[kind] = used.get(kind, 0) + 1
+    return colors
 
 
 def decades(logs: ArrayLike) -> np.ndarray:
-    """Give decimal logarithms of natural ones."""
+    """Convert natural to decimal logarithms."""
     return np.asarray(logs, np.float64) * NATS_TO_DECADES
 
 
 def once(count: int, label: str) -> Sequence[str | None]:
-    """Give a label for the first of several lines."""
+    """Return labels for several lines, of which only the first has one."""
     return [label, *[None] * (count - 1)]

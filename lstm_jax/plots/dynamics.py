@@ -1,4 +1,4 @@
-"""Lyapunov exponents and fixed points."""
+"""Pictures of Lyapunov exponents and fixed points."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from matplotlib.patches import Circle
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from lstm_jax.animation.colours import colour_map
+from lstm_jax.animation.colors import color_map
 from lstm_jax.diagnostics import FixedPoints, LyapunovSpectrum
-from lstm_jax.plots.drawing import COLOURS, INK, SOFT, begin, end, once
+from lstm_jax.plots.drawing import COLORS, INK, SOFT, begin, end, once
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def lyapunov_exponents(exponents: ArrayLike, *, axes: Axes | None = None) -> Figure:
-    """Draw finite-time Lyapunov exponents: mean and standard deviation over trajectories.
+    """Draw finite-time Lyapunov exponents, with mean and standard deviation over trajectories.
 
     Args:
-        exponents: in nats a step, (k,) or (N, k) of N trajectories, each of which is a point.
-        axes: to draw there; a new figure has its own.
+        exponents: in nats per step, (k,), or (N, k) for N trajectories, drawn as points.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -34,7 +34,7 @@ def lyapunov_exponents(exponents: ArrayLike, *, axes: Axes | None = None) -> Fig
             index,
             values.T,
             ".",
-            color=COLOURS[3],
+            color=COLORS[3],
             ms=4,
             label=once(len(values), "each trajectory"),
         )
@@ -52,15 +52,15 @@ def lyapunov_exponents(exponents: ArrayLike, *, axes: Axes | None = None) -> Fig
 def lyapunov_convergence(
     spectrum: LyapunovSpectrum, *, spread: ArrayLike | None = None, axes: Axes | None = None
 ) -> Figure:
-    """Draw the estimates of the exponents against the steps that they have seen.
+    """Draw the estimates of the exponents by number of steps.
 
-    Where a curve still moves, the trajectory is too short for it.
+    Where a curve is still moving, the trajectory is too short for it.
 
     Args:
         spectrum: of one trajectory, or of a batch, of which the mean is drawn.
-        spread: standard deviations, as the curve (R, k); of a batch, they are its own. That of the
-            first exponent is drawn.
-        axes: to draw there; a new figure has its own.
+        spread: standard deviations, in the shape of the curve (R, k), of which that of the first
+            exponent is drawn. For a batch they are computed.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -68,11 +68,11 @@ def lyapunov_convergence(
     mean, times = np.asarray(spectrum.curve, np.float64), np.asarray(spectrum.times)
     if mean.ndim == 3:
         mean, spread, times = mean.mean(0), mean.std(0), times[0]
-    axes = begin(axes, "Convergence", "steps counted", "estimate of λ (nats per step)")
-    shades = colour_map("gate", "light")[np.linspace(255, 110, mean.shape[1]).astype(int)] / 255
+    axes = begin(axes, "Convergence", "steps", "estimate of λ (nats per step)")
+    shades = color_map("gate", "light")[np.linspace(255, 110, mean.shape[1]).astype(int)] / 255
     for column in reversed(range(mean.shape[1])):
-        named = column in (0, mean.shape[1] - 1)
-        label = f"λ{str(column + 1).translate(SUBSCRIPTS)}" if named else None
+        labeled = column in (0, mean.shape[1] - 1)
+        label = f"λ{str(column + 1).translate(SUBSCRIPTS)}" if labeled else None
         width = 2 if column == 0 else 1
         axes.plot(times, mean[:, column], color=shades[column], lw=width, label=label)
     if spread is not None:
@@ -86,28 +86,28 @@ def fixed_points(points: FixedPoints, *, slow: float = 1e-4, axes: Axes | None =
     """Draw the eigenvalues of ∂F/∂s at fixed and slow points, and the unit circle.
 
     Args:
-        points: as `lstm_jax.diagnostics.fixed_points` gives them.
-        slow: points whose speed is larger are drawn faint: they are not yet points of rest.
-        axes: to draw there; a new figure has its own.
+        points: the result of `lstm_jax.diagnostics.fixed_points`.
+        slow: speed above which points are drawn faintly, because they have not come to rest.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
     """
-    axes = begin(axes, "Eigenvalues at the points of rest", "real part", "imaginary part")
+    axes = begin(axes, "Eigenvalues at fixed points", "real part", "imaginary part")
     axes.add_patch(Circle((0, 0), 1, fill=False, color=SOFT, lw=1))
     values, speeds = np.asarray(points.eigenvalues), np.asarray(points.speeds)
     stable = np.asarray(points.stable)
     kinds = (
-        ("stable", stable & (speeds <= slow), "o", COLOURS[0], 0.8),
-        ("unstable", ~stable & (speeds <= slow), "^", COLOURS[1], 0.8),
+        ("stable", stable & (speeds <= slow), "o", COLORS[0], 0.8),
+        ("unstable", ~stable & (speeds <= slow), "^", COLORS[1], 0.8),
         (f"faster than {slow:g}: not at rest", speeds > slow, "x", SOFT, 0.4),
     )
-    for name, chosen, marker, colour, alpha in kinds:
+    for name, chosen, marker, color, alpha in kinds:
         if chosen.any():
-            some = values[chosen].ravel()
+            eigenvalues = values[chosen].ravel()
             label = f"{name} ({chosen.sum()})"
-            style = {"ls": "none", "ms": 4, "color": colour, "alpha": alpha, "label": label}
-            axes.plot(np.real(some), np.imag(some), marker=marker, **style)
+            style = {"ls": "none", "ms": 4, "color": color, "alpha": alpha, "label": label}
+            axes.plot(np.real(eigenvalues), np.imag(eigenvalues), marker=marker, **style)
     reach = 1.08 * max(1.0, float(np.abs(values).max()))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     return end(axes)

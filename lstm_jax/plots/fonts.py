@@ -1,4 +1,4 @@
-"""Fonts for texts of any script, judged by the characters that they have."""
+"""Fonts for texts in any script, chosen by the characters that they have."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from matplotlib import font_manager, ft2font
 def find_font(characters: Sequence[str], font: str | Path | None = None) -> str:
     """Find a font that has a glyph for every one of these characters.
 
-    Fonts are judged by what they cover, not by their names. Whitespace and control characters are
-    not drawn and need no glyph.
+    Only the characters of a font count, not its name. Whitespace and control characters are not
+    drawn and need no glyph.
 
     Args:
         characters: texts.
-        font: a font file; if None, matplotlib's own DejaVu Sans and then the installed fonts,
-            upright regular ones first.
+        font: a font file. By default, matplotlib's DejaVu Sans is tried first, then the installed
+            fonts, upright regular ones before the rest.
 
     Returns:
-        The path of its file.
+        The path of the font file.
 
     Raises:
-        ValueError: the file is no font, or no font has all of the characters.
+        ValueError: if the file is not a font, or no font has all of the characters.
     """
     needed = sorted({c for text in characters for c in text if c.isprintable() and c != " "})
     if font is not None:
@@ -42,7 +42,7 @@ def find_font(characters: Sequence[str], font: str | Path | None = None) -> str:
             face = ft2font.FT2Font(path)
             missing = _missing(face, needed)
         except (OSError, RuntimeError):
-            continue  # a broken file among the installed ones is not this caller's trouble
+            continue  # a broken file among the installed fonts must not stop the search
         if missing:
             fewest = min(fewest, missing, key=len)
         elif path == own_font():
@@ -56,27 +56,25 @@ def find_font(characters: Sequence[str], font: str | Path | None = None) -> str:
 
 
 def own_font() -> str:
-    """Give the path of DejaVu Sans, which comes with matplotlib."""
+    """Return the path of DejaVu Sans, which comes with matplotlib."""
     return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
 
 
 def _missing(face: ft2font.FT2Font, needed: list[str]) -> list[str]:
-    """The characters that a font would draw as a box, or not at all."""
+    """Find the characters that a font would draw as a box, or not at all."""
     if not face.scalable:
-        return needed  # bitmaps, such as coloured emoji, which matplotlib cannot draw
+        return needed  # bitmaps, such as color emoji, which matplotlib cannot draw
     glyphs = face.get_charmap()
-    # Fonts of last resort give one and the same box to whole blocks of characters.
-    stand_ins = [
-        c for c in needed if glyphs.get(ord(c)) and glyphs[ord(c)] == glyphs.get(ord(c) + 1)
-    ]
-    if 2 * len(stand_ins) > len(needed):
+    # Fonts of last resort have the same box for whole blocks of characters.
+    boxes = [c for c in needed if glyphs.get(ord(c)) and glyphs[ord(c)] == glyphs.get(ord(c) + 1)]
+    if 2 * len(boxes) > len(needed):
         return needed
     return [c for c in needed if not glyphs.get(ord(c))]
 
 
-def _no_glyphs(who: str, missing: list[str]) -> str:
+def _no_glyphs(fonts: str, missing: list[str]) -> str:
     shown = "".join(missing[:20]) + ("..." if len(missing) > 20 else "")
     return (
-        f"{who} no glyph for {shown}: pass font=PATH of a font that has, or make the page, which "
-        "draws in the browser's fonts: lstm_jax.animation.page.save_html"
+        f"{fonts} no glyph for {shown}; pass font=PATH with a font that has them, or write the "
+        "page, which uses the browser's fonts, with lstm_jax.animation.page.save_html"
     )

@@ -1,8 +1,8 @@
-"""Forecasts beside what came, and what they gain on the forecast that nothing changes."""
+"""Pictures of forecasts with the true values, and of their gain over persistence."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,11 +10,11 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from lstm_jax.plots.drawing import COLOURS, FAINT, INK, SOFT, begin, figure_of
+from lstm_jax.plots.drawing import COLORS, FAINT, INK, SOFT, begin, figure_of
 
 STYLES = (
-    {"color": COLOURS[0], "lw": 1.4},
-    {"color": COLOURS[1], "lw": 1.4, "ls": "--"},
+    {"color": COLORS[0], "lw": 1.4},
+    {"color": COLORS[1], "lw": 1.4, "ls": "--"},
     {"color": SOFT, "lw": 0.8, "ls": ":"},
 )
 
@@ -25,27 +25,30 @@ def forecast_line(
     forecasts: Mapping[str, np.ndarray],
     *,
     band: tuple[ArrayLike, ArrayLike] | None = None,
+    quantiles: Sequence[float] = (),
     title: str = "Forecasts",
     y: str = "",
     axes: Axes | None = None,
 ) -> Figure:
-    """Draw each value at the time that it is of, and the forecasts of it.
+    """Draw true values and their forecasts over time.
 
     Args:
         times: (N,) datetime64 or numbers.
-        truth: what came, (N,), or None to leave it out.
-        forecasts: name -> (N,), or fewer: they then begin with the times and end before them.
-        band: the lower and the upper end of an interval, (N,) each.
+        truth: the true values, (N,), or None to leave them out.
+        forecasts: name -> (N,), or fewer values, for the first of the times.
+        band: lower and upper end of an interval, (N,) each.
+        quantiles: those that the band spans, the lowest first, for the legend.
         title: of the picture.
         y: the label of the values, with their unit.
-        axes: to draw there; a new figure has its own.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
     """
     axes = begin(axes, title, "time", y)
     if band is not None:
-        axes.fill_between(times, *band, color=COLOURS[3], alpha=0.3, lw=0, label="interval")
+        label = f"{100 * (quantiles[-1] - quantiles[0]):.3g}% interval" if quantiles else "interval"
+        axes.fill_between(times, *band, color=COLORS[3], alpha=0.3, lw=0, label=label)
     if truth is not None:
         axes.plot(times, truth, color=INK, lw=1.1, label="truth")
     for (name, values), style in zip(forecasts.items(), STYLES, strict=False):
@@ -56,19 +59,19 @@ def forecast_line(
 def gains(
     times: np.ndarray, gained: Mapping[str, ArrayLike], *, y: str = "", axes: Axes | None = None
 ) -> Figure:
-    """Draw by how much the absolute errors so far are smaller than persistence's, summed.
+    """Draw how much smaller the sum of absolute errors is than that of persistence, over time.
 
     Args:
         times: (N,) datetime64 or numbers.
-        gained: name -> (N,), sums from the first time on; a line that rises is doing better.
+        gained: name -> (N,), sums from the first time on; a rising line beats persistence.
         y: the unit.
-        axes: to draw there; a new figure has its own.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
     """
     unit = f" ({y})" if y else ""
-    axes = begin(axes, "gain on persistence", "time", f"sum of |errors| saved{unit}")
+    axes = begin(axes, "Gain over persistence", "time", f"sum of |errors| saved{unit}")
     axes.axhline(0, color=FAINT, lw=1)
     for (name, values), style in zip(gained.items(), STYLES, strict=False):
         axes.plot(times, values, label=name, **style)
@@ -80,7 +83,7 @@ def _finish(axes: Axes, times: np.ndarray) -> Figure:
         locator = AutoDateLocator()
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    # Above the axes: a legend inside would hide a part of the lines.
+    # The legend is above the axes, because inside it would hide parts of the lines.
     axes.legend(
         loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=8, frameon=False,
         borderaxespad=0.2,

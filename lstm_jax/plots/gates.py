@@ -1,4 +1,4 @@
-"""What the gates do."""
+"""Pictures of gates: histograms, saturation and timescales."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from lstm_jax.diagnostics import GateHistogram, Saturation
-from lstm_jax.plots.drawing import COLOURS, FAINT, begin, end
+from lstm_jax.plots.drawing import COLORS, FAINT, begin, end
 
 
 def gate_histograms(
     histograms: Mapping[str, GateHistogram], *, title: str = "Activations", axes: Axes | None = None
 ) -> Figure:
-    """Draw where activations lie, one outline for each name.
+    """Draw histograms of activations, with one outline for each name.
 
     Args:
-        histograms: name -> as `lstm_jax.diagnostics.histogram` gives it, of bins of one width.
+        histograms: name -> result of `lstm_jax.diagnostics.histogram`, with bins of equal width.
         title: such as the gate's name.
-        axes: to draw there; a new figure has its own.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -30,7 +30,7 @@ def gate_histograms(
     width = edges[1] - edges[0]
     axes = begin(axes, title, "activation", f"% of activations (bins of {width:.2g})")
     for order, (name, histogram) in enumerate(histograms.items()):
-        style = {"color": COLOURS[order % len(COLOURS)], "lw": 1.5, "label": name}
+        style = {"color": COLORS[order % len(COLORS)], "lw": 1.5, "label": name}
         dashes = ("-", "--", "-.", ":")[order % 4]
         axes.stairs(100 * np.asarray(histogram.share), histogram.edges, ls=dashes, **style)
     axes.set_xlim(edges[0], edges[-1])
@@ -42,14 +42,14 @@ def gate_histograms(
 def saturation(
     saturations: Mapping[str, Saturation], *, title: str = "Saturation", axes: Axes | None = None
 ) -> Figure:
-    """Draw each unit by how often its gate is nearly closed and nearly open (Karpathy et al. 2015).
+    """Draw how often the gate of each unit is nearly closed and nearly open (Karpathy et al. 2015).
 
-    Units on the diagonal are always one or the other; near the origin they never are.
+    Units on the diagonal are always one or the other; units near the origin never are.
 
     Args:
-        saturations: name -> as `lstm_jax.diagnostics.saturation` gives it.
+        saturations: name -> result of `lstm_jax.diagnostics.saturation`.
         title: such as the gate's name.
-        axes: to draw there; a new figure has its own.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -64,7 +64,7 @@ def saturation(
             alpha=0.35,
             linewidths=0,
             marker="o^s"[order % 3],
-            color=COLOURS[order % len(COLOURS)],
+            color=COLORS[order % len(COLORS)],
             label=name,
         )
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
@@ -72,11 +72,11 @@ def saturation(
 
 
 def timescales(taus: Mapping[str, ArrayLike], *, axes: Axes | None = None) -> Figure:
-    """Draw how the units' timescales τ = -1 / mean ln f are spread.
+    """Draw the distribution of the units' timescales τ = -1 / mean ln f.
 
     Args:
         taus: name -> (H,), in steps; infinite ones are counted in the legend.
-        axes: to draw there; a new figure has its own.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -87,10 +87,12 @@ def timescales(taus: Mapping[str, ArrayLike], *, axes: Axes | None = None) -> Fi
     low, high = (known.min(), known.max()) if known.size else (1.0, 10.0)
     bins = np.geomspace(low * 0.95, high * 1.05, 33)
     for order, (name, tau) in enumerate(arrays.items()):
-        endless = int(np.isinf(tau).sum())
-        label = f"{name}, median {np.median(tau):.3g}" + (f", {endless} endless" if endless else "")
+        infinite = int(np.isinf(tau).sum())
+        label = f"{name}, median {np.median(tau):.3g}" + (
+            f", {infinite} infinite" if infinite else ""
+        )
         counts, _ = np.histogram(tau[np.isfinite(tau)], bins)
-        style = {"color": COLOURS[order % len(COLOURS)], "lw": 1.5, "label": label}
+        style = {"color": COLORS[order % len(COLORS)], "lw": 1.5, "label": label}
         axes.stairs(counts, bins, ls=("-", "--", "-.", ":")[order % 4], **style)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""The gate animation as a GIF, by matplotlib, in a font that has the characters."""
+"""The gate animation as a GIF, drawn by matplotlib in a font that has the characters."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from lstm_jax.animation.colours import colour_map
+from lstm_jax.animation.colors import color_map
 from lstm_jax.animation.page import DrawnLayer, Order, drawn_layers, position
 from lstm_jax.cells import LSTMGates, LSTMState
 from lstm_jax.files import written_whole
 from lstm_jax.plots.drawing import FAINT, INK, SOFT
 from lstm_jax.plots.fonts import find_font, own_font
 
-MAX_FRAMES = 300  # a GIF of more takes minutes and many megabytes; the page has no such limit
+MAX_FRAMES = 300  # a longer GIF takes minutes and many megabytes; the page has no such limit
 DPI = 100
 SIZE = (10.0, 7.4)  # inches
 TEXT_LEFT, TEXT_BOTTOM = 0.035, 0.775  # fractions of the figure
-LEADING = 1.5  # from line to line of the text, in ems
-SIGN = 0.5  # size of what stands for the start or the end of a line
+LEADING = 1.5  # distance between lines of the text, in ems
+SIGN = 0.5  # size of the signs for the start and for the end of a line, in ems
 ACCENT, PAGE = "#b93a26", "#f9f7f2"
-GATE_COLOURS = {"f": "#1f5fa8", "i": "#b93a26", "o": "#4f7a1f"}
+GATE_COLORS = {"f": "#1f5fa8", "i": "#b93a26", "o": "#4f7a1f"}
 Move: TypeAlias = Callable[[int], None]
-"""What brings a part of the picture to a step."""
+"""`move(step)`: updates a part of the picture to a step."""
 
 TITLES = {
     "f": ("Forget gate", r"$f_t = \sigma(W_f\,[h_{t-1}, x_t] + b_f)$"),
@@ -55,33 +55,36 @@ def save_gif(
     max_units: int = 64,
     fps: float = 4.0,
 ) -> None:
-    """Write the gate animation of one layer as a GIF of T frames, whole or not at all.
+    """Write the gate animation of one layer as a GIF with T frames, completely or not at all.
 
     Args:
-        path: ends in .gif.
+        path: must end in .gif.
         characters, gates, states, title, order, max_units: as in
-            `lstm_jax.animation.page.gate_animation_html`, of one layer.
-        font: a font file that has the characters; found among the installed ones if None.
-        fps: characters per second, at most 50: browsers slow a faster GIF down.
+            `lstm_jax.animation.page.gate_animation_html`, for one layer.
+        font: a font file that has the characters; by default one of the installed fonts.
+        fps: characters per second, at most 50, because browsers slow down a faster GIF.
 
     Raises:
-        ValueError: as in `gate_animation_html`; no font has the characters; more than 300 steps.
+        ValueError: as in `gate_animation_html`, or if no font has the characters, or if there are
+            more than 300 steps.
     """
     path = Path(path)
     if path.suffix.lower() != ".gif":
         raise ValueError(f"the path of a GIF must end in .gif, got {path}")
     if not 0 < fps <= 50:
-        raise ValueError(f"fps must lie in (0, 50], got {fps}")
+        raise ValueError(f"fps must be in (0, 50], got {fps}")
     if not isinstance(gates, LSTMGates):
-        raise ValueError("a GIF shows one layer: give its LSTMGates and LSTMState, as gates[-1]")
+        raise ValueError(
+            "a GIF shows one layer; pass its LSTMGates and LSTMState, such as gates[-1]"
+        )
     if len(characters) > MAX_FRAMES:
         raise ValueError(
-            f"{len(characters)} steps are too many for a GIF, which holds {MAX_FRAMES}; "
-            "make the page: lstm_jax.animation.page.save_html"
+            f"a GIF must have at most {MAX_FRAMES} steps, got {len(characters)}; write the page "
+            "instead, with lstm_jax.animation.page.save_html"
         )
     [layer] = drawn_layers(characters, gates, states, order=order, max_units=max_units)
     text_font = find_font([*characters, title], font)
-    # A user's own style may name fonts that lack σ or ⊙.
+    # The user's style may name fonts that lack σ or ⊙.
     with matplotlib.style.context("default"):
         figure = Figure(figsize=SIZE, dpi=DPI, facecolor=PAGE)
         FigureCanvasAgg(figure)
@@ -97,26 +100,26 @@ def save_gif(
         writer = _OnePalette(fps=fps)  # pyright: ignore[reportArgumentType]
         with written_whole(path) as partial, writer.saving(figure, str(partial), DPI):
             for step in range(len(characters)):
-                for to in move:
-                    to(step)
+                for update in move:
+                    update(step)
                 writer.grab_frame()
 
 
 class _OnePalette(PillowWriter):
-    """With one palette for all frames, what stays the same costs nothing: a third of the size."""
+    """Use one palette for all frames, so that unchanged parts cost nothing: a third of the size."""
 
     def finish(self) -> None:
         frames = [frame.convert("RGB") for frame in self._frames]
-        palette = frames[-1].quantize(256, dither=0)  # the last frame has every value in it
+        palette = frames[-1].quantize(256, dither=0)  # the last frame contains all values
         self._frames = [frame.quantize(palette=palette, dither=0) for frame in frames]
         super().finish()
 
 
 def _draw_text(figure: Figure, characters: Sequence[str], path: str, top: float) -> Move:
-    """Write the text below `top`, a fraction of the height; returns what moves its mark.
+    """Write the text below `top`, a fraction of the height; return what moves its mark.
 
-    In the largest size in which it fits; where none does, as many lines as fit are shown, those
-    around the current character.
+    The text has the largest size in which it fits. If none fits, only the lines around the current
+    character are shown.
     """
     width, height = DPI * figure.get_size_inches()
     left, shown, em = TEXT_LEFT * width, 1, 0.0
@@ -143,7 +146,7 @@ def _draw_text(figure: Figure, characters: Sequence[str], path: str, top: float)
             places[step] = (x, number)
             x += advances[step]
 
-    slack = max(0, shown - len(lines)) * LEADING / 2  # a short text stands in the middle
+    slack = max(0, shown - len(lines)) * LEADING / 2  # centers a short text
 
     def move(now: int) -> None:
         first = min(max(places[now][1] - 1, 0), max(len(lines) - shown, 0))
@@ -159,7 +162,7 @@ def _draw_text(figure: Figure, characters: Sequence[str], path: str, top: float)
 
 
 def _label(character: str) -> tuple[str, bool]:
-    """What is drawn for a character, and whether in matplotlib's own font, small, as a sign."""
+    """Return the label of a character, and whether it is a small sign in matplotlib's own font."""
     signs = {"": "start", "\n": "↵", "\t": "⇥"}
     if character in signs:
         return signs[character], True
@@ -167,16 +170,16 @@ def _label(character: str) -> tuple[str, bool]:
 
 
 def _advance(character: str, path: str, size: float) -> float:
-    """The width of a character in pixels."""
-    label, own = _label(character)
-    face = ft2font.FT2Font(own_font() if own else path)
-    face.set_size(size * (SIGN if own else 1), DPI)
+    """Compute the width of a character in pixels."""
+    label, is_sign = _label(character)
+    face = ft2font.FT2Font(own_font() if is_sign else path)
+    face.set_size(size * (SIGN if is_sign else 1), DPI)
     width = sum(face.load_char(ord(c)).linearHoriAdvance for c in label) / 65536
-    return width + (0.4 * size if own else 0)
+    return width + (0.4 * size if is_sign else 0)
 
 
 def _lines(characters: Sequence[str], advances: list[float], room: float) -> list[list[int]]:
-    """Break a text into lines no wider than `room`: after a blank where there is one."""
+    """Break a text into lines no wider than `room`, after a space if possible."""
     lines: list[list[int]] = []
     line: list[int] = []
     for step, character in enumerate(characters):
@@ -193,23 +196,23 @@ def _lines(characters: Sequence[str], advances: list[float], room: float) -> lis
 
 
 def _draw_panel(figure: Figure, layer: DrawnLayer, name: str, corner: tuple[float, float]) -> Move:
-    """Draw what one gate or state does; returns what uncovers it up to a step."""
+    """Draw the panel of a gate or a state; return the function that uncovers it up to a step."""
     steps, rows = layer.values[name].shape
-    kind = "gate" if name in GATE_COLOURS else "signed"
-    where = position(name, layer.values[name], layer.cell_limit)
-    colours = ListedColormap(colour_map(kind, "light") / 255)
+    kind = "gate" if name in GATE_COLORS else "signed"
+    places = position(name, layer.values[name], layer.cell_limit)
+    colors = ListedColormap(color_map(kind, "light") / 255)
     axes = figure.add_axes((*corner, 0.215, 0.205))
     axes.imshow(
-        where.T,
-        cmap=colours,
+        places.T,
+        cmap=colors,
         vmin=0,
         vmax=1,
         aspect="auto",
         interpolation="nearest",
         extent=(0, steps, rows, 0),
     )
-    words, equation = TITLES[name]
-    figure.text(corner[0], corner[1] + 0.215, words, size=9, weight="bold", color=INK)
+    heading, equation = TITLES[name]
+    figure.text(corner[0], corner[1] + 0.215, heading, size=9, weight="bold", color=INK)
     edge = corner[0] + 0.272
     figure.text(edge, corner[1] + 0.215, equation, size=9, color=INK, ha="right")
     ticks = np.unique(np.rint(np.linspace(0, rows - 1, 5)).astype(int))
@@ -219,13 +222,13 @@ def _draw_panel(figure: Figure, layer: DrawnLayer, name: str, corner: tuple[floa
     limit = layer.cell_limit if name == "c" else 1
     ends = ["0 closed", "1 open"] if kind == "gate" else [f"−{limit:.1f}", f"{limit:.1f}"]
     ramp = figure.add_axes((corner[0], corner[1] - 0.016, 0.215, 0.007))
-    ramp.imshow(np.arange(256)[None], cmap=colours, aspect="auto")
+    ramp.imshow(np.arange(256)[None], cmap=colors, aspect="auto")
     ramp.axis("off")
     for x, side, end in zip((0, 0.215), ("left", "right"), ends, strict=True):
         figure.text(corner[0] + x, corner[1] - 0.034, end, size=7, color=SOFT, ha=side)
     if name == "c":
-        words = "colour by √|c|"
-        figure.text(corner[0] + 0.1075, corner[1] - 0.034, words, size=7, color=SOFT, ha="center")
+        note = "color by √|c|"
+        figure.text(corner[0] + 0.1075, corner[1] - 0.034, note, size=7, color=SOFT, ha="center")
     cover = Rectangle((0, 0), steps, rows, color="white", linewidth=0)
     column = Rectangle((0, 0), 1, rows, fill=False, color=INK, linewidth=1.2, clip_on=False)
     axes.add_patch(cover)
@@ -236,20 +239,20 @@ def _draw_panel(figure: Figure, layer: DrawnLayer, name: str, corner: tuple[floa
     zero = 0.0 if kind == "gate" else 0.5
     bars.axvline(zero, color=FAINT, linewidth=0.8)
     thickness = max(0.6, 0.7 * 0.205 * SIZE[1] * 72 / rows)
-    lines = bars.hlines(np.arange(rows) + 0.5, zero, where[0], colors=SOFT, linewidth=thickness)
+    lines = bars.hlines(np.arange(rows) + 0.5, zero, places[0], colors=SOFT, linewidth=thickness)
     for spine in [spine for part in (axes, bars) for spine in part.spines.values()]:
         spine.set(color=FAINT, linewidth=0.6)
 
     def move(now: int) -> None:
         cover.set_bounds(now + 1, 0, steps - now - 1, rows)
         column.set_x(now)
-        lines.set_segments([[(zero, k + 0.5), (x, k + 0.5)] for k, x in enumerate(where[now])])
+        lines.set_segments([[(zero, k + 0.5), (x, k + 0.5)] for k, x in enumerate(places[now])])
 
     return move
 
 
 def _draw_means(figure: Figure, layer: DrawnLayer) -> Move:
-    """Draw the mean gates over the text; returns what moves their mark."""
+    """Draw the mean gates over the text; return the function that moves their mark."""
     axes = figure.add_axes((0.05, 0.065, 0.912, 0.105))
     steps = len(layer.means["f"])
     axes.set(xlim=(0, steps), ylim=(0, 1), xticks=[], yticks=[0, 1])
@@ -257,19 +260,19 @@ def _draw_means(figure: Figure, layer: DrawnLayer) -> Move:
     mark = axes.axvspan(0, 1, color=INK, alpha=0.12, linewidth=0)
     at = np.arange(steps) + 0.5
     lines = []
-    for index, (name, colour) in enumerate(GATE_COLOURS.items()):
-        axes.plot(at, layer.means[name], color=colour, alpha=0.25, linewidth=1.5)
+    for index, (name, color) in enumerate(GATE_COLORS.items()):
+        axes.plot(at, layer.means[name], color=color, alpha=0.25, linewidth=1.5)
         lines += axes.plot(
-            at, layer.means[name], color=colour, linewidth=1.5, marker=".", markevery=[-1]
+            at, layer.means[name], color=color, linewidth=1.5, marker=".", markevery=[-1]
         )
-        words = f"{TITLES[name][0].lower()}, mean"
-        figure.text(0.05 + 0.13 * index, 0.178, words, size=8, color=colour, weight="bold")
+        label = f"{TITLES[name][0].lower()}, mean"
+        figure.text(0.05 + 0.13 * index, 0.178, label, size=8, color=color, weight="bold")
     for spine in axes.spines.values():
         spine.set(color=FAINT, linewidth=0.6)
 
     def move(now: int) -> None:
         mark.set_x(now)
-        for line, name in zip(lines, GATE_COLOURS, strict=True):
+        for line, name in zip(lines, GATE_COLORS, strict=True):
             line.set_data(at[: now + 1], layer.means[name][: now + 1])
 
     return move
@@ -277,9 +280,9 @@ def _draw_means(figure: Figure, layer: DrawnLayer) -> Move:
 
 def _rows(layer: DrawnLayer) -> str:
     drawn = len(layer.units)
-    many = f"all {drawn} units" if drawn == layer.total else f"{drawn} of {layer.total} units"
+    units = f"all {drawn} units" if drawn == layer.total else f"{drawn} of {layer.total} units"
     return (
-        f"Rows: {many}, the number at the left is the timescale τ = −1 / mean(ln f) in steps. "
+        f"Rows: {units}; the number on the left is the timescale τ = −1 / mean(ln f) in steps. "
         "Bars: the current step."
     )
 

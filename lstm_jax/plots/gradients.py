@@ -1,4 +1,4 @@
-"""Adjoints and norms of gradients, against their lag."""
+"""Pictures of adjoints and of gradient norms by lag."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from lstm_jax.animation.colours import colour_map
+from lstm_jax.animation.colors import color_map
 from lstm_jax.diagnostics import Roads, influence_lag
 from lstm_jax.diagnostics.adjoints import FRACTIONS
 from lstm_jax.plots.drawing import (
-    COLOURS,
+    COLORS,
     FAINT,
     INK,
     LAG,
     SOFT,
     begin,
-    cell_colours,
+    cell_colors,
     decades,
     end,
     figure_of,
@@ -40,16 +40,16 @@ def influence(
     label: str = "whole state s = (h, c)",
     axes: Axes | None = None,
 ) -> Figure:
-    """Draw how much of its influence on the loss a past state has left, against its lag.
+    """Draw the influence of past states on the loss by lag.
 
     A straight line is a power law; an exponential bends down.
 
     Args:
-        norms: ‖dL/ds‖ by lag, (T + 1,), such as `norms_by_lag` gives; drawn relative to lag 0.
+        norms: ‖dL/ds‖ by lag, (T + 1,), such as from `norms_by_lag`; drawn relative to lag 0.
         band: a lower and an upper curve around it, each (T + 1,), already relative to lag 0.
         fractions: names and fractions in (0, 1), marked where the influence stays below them.
-        label: what the norms are of.
-        axes: to draw there; a new figure has its own.
+        label: the state of these norms, for the legend.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -59,32 +59,33 @@ def influence(
     lags = np.arange(len(norms))
     if band is not None:
         low, high = (positive(edge)[1:] for edge in band)
-        most = "10 to 90 % of the predictions"
-        axes.fill_between(lags[1:], low, high, color=COLOURS[0], alpha=0.15, lw=0, label=most)
+        deciles = "10% to 90% of the predictions"
+        axes.fill_between(lags[1:], low, high, color=COLORS[0], alpha=0.15, lw=0, label=deciles)
     curve = positive(norms / norms[0])
-    axes.plot(lags[1:], curve[1:], color=COLOURS[0], lw=2, label=label)
+    axes.plot(lags[1:], curve[1:], color=COLORS[0], lw=2, label=label)
     axes.set_yscale("log")
     log_lags(axes, len(norms) - 1)
-    for (name, fraction), marker in zip(fractions.items(), "os^D" * len(fractions), strict=False):
+    for (key, fraction), marker in zip(fractions.items(), "os^D" * len(fractions), strict=False):
+        name = key.replace(" %", "%")
         axes.axhline(fraction, color=SOFT, lw=0.8, ls=":")
         place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "bottom"}
         axes.text(1, fraction, name, size=8, color=SOFT, **place)
         lag = int(influence_lag(norms, fraction))
         reached = lag < len(norms)
-        said = f"below {name} from lag {lag} on" if reached else f"{name} not reached"
-        at = ([lag], [curve[lag]]) if reached else ([], [])
-        axes.plot(*at, marker, ms=7, mec=INK, mfc="white", mew=1.4, ls="none", label=said)
+        text = f"below {name} from lag {lag} on" if reached else f"{name} not reached"
+        point = ([lag], [curve[lag]]) if reached else ([], [])
+        axes.plot(*point, marker, ms=7, mec=INK, mfc="white", mew=1.4, ls="none", label=text)
     return end(axes, loc="lower left")
 
 
 def adjoint_norms(norms: Tree, *, axes: Axes | None = None) -> Figure:
-    """Draw ‖dL/dh‖ and ‖dL/dc‖ of each layer against the lag.
+    """Draw ‖dL/dh‖ and ‖dL/dc‖ of each layer by lag.
 
-    A norm that is zero, as that of a c which the loss does not read at lag 0, is left out.
+    A norm of zero, such as that of a c that the loss does not read at lag 0, is left out.
 
     Args:
-        norms: a pytree as the state, leaves (T + 1,), as `norms_by_lag` gives it.
-        axes: to draw there; a new figure has its own.
+        norms: the result of `norms_by_lag`, a pytree like the state with leaves (T + 1,).
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -97,9 +98,9 @@ def adjoint_norms(norms: Tree, *, axes: Axes | None = None) -> Figure:
         layer = int(keys[0]) if keys and keys[0].isdigit() else None
         name = keys[-1] if keys else "h"
         label = name if layer is None else f"layer {layer + 1}, {name}"
-        colour = COLOURS[(order if layer is None else layer) % len(COLOURS)]
+        color = COLORS[(order if layer is None else layer) % len(COLORS)]
         style = "--" if name == "c" else "-"
-        axes.plot(np.arange(len(leaf))[1:], positive(leaf)[1:], style, color=colour, label=label)
+        axes.plot(np.arange(len(leaf))[1:], positive(leaf)[1:], style, color=color, label=label)
     mark_floor(axes, *(leaf for _, leaf in leaves))
     axes.set_yscale("log")
     log_lags(axes, longest)
@@ -115,15 +116,15 @@ def unit_adjoints(
     title: str = "Adjoint of each unit's cell",
     axes: Axes | None = None,
 ) -> Figure:
-    """Draw |dL/dc| of every unit, or group of units, against the lag, as a picture.
+    """Draw |dL/dc| of every unit, or group of units, by lag as an image.
 
     Args:
-        magnitudes: (T + 1, N); rows of the picture are the N, the first at the bottom.
-        timescales: of each, (N,), ascending: labels for the rows.
-        decades: below the largest value, that the colours span; what is smaller has the last.
-        quantity: what the magnitudes are.
-        title: above the picture.
-        axes: to draw there; a new figure has its own.
+        magnitudes: (T + 1, N); the N units are the rows of the image, the first at the bottom.
+        timescales: of each unit, (N,), ascending, as labels of the rows.
+        decades: range of the colors below the largest value; smaller values have the last color.
+        quantity: the name of the magnitudes.
+        title: of the picture.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -140,7 +141,7 @@ def unit_adjoints(
         aspect="auto",
         interpolation="nearest",
         extent=(-0.5, steps - 0.5, -0.5, rows - 0.5),
-        cmap=ListedColormap(colour_map("gate", "light") / 255),
+        cmap=ListedColormap(color_map("gate", "light") / 255),
         vmin=top - decades,
         vmax=top,
     )
@@ -157,22 +158,22 @@ def unit_adjoints(
 
 
 def roads(norms: Roads[np.ndarray], *, axes: Axes | None = None) -> Figure:
-    """Draw what reaches a past state in all, along the cell alone, and through h alone.
+    """Draw the whole gradient at past states, along the cell alone, and through h alone.
 
-    A straight line is an exponential. The two roads do not add up to the whole.
+    A straight line is an exponential. The two paths do not add up to the whole.
 
     Args:
         norms: `Roads` of the norms by lag, each (T + 1,).
-        axes: to draw there; a new figure has its own.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
     """
-    axes = begin(axes, "Which road does the gradient take?", LAG, "‖∂L/∂s‖")
-    names = ("all roads", "along the cell alone (h detached)", "through h alone (c detached)")
-    styles = (("-", INK), ("--", COLOURS[0]), ("-.", COLOURS[1]))
-    for name, (style, colour), curve in zip(names, styles, norms, strict=True):
-        axes.plot(np.arange(len(curve)), positive(curve), style, color=colour, lw=1.8, label=name)
+    axes = begin(axes, "Which path does the gradient take?", LAG, "‖∂L/∂s‖")
+    names = ("all paths", "along the cell alone (h detached)", "through h alone (c detached)")
+    styles = (("-", INK), ("--", COLORS[0]), ("-.", COLORS[1]))
+    for name, (style, color), curve in zip(names, styles, norms, strict=True):
+        axes.plot(np.arange(len(curve)), positive(curve), style, color=color, lw=1.8, label=name)
     mark_floor(axes, *map(np.asarray, norms))
     axes.set_yscale("log")
     return end(axes, loc="lower left")
@@ -184,13 +185,13 @@ def gradient_decay(
     title: str = "",
     axes: Axes | None = None,
 ) -> Figure:
-    """Draw several cells' ‖∂s_T/∂s_{T-lag}‖, each beside the bound that its step norms give.
+    """Draw ‖∂s_T/∂s_{T-lag}‖ of several cells, each with the upper bound from its step norms.
 
     Args:
         curves: name -> `(lags, log_norm, log_bound)`, each (L,), natural logarithms; the bound
             may be None.
-        title: above the picture.
-        axes: to draw there; a new figure has its own.
+        title: of the picture.
+        axes: axes to draw into; by default those of a new figure.
 
     Returns:
         The figure.
@@ -200,12 +201,12 @@ def gradient_decay(
     )
     axes.axhline(0, color=FAINT, lw=0.8)
     bounded = False
-    drawn = zip(cell_colours(curves), curves.items(), strict=True)
-    for colour, (name, (lags, log_norm, log_bound)) in drawn:
-        axes.plot(lags, decades(log_norm), color=colour, lw=2, label=name)
+    drawn = zip(cell_colors(curves), curves.items(), strict=True)
+    for color, (name, (lags, log_norm, log_bound)) in drawn:
+        axes.plot(lags, decades(log_norm), color=color, lw=2, label=name)
         if log_bound is not None:
             bounded = True
-            axes.plot(lags, decades(log_bound), color=colour, lw=1, ls="--")
+            axes.plot(lags, decades(log_bound), color=color, lw=1, ls="--")
     if bounded:
         axes.plot([], [], color=SOFT, lw=1, ls="--", label="upper bound: product of step norms")
     return end(axes)

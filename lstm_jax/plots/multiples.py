@@ -1,4 +1,4 @@
-"""Small pictures of several series and their forecasts, side by side."""
+"""Small multiples: several series and their forecasts side by side."""
 
 from __future__ import annotations
 
@@ -12,12 +12,19 @@ from lstm_jax.plots.drawing import default_style, new_figure
 from lstm_jax.plots.forecast import forecast_line
 
 SHOWN = 6
-"""Series that are drawn, at most."""
+"""Maximum number of series in a picture."""
 
 
 class Piece(NamedTuple):
-    """One series: `times` (N,) and `truth` (N,), NaN where nothing is known; `forecasts` (M, Q),
-    of the last M times, and which of them is the point forecast."""
+    """Store a series with its forecasts.
+
+    Attributes:
+        title: of the panel.
+        times: (N,).
+        truth: (N,), NaN where the value is unknown.
+        forecasts: (M, Q), for the last M times.
+        point: index of the point forecast among the Q.
+    """
 
     title: str
     times: np.ndarray
@@ -26,11 +33,12 @@ class Piece(NamedTuple):
     point: int
 
 
-def draw(pieces: Sequence[Piece], *, y: str = "") -> Figure:
-    """Draw series and their forecasts, the first `SHOWN` of them.
+def draw(pieces: Sequence[Piece], *, quantiles: Sequence[float] = (), y: str = "") -> Figure:
+    """Draw the first `SHOWN` series with their forecasts.
 
     Args:
-        pieces: of at least one series.
+        pieces: at least one series.
+        quantiles: those of the Q forecasts, the lowest first, for the legend.
         y: the label of the values.
 
     Returns:
@@ -47,7 +55,7 @@ def draw(pieces: Sequence[Piece], *, y: str = "") -> Figure:
             band = (whole[:, 0], whole[:, -1]) if whole.shape[1] > 1 else None
             forecast_line(
                 piece.times, piece.truth, {"LSTM": whole[:, piece.point]},
-                band=band, title=piece.title, y=y, axes=axes,
+                band=band, quantiles=quantiles, title=piece.title, y=y, axes=axes,
             )  # fmt: skip
         for axes in figure.axes[len(pieces) :]:
             axes.set_visible(False)

@@ -1,22 +1,21 @@
-"""Questions to a trained model, asked while it reads real data.
+"""Reports that answer questions about a trained model while it reads real data.
 
-    rows         what a model is given to read: texts, or sequences with what they are judged by
-    reading      from a model to what it did at each step; what a report calls its things
+    rows         the input of a report: texts, or sequences with their targets
+    reading      a model's states and gates at every step, and the words that describe it
     streams      from texts to rows of symbols
-    readers      from models of every kind to the functions that the diagnostics take
-    question     what a question is: ask, say, draw
-    questions/   one file each
-    diagnosis    ask them all: typed answers
-    steps        the same of any step
-    pictures     the answers drawn
-    page         the page that shows them
-    folder       the report's files, written whole and never over something else
+    readers      from models of every kind to the functions that the diagnostics need
+    question     the record of a question: how to ask, describe and draw it
+    questions/   one file for each question
+    diagnosis    ask all questions, with typed answers
+    steps        the same for any step function
+    pictures     the pictures of the answers
+    page         the page that shows the answers
+    folder       the report's files, written as a whole and never over anything else
     command      `lstm-jax diagnose`
 
-`diagnose` puts the questions to a language model, `diagnose_rows` to any other model, and
-`diagnose_step` to any step, through `lstm_jax.diagnostics`; `lstm_jax.report.command.write_report`
-writes the answers. A question of one's own is a `Question`, given to them as one of
-`questions`.
+`diagnose` asks a language model, `diagnose_rows` any other model and `diagnose_step` any step, all
+through `lstm_jax.diagnostics`. `lstm_jax.report.command.write_report` writes the answers. To add a
+question of your own, pass a `Question` among their `questions`.
 """
 
 from lstm_jax.report.diagnosis import Diagnosis, diagnose, diagnose_rows

@@ -1,4 +1,4 @@
-"""`lstm-jax diagnose`: ask a model, and write a report that a person reads."""
+"""`lstm-jax diagnose`: question a model, and write a report."""
 
 from __future__ import annotations
 
@@ -30,45 +30,45 @@ from lstm_jax.text.lines import read_lines
 from lstm_jax.text.script import to_traditional
 
 Find = Callable[[Stored, int, int], Rows | Texts]
-"""`find(stored, count, steps)`: at most so many sequences, of at most so many steps."""
+"""`find(stored, count, steps)`: at most `count` sequences of at most `steps` steps."""
 
 QUICK_NOTES = (
-    "a quick look: too little was read to quote its figures, and the spectra were not sought",
+    "this is a quick look: the model read too little for quotable figures, and no spectra were "
+    "computed",
 )
-MAX_LAGS = 128  # the work of three of the questions grows as the square
+MAX_LAGS = 128  # three of the questions take time quadratic in the lags
 
 
 @dataclass(frozen=True)
 class DiagnoseOptions:
-    """What to diagnose, on what, and where the report goes."""
+    """Configure the diagnosis of a model."""
 
     model: tyro.conf.Positional[str] = "tang"
-    """A released model's name or a run's folder."""
+    """Name of a released model, or folder of a run."""
     file: Path | None = None
-    """For language models: a UTF-8 file with one text a line. (Held-out data of the run's own;
-    of a model of Tang poems, twelve of the test split)"""
+    """UTF-8 file with one text per line, for language models; without it, held-out data is used."""
     out: Path | None = None
-    """The report's folder. (diagnosis/MODEL if not given)"""
+    """Folder of the report; diagnosis/MODEL if left out."""
     overwrite: bool = False
     """Replace the report in the folder."""
     steps: int | None = None
-    """Symbols read of each text, shorter ones being joined; of other sequences steps, at most. A
-    forecaster reads its whole window. (120)"""
+    """Length of the sequences, 120 if left out: shorter texts are joined, longer ones are cut.
+    A forecaster always reads its whole window."""
     seed: int = 0
-    """Of the random directions that spectra are sought from."""
+    """Seed of the random directions from which spectra are computed."""
     quick: bool = False
-    """Look at little, in seconds: influence, gates and memory, and no spectra."""
+    """Finish in seconds: only influence, gates and memory, on little data, without spectra."""
     json: bool = False
     """Print JSON."""
 
     @property
     def folder(self) -> Path:
-        """Where the report goes."""
+        """Return the folder of the report."""
         return self.out or Path("diagnosis") / Path(self.model).resolve().name
 
     @property
     def settings(self) -> Settings:
-        """How much is read, and how closely it is looked at."""
+        """Return the settings of the diagnosis."""
         settings = replace(QUICK if self.quick else Settings(), seed=self.seed)
         if self.steps is None:
             return settings
@@ -80,36 +80,36 @@ def run(options: DiagnoseOptions, console: Console, find: Find | None = None) ->
     """Diagnose a model and write the report.
 
     Args:
-        options: what the command line said.
+        options: as on the command line.
         console: for the progress.
-        find: finds data that the model did not learn from; if None, there is none but the poems.
+        find: finds held-out data of the model; if None, only the poems are available.
 
     Returns:
         The diagnosis that was written.
 
     Raises:
-        ReportError, TextFileError: in one line, before anything is written.
-        ModelError: no such model.
-        UserError: what `find` has to say of data that is missing.
+        ReportError, TextFileError: if the report cannot be made, before anything is written.
+        ModelError: if there is no such model.
+        UserError: from `find`, if the data is missing.
     """
     check_folder(options.folder, overwrite=options.overwrite)
-    _drawing()  # what is missing is said before the minutes
+    _drawing()  # a missing package is reported before minutes of work
     stored, settings = storage.load(options.model), options.settings
     check(settings)
-    found = _data(options, stored, settings, find)
+    data = _data(options, stored, settings, find)
 
     @contextlib.contextmanager
-    def doing(what: str) -> Iterator[None]:
+    def doing(task: str) -> Iterator[None]:
         began = time.perf_counter()
-        with console.status(what):
+        with console.status(task):
             yield
-        console.print(f"{time.perf_counter() - began:6.1f} s  {what}")
+        console.print(f"{time.perf_counter() - began:6.1f} s  {task}")
 
     questions, notes = (QUICK_QUESTIONS, QUICK_NOTES) if options.quick else (QUESTIONS, ())
-    if isinstance(found, Rows):
+    if isinstance(data, Rows):
         diagnosis = diagnose_rows(
             stored,
-            found,
+            data,
             settings,
             name=options.model,
             notes=notes,
@@ -117,14 +117,14 @@ def run(options: DiagnoseOptions, console: Console, find: Find | None = None) ->
             doing=doing,
         )
     else:
-        notes = (*notes, *_beside(stored, options))
+        notes = (*notes, *_perplexity_note(stored, options))
         vocabulary = Vocabulary.restored(stored.description["vocabulary"])
         diagnosis = diagnose(
             LanguageModel(stored.network, vocabulary, stored.card),
-            found.texts,
+            data.texts,
             settings,
             name=options.model,
-            source=found.source,
+            source=data.source,
             notes=notes,
             questions=questions,
             doing=doing,
@@ -134,15 +134,15 @@ def run(options: DiagnoseOptions, console: Console, find: Find | None = None) ->
 
 
 def write_report(diagnosis: Diagnosis, folder: Path, *, overwrite: bool = False) -> None:
-    """Write a report's folder, whole or not at all.
+    """Write the folder of a report, completely or not at all.
 
     Args:
-        diagnosis: what is reported.
-        folder: made if it does not exist.
-        overwrite: replace a report that is there.
+        diagnosis: the answers to report.
+        folder: created if it does not exist.
+        overwrite: whether an existing report is replaced.
 
     Raises:
-        ReportError: matplotlib is missing, or something in the folder would be lost.
+        ReportError: if matplotlib is missing, or something in the folder would be lost.
     """
     draw = _drawing()
     check_folder(folder, overwrite=overwrite)
@@ -158,41 +158,41 @@ def write_report(diagnosis: Diagnosis, folder: Path, *, overwrite: bool = False)
     write_folder(folder, files, overwrite=overwrite)
 
 
-def _beside(stored: Stored, options: DiagnoseOptions) -> Iterator[str]:
-    """Say why the perplexity is not that of the model's card, where it has one."""
+def _perplexity_note(stored: Stored, options: DiagnoseOptions) -> Iterator[str]:
+    """Explain why the perplexity differs from the one on the model's card, if there is one."""
     known = stored.card.get("test_perplexity")
     if known is not None and options.file is None:
         yield (
-            f"the perplexity is of these texts alone; of the whole test split it is {known:g}, as "
-            "the model's card says"
+            f"the perplexity is that of these texts only; on the whole test split it is {known:g}, "
+            "as on the model's card"
         )
 
 
 def _data(
     options: DiagnoseOptions, stored: Stored, settings: Settings, find: Find | None
 ) -> Rows | Texts:
-    """What the model is to read."""
+    """Choose the data for the model to read."""
     language = stored.description["kind"] == CharLM.__name__
     tang = language and stored.card.get("data") == "tang"
     if options.file is not None:
         if not language:
             raise ReportError(
-                f"--file is for language models, and {options.model} is none: it is diagnosed on "
-                "held-out data of its own"
+                f"--file is for language models, but {options.model} is not one; leave it out to "
+                "use the model's own held-out data"
             )
-        texts = read_lines(options.file)
-        read = tuple(to_traditional(text) for text in texts) if tang else texts
-        return Texts(read, f"The lines of {options.file.name}.")
+        lines = read_lines(options.file)
+        texts = tuple(to_traditional(line) for line in lines) if tang else lines
+        return Texts(texts, f"The lines of {options.file.name}.")
     if tang:
         return Texts(
             HELD_OUT,
-            "Twelve Tang poems of the corpus' test split, which share no lines with the poems "
-            "of its training split.",
+            "Twelve Tang poems from the test split of the corpus, which share no lines with the "
+            "poems of the training split.",
         )
     if find is None:
         raise ReportError(
-            f"{options.model} was not trained on Tang poems, and no other texts come with the "
-            "package: give some with --file"
+            f"{options.model} was not trained on Tang poems, and the package has no other texts; "
+            "give some with --file"
         )
     count = settings.streams if language else settings.streams * settings.ends
     return find(stored, count, settings.steps)

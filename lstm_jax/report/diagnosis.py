@@ -1,4 +1,4 @@
-"""Ask a model, and keep its answers: `diagnose` gives a `Diagnosis`, typed until it is written."""
+"""Ask a model every question: `diagnose` returns a `Diagnosis` with typed answers."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Doing = Callable[[str], AbstractContextManager[object]]
 
 
 class Facts(NamedTuple):
-    """What is known of a model beforehand: `data` is what it was trained on, as its card says.
+    """Describe a model; `data` is the training data named on its card.
 
-    The sizes of a vocabulary and of its embedding are a language model's.
+    Only language models have the sizes of a vocabulary and of its embedding.
     """
 
     data: str | None
@@ -46,13 +46,13 @@ class Facts(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a model answered while it read.
+    """Store the answers of a model.
 
     Attributes:
-        model: the model.
-        reading: what it read, and every state and gate on the way.
-        source: a sentence that says whence the texts are.
-        notes: on what was read.
+        model: facts about the model.
+        reading: the data that it read, with every state and gate on the way.
+        source: a sentence on where the data comes from.
+        notes: on the data.
         answers: in the order of the page.
     """
 
@@ -68,28 +68,28 @@ class Diagnosis:
         return "\n".join(f"{label:{width}}  {figure}" for label, figure in lines)
 
     def summary(self) -> Lines:
-        """Give the short table: label and figure, some lines for each question."""
+        """Return a short table of labels and figures, with some lines for each question."""
         words = self.reading.reader.words
         lines = [("perplexity", f"{self.reading.perplexity:.4g} on these texts")]
         if self.reading.whole:
             mean = self.reading.losses.mean()
             lines = [("loss", f"{mean:.4g} on these {words.row}s ({words.unit})")]
-        for one in self.answers:
-            lines += one.question.summarize(one.answer)
+        for answered in self.answers:
+            lines += answered.question.summarize(answered.answer)
         return lines
 
     def figures(self) -> JsonValue:
-        """Give everything in what JSON holds, as diagnosis.json keeps it.
+        """Return all figures as JSON values, as in diagnosis.json.
 
-        Natural logarithms are named ln_..., and None stands where a figure does not exist or a
-        logarithm is of zero.
+        Natural logarithms are named ln_...; a figure that does not exist and the logarithm of zero
+        are None.
 
         Returns:
             `format`, `kind`, `model`, `settings`, `texts` or `rows`, an entry for each question by
             its name, and `seconds`.
         """
         reading = self.reading
-        read: dict[str, object] = {
+        data: dict[str, object] = {
             "notes": self.notes,
             "symbols": reading.streams.symbols,
             "nats": reading.losses.T,
@@ -98,17 +98,17 @@ class Diagnosis:
         }
         if reading.whole:
             words = reading.reader.words
-            del read["nats"], read["perplexity"]
-            read |= {"of": words.row, "unit": words.unit, "losses": reading.losses}
+            del data["nats"], data["perplexity"]
+            data |= {"of": words.row, "unit": words.unit, "losses": reading.losses}
         return plain(
             {
                 "format": FORMAT,
                 "kind": KIND,
                 "model": self.model,
                 "settings": reading.settings,
-                "rows" if reading.whole else "texts": read,
-                **{one.question.name: one.question.figures(one.answer) for one in self.answers},
-                "seconds": {one.question.name: one.seconds for one in self.answers},
+                "rows" if reading.whole else "texts": data,
+                **{a.question.name: a.question.figures(a.answer) for a in self.answers},
+                "seconds": {a.question.name: a.seconds for a in self.answers},
             }
         )
 
@@ -124,24 +124,24 @@ def diagnose(
     questions: Sequence[Question[Any]] = QUESTIONS,
     doing: Doing = contextlib.nullcontext,
 ) -> Diagnosis:
-    """Ask a model about its gradients, gates and memory, on these texts.
+    """Ask a language model about its gradients, gates and memory while it reads texts.
 
     Args:
         model: a `CharLM` with its vocabulary.
-        texts: each read from the empty state; those shorter than `settings.steps` are joined.
-        settings: how much is read.
+        texts: each is read from the empty state; those shorter than `settings.steps` are joined.
+        settings: the amount of data and of detail.
         name: of the model, for the report.
-        source: a sentence that says whence the texts are.
-        notes: to stand beside those on how the texts were joined and cut.
-        questions: what is asked.
-        doing: called with what is being done, and entered while it is.
+        source: a sentence on where the texts come from.
+        notes: added to those on how the texts were joined and cut.
+        questions: the questions to ask.
+        doing: called with a description of each task, and entered while the task runs.
 
     Returns:
-        The answers, and the reading that they were made from.
+        The answers, with the reading that they come from.
 
     Raises:
-        ReportError: texts that are too few, too short or not in the model's characters, or
-            settings that do not fit one another.
+        ReportError: if the texts are too few, too short or not in the model's characters, or if
+            the settings contradict each other.
     """
     settings = settings or Settings()
     check(settings)
@@ -171,19 +171,19 @@ def diagnose_rows(
     questions: Sequence[Question[Any]] = QUESTIONS,
     doing: Doing = contextlib.nullcontext,
 ) -> Diagnosis:
-    """Ask a model that judges whole sequences about its gradients, gates and memory.
+    """Ask a model with one loss per sequence about its gradients, gates and memory.
 
     Args:
-        stored: a forecaster, a classifier, a sequence model.
-        rows: what it reads. All of their steps are read, whatever `settings` say.
-        settings: how closely it is looked at.
+        stored: a forecaster, a classifier or a sequence model.
+        rows: the sequences, of which all steps are read, regardless of `settings.steps`.
+        settings: the amount of detail.
         name, notes, questions, doing: as in `diagnose`.
 
     Returns:
-        The answers, and the reading that they were made from.
+        The answers, with the reading that they come from.
 
     Raises:
-        ReportError: rows that are too short, or a model that does not read each of them once.
+        ReportError: if the rows are too short, or the model does not read each of them once.
     """
     count, steps = np.shape(rows.inputs)[:2]
     settings = settings_of(settings, count, steps, rows.kind)
@@ -202,21 +202,21 @@ def diagnose_rows(
 
 
 def settings_of(settings: Settings | None, count: int, steps: int, kind: str) -> Settings:
-    """Fit settings to sequences that are judged as a whole, of which all is read.
+    """Adapt settings to sequences that have one loss each and are read completely.
 
     Args:
-        settings: how closely is to be looked.
-        count: of sequences.
-        steps: of each.
-        kind: what a sequence is called.
+        settings: the amount of detail.
+        count: number of sequences.
+        steps: number of steps in each.
+        kind: the name of a sequence.
 
     Raises:
-        ReportError: too few steps, or settings that do not fit one another.
+        ReportError: if there are too few steps, or the settings contradict each other.
     """
     settings = settings or Settings()
     if steps < LEAST_STEPS:
         raise ReportError(
-            f"the {kind}s have {steps} steps, and a diagnosis needs {LEAST_STEPS} at least"
+            f"the {kind}s must have at least {LEAST_STEPS} steps for a diagnosis, got {steps}"
         )
     settings = replace(
         settings,
@@ -239,29 +239,29 @@ def ask(
     questions: Sequence[Question[Any]],
     doing: Doing,
 ) -> Diagnosis:
-    """Let a model read, and put every question to it that it can answer.
+    """Run a model over its data, and ask every question that applies to it.
 
     Args:
-        prepared: the model, and what it is to read.
-        facts: known of it beforehand.
-        settings: that fit what it reads.
+        prepared: the model and its data.
+        facts: about the model.
+        settings: that fit the data.
         source, notes, questions, doing: as in `diagnose`.
 
     Returns:
-        The answers, and the reading that they were made from.
+        The answers, with the reading that they come from.
     """
     with doing(f"reading the {prepared.reader.words.row}s"):
         reading = read(*prepared, settings)
     reasons = [(question, question.lacks(reading)) for question in questions]
-    unasked = [f"“{one.title}” was not asked: {why}" for one, why in reasons if why]
+    unasked = [f"“{question.title}” was not asked: {why}" for question, why in reasons if why]
     questions = [question for question, why in reasons if not why]
     answers = []
     for number, question in enumerate(questions):
-        # ln 0 is -inf, and what is made of it NaN: no figure, and no reason to warn.
-        what = f"{number + 1} of {len(questions)}: {question.doing}"
-        with doing(what), np.errstate(divide="ignore", invalid="ignore"):
+        # ln 0 is -inf and leads to NaN, which is reported as a missing figure and needs no warning.
+        task = f"{number + 1} of {len(questions)}: {question.doing}"
+        with doing(task), np.errstate(divide="ignore", invalid="ignore"):
             began = time.perf_counter()
             answer = question.ask(reading)
             answers.append(Answered(question, answer, time.perf_counter() - began))
-    every = (*prepared.streams.notes, *unasked, *notes)
-    return Diagnosis(facts, reading, source, every, Answers(answers))
+    all_notes = (*prepared.streams.notes, *unasked, *notes)
+    return Diagnosis(facts, reading, source, all_notes, Answers(answers))

@@ -1,4 +1,4 @@
-"""Typed results as what a JSON file holds."""
+"""Conversion of typed results to JSON values."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 
 
 def plain(value: object) -> JsonValue:
-    """Give the same in what JSON holds: numbers to six digits, None for those that do not exist.
+    """Convert a result to JSON values, with numbers of six digits.
 
     Args:
-        value: nested dataclasses and NamedTuples, which become dictionaries by their fields,
+        value: nested dataclasses and NamedTuples, which become dictionaries of their fields,
             dictionaries, lists, tuples, arrays, numbers, strings and None.
 
     Returns:
-        Dictionaries, lists, strings and numbers; None stands for NaN and the infinities.
+        Dictionaries, lists, strings and numbers; NaN and the infinities become None.
 
     Raises:
-        TypeError: for anything else.
+        TypeError: if the value contains anything else.
     """
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -35,9 +35,9 @@ def plain(value: object) -> JsonValue:
         return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
         return {str(key): plain(inner) for key, inner in value.items()}
-    as_dictionary = getattr(value, "_asdict", None)  # of a NamedTuple
+    as_dictionary = getattr(value, "_asdict", None)  # a NamedTuple has it
     if as_dictionary is not None:
         return plain(as_dictionary())
     if isinstance(value, list | tuple):
         return [plain(inner) for inner in value]
-    raise TypeError(f"a {type(value).__name__} has no place in a JSON file")
+    raise TypeError(f"a {type(value).__name__} cannot be stored in a JSON file")

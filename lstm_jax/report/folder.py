@@ -1,6 +1,6 @@
-"""A report's folder: written whole or not at all, and never over something else.
+"""The folder of a report, written completely or not at all, and never over anything else.
 
-report.html       the questions: pictures, figures in words, what they mean; one file
+report.html       the questions, with pictures, figures and explanations, in one file
 gates.html        every gate of an LSTM at every step of the first row
 diagnosis.json    all figures
 *.png, *.svg      the pictures
@@ -24,52 +24,52 @@ OWN = {PAGE, GATES, FIGURES, *(f"{name}.{kind}" for name in PICTURES for kind in
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder in which something would be lost.
+    """Check that writing a report to a folder would not destroy anything.
 
     Args:
-        folder: where a report is to go; it need not exist.
-        overwrite: whether a report that is there may go.
+        folder: of the report; it need not exist.
+        overwrite: whether an existing report may be replaced.
 
     Raises:
-        ReportError: one line.
+        ReportError: if something would be lost, in one line.
     """
     if not folder.exists() and not folder.is_symlink():
         return
     if not folder.is_dir():
-        raise ReportError(f"{folder} is a file; --out names the folder of a report")
-    held = {path.name for path in folder.iterdir()}
-    if not held:
+        raise ReportError(f"{folder} is a file, but --out must be a folder")
+    names = {path.name for path in folder.iterdir()}
+    if not names:
         return
     if not _is_report(folder):
-        raise ReportError(f"{folder} is not empty and holds no report: choose another --out")
+        raise ReportError(f"{folder} is not empty and holds no report; choose another --out")
     if not overwrite:
-        raise ReportError(f"{folder} holds a report: --overwrite replaces it")
-    others = sorted(held - OWN)
+        raise ReportError(f"{folder} holds a report; add --overwrite to replace it")
+    others = sorted(names - OWN)
     if others:
         raise ReportError(
-            f"{folder} holds what is no part of a report ({', '.join(others[:3])}): move it away, "
-            "or choose another --out"
+            f"{folder} holds files that do not belong to a report ({', '.join(others[:3])}); move "
+            "them away, or choose another --out"
         )
 
 
 def _is_report(folder: Path) -> bool:
     try:
-        found = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
+        figures = json.loads((folder / FIGURES).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(found, dict) and found.get("kind") == KIND
+    return isinstance(figures, dict) and figures.get("kind") == KIND
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], *, overwrite: bool = False) -> None:
-    """Write a report, whole or not at all.
+    """Write the files of a report, completely or not at all.
 
     Args:
-        folder: made if it does not exist.
+        folder: created if it does not exist.
         files: contents by name.
-        overwrite: replace a report that is there.
+        overwrite: whether an existing report is replaced.
 
     Raises:
-        ReportError: something in the folder would be lost, or it cannot be written.
+        ReportError: if something in the folder would be lost, or it cannot be written.
     """
     check_folder(folder, overwrite=overwrite)
     try:
@@ -85,13 +85,13 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
         partial.mkdir(parents=True)
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        there = folder.exists()
-        if there:
+        existed = folder.exists()
+        if existed:
             folder.rename(old)
         try:
             partial.rename(folder)
         except OSError:
-            if there:
+            if existed:
                 old.rename(folder)
             raise
     finally:
@@ -100,7 +100,7 @@ def _replace(folder: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _remove(folder: Path, names: set[str]) -> None:
-    """Remove a report, and leave it where it holds anything else."""
+    """Remove the files of a report, and the folder unless it holds anything else."""
     with contextlib.suppress(OSError):
         for name in names:
             (folder / name).unlink(missing_ok=True)

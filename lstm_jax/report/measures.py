@@ -1,7 +1,7 @@
-"""What several questions need: predictions with the steps before them, norms, means, lines.
+"""Measures for several questions: predictions with the steps before them, norms, means, lines.
 
-Logarithms are natural. Where there are several predictions or texts, a norm is their geometric
-mean. What NumPy does here is in float64: small numbers are squared.
+Logarithms are natural. Over several predictions or texts, a norm is a geometric mean. NumPy
+computes in float64, because small numbers are squared.
 """
 
 from __future__ import annotations
@@ -23,51 +23,54 @@ S = TypeVar("S")
 
 
 class Line(NamedTuple):
-    """The straight line nearest to some points: its slope, and R²."""
+    """Store the slope and the R² of a fitted straight line."""
 
     slope: float
     r2: float
 
 
 def line(x: np.ndarray, y: np.ndarray) -> Line | None:
-    """Fit a straight line to the points that are finite.
+    """Fit a straight line to the finite points.
 
     Args:
-        x: where they are, (N,).
+        x: (N,).
         y: (N,).
 
     Returns:
-        The line; None where there are too few points, or all are equally high.
+        The line; None if there are too few points, or if all have the same y.
     """
     kept = np.isfinite(y)
     x, y = x[kept], y[kept]
     if len(x) < 3 or np.ptp(y) == 0:
         return None
     slope, level = np.polyfit(x, y, 1)
-    rest = y - slope * x - level
-    return Line(float(slope), float(1 - rest.var() / y.var()))
+    residuals = y - slope * x - level
+    return Line(float(slope), float(1 - residuals.var() / y.var()))
 
 
 def predictions(reading: Reading) -> tuple[Array, StackState, Callable[[StackState], Array]]:
-    """Give the windows before some predictions of each text, side by side.
+    """Collect the windows before some predictions of each text, side by side.
 
-    Each begins in the state in which the text has left the model there. Where a loss is of a whole
-    row, there is one of each, and the window is the row's end.
+    Each window begins in the state that the text has led to. If a row has a single loss, it has one
+    window, at its end.
 
     Args:
-        reading: of B texts; `settings` say how many predictions of each, and how long a window.
+        reading: of B texts; its settings are the number of predictions per text and the length of
+            a window.
 
     Returns:
-        `(xs, state, loss)`: inputs (lags, N, E), states with leaves (N, H), and the summed loss
-        of the predictions from states with leaves (lags, N, H).
+        `(xs, state, loss)`: inputs (lags, N, E), states with leaves (N, H), and a function from
+        states with leaves (lags, N, H) to the summed loss of the predictions.
     """
     ends, whole = _ends(reading), reading.whole
-    windows = [window(reading, end, row) for row, of_row in enumerate(ends) for end in of_row]
+    windows = [window(reading, end, row) for row, row_ends in enumerate(ends) for end in row_ends]
     xs = jnp.stack([xs for xs, _ in windows], axis=1)
     start = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[state for _, state in windows])
     targets = reading.streams.targets
     if not whole:
-        targets = np.array([targets[row, end - 1] for row, of in enumerate(ends) for end in of])
+        targets = np.array(
+            [targets[row, end - 1] for row, row_ends in enumerate(ends) for end in row_ends]
+        )
     before = reading.states.h[: reading.settings.steps - len(xs)]
 
     def loss(states: StackState) -> Array:
@@ -83,34 +86,34 @@ def _ends(reading: Reading) -> np.ndarray:
 
 
 def prediction_ends(settings: Settings, rows: int) -> np.ndarray:
-    """Give how much of each text is read before the predictions that are followed back.
+    """Choose the predictions whose gradients are traced back.
 
-    Evenly spaced in a text, and shifted from text to text: verses have their full stops at the
-    same places, and a full stop is not like other characters.
+    They are evenly spaced in a text and shifted from text to text, because all poems of a form
+    have their full stops in the same places, and a full stop differs from other characters.
 
     Args:
         settings: `steps` of a text, `lags` of a window, `ends` in each text.
-        rows: B, texts.
+        rows: B, number of texts.
 
     Returns:
-        Numbers of symbols, (B, ends), in [lags, steps].
+        Numbers of symbols read before each prediction, (B, ends), in [lags, steps].
     """
     room = settings.steps - settings.lags
     shift = (np.arange(rows) + 0.5) / rows
-    places = (np.arange(settings.ends) + shift[:, None]) / settings.ends
-    return settings.lags + np.rint(places * room).astype(int)
+    fractions = (np.arange(settings.ends) + shift[:, None]) / settings.ends
+    return settings.lags + np.rint(fractions * room).astype(int)
 
 
 def window(reading: Reading, end: int, row: int) -> tuple[Array, StackState]:
-    """Give what a text read in the `lags` steps before one of its symbols.
+    """Return the inputs of the last `lags` steps before a place in a text.
 
     Args:
         reading: of some texts.
-        end: how much of the text is read at the end of the window.
-        row: of the text.
+        end: number of symbols read at the end of the window.
+        row: the row of the text.
 
     Returns:
-        Inputs, (lags, E), and the state before them, without batch axes.
+        Inputs (lags, E), and the state before them, without batch axes.
     """
     first = end - reading.settings.lags
     if first:
@@ -121,19 +124,19 @@ def window(reading: Reading, end: int, row: int) -> tuple[Array, StackState]:
 
 
 def without_a_cell(reading: Reading) -> str | None:
-    """Say why an LSTM's cell and gates cannot be asked about; None where they can."""
+    """Return why a model has no cell and gates to ask about, or None if it has them."""
     if reading.gates is not None:
         return None
-    return f"its layers are of {type(reading.reader.params[0]).__name__}, without such a cell"
+    return f"its layers have {type(reading.reader.params[0]).__name__}, without an LSTM's cell"
 
 
 def size_of(state: Tree) -> int:
-    """Count the numbers of a state."""
+    """Count the numbers in a state."""
     return sum(leaf.size for leaf in jax.tree.leaves(state))
 
 
 def norms_by_lag(adjoints: S) -> S:
-    """Give what `lstm_jax.diagnostics.norms_by_lag` does, of each sequence, in float64.
+    """Compute the norms of each sequence, as `lstm_jax.diagnostics.norms_by_lag`, in float64.
 
     Args:
         adjoints: leaves (T + 1, N, H).
@@ -145,17 +148,17 @@ def norms_by_lag(adjoints: S) -> S:
 
 
 def whole(norms: Tree) -> np.ndarray:
-    """Give the norm over all leaves together."""
+    """Compute the norm over all leaves together."""
     return np.sqrt(sum(leaf**2 for leaf in jax.tree.leaves(norms)))
 
 
 def mean_ln(norms: np.ndarray) -> np.ndarray:
-    """Give the mean of ln over the last axis: ln of the geometric mean, NaN of none."""
+    """Compute the mean of ln over the last axis, i.e. ln of the geometric mean; NaN if empty."""
     if not norms.shape[-1]:
         return np.full(len(norms), np.nan)
     return np.log(norms).mean(-1)
 
 
 def wide(array: ArrayLike) -> np.ndarray:
-    """Give the same in float64, for NumPy."""
+    """Convert an array to float64, for NumPy."""
     return np.asarray(array, np.float64)

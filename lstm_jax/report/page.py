@@ -1,4 +1,4 @@
-"""The pages of a report: the one that shows the answers, and the one that plays the gates."""
+"""The two pages of a report, one with the answers and one that plays the gates."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from lstm_jax.report.question import Answered
 from lstm_jax.report.reading import Reading
 from lstm_jax.report.words import count
 
-HEAT = 10.0  # nats at which a character is as red as can be
+HEAT = 10.0  # nats at which a character has the strongest red
 HEATED = (
     "The redder a character, the less the model expected it (−ln <i>p</i>, from 0 to "
-    f"{HEAT:g} nats and more)."
+    f"{HEAT:g} nats or more)."
 )
 
 A = TypeVar("A")
@@ -34,27 +34,27 @@ Numbers = Mapping[str, str]
 
 
 def report_html(diagnosis: Diagnosis, images: Images) -> str:
-    """Make the page that shows every answer.
+    """Build the page with all answers.
 
     Args:
         diagnosis: the answers.
         images: NAME.png -> its bytes, for every picture of the questions.
 
     Returns:
-        An HTML document that needs no other file, but that it has a link to gates.html.
+        An HTML document that needs no other file; it only links to gates.html.
     """
     reading = diagnosis.reading
     settings = reading.settings
     rows = (
-        f"<tr><th scope=row>{_html(label)}</th><td>{_html(said)}</td></tr>"
-        for label, said in diagnosis.summary()
+        f"<tr><th scope=row>{_html(label)}</th><td>{_html(figure)}</td></tr>"
+        for label, figure in diagnosis.summary()
     )
     number = defaultdict(lambda: "(not asked)")
-    number.update({one.question.name: str(k + 1) for k, one in enumerate(diagnosis.answers)})
-    sections = (_section(one, number, reading, images) for one in diagnosis.answers)
+    number.update({a.question.name: str(k + 1) for k, a in enumerate(diagnosis.answers)})
+    sections = (_section(answered, number, reading, images) for answered in diagnosis.answers)
     footer = (
-        f"lstm_jax {version('lstm_jax')}; float32; seed {settings.seed}. Natural logarithms and "
-        "nats, where nothing else is said."
+        f"lstm_jax {version('lstm_jax')}; float32; seed {settings.seed}. Logarithms are natural, "
+        "and losses are in nats, unless stated otherwise."
     )
     fields = {
         "title": _html(f"Diagnosis of {_name(diagnosis)}"),
@@ -88,7 +88,7 @@ def _facts(diagnosis: Diagnosis) -> str:
 
 
 def _playing(reading: Reading) -> str:
-    """A sentence with a link to the page of the gates, where there is one."""
+    """Return the part of a sentence that links to the page of the gates, if there is one."""
     if reading.gates is None:
         return ""
     words = reading.reader.words
@@ -101,18 +101,20 @@ def _playing(reading: Reading) -> str:
 def _losses(reading: Reading) -> str:
     low, middle, high = np.quantile(reading.losses, [0, 0.5, 1])
     unit = _html(reading.reader.words.unit)
-    return f"Their losses ({unit}): {low:.3g} at least, median {middle:.3g}, {high:.3g} at most."
+    return (
+        f"Their losses ({unit}) range from {low:.3g} to {high:.3g}, with a median of {middle:.3g}."
+    )
 
 
 def _rows(reading: Reading) -> Iterator[str]:
-    """A list item for each row that can be written."""
+    """Yield a list item for each row that can be shown as text."""
     symbols, losses = reading.streams.symbols or [], reading.losses.T.tolist()
     for row, loss in zip(symbols, losses, strict=False):
         yield f"<li>{_html(' '.join(row))} ({loss:.3g})</li>" if reading.whole else _text(row, loss)
 
 
-def _section(one: Answered[A], number: Numbers, reading: Reading, images: Images) -> str:
-    question, answer = one.question, one.answer
+def _section(answered: Answered[A], number: Numbers, reading: Reading, images: Images) -> str:
+    question, answer = answered.question, answered.answer
     fields = {"settings": reading.settings, "number": number, "words": reading.reader.words}
 
     def filled(text: str) -> str:
@@ -142,7 +144,7 @@ def _source(image: bytes) -> str:
 
 
 def _text(symbols: list[str], nats: list[float]) -> str:
-    """A list item: every symbol on a ground as red as the model was surprised."""
+    """Return a list item in which the background of a symbol is redder the higher its loss."""
     spans = []
     for symbol, loss in zip(symbols, nats, strict=True):
         kind = "" if symbol else "class=end "
@@ -152,10 +154,10 @@ def _text(symbols: list[str], nats: list[float]) -> str:
 
 
 def gates_html(diagnosis: Diagnosis) -> str:
-    """Make the page that plays every gate at every symbol, or step, of the first row.
+    """Build the page that plays every gate at every symbol, or step, of the first row.
 
     Args:
-        diagnosis: its reading has the gates.
+        diagnosis: of a model with gates.
 
     Returns:
         An HTML document that needs no other file.
@@ -178,7 +180,7 @@ def gates_html(diagnosis: Diagnosis) -> str:
 
 
 def _html(text: str) -> str:
-    """Escaped, with powers raised."""
+    """Escape a text, and write powers as superscripts."""
     return re.sub(r"\^([-−]?\d+(?:\.\d+)?)", r"<sup>\1</sup>", html.escape(text))
 
 

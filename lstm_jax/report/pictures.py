@@ -9,7 +9,7 @@ from lstm_jax.plots.drawing import Figure
 from lstm_jax.report.question import Answers
 
 DPI = 160
-LARGEST_SVG = 300_000  # bytes; where there are many marks, pixels are smaller
+LARGEST_SVG = 300_000  # bytes; pictures with more marks than that are smaller as PNG
 
 
 def files(answers: Answers) -> dict[str, bytes]:
@@ -19,25 +19,25 @@ def files(answers: Answers) -> dict[str, bytes]:
         answers: of a diagnosis.
 
     Returns:
-        PNG of every picture, and SVG of those that are small, by file name.
+        File name -> contents: PNG for every picture, and SVG for the small ones.
     """
-    found = {}
+    images = {}
     with default_style():
-        for one in answers:
-            for picture in one.question.pictures:
-                if not picture.there(one.answer):
+        for answered in answers:
+            for picture in answered.question.pictures:
+                if not picture.there(answered.answer):
                     continue
-                figure = picture.draw(one.answer, answers)
-                found[f"{picture.name}.png"] = _saved(figure, "png")
-                figure.set_layout_engine("none")  # it stands
+                figure = picture.draw(answered.answer, answers)
+                images[f"{picture.name}.png"] = _saved(figure, "png")
+                figure.set_layout_engine("none")  # keeps the layout found for the PNG
                 vector = _saved(figure, "svg")
                 if len(vector) <= LARGEST_SVG:
-                    found[f"{picture.name}.svg"] = vector
-    return found
+                    images[f"{picture.name}.svg"] = vector
+    return images
 
 
 def _saved(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
-    # Without the date, the same figures give the same file.
+    # Without the date, equal figures give identical files.
     figure.savefig(buffer, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
     return buffer.getvalue()

@@ -1,9 +1,9 @@
-"""Poems that a model of Tang poems is questioned on, where no others are given.
+"""The poems on which a model of Tang poems is diagnosed by default.
 
-Of the 95 poems of the corpus' test split with 120 to 144 characters and lines all of five or all
-of seven, every seventh from the fourth on: none is among the training poems of `lstm_jax.train`,
-nor does any share its lines with one. Of the Tang, 618 to 907; the text is that of
-github.com/chinese-poetry/chinese-poetry (MIT licence).
+The test split of the corpus has 95 poems with 120 to 144 characters whose lines are all of five or
+all of seven characters. These are every seventh of them, from the fourth on. None of them is among
+the training poems of `lstm_jax.train`, nor shares its lines with one. The poems are from the Tang
+dynasty, 618 to 907; the text is from github.com/chinese-poetry/chinese-poetry (MIT license).
 """
 
 HELD_OUT = (

@@ -1,8 +1,8 @@
-"""What a question of a diagnosis is: from asking a model to a section of the report.
+"""The record of a question, from asking a model to a section of the report.
 
-A question is one record, `Question`, and everything that is told of it comes from there: the entry
-in diagnosis.json, the lines of the summary, the sentence, the pictures and the section of the
-page. Its answer is a type of its own, and stays one until the file is written.
+Everything that the report shows of a question comes from its `Question`: the entry in
+diagnosis.json, the lines of the summary, the sentence, the pictures and the section of the page.
+Every question has its own type of answer, which is kept until the file is written.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:  # matplotlib is not needed to ask
 A = TypeVar("A")
 
 Lines = list[tuple[str, str]]
-"""Of a short table: a label and what is said beside it."""
+"""Lines of a short table: labels and their figures."""
 
 
 @dataclass(frozen=True)
 class Picture(Generic[A]):
-    """One picture of an answer, and what the page says under it.
+    """Describe a picture of an answer, with its caption.
 
     Attributes:
         name: of its files, NAME.png and NAME.svg.
-        alt: what it shows, for those who do not see it.
-        caption: HTML, filled in as the texts of `Question` are.
-        draw: `(answer, all answers) -> Figure`; matplotlib is imported when it is called.
-        narrow: whether it is one panel, which would be too large in the width of the page.
-        there: whether an answer has it.
+        alt: a description for readers who cannot see it.
+        caption: HTML, formatted like the texts of `Question`.
+        draw: `(answer, all answers) -> Figure`; it imports matplotlib when it is called.
+        narrow: whether it is a single panel, which would be too large at the width of the page.
+        there: returns whether an answer has this picture.
     """
 
     name: str
@@ -45,26 +45,26 @@ class Picture(Generic[A]):
 
 @dataclass(frozen=True, kw_only=True)
 class Question(Generic[A]):
-    """One question to a model that has read, and how its answer is told.
+    """Describe a question to a model, and how its answer is reported.
 
-    The texts are HTML, and filled in by `str.format`: `{answer.predictions}` is a figure of the
-    answer, `{settings.burn_in}` one of the settings, `{number[gates]}` the number that another
-    question has on the page, `{words.row}` what a row is called, see `Words`.
+    The texts are HTML, formatted with `str.format`: `{answer.predictions}` is a figure of the
+    answer, `{settings.burn_in}` one of the settings, `{number[gates]}` the number of another
+    question on the page, and `{words.row}` the name of a row, see `Words`.
 
     Attributes:
         name: of its entry in diagnosis.json.
-        ask: the answer of a model that has read.
-        figures: what of the answer goes into diagnosis.json, see `lstm_jax.report.figures.plain`;
-            the answer itself if not given.
-        doing: what is said while it is worked on.
-        title: over its section of the page.
-        say: the answer in a sentence or two.
-        summarize: the answer's lines in the short table.
+        ask: finds the answer from a reading.
+        figures: returns the part of the answer for diagnosis.json, by default the whole answer;
+            see `lstm_jax.report.figures.plain`.
+        doing: progress message while the question is being answered.
+        title: of its section on the page.
+        say: puts the answer into a sentence or two.
+        summarize: returns the lines of the answer in the short table.
         pictures: in the order of the page.
-        meaning: what the figures mean.
-        how: how they were found.
-        literature: who asked before.
-        lacks: why a model cannot be asked; None if it can.
+        meaning: an explanation of the figures.
+        how: the method.
+        literature: earlier work on the question.
+        lacks: returns why a model cannot be asked, or None if it can.
     """
 
     name: str
@@ -83,7 +83,7 @@ class Question(Generic[A]):
 
 @dataclass(frozen=True)
 class Answered(Generic[A]):
-    """A question with its answer, and the `seconds` that it took."""
+    """Store a question with its answer and the `seconds` that it took."""
 
     question: Question[A]
     answer: A
@@ -91,15 +91,16 @@ class Answered(Generic[A]):
 
 
 class Answers(tuple[Answered[Any], ...]):
-    """All that was asked of one model, in the order of the page."""
+    """Store all answers of a model, in the order of the page."""
 
     def to(self, question: Question[A]) -> A | None:
-        """Give the answer to one question.
+        """Look up the answer to a question.
 
         Args:
-            question: one that may have been asked.
+            question: a question that may have been asked.
 
         Returns:
-            Its answer; None if it was not asked.
+            The answer; None if the question was not asked.
         """
-        return next((one.answer for one in self if one.question is question), None)
+        answers = (answered.answer for answered in self if answered.question is question)
+        return next(answers, None)

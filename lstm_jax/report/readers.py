@@ -1,4 +1,4 @@
-"""From models to the functions that `lstm_jax.diagnostics` takes."""
+"""Adapters from models of every kind to the functions that `lstm_jax.diagnostics` needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lstm_jax.trees import Tree
 
 
 class Prepared(NamedTuple):
-    """A `reader`, the `streams` that it is to read, and `xs`, what its layers are given of them."""
+    """Store a `reader`, the `streams` that it will read, and `xs`, the inputs of its layers."""
 
     reader: Reader
     streams: Streams
@@ -31,22 +31,22 @@ class Prepared(NamedTuple):
 
 
 def of_texts(network: CharLM, streams: Streams, unit: str = "character") -> Prepared:
-    """Prepare a language model, whose every symbol is a prediction.
+    """Prepare a language model, which predicts every symbol.
 
     Args:
-        network: of any number of layers.
+        network: with any number of layers.
         streams: rows of symbols.
-        unit: what a symbol is.
+        unit: the name of a symbol.
 
     Returns:
-        Its functions, and its parameters as they are now.
+        The functions of the model, with its current parameters.
     """
     embedding, bias = network.embedding[...], network.output_bias[...]
     projection = network.projection[...]
 
     def loss(hs: Array, targets: ArrayLike) -> Array:
-        said = hs[-1] @ projection
-        return -tied_log_probabilities(said, embedding, bias, jnp.asarray(targets))
+        features = hs[-1] @ projection
+        return -tied_log_probabilities(features, embedding, bias, jnp.asarray(targets))
 
     step, gates = _walks(network.lstm.cell, network.lstm.in_features)
     start, words = _start(network.lstm), Words(symbol=unit, judged=unit)
@@ -55,21 +55,21 @@ def of_texts(network: CharLM, streams: Streams, unit: str = "character") -> Prep
 
 
 def of_rows(network: Model[Any], rows: Rows) -> Prepared:
-    """Prepare a model that judges each row as a whole.
+    """Prepare a model that has one loss for each row.
 
-    Of a bidirectional model the recurrence is that of the forward direction; what the backward one
-    says stands beside its inputs, as though it were given. Likewise of a model that reads each row
-    upside down as well: that reading is held still.
+    For a bidirectional model, the recurrence is the forward direction, and the outputs of the
+    backward direction are held constant beside its inputs. If a model also reads each row upside
+    down, that reading is held constant too.
 
     Args:
-        network: of any kind, with one recurrence.
-        rows: what it reads, and what it is judged by.
+        network: a model of any kind with one recurrence.
+        rows: the sequences and their targets.
 
     Returns:
-        Its functions, and its parameters as they are now.
+        The functions of the model, with its current parameters.
 
     Raises:
-        ReportError: a model that does not read each row once, from the zero state.
+        ReportError: if the model does not read each row once, from the zero state.
     """
     inputs, count = jnp.asarray(rows.inputs), len(rows.inputs)
     try:
@@ -78,26 +78,29 @@ def of_rows(network: Model[Any], rows: Rows) -> Prepared:
         raise ReportError(f"this model cannot be diagnosed: {error}") from None
     layer, both = heard.layer, heard.layer.bidirectional
     if layer.connections is not None or layer.merge != "concat":
-        raise ReportError("layers with connections, or whose directions are summed, are not read")
+        raise ReportError(
+            "this model cannot be diagnosed: its layers have connections, or sum their directions"
+        )
     notes = list(rows.notes)
     if both:
         notes.append(
-            "both directions of time are read; this is about the forward one, and what the "
-            "backward one says is held still"
+            "the model reads in both directions of time; the report is about the forward one, with "
+            "the outputs of the backward one held constant"
         )
     if len(heard.xs) > count:
         notes.append(
-            f"each {rows.kind} is read upside down too; this is about the upright reading, and the "
-            "other is held still"
+            f"the model also reads each {rows.kind} upside down; the report is about the upright "
+            "reading, with the other one held constant"
         )
 
     def loss(hs: Array, targets: ArrayLike) -> Array:
-        outputs = answer(network, lambda model: rows.outputs(model, inputs), *_said(heard, hs))
+        replaced = _replaced(heard, hs)
+        outputs = answer(network, lambda model: rows.outputs(model, inputs), *replaced)
         return rows.loss(outputs, jnp.asarray(targets))
 
     @jax.jit
-    def losses(some: Array) -> Array:
-        return rows.loss(rows.outputs(network, some), jnp.asarray(rows.targets))
+    def losses(inputs: Array) -> Array:
+        return rows.loss(rows.outputs(network, inputs), jnp.asarray(rows.targets))
 
     def again(steps: int) -> np.ndarray:
         return np.asarray(losses(inputs[:, -steps:]))
@@ -109,32 +112,32 @@ def of_rows(network: Model[Any], rows: Rows) -> Prepared:
         judged=rows.kind,
         unit=rows.unit,
         formula=f"<i>L</i> is the loss ({rows.unit}) of single {rows.kind}s",
-        spread="each judged at its end",
-        reads=f"Lag 0 is the last step of a {rows.kind}. Where a model pools its steps the loss "
-        "reads them all, and a state far back is felt without a way through the steps between.",
+        spread="each computed at its end",
+        reads=f"Lag 0 is the last step of a {rows.kind}. If a model pools its steps, the loss "
+        "reads them all, so a state far back has an influence that bypasses the steps in between.",
     )
-    params = tuple(one.forward if both else one for one in layer.params)
+    params = tuple(own.forward if both else own for own in layer.params)
     reader = Reader(step, params, _start(layer), gates, loss, again, rows.least, words)
     streams = Streams(rows.inputs, rows.targets, rows.symbols, notes)
-    return Prepared(reader, streams, _given(heard)[:, :count])
+    return Prepared(reader, streams, _inputs(heard)[:, :count])
 
 
 def _walks(cell: Cell, width: int) -> tuple[Any, Any]:
-    """`step` and `gates` of layers of a cell, over what `_given` gives.
+    """Build `step` and `gates` of a stack of layers, over the inputs from `_inputs`.
 
     Args:
         cell: of every layer.
-        width: of what the first one reads.
+        width: of the inputs of the first layer.
     """
 
     def walk(params: tuple[Tree, ...], states: StackState, x: Array) -> list[tuple[Array, Tree]]:
-        below, beside = x[..., :width], x[..., width:]
-        each, found = beside.shape[-1] // max(len(params) - 1, 1), []
+        below, constants = x[..., :width], x[..., width:]
+        size, results = constants.shape[-1] // max(len(params) - 1, 1), []
         for k, (own, state) in enumerate(zip(params, states, strict=True)):
-            found.append((below, cell.step(own, state, below)))
-            held = beside[..., k * each : (k + 1) * each]
-            below = jnp.concatenate([found[-1][1].h, held], -1)
-        return found
+            results.append((below, cell.step(own, state, below)))
+            backward = constants[..., k * size : (k + 1) * size]
+            below = jnp.concatenate([results[-1][1].h, backward], -1)
+        return results
 
     def step(params: tuple[Tree, ...], states: StackState, x: Array) -> StackState:
         return StackState(new for _, new in walk(params, states, x))
@@ -144,34 +147,34 @@ def _walks(cell: Cell, width: int) -> tuple[Any, Any]:
         return step, None
 
     def gates(params: tuple[Tree, ...], states: StackState, x: Array) -> tuple[Tree, ...]:
-        reads = (below for below, _ in walk(params, states, x))
-        return tuple(look(*one) for one in zip(params, states, reads, strict=True))
+        inputs = (below for below, _ in walk(params, states, x))
+        return tuple(look(*layer) for layer in zip(params, states, inputs, strict=True))
 
     return step, gates
 
 
 def _start(layer: Recurrent) -> StackState:
-    """The state before a row, of the forward direction, without batch axes."""
+    """Return the initial state of the forward direction, without batch axes."""
     states = layer.initial_state(1)
-    forward = (one.forward if layer.bidirectional else one for one in states)
+    forward = (state.forward if layer.bidirectional else state for state in states)
     return StackState(jax.tree.map(lambda leaf: leaf[0], state) for state in forward)
 
 
-def _given(heard: Heard[Any]) -> Array:
-    """What the layers read, and beside it what the backward direction of each below the top said.
+def _inputs(heard: Heard[Any]) -> Array:
+    """Return the layers' inputs, with the backward outputs of every layer below the top.
 
     Returns:
-        (T, B, D + (layers - 1) · H), or (T, B, D) of one direction.
+        (T, B, D + (layers - 1) · H), or (T, B, D) for a single direction.
     """
-    given = [heard.xs]
+    inputs = [heard.xs]
     if heard.layer.bidirectional:
         _, traces = heard.layer.trace(heard.xs)
-        given += [one.backward.states.h for one in traces[:-1]]
-    return jnp.swapaxes(jnp.concatenate(given, -1), 0, 1)
+        inputs += [layer.backward.states.h for layer in traces[:-1]]
+    return jnp.swapaxes(jnp.concatenate(inputs, -1), 0, 1)
 
 
-def _said(heard: Heard[Any], hs: Array) -> tuple[tuple[Tree, ...], Array]:
-    """What the recurrence is to have ended in and given, hs (T, B, H) being its forward h.
+def _replaced(heard: Heard[Any], hs: Array) -> tuple[tuple[Tree, ...], Array]:
+    """Return the results of the recurrence with its forward h replaced by hs (T, B, H).
 
     Returns:
         `(final, hs)`: a tuple over layers, and (B', T, H').
@@ -179,10 +182,10 @@ def _said(heard: Heard[Any], hs: Array) -> tuple[tuple[Tree, ...], Array]:
     count, width = hs.shape[1], hs.shape[-1]
     forward = jnp.swapaxes(hs, 0, 1)
     upright = jnp.concatenate([forward, heard.hs[:count, :, width:]], -1)
-    everything = jnp.concatenate([upright, heard.hs[count:]])
-    last, top = everything[:, -1, :width], heard.final[-1]
+    outputs = jnp.concatenate([upright, heard.hs[count:]])
+    last, top = outputs[:, -1, :width], heard.final[-1]
     if heard.layer.bidirectional:
         top = top._replace(forward=top.forward._replace(h=last))
     else:
         top = top._replace(h=last)
-    return (*heard.final[:-1], top), everything
+    return (*heard.final[:-1], top), outputs

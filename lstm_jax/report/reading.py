@@ -1,4 +1,4 @@
-"""A model reads rows of one length, and every state and gate is kept."""
+"""A model's reading of rows of equal length, with every state and gate."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ S = TypeVar("S")
 
 
 class ReportError(UserError, ValueError):
-    """A report that cannot be made as asked; one line."""
+    """Report, in one line, that a report cannot be made as requested."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How much is read, and how closely it is looked at."""
+    """Configure the amount of data and of detail in a diagnosis."""
 
     steps: int = 120
-    """Symbols read of each text; steps of other sequences, at most."""
+    """Number of symbols read from each text, or maximum number of steps of other sequences."""
     streams: int = 12
-    """Texts read, at most. Of sequences with one loss each, `ends` times as many."""
+    """Maximum number of texts. For sequences with one loss each, `ends` times as many."""
     lags: int = 64
-    """Steps that gradients are followed back, and the longest context."""
+    """Number of steps that gradients are traced back, and the longest context."""
     ends: int = 4
-    """Predictions of each text whose gradients are followed."""
+    """Number of predictions in each text whose gradients are traced back."""
     exponents: int = 12
-    """Lyapunov exponents."""
+    """Number of Lyapunov exponents."""
     burn_in: int = 20
-    """Steps before the exponents are counted."""
+    """Number of steps before the exponents are accumulated."""
     singular_values: int = 8
-    """Of the products of Jacobians."""
+    """Number of singular values of the products of Jacobians."""
     seed: int = 0
-    """Of the random directions that spectra are sought from."""
+    """Seed of the random directions from which spectra are computed."""
 
 
 QUICK = Settings(steps=30, streams=3, lags=12, ends=2, exponents=3, burn_in=6, singular_values=3)
 
 
 class Streams(NamedTuple):
-    """What is read: rows of T symbols, or of T steps.
+    """Store the data of a reading: B rows of T symbols, or of T steps.
 
     Attributes:
-        inputs: of texts ids, (B, T): the end, which opens a text, and all symbols but the last.
-        targets: of texts ids, (B, T): what is predicted; else what each row is judged by, (B, ...).
-        symbols: of texts the targets as they were written, B lists of T strings, "" being the end
-            of a text; else the inputs so, or None where they cannot be written.
-        notes: how the rows were made.
+        inputs: for texts, ids (B, T): the end, which opens a text, and all symbols but the last.
+        targets: for texts, the ids to predict, (B, T); otherwise the target of each row, (B, ...).
+        symbols: B lists of T strings: for texts, the targets, where "" is the end of a text;
+            otherwise the inputs, or None if they cannot be shown as text.
+        notes: on how the rows were made.
     """
 
     inputs: np.ndarray
@@ -67,16 +67,16 @@ class Streams(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What the report calls the things of a model.
+    """Store the words that a report uses for a model.
 
     Attributes:
-        symbol: what is read at a step.
-        row: what is read from its beginning to its end.
-        judged: what one loss is of.
+        symbol: the input of a step.
+        row: the sequence that is read from beginning to end.
+        judged: the part of a row that has a loss.
         unit: of a loss.
-        formula: a loss, in HTML.
-        spread: where the losses lie that are followed back.
-        reads: what the loss reads, in HTML.
+        formula: of a loss, in HTML.
+        spread: the places of the losses whose gradients are traced back.
+        reads: a sentence on the inputs of the loss, in HTML.
     """
 
     symbol: str = "character"
@@ -87,28 +87,28 @@ class Words(NamedTuple):
 <span class="maths"><i>L</i> = −ln <i>p</i>(<i>x</i><sub><i>t</i>+1</sub> |
 <i>x</i><sub>≤<i>t</i></sub>)</span> of single predictions"""
     spread: str = "spread over each text"
-    reads: str = "At lag 0 the loss reads the top layer's <i>h</i> alone."
+    reads: str = "At lag 0 the loss reads only the <i>h</i> of the top layer."
 
 
 CHARACTERS = Words()
-"""Of a language model."""
+"""The words for a model of characters."""
 
 
 class Reader(NamedTuple):
-    """A model as the functions that `lstm_jax.diagnostics` takes.
+    """Describe a model by the functions that `lstm_jax.diagnostics` needs.
 
     Attributes:
         step: `(params, state, x) -> state`, all layers.
         params: of every layer.
         start: the state before a row, zeros, without batch axes.
-        gates: `(params, state, x) ->` the gates of every layer, for `trace`; None of cells that
-            have no such gates.
-        loss: `(hs, targets) -> (N,)`, the losses of predictions from what the top layer said
-            before each, hs (T, N, H). Of a model that judges whole rows it takes all rows.
-        again: `k ->` the losses (B,) of all rows after reading the last k steps of each; None where
-            a loss follows every step.
-        least: the smallest such k.
-        words: what the report calls the things of this model.
+        gates: `(params, state, x) ->` the gates of every layer, for `trace`; None for cells
+            without such gates.
+        loss: `(hs, targets) -> (N,)`, the losses of predictions from the top layer's outputs
+            before each, hs (T, N, H). For a model with one loss per row, N is all rows.
+        again: `k ->` the losses (B,) of all rows after reading only the last k steps of each; None
+            if every step has a loss.
+        least: the smallest k.
+        words: the words of the report for this model.
     """
 
     step: Step[tuple[Tree, ...], StackState, Array]
@@ -122,16 +122,16 @@ class Reader(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """A model that has read the streams.
+    """Store a model with the data that it has read.
 
     Attributes:
         reader: the model.
-        streams: what it read.
+        streams: the data.
         xs: inputs, (T, B, E).
-        states: after each step, of every layer, leaves (T, B, H).
-        gates: at each step, of every layer, leaves (T, B, H); None of cells without them.
+        states: of every layer after each step, leaves (T, B, H).
+        gates: of every layer at each step, leaves (T, B, H); None for cells without them.
         losses: of every symbol, (T, B), or of every row, (B,).
-        settings: what was asked for.
+        settings: of the diagnosis.
     """
 
     reader: Reader
@@ -144,23 +144,23 @@ class Reading(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether a loss is of a whole row, and not of each symbol."""
+        """Return whether each row has one loss, rather than each symbol."""
         return self.reader.again is not None
 
     @property
     def perplexity(self) -> float:
-        """Of all symbols read."""
+        """Return the perplexity over all symbols."""
         return float(np.exp(self.losses.mean()))
 
 
 def check(settings: Settings) -> None:
-    """Refuse settings that do not fit one another.
+    """Check that settings are in range and agree with each other.
 
     Args:
-        settings: how much is to be read.
+        settings: of a diagnosis.
 
     Raises:
-        ReportError: one line.
+        ReportError: if they do not, in one line.
     """
     at_least = {"steps": 4, "streams": 1, "lags": 2, "ends": 1, "exponents": 1, "burn_in": 0}
     for name, least in {**at_least, "singular_values": 1, "seed": 0}.items():
@@ -174,16 +174,16 @@ def check(settings: Settings) -> None:
 
 
 def read(reader: Reader, streams: Streams, xs: Array, settings: Settings) -> Reading:
-    """Read the streams side by side, keeping every state and gate.
+    """Run a model over the streams side by side, keeping every state and gate.
 
     Args:
         reader: the model.
         streams: B rows of T symbols.
-        xs: what the layers are given of them, (T, B, E).
-        settings: kept beside what is found.
+        xs: the inputs of the layers, (T, B, E).
+        settings: stored in the reading.
 
     Returns:
-        The reading; float32, as the model is.
+        The reading, in float32 like the model.
     """
     step, params, gates = reader.step, reader.params, reader.gates
     begin = repeat(reader.start, xs.shape[1])
@@ -198,5 +198,5 @@ def read(reader: Reader, streams: Streams, xs: Array, settings: Settings) -> Rea
 
 
 def repeat(state: S, count: int) -> S:
-    """Give the state of one sequence for each of `count`."""
+    """Repeat the state of one sequence for `count` sequences."""
     return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), state)

@@ -1,4 +1,4 @@
-"""What a model is given to read for a report, by those who know its data."""
+"""The input of a report, supplied by the code that knows the data of a model."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from jax import Array
 
 
 class Texts(NamedTuple):
-    """Texts for a language model.
+    """Store texts for a language model.
 
     Attributes:
         texts: strings, or sequences of words; each is read from the empty state.
-        source: a sentence that says whence they are.
+        source: a sentence on where they come from.
     """
 
     texts: Sequence[str]
@@ -22,20 +22,19 @@ class Texts(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Sequences for a model that judges each of them as a whole: a forecaster, a classifier, ...
+    """Store sequences for a model with one loss for each, such as a forecaster or a classifier.
 
     Attributes:
-        inputs: B sequences of T steps each, as the model takes them: ids (B, T), or vectors
-            (B, T, D).
-        targets: what each is judged by, (B, ...).
-        outputs: `(network, inputs) -> (B, ...)`, what the model says of them, without a key.
+        inputs: B sequences of T steps, as the model takes them: ids (B, T) or vectors (B, T, D).
+        targets: of each sequence, (B, ...).
+        outputs: `(network, inputs) -> (B, ...)`, the model's outputs without a key.
         loss: `(outputs, targets) -> (B,)`, differentiable.
-        unit: of the loss: "nats", or such as "squared error".
-        kind: what a sequence is, in the singular: "window", "sentence".
-        source: a sentence that says whence they are.
+        unit: of the loss, such as "nats" or "squared error".
+        kind: the name of a sequence, in the singular, such as "window" or "sentence".
+        source: a sentence on where they come from.
         notes: on how they were made.
-        symbols: what stands at each step, where that can be written: B lists of T strings.
-        least: the fewest steps that the model reads.
+        symbols: the symbol at each step, if it can be shown as text: B lists of T strings.
+        least: the smallest number of steps that the model reads.
     """
 
     inputs: np.ndarray
@@ -51,16 +50,16 @@ class Rows(NamedTuple):
 
 
 def longest(lengths: Sequence[int], count: int, steps: int) -> tuple[list[int], int]:
-    """Choose sequences that can be read side by side, as long as there are.
+    """Choose the longest sequences, to be read side by side.
 
     Args:
-        lengths: of those to choose from.
-        count: how many are wanted, at most.
-        steps: read of each, at most.
+        lengths: of all sequences.
+        count: maximum number of sequences.
+        steps: maximum number of steps.
 
     Returns:
-        `(which, steps)`: the places of the longest ones, ascending, and how many steps all of them
-        have, or `steps` if they have more.
+        `(indices, steps)`: the indices of the longest sequences, ascending, and the number of steps
+        that all of them have, limited to `steps`.
     """
     order = np.argsort(-np.asarray(lengths), kind="stable")[:count]
     return sorted(order.tolist()), min(steps, *(lengths[i] for i in order.tolist()))

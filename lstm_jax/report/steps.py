@@ -1,8 +1,8 @@
-"""A diagnosis of a step of one's own: any recurrence, from Python.
+"""The diagnosis of any recurrence, such as a step of your own, from Python.
 
-seen = diagnose_step(step, params, xs, state, loss)
-print(seen)                      # a short table
-write_report(seen, Path("report"))
+diagnosis = diagnose_step(step, params, xs, state, loss)
+print(diagnosis)                      # a short table
+write_report(diagnosis, Path("report"))
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ WORDS = Words(
     judged="sequence",
     unit="loss",
     formula="<i>L</i> is the loss of single sequences",
-    spread="each judged at its end",
+    spread="each computed at its end",
     reads="Lag 0 is the last step of a sequence.",
 )
 
@@ -55,42 +55,42 @@ def diagnose_step(
     """Ask a recurrence about its gradients, gates and memory.
 
     Args:
-        step: `(params, state, x) -> state`, pure; the state has an `h`. Of layers, `lstm_jax.stack`
-            makes one step.
-        params: as the step takes them.
+        step: `(params, state, x) -> state`, pure; the state has an `h`. `lstm_jax.stack` combines
+            layers into one step.
+        params: of the step.
         xs: sequences to read, (T, B, D).
-        state: before each of them, leaves (H,): without batch axes.
-        loss: what each sequence is judged by, of the hidden states (T, B, H): (B,), such as
+        state: before each sequence, leaves (H,), without batch axes.
+        loss: hidden states (T, B, H) -> the loss of each sequence (B,), such as
             `lambda hs: ((hs[-1] @ kernel - targets) ** 2).sum(-1)`.
-        gates: of a step with a cell, `(params, state, x) -> LSTMGates`; without it the gates are
-            not asked for.
-        settings: how closely it is looked at; the lengths are those of xs. `QUICK` takes seconds.
-        questions: what is asked; `QUICK_QUESTIONS` are those that take seconds.
+        gates: for a step with a cell, `(params, state, x) -> LSTMGates`; without it, no question
+            about gates is asked.
+        settings: the amount of detail; lengths come from xs. `QUICK` takes seconds.
+        questions: the questions to ask; `QUICK_QUESTIONS` take seconds.
         name: of the step, for the report.
-        source: a sentence that says what the sequences are.
-        doing: called with what is being done, and entered while it is.
+        source: a sentence on what the sequences are.
+        doing: called with a description of each task, and entered while the task runs.
 
     Returns:
-        The answers: printed, a short table; `write_report` makes a folder of them.
+        The answers, which print as a short table and which `write_report` writes to a folder.
 
     Raises:
-        ReportError: inputs that are not (T, B, D), too few steps, or a state without h.
+        ReportError: if xs are not (T, B, D), have too few steps, or the state has no h.
     """
     xs = jnp.asarray(xs)
     if xs.ndim != 3:
         raise ReportError(f"xs must be (T, B, D), got shape {xs.shape}")
     if not hasattr(state, "h"):
-        raise ReportError(f"the state must have an h, and a {type(state).__name__} has none")
+        raise ReportError(f"the state must have a field h, got a {type(state).__name__}")
     layered = isinstance(state, StackState)
     start = state if layered else StackState([state])
-    whole: Any = step if layered else stack(step)
+    stacked: Any = step if layered else stack(step)
     reader = Reader(
-        step=whole,
+        step=stacked,
         params=params if layered else (params,),  # type: ignore[arg-type]
         start=start,
         gates=None if gates is None else _gates(gates, layered),
         loss=lambda hs, targets: loss(hs),
-        again=lambda steps: np.asarray(_losses(whole, reader, xs[-steps:], loss)),
+        again=lambda steps: np.asarray(_losses(stacked, reader, xs[-steps:], loss)),
         words=WORDS,
     )
     steps, count, _ = xs.shape
@@ -113,6 +113,6 @@ def _gates(gates: Callable[..., Tree], layered: bool) -> Callable[..., Tree]:
 
 
 def _losses(step: Any, reader: Reader, xs: Array, loss: Callable[[Array], Array]) -> Array:
-    """The losses of all sequences after reading their ends alone."""
+    """Compute the losses of all sequences after reading `xs`, the end of each."""
     begin = repeat(reader.start, xs.shape[1])
     return jax.jit(lambda xs: loss(scan(step, reader.params, xs, begin)[1]))(xs)

@@ -1,4 +1,4 @@
-"""Figures in words, as the sentences and the table of a report put them."""
+"""Figures in words, for the sentences and the table of a report."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 
 
 def since(lag: int | None, last: int) -> str:
-    """Say from which lag on something holds, None being not within the `last` lags seen."""
+    """Describe the lag from which something holds; None is not within the `last` lags."""
     return f"not within {last} steps" if lag is None else f"from lag {lag} on"
 
 
 def power(ln: float) -> str:
-    """Say e^ln, as a power of ten where it is large or small."""
+    """Format e^ln, as a power of ten if it is very large or small."""
     if not math.isfinite(ln):
         return "unknown"
     if abs(ln) < math.log(1000):
@@ -20,22 +20,22 @@ def power(ln: float) -> str:
 
 
 def signed(value: float) -> str:
-    """Write a number to three digits, with a minus that is one."""
+    """Format a number to three digits, with a true minus sign."""
     return f"{value:.3g}".replace("-", "−")
 
 
 def percent(share: float) -> str:
-    """Say a share of one in per cent."""
-    return f"{100 * share:.2g} %" if math.isfinite(share) else "an unknown share"
+    """Format a share as a percentage."""
+    return f"{100 * share:.2g}%" if math.isfinite(share) else "an unknown share"
 
 
 def duration(steps: float) -> str:
-    """Say a timescale, in steps without their name."""
+    """Format a timescale in steps, without the unit."""
     if not math.isfinite(steps):
-        return "endless"
+        return "∞"
     return f"{steps:.1f}" if steps < 10 else f"{steps:.0f}"
 
 
 def count(number: int, noun: str) -> str:
-    """Say how many, the noun in its plural where they are not one."""
+    """Format a number with a noun, in the plural unless the number is 1."""
     return f"{number:,} {noun}" + ("" if number == 1 else "s")

@@ -1,12 +1,12 @@
-"""A language model with its vocabulary, and what it reads and writes.
+"""Language models that read and write text.
 
     load, LanguageModel              text in, text out: generate, stream, score
-    prefill, decode, sample          ids in, ids out: pure, jitted samplers of any recurrence
+    prefill, decode, sample          ids in, ids out: pure, jitted samplers for any recurrence
     filter_logits                    temperature, top-k, nucleus
     to_simplified, to_traditional    the two scripts of Chinese
-    read_lines                       texts in a file, one a line
+    read_lines                       the texts in a file, one per line
 
-`lstm_jax.text.verse` says what a line of verse is, `lstm_jax.text.forms` writes verse to order.
+`lstm_jax.text.verse` splits poems into lines, and `lstm_jax.text.forms` writes verse to order.
 """
 
 from lstm_jax.text.filters import filter_logits

@@ -1,4 +1,4 @@
-"""`lstm-jax sample`: continue a text, on a terminal as it grows."""
+"""`lstm-jax sample`: continue a text, and show it on a terminal as it grows."""
 
 from __future__ import annotations
 
@@ -21,56 +21,56 @@ from lstm_jax.text.lines import printable, text_of
 if TYPE_CHECKING:
     from lstm_jax.text.language import LanguageModel
 
-MOST_TEXTS = 10_000  # of a call: they are written side by side, and each takes memory
+MOST_TEXTS = 10_000  # per call: all are written side by side, and each takes memory
 
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """How to continue the prompt."""
+    """Configure how a prompt is continued."""
 
     prompt: tyro.conf.Positional[str] = ""
-    """The beginning of a text, simplified or traditional; none begins a new one. A run's folder may
-    stand before it, in place of --model."""
+    """Beginning of the text, in simplified or traditional script; without it, a new text begins.
+    A run's folder may come before it, in place of --model."""
     model: str = "tang"
-    """A released model's name or a run's folder."""
+    """Name of a released model, or folder of a run."""
     temperature: float = 0.8
-    """Above 1 is bolder, below 1 is safer, 0 always takes the most probable symbol."""
+    """Above 1 is bolder, below 1 is safer, and 0 always takes the most probable symbol."""
     top_k: int | None = None
-    """Draw from the k most probable symbols only."""
+    """Number of most probable symbols to draw from."""
     top_p: float | None = None
-    """Draw from the smallest set of symbols that holds this probability, in (0, 1]."""
+    """Probability, in (0, 1], of the smallest set of symbols to draw from."""
     order: Annotated[Order, tyro.conf.arg(name="")] = field(default_factory=Order)
-    """What the poem is to be like."""
+    """Rules that the poem must keep to."""
     num: int = 1
-    """How many texts."""
+    """Number of texts to print."""
     best_of: int | None = None
-    """Draw so many and print the best of them, --num, best first."""
+    """Number of texts to draw, of which the best --num are printed, best first."""
     rank: Literal["probability", "rhyme"] = "probability"
-    """What is best: the highest mean ln p of a symbol, or the most even lines in one rhyme."""
+    """Measure for --best-of: the mean ln p of a symbol, or the share of even lines that rhyme."""
     seed: int | None = None
-    """The same seed gives the same texts; drawn anew if not given."""
+    """Random seed; the same seed gives the same texts. Without it, a random one is chosen."""
     max_length: int = 120
-    """Longest continuation, in what the model writes one at a time: characters, words or bytes."""
+    """Maximum length of the continuation, in the model's unit: characters, words or bytes."""
     simplified: bool = False
     """Write simplified script."""
     json: bool = False
-    """Print JSON, with what each poem's form cost in nats."""
+    """Print JSON, with the cost of each poem's form in nats."""
     report: bool = False
-    """Write no poem, and measure what a model of Tang poems has learned; it takes minutes."""
+    """Instead of writing a poem, measure what a model of Tang poems has learned; takes minutes."""
 
 
 def run(options: SampleOptions) -> dict[str, object]:
-    """Continue a text, and write what comes out unless JSON is asked for.
+    """Continue a text and print the result, unless JSON is asked for.
 
     Args:
         options: as on the command line.
 
     Returns:
-        The texts and their figures, where JSON is asked for.
+        The texts and their figures if JSON is asked for, otherwise an empty dict.
 
     Raises:
-        UsageError: a number of texts that is out of range.
-        ModelError: no such model, or one that cannot continue the text as asked.
+        UsageError: if a number of texts is out of range.
+        ModelError: if there is no such model, or if it cannot continue the text as asked.
     """
     for name, number in (("--num", options.num), ("--best-of", options.best_of)):
         if number is not None and not 1 <= number <= MOST_TEXTS:
@@ -82,13 +82,13 @@ def run(options: SampleOptions) -> dict[str, object]:
     from lstm_jax.text.script import to_simplified, to_traditional
 
     model = load(options.model)
-    of_poems = model.card.get("data") == "tang"
-    write = to_traditional if of_poems else model.in_script
-    prompt = write(text_of(options.prompt, "the prompt"))
+    writes_poems = model.card.get("data") == "tang"
+    in_script = to_traditional if writes_poems else model.in_script
+    prompt = in_script(text_of(options.prompt, "the prompt"))
     order = replace(
         options.order,
-        acrostic=write(text_of(options.order.acrostic, "the acrostic")),
-        mood=write(text_of(options.order.mood, "the mood")),
+        acrostic=in_script(text_of(options.order.acrostic, "the acrostic")),
+        mood=in_script(text_of(options.order.mood, "the mood")),
     )
     settings = {
         "seed": seed,
@@ -99,7 +99,7 @@ def run(options: SampleOptions) -> dict[str, object]:
         **asdict(order),
     }
     show = to_simplified if options.simplified else str
-    breaks = verse.break_lines if of_poems else str
+    breaks = verse.break_lines if writes_poems else str
     if options.best_of is not None:
         num, best_of, rank = options.num, options.best_of, options.rank
         written = model.generate(prompt, num=num, best_of=best_of, rank=rank, **settings)
@@ -121,7 +121,7 @@ def run(options: SampleOptions) -> dict[str, object]:
 def _costs(
     model: LanguageModel, order: Order, prompt: str, texts: Sequence[str]
 ) -> dict[str, list[float]]:
-    """Give what was ordered of poems in nats; of texts that are free, nothing."""
+    """Compute what the rules cost each poem in nats; empty for texts without rules."""
     if order == Order():
         return {}
     start, wishes = len(prompt), asdict(order)
@@ -134,12 +134,15 @@ def _costs(
 
 
 def name_model(arguments: list[str]) -> list[str]:
-    """Write a model that stands before the prompt as the option that it is.
+    """Turn a model that comes before the prompt into the option `--model`.
 
-    A lone word is a prompt unless it is a run's folder: "tang" may be the beginning of a text.
+    A single word is a prompt unless it is a run's folder, because "tang" may begin a text.
 
     Args:
         arguments: the words after the command's name.
+
+    Returns:
+        The arguments, with `--model` where a model came first.
     """
     if not arguments or arguments[0].startswith("-") or "--model" in arguments:
         return arguments
@@ -153,14 +156,14 @@ def name_model(arguments: list[str]) -> list[str]:
 
 
 def _grow(texts: list[str], pieces: Iterable[list[str]]) -> Iterator[list[str]]:
-    """Give the texts after each of the pieces that are put to their ends."""
+    """Yield the texts each time the next pieces have been appended to them."""
     for parts in pieces:
         texts = [text + part for text, part in zip(texts, parts, strict=True)]
         yield texts
 
 
 def _closed(text: str) -> str:
-    """End a text in one line break, so that another may follow it."""
+    """Return a text that ends in exactly one line break, so that another text can follow it."""
     return text.rstrip("\n") + "\n"
 
 
@@ -171,20 +174,20 @@ def _write_growing(
     *,
     by_line: bool,
 ) -> None:
-    """Write the first text as it grows, and the others, of the same batch, when all are whole.
+    """Write the first text as it grows, and the rest of the batch when all of them are complete.
 
-    `show` gives a text, or a part of one, as it is to be read. Where it goes by phrases, as
-    OpenCC does, a part must be made of whole lines: `by_line`.
+    `show` converts a text, or a part of one, for the reader. If it works phrase by phrase, as
+    OpenCC does, every part must consist of whole lines: `by_line`.
     """
     shown, texts = 0, [""]
     for texts in grown:
         ready = verse.end_of_lines(texts[0]) if by_line else len(texts[0])
         _write(breaks(show(texts[0][shown:ready])))
         shown = ready
-    first, *others = texts
+    first, *rest = texts
     _write(breaks(show(first[shown:])))
     _write("" if breaks(first).endswith("\n") else "\n")
-    for text in others:
+    for text in rest:
         _write("\n" + _closed(breaks(show(text))))
 
 

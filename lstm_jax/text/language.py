@@ -1,4 +1,4 @@
-"""A trained language model with its vocabulary: load, save, generate, score."""
+"""A trained language model with its vocabulary, to load, save, generate and score."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from lstm_jax.text.verse import MARKS
 if TYPE_CHECKING:
     from lstm_jax.text.play import Play
 
-MAX_PROMPT = 1000  # characters; a longer one is a mistake, such as a file given as a prompt
-CHUNK = 16  # symbols decoded between looks at whether every text has ended
+MAX_PROMPT = 1000  # characters; a longer prompt is a mistake, such as the contents of a file
+CHUNK = 16  # symbols decoded between two checks whether every text has ended
 
 State: TypeAlias = tuple[LSTMState, ...]
 
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """Hold a `CharLM` with what makes it a writer.
+    """Store a `CharLM` with its vocabulary, so that it reads and writes text.
 
     Attributes:
         network: the model of ids.
         vocabulary: symbols <-> ids.
-        card: figures and facts, for JSON.
-        unit: what a symbol is: "character", "word" or "byte".
+        card: figures and facts about the model, for JSON.
+        unit: the kind of its symbols: "character", "word" or "byte".
     """
 
     network: CharLM
@@ -55,13 +55,13 @@ class LanguageModel:
 
     @classmethod
     def of(cls, stored: Stored) -> LanguageModel:
-        """Take a model as it was read from its files.
+        """Create the language model from the contents of its files.
 
         Args:
             stored: of the kind "CharLM".
 
         Raises:
-            ModelError: a unit that this version does not know.
+            ModelError: if the unit is not known to this version.
         """
         vocabulary = Vocabulary.restored(stored.description["vocabulary"])
         unit = stored.description.get("unit", "character")
@@ -70,13 +70,13 @@ class LanguageModel:
         return cls(stored.network, vocabulary, stored.card, unit)
 
     def encode(self, text: str | Sequence[str]) -> np.ndarray:
-        """Turn a text into ids.
+        """Encode a text as ids.
 
         Args:
-            text: it is cut into the model's units; or symbols, already cut.
+            text: a text, which is split into the model's units, or a sequence of symbols.
 
         Returns:
-            int32 (N,); what is not in the vocabulary is UNKNOWN.
+            int32 (N,); symbols outside of the vocabulary are UNKNOWN.
         """
         return self.vocabulary.encode(self._split(text))
 
@@ -84,13 +84,14 @@ class LanguageModel:
         """Write a text in the Chinese script that the model knows.
 
         Args:
-            text: in either script, or in none.
+            text: in either script, or in any other language.
 
         Returns:
-            The text, as it is where the model knows it or writes no characters.
+            The text, unchanged if the model knows all of it or does not write characters.
         """
-        known = self.unit != "character"
-        return text if known else in_known_script(text, self.vocabulary.unknown)
+        if self.unit != "character":
+            return text
+        return in_known_script(text, self.vocabulary.unknown)
 
     @property
     def _unit(self) -> Unit:
@@ -151,30 +152,31 @@ class LanguageModel:
     ) -> list[str] | tuple[list[str], list[np.ndarray]]:
         """Continue each prompt `num` times, up to the end of the text or `max_length` symbols.
 
-        Text i of a call depends on the seed, its prompt and i, not on how many are asked for.
-        Nothing is ruled unless `wishes` ask for it.
+        Text i of a call depends on the seed, its prompt and i, but not on the number of texts.
+        The model writes freely unless `wishes` set rules.
 
         Args:
             prompts: one text or several, in either Chinese script; "" begins a new text.
             num: continuations of each prompt.
             seed: an integer in [0, 2**32); the same seed gives the same texts.
             temperature: divides the logits; 0 is greedy.
-            top_k: draw from the k most probable symbols; from all if None.
-            top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
+            top_k: number of most probable symbols to draw from; None for all.
+            top_p: probability, in (0, 1], of the smallest set of symbols to draw from; None is 1.
             max_length: of the continuation, in symbols: characters, words or bytes.
-            best_of: draw so many for each prompt and give the `num` best, best first.
-            rank: what is best: the highest mean ln p of what was written, or, first of all, the
-                most even lines in one rhyme.
-            return_log_probabilities: give ln p of what was written too, as `score` does: at
-                temperature 1, of each symbol after the prompt and of the end if it was drawn.
-            wishes: what the texts are to be like, for verse: the fields of `forms.Order`.
+            best_of: number of texts to draw for each prompt; the `num` best are returned, best
+                first.
+            rank: measure for `best_of`: "probability" is the mean ln p of the continuation,
+                "rhyme" the share of even lines that rhyme, and then the mean ln p.
+            return_log_probabilities: also return ln p of the continuations at temperature 1, as
+                `score` does: of each symbol after the prompt, and of the end if it was drawn.
+            wishes: rules for verse: the fields of `forms.Order`.
 
         Returns:
-            Texts with their prompts, in the model's script, `num` for each prompt, in order; or
-            `(texts, log_probabilities)`, of each text an array.
+            The texts, prompts included, in the model's script: `num` for each prompt, in order. Or
+            `(texts, log_probabilities)`, with an array for each text.
 
         Raises:
-            ModelError: symbols that the model does not know, a setting out of range, or a wish that
+            ModelError: if the model does not know a symbol, a setting is out of range, or a wish
                 cannot be met.
         """
         prompts = [*map(self.in_script, [prompts] if isinstance(prompts, str) else prompts)]
@@ -202,11 +204,11 @@ class LanguageModel:
             repeated, texts = self._best(repeated, texts, num, best_of, rank, mood)
         if not return_log_probabilities:
             return texts
-        asked = zip(texts, repeated, strict=True)
-        return texts, [self._written(text, prompt, mood, max_length) for text, prompt in asked]
+        pairs = zip(texts, repeated, strict=True)
+        return texts, [self._drawn(text, prompt, mood, max_length) for text, prompt in pairs]
 
-    def _written(self, text: str, prompt: str, mood: str, max_length: int) -> np.ndarray:
-        """Give ln p of what was drawn: of no end where the text was cut off before it."""
+    def _drawn(self, text: str, prompt: str, mood: str, max_length: int) -> np.ndarray:
+        """Compute ln p of the drawn symbols, without the end if the text was cut off before it."""
         scores = self.score(text, mood=mood)[len(self._split(prompt)) :]
         return scores[:max_length]
 
@@ -219,7 +221,7 @@ class LanguageModel:
         rank: str,
         mood: str,
     ) -> tuple[list[str], list[str]]:
-        """Keep the best texts of each prompt, best first, and their prompts beside them."""
+        """Select the best texts of each prompt, best first, and return their prompts with them."""
         prompts, kept = [], []
         for start in range(0, len(texts), best_of):
             prompt, group = repeated[start], texts[start : start + best_of]
@@ -242,26 +244,26 @@ class LanguageModel:
         chunk: int = CHUNK,
         **wishes: Unpack[Wishes],
     ) -> Iterator[list[str]]:
-        """Yield the continuations as they grow: `chunk` symbols of every prompt at a time.
+        """Yield the continuations as they grow, `chunk` symbols of every prompt at a time.
 
-        `generate` joins what this yields; the chunk does not change it.
+        Joined, the pieces are what `generate` returns; the chunk does not change the text.
 
         Args:
             prompts: one text or several; "" begins a new text.
             seed: an integer in [0, 2**32); the same seed gives the same texts.
             temperature: divides the logits; 0 is greedy.
-            top_k: draw from the k most probable symbols; from all if None.
-            top_p: draw from the smallest set that holds this probability, in (0, 1]; None is 1.
+            top_k: number of most probable symbols to draw from; None for all.
+            top_p: probability, in (0, 1], of the smallest set of symbols to draw from; None is 1.
             max_length: of the continuation, in symbols: characters, words or bytes.
-            chunk: symbols decoded between looks at whether every text has ended.
-            wishes: what the texts are to be like; see `generate`.
+            chunk: symbols decoded between two checks whether every text has ended.
+            wishes: rules for verse; see `generate`.
 
         Yields:
-            For each prompt the next piece of its continuation, "" once it has ended.
+            The next piece of each prompt's continuation, "" once it has ended.
 
         Raises:
-            ModelError: at the first piece, symbols that the model does not know, a setting out of
-                range, or a wish that cannot be met.
+            ModelError: with the first piece, if the model does not know a symbol, a setting is out
+                of range, or a wish cannot be met.
         """
         order = self._order(wishes)
         prompts = [*map(self.in_script, [prompts] if isinstance(prompts, str) else prompts)]
@@ -296,7 +298,7 @@ class LanguageModel:
                 top_k=top_k,
                 top_p=None if top_p is None else np.float32(top_p),
             )
-            # Decoding whole chunks keeps one compiled program; the surplus of the last is cut.
+            # Decoding whole chunks needs one compiled program; the last chunk is cut to length.
             keep = min(chunk, max_length - start)
             last = bool(decoding.done.all()) or start + keep == max_length
             yield [
@@ -307,16 +309,16 @@ class LanguageModel:
                 return
 
     def score(self, text: str | Sequence[str], *, mood: str = "") -> np.ndarray:
-        """Give ln p of each symbol given those before it, and of the end.
+        """Compute ln p of each symbol given those before it, and of the end.
 
         Args:
             text: in either Chinese script; symbols that the model does not know count as UNKNOWN,
-                as in its perplexity.
-            mood: what is read before it, as by `generate`.
+                as they do in its perplexity.
+            mood: a line that is read before the text, as in `generate`.
 
         Returns:
-            Natural logarithms, float32, one for each symbol and the end: of a model of characters
-            (len(text) + 1,).
+            Natural logarithms, float32, one for each symbol and one for the end: (len(text) + 1,)
+            for a model of characters.
         """
         before = self.encode(self._mood(self._order({"mood": mood})))
         text = self.in_script(text) if isinstance(text, str) else text
@@ -332,23 +334,23 @@ class LanguageModel:
 
     @named_options(Wishes)
     def cost(self, text: str, *, prompt: str = "", **wishes: Unpack[Wishes]) -> np.ndarray:
-        """Tell what rules cost a text that keeps to them, in nats, symbol by symbol.
+        """Compute what the rules cost a text that keeps to them, in nats, symbol by symbol.
 
-            -ln Σ_v [v was allowed] p_v      where one symbol was forced, its own -ln p
+            -ln Σ_v [v was allowed] p_v      if one symbol was forced, its own -ln p
 
-        p is the model's distribution at temperature 1, over what it can write at all.
+        p is the model's distribution at temperature 1, over the symbols that it can write.
 
         Args:
-            text: as `generate` gives it, its prompt included.
-            prompt: the beginning of the text that was given; it costs nothing.
-            wishes: what it was to be like.
+            text: as `generate` returns it, its prompt included.
+            prompt: the beginning of the text that the model did not write; it costs nothing.
+            wishes: the rules that the text was written by.
 
         Returns:
-            float32 (len(text) + 1,), one for each symbol and the end, 0 or more.
+            float32 (len(text) + 1,), one cost for each symbol and one for the end, 0 or more.
 
         Raises:
-            ModelError: characters that the model does not know, or a text that does not keep to the
-                lines or the acrostic that were asked for.
+            ModelError: if the model does not know a character, or the text does not keep to the
+                lines or the acrostic of the wishes.
         """
         order = self._order(wishes)
         mood = self._mood(order)
@@ -362,24 +364,24 @@ class LanguageModel:
         plan, place = self._begin(order, [prompt], mood)
         state = self.network.initial_state(1)
         next_logits, params = writer(self.network, self.vocabulary.unknown_id, state)
-        left = np.asarray(masses_left(next_logits, params, state, plan, place, ids))[0]
-        given = len(prompt)
-        costs[given:] = -left[len(mood) + given : lengths[0]]
+        masses = np.asarray(masses_left(next_logits, params, state, plan, place, ids))[0]
+        start = len(prompt)
+        costs[start:] = -masses[len(mood) + start : lengths[0]]
         return np.maximum(costs, 0)
 
     def next_characters(self, text: str, *, temperature: float = 1.0) -> dict[str, float]:
-        """Give the distribution of what follows a text.
+        """Compute the distribution of the symbol that follows a text.
 
         Args:
-            text: what was read so far, in either Chinese script; "" is the beginning.
+            text: the text so far, in either Chinese script; "" is the beginning.
             temperature: divides the logits.
 
         Returns:
-            Symbol -> probability, most probable first; the end of the text is the key "", and of a
-            model of bytes one that is not ASCII is written as "\\xe5".
+            Symbol -> probability, most probable first. The key "" is the end of the text, and a
+            byte outside of ASCII is written as "\\xe5".
 
         Raises:
-            ModelError: symbols that the model does not know, or a temperature that is not positive.
+            ModelError: if the model does not know a symbol, or the temperature is not positive.
         """
         if not 0 < temperature < float("inf"):
             raise ModelError(f"temperature must be positive and finite, got {temperature}")
@@ -394,14 +396,14 @@ class LanguageModel:
         return {names[i]: float(probabilities[i]) for i in order if probabilities[i] > 0}
 
     def play(self) -> Play:
-        """Show prompt, settings and text as a widget of a notebook.
+        """Show a prompt, settings and the text as a notebook widget.
 
         Returns:
-            The widget, with the first text. Each symbol appears as it is drawn, and what cannot be
-            written is told in the widget.
+            The widget, with a first text. Each symbol appears as it is drawn, and errors are shown
+            in the widget.
 
         Raises:
-            ModelError: ipywidgets is not installed.
+            ModelError: if ipywidgets is not installed.
         """
         if find_spec("ipywidgets") is None:
             raise ModelError('the widget needs ipywidgets: pip install "lstm_jax[notebooks]"')
@@ -413,24 +415,23 @@ class LanguageModel:
         """Write `model.safetensors` and `model.json`, each whole or not at all.
 
         Args:
-            folder: made if it does not exist.
+            folder: created if it does not exist.
             dtype: of the stored weights, float32, float16 or int8; they are read back as float32.
 
         Raises:
-            ValueError: for another dtype, which `load` could not read.
+            ValueError: if the dtype is another one, which `load` could not read.
         """
-        vocabulary = self.vocabulary.to_store()
-        own = {"vocabulary": vocabulary, "unit": self.unit}
-        storage.save(folder, self.network, self.card, own, dtype=dtype)
+        description = {"vocabulary": self.vocabulary.to_store(), "unit": self.unit}
+        storage.save(folder, self.network, self.card, description, dtype=dtype)
 
     def _order(self, wishes: Wishes) -> Order:
-        """Make the order of what is wished for, its characters in the model's script."""
+        """Build the order of some wishes, with its characters in the model's script."""
         order = Order(**wishes)
         acrostic, mood = self.in_script(order.acrostic), self.in_script(order.mood)
         return replace(order, acrostic=acrostic, mood=mood)
 
     def _mood(self, order: Order) -> str:
-        """The mood as a whole line, which ends in a mark if the model writes any."""
+        """Return the mood as a whole line, which ends in a mark if the model writes any."""
         if not order.mood:
             return ""
         unknown = self.vocabulary.unknown(self._split(order.mood))
@@ -441,23 +442,26 @@ class LanguageModel:
 
     def _begin(self, order: Order, prompts: Sequence[str], mood: str) -> tuple[Plan, Place]:
         if self.unit != "character":
-            raise ModelError(f"verse is of characters, and the model writes {self._unit.plural}")
+            raise ModelError(
+                "rules for verse need a model that writes characters, but this one writes "
+                f"{self._unit.plural}"
+            )
         return begin(order, self.vocabulary, prompts, skip=1 + len(mood))  # END is read first
 
     def _merit(self, text: str, prompt: str, rank: str, mood: str) -> tuple[float, float]:
-        """What a text is ranked by: its rhymes, if they are asked for, then its mean ln p."""
+        """Compute the sort key of a text: its share of rhymes if asked for, then its mean ln p."""
         written = self.score(text, mood=mood)[len(self._split(prompt)) :]
         rhymed = rhyme_share(text) if rank == "rhyme" else None
         return rhymed or 0.0, float(written.mean())
 
     def _prompt_ids(self, prompts: Sequence[str], mood: str = "") -> tuple[np.ndarray, np.ndarray]:
-        """END, mood and prompt as ids, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
+        """Encode END, mood and prompt, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
         rows = []
         for prompt in prompts:
             if len(mood) + len(prompt) > MAX_PROMPT:
                 raise ModelError(
-                    f"a prompt has {len(mood) + len(prompt):,} characters; at most {MAX_PROMPT:,} "
-                    "are read"
+                    f"a prompt must have at most {MAX_PROMPT:,} characters, got "
+                    f"{len(mood) + len(prompt):,}"
                 )
             symbols = self._split(prompt)
             unknown = self.vocabulary.unknown(symbols)
@@ -483,13 +487,13 @@ def load(name_or_folder: str | Path = "tang") -> LanguageModel:
         The model with its vocabulary and its card.
 
     Raises:
-        ModelError: no such model, or files that are missing, altered, or of another kind.
+        ModelError: if there is no such model, or its files are missing, altered or of another kind.
     """
     return LanguageModel.of(storage.load(name_or_folder, "CharLM"))
 
 
 def _bucket(length: int) -> int:
-    """The next power of two from 8 on: few shapes, few compilations."""
+    """Round up to a power of two, at least 8, so that few shapes are compiled."""
     return max(8, 1 << (length - 1).bit_length())
 
 

@@ -1,4 +1,4 @@
-"""Texts that a user gives: in a file, or on the command line."""
+"""Texts from a user's files and from the command line."""
 
 from __future__ import annotations
 
@@ -10,54 +10,54 @@ from pathlib import Path
 from lstm_jax.errors import UserError
 
 CHUNK = 2**22  # bytes of a long file that are read at a time
-FIRST = 4096  # bytes by which an encoding is guessed
+FIRST = 4096  # bytes from which the encoding is guessed
 CONTROLS = {
     code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"
 }
 
 
 class TextFileError(UserError, ValueError):
-    """A file that holds no texts, or cannot be read."""
+    """Report a file that holds no texts or cannot be read."""
 
 
 class TextError(UserError, ValueError):
-    """An argument that is no text."""
+    """Report an argument that is not text."""
 
 
 def text_of(argument: str, name: str) -> str:
-    """Give an argument that is a text, and no path, which may be any bytes.
+    """Decode a command-line argument that is a text (a path, in contrast, may be any bytes).
 
-    What the locale's encoding does not hold, Python hands on as lone surrogates, one for each byte:
-    in a locale of ASCII that is every character of a Chinese text.
+    Python passes on bytes outside the locale's encoding as lone surrogates, one for each byte. In
+    an ASCII locale this affects every character of a Chinese text.
 
     Args:
-        argument: as it stands on the command line.
-        name: what to call it.
+        argument: as Python received it.
+        name: name of the argument in the error.
 
     Returns:
-        The text that its bytes are in UTF-8.
+        The argument's bytes, decoded as UTF-8.
 
     Raises:
-        TextError: bytes that are none.
+        TextError: if the bytes are not UTF-8.
     """
     if not any("\ud800" <= character <= "\udfff" for character in argument):
         return argument
     try:
         return argument.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
-        raise TextError(f"{name} {argument!r} is not UTF-8 text: write it in UTF-8") from None
+        raise TextError(f"{name} {argument!r} is not UTF-8 text; type it in UTF-8") from None
 
 
 def printable(text: str) -> str:
-    """Spell out the control characters of a text, line feeds and tabs apart.
+    """Replace the control characters of a text by escapes, except for line feeds and tabs.
 
-    A terminal obeys them, and a model writes whatever characters it was trained on.
+    A terminal would obey them, and a model writes whatever characters it was trained on.
 
     Args:
-        text: for a terminal.
+        text: to be printed on a terminal.
 
     Returns:
-        The text, an escape character as the four signs of \\x1b.
+        The text, where the escape character, for example, becomes the four characters \\x1b.
     """
     return text.translate(CONTROLS)
 
@@ -67,14 +67,15 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[bytes, str]:
 
     Args:
         path: of the file.
-        encoding: as Python names it, such as "gb18030"; UTF-8, with or without a byte order mark,
-            if None.
+        encoding: Python's name of the encoding, such as "gb18030"; None is UTF-8, with or without
+            a byte order mark.
 
     Returns:
-        What is in the file, and its text, with one line feed at the end of each line.
+        `(content, text)`: the bytes of the file, and its text with every line ending turned into
+        a line feed.
 
     Raises:
-        TextFileError: it cannot be read, or is of another encoding; it says where.
+        TextFileError: if the file cannot be read or is not in this encoding, with the place.
     """
     try:
         content = path.read_bytes()
@@ -94,7 +95,7 @@ def read_text(path: Path, encoding: str | None = None) -> tuple[bytes, str]:
 def read_chunks(
     path: Path, encoding: str | None = None, *, size: int = CHUNK
 ) -> Iterator[tuple[int, str]]:
-    """Read a text file of any length, some of it at a time.
+    """Read a text file of any length in chunks.
 
     Args:
         path: of the file.
@@ -102,11 +103,11 @@ def read_chunks(
         size: bytes read at a time.
 
     Yields:
-        How many bytes were read, and the text that they end, with one line feed at the end of each
-        line. The texts joined are what `read_text` gives.
+        `(num_bytes, text)`: the number of bytes read and the text that they complete, with every
+        line ending turned into a line feed. Joined, the texts equal that of `read_text`.
 
     Raises:
-        TextFileError: it cannot be read, or is of another encoding; it says at which byte.
+        TextFileError: if the file cannot be read or is not in this encoding, with the byte.
     """
     decoder = io.IncrementalNewlineDecoder(_decoder(encoding), translate=True)
     before = lines = 0
@@ -135,11 +136,11 @@ def read_chunks(
 def _decoded(
     decoder: io.IncrementalNewlineDecoder, content: bytes, encoding: str | None
 ) -> tuple[str | None, int, int]:
-    """Decode a chunk; of one that is no text, give None, where the bad byte is, and the byte."""
+    """Decode a chunk, or return None, the position of the first bad byte, and that byte."""
     try:
         text = decoder.decode(content, final=not content)
     except UnicodeDecodeError as error:
-        # What was left of the chunk before stands in front of this one.
+        # The object begins with the bytes left over from the previous chunk.
         return None, len(content) - len(error.object) + error.start, error.object[error.start]
     if encoding is None and b"\0" in content:
         return None, content.index(0), 0
@@ -148,14 +149,14 @@ def _decoded(
 
 def _decoder(encoding: str | None) -> codecs.IncrementalDecoder:
     try:
-        "".encode(encoding or "utf-8")  # some that `codecs` knows are of no text, such as hex
+        "".encode(encoding or "utf-8")  # `codecs` also knows some that are not text, such as hex
         return codecs.getincrementaldecoder(encoding or "utf-8-sig")()
     except (LookupError, UnicodeError):
         raise _no_encoding(encoding) from None
 
 
 def _not_text(path: Path, content: bytes, encoding: str | None, at: int) -> TextFileError:
-    """Say that bytes are no text, or of which encoding they may be."""
+    """Build the error for bytes that are not text, with a guess at their encoding."""
     line = content[:at].count(b"\n") + 1
     return _refused(path, f"line {line:,},", content[at], encoding, content, b"\0" in content)
 
@@ -165,25 +166,29 @@ def _refused(
 ) -> TextFileError:
     guess = _encoding_of(first)
     if guess:
-        known = f"it looks like {guess}: give --encoding {guess}"
+        advice = f"it looks like {guess}: give --encoding {guess}"
     elif binary:
-        known = "it is binary, and a text is expected"
+        advice = "it is binary, but a text file is expected"
     else:
-        known = "save it as UTF-8, or name its encoding with --encoding, such as latin-1 or gb18030"
+        advice = (
+            "save it as UTF-8, or name its encoding with --encoding, such as latin-1 or gb18030"
+        )
     return TextFileError(
-        f"{path}, {place} is not {encoding or 'UTF-8'} text (byte 0x{value:02x}): {known}"
+        f"{path}, {place} is not {encoding or 'UTF-8'} text (byte 0x{value:02x}): {advice}"
     )
 
 
 def _no_encoding(encoding: str | None) -> TextFileError:
-    return TextFileError(f"there is no encoding {encoding!r}: latin-1, cp1252 and gb18030 are some")
+    return TextFileError(
+        f"there is no encoding {encoding!r}; use one such as latin-1, cp1252 or gb18030"
+    )
 
 
 def _encoding_of(content: bytes) -> str | None:
-    """Guess an encoding where it can be known; the many eight-bit ones cannot be told apart."""
+    """Guess UTF-16 from its bytes; the many eight-bit encodings cannot be told apart."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # Of the two bytes of a Latin letter one is 0, always the same one.
+    # One of the two bytes of a Latin letter is 0, always the same one.
     for name, first in (("utf-16-be", 0), ("utf-16-le", 1)):
         zeros, others = (content[:FIRST][place::2] for place in (first, 1 - first))
         if zeros.count(0) > len(zeros) // 2 and others.count(0) < len(others) // 20 + 1:
@@ -192,20 +197,20 @@ def _encoding_of(content: bytes) -> str | None:
 
 
 def read_lines(path: Path) -> tuple[str, ...]:
-    """Read the lines of a UTF-8 file that are not blank, without the blanks around them.
+    """Read the lines of a UTF-8 file, without blank lines and without spaces around a line.
 
     Args:
-        path: one text a line; a byte order mark is no part of the first.
+        path: of a file with one text per line; a byte order mark is skipped.
 
     Returns:
         The texts, at least one.
 
     Raises:
-        TextFileError: it cannot be read, or holds none.
+        TextFileError: if the file cannot be read or holds no text.
     """
     _, text = read_text(path)
-    # Not splitlines: U+2028 and a form feed stand within a line of a file.
+    # Not splitlines, which would also split at U+2028 and at form feeds.
     lines = tuple(line.strip() for line in text.split("\n") if line.strip())
     if not lines:
-        raise TextFileError(f"{path} holds no text: one text a line is expected")
+        raise TextFileError(f"{path} holds no text; one text per line is expected")
     return lines

@@ -1,6 +1,6 @@
-"""A widget in which a language model writes, for notebooks; it needs ipywidgets.
+"""A notebook widget in which a language model writes; it needs ipywidgets.
 
-The kernel computes the text. Whatever is changed begins it anew.
+The kernel computes the text and starts over whenever a control changes.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ class Play(ipywidgets.VBox):
     """Show a prompt, settings and the text that the model writes.
 
     Attributes:
-        prompt, form, acrostic, temperature, seed: the controls, of ipywidgets; form and acrostic
-            are shown for verse alone.
-        another: the button that goes on to the next seed.
-        text: what is written, its prompt included; "" where it cannot be.
+        prompt, form, acrostic, temperature, seed: the controls, from ipywidgets; form and acrostic
+            are shown only for verse.
+        another: the button that moves on to the next seed.
+        text: the text, prompt included; "" if it cannot be written.
         shown: the text as HTML.
-        fault: why nothing can be written, in one line.
+        fault: the reason why nothing can be written, in one line.
     """
 
     def __init__(self, stream: Callable[..., Iterator[list[str]]], *, verse: bool):
-        """Make the controls, and write the first text.
+        """Create the controls and write the first text.
 
         Args:
-            stream: of a model; see `LanguageModel.stream`.
-            verse: whether it writes Chinese verse.
+            stream: the method of a model; see `LanguageModel.stream`.
+            verse: whether the model writes Chinese verse.
         """
         at_once: dict[str, Any] = {"continuous_update": False, "style": WIDE}
         hints = ("明月", "春夏秋冬") if verse else ("", "")
@@ -61,7 +61,7 @@ class Play(ipywidgets.VBox):
         self._write()
 
     def __repr__(self) -> str:
-        """Give the text, which stands for the widget where none can be shown."""
+        """Return the text, which replaces the widget where none can be shown."""
         return self.text
 
     def _go_on(self, _: object) -> None:
@@ -69,14 +69,14 @@ class Play(ipywidgets.VBox):
 
     def _write(self, _: object = None) -> None:
         """Write a text, and show each of its symbols as it is drawn."""
-        written = to_traditional if self._verse else str
+        in_script = to_traditional if self._verse else str
         settings: dict[str, Any] = {
             "temperature": self.temperature.value,
             "seed": self.seed.value,
             "form": self.form.value,
-            "acrostic": written(self.acrostic.value),
+            "acrostic": in_script(self.acrostic.value),
         }
-        prompt = written(self.prompt.value)
+        prompt = in_script(self.prompt.value)
         self.fault.value = ""
         self._show(prompt)
         try:

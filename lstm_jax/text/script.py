@@ -14,19 +14,20 @@ def to_simplified(text: str) -> str:
     """Write a text in simplified script.
 
     Args:
-        text: in traditional script, or in simplified, which stays as it is.
+        text: in traditional script, or in simplified script, which does not change.
 
     Returns:
-        The text converted phrase by phrase.
+        The text, converted phrase by phrase.
     """
     return _converter("t2s").convert(text)
 
 
 def to_traditional(text: str) -> str:
-    """Write a simplified text in traditional script; one that is traditional already stays so.
+    """Write a simplified text in traditional script; a text that is already traditional stays so.
 
-    A text counts as traditional where simplifying it changes it. Characters that both scripts
-    share (後 and 后, 雲 and 云) are told apart by OpenCC from the words around them.
+    A text counts as traditional if simplifying it changes it. Where one simplified character
+    stands for several traditional ones (后 for 後 and 后, 云 for 雲 and 云), OpenCC decides by the
+    words around it.
 
     Args:
         text: in either script.
@@ -40,19 +41,21 @@ def to_traditional(text: str) -> str:
 
 
 def in_known_script(text: str, unknown: Callable[[str], str]) -> str:
-    """Write a text in the script, simplified or traditional, in which more of it is known.
+    """Write a text in the script, simplified or traditional, of which a model knows more.
 
     Args:
         text: in either script.
-        unknown: gives the characters of a text that a model does not know.
+        unknown: returns the characters of a text that the model does not know.
 
     Returns:
-        The text as it is where all of it is known, or where no other script knows more of it.
+        The text in the script that leaves the fewest characters unknown; unchanged if neither
+        conversion helps.
     """
-    if not unknown(text) or any("\ud800" <= one <= "\udfff" for one in text):
-        return text  # known, or with what is no character at all, which OpenCC does not read
-    written = (text, to_traditional(text), to_simplified(text))
-    return min((one for one in written if len(one) == len(text)), key=lambda one: len(unknown(one)))
+    if not unknown(text) or any("\ud800" <= character <= "\udfff" for character in text):
+        return text  # all of it is known, or it holds a lone surrogate, which OpenCC cannot read
+    versions = (text, to_traditional(text), to_simplified(text))
+    aligned = [version for version in versions if len(version) == len(text)]
+    return min(aligned, key=lambda version: len(unknown(version)))
 
 
 @cache

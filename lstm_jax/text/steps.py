@@ -1,4 +1,4 @@
-"""How a language model reads a symbol while it writes: its own step, or one over packed weights."""
+"""The step of a writing language model, by the network itself or over packed weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ State: TypeAlias = tuple[LSTMState, ...]
 
 
 class Writer(NamedTuple):
-    """What the sampler calls, and hands to it.
+    """Store the function that the sampler calls, with its first argument.
 
     Attributes:
         next_logits: `(params, state, ids (B,)) -> (state, logits (B, V))`.
@@ -35,17 +35,17 @@ class Writer(NamedTuple):
 def writer(network: CharLM, unknown_id: int, state: State) -> Writer:
     """Prepare a network for writing.
 
-    Where the native engine can run, the weights are packed for it, in float16 where that holds
-    every one of them exactly.
+    If the native engine can run, the weights are packed for it, in float16 if every one of them is
+    exact in float16.
 
     Args:
-        network: any.
-        unknown_id: the symbol that is never written, only read.
-        state: the initial one, leaves (B, H).
+        network: any character model.
+        unknown_id: the symbol that is read but never written.
+        state: the initial state, leaves (B, H).
 
     Returns:
-        What the sampler needs. The function is the same for every network of one structure, so
-        that it is compiled once.
+        The function and the parameters for the sampler. Networks of the same structure share one
+        function, so that it is compiled once.
     """
     graph, params = nnx.split(network)
     if not _is_for_native(network, state):
@@ -61,11 +61,11 @@ def writer(network: CharLM, unknown_id: int, state: State) -> Writer:
 
 @functools.lru_cache(maxsize=32)
 def next_logits(graph: nnx.GraphDef[CharLM], unknown_id: int) -> NextLogits[nnx.State, State]:
-    """Give the network as the sampler reads it. Cached: it is compiled once per function.
+    """Build the function that the sampler calls, cached because each function is compiled once.
 
     Args:
         graph: of the network.
-        unknown_id: the symbol that is never written, only read.
+        unknown_id: the symbol that is read but never written.
 
     Returns:
         A function of the network's parameters.
@@ -82,7 +82,7 @@ def next_logits(graph: nnx.GraphDef[CharLM], unknown_id: int) -> NextLogits[nnx.
 
 
 class Weights(NamedTuple):
-    """A `CharLM`'s parameters."""
+    """Store the parameters of a `CharLM`."""
 
     embedding: Array
     layers: tuple[LSTMParams, ...]
@@ -91,15 +91,15 @@ class Weights(NamedTuple):
 
 
 class _PackedWeights(NamedTuple):
-    embedding: Array  # rows of it are read as they are
+    embedding: Array  # not packed: single rows of it are read
     layers: tuple[Packed, ...]  # [W_x; W_h], for [x, h]
-    options: tuple[LSTMParams, ...]  # what is left of the layers' parameters
+    options: tuple[LSTMParams, ...]  # the layers' other parameters
     projection: Packed
     output: Packed
 
 
 def _packed_step(weights: _PackedWeights, state: State, ids: Array) -> tuple[State, Array]:
-    """Do what `CharLM.step` does."""
+    """Compute one step, as `CharLM.step` does."""
     below, new = weights.embedding[ids], []
     for kernel, params, old in zip(weights.layers, weights.options, state, strict=True):
         z = multiply(jnp.concatenate([below, old.h], -1), kernel)
@@ -110,7 +110,7 @@ def _packed_step(weights: _PackedWeights, state: State, ids: Array) -> tuple[Sta
 
 
 class _Same:
-    """Arrays, compared by identity: they cannot change."""
+    """Wrap weights so that they compare by identity, which is enough as arrays never change."""
 
     def __init__(self, weights: Weights):
         self.weights = weights
@@ -125,7 +125,7 @@ class _Same:
 
 @functools.lru_cache(maxsize=1)
 def _packed(same: _Same, unknown_id: int) -> _PackedWeights:
-    """Pack once for any number of texts."""
+    """Pack the weights once for any number of texts."""
     weights = same.weights
     dtype = jnp.float16 if _fits_float16(weights) else jnp.float32
     return _pack(weights, unknown_id, dtype)
@@ -133,7 +133,7 @@ def _packed(same: _Same, unknown_id: int) -> _PackedWeights:
 
 @jax.jit
 def _fits_float16(weights: Weights) -> Array:
-    """Whether every weight of a product is a finite float16."""
+    """Return whether every weight matrix is finite and exact in float16."""
     kernels = [leaf for leaf in jax.tree.leaves(weights) if leaf.ndim == 2]
     halves = [kernel.astype(jnp.float16) for kernel in kernels]
     same = [
@@ -150,13 +150,13 @@ def _pack(weights: Weights, unknown_id: int, dtype: DTypeLike) -> _PackedWeights
         (input_kernel, recurrent_kernel, bias), rest = split_named(params)
         layers.append(pack(jnp.concatenate([input_kernel, recurrent_kernel]), bias, dtype))
         options.append(rest)
-    never = weights.output_bias.at[unknown_id].set(-jnp.inf)
+    bias = weights.output_bias.at[unknown_id].set(-jnp.inf)
     return _PackedWeights(
         weights.embedding,
         tuple(layers),
         tuple(options),
         pack(weights.projection, None, dtype),
-        pack(weights.embedding.T, never, dtype),
+        pack(weights.embedding.T, bias, dtype),
     )
 
 

@@ -1,6 +1,6 @@
-"""What a language model reads one at a time: characters, words or bytes.
+"""The symbols of a language model: characters, words or bytes.
 
-Each unit loses nothing: what `split` gives, joined, is the text again.
+Splitting loses nothing: the symbols that `split` returns, joined, are the text again.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-# Han and Kana are written without blanks between words, so each of them is a word of its own.
+# Han and Kana are written without spaces between words, so each character counts as a word.
 UNSPACED = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 JOINERS = "\u200c\u200d"  # inside words of Persian and of India's languages
 
 Writer: TypeAlias = Callable[[str, bool], str]
-"""`write(symbols, last)`: the text of symbols as they come; what a byte is may hang on the next."""
+"""`write(symbols, last)`: the text of the next symbols; a byte may have to wait for another."""
 
 
 @dataclass(frozen=True)
 class Unit:
-    """A way to cut a text into symbols.
+    """Describe a way of splitting a text into symbols.
 
     Attributes:
         name: as on the command line.
         plural: of the name.
-        split: a text -> its symbols, which are strings.
-        writer: makes a `Writer` for one text.
-        show: a symbol -> how it is shown to a person.
+        split: text -> its symbols, which are strings.
+        writer: returns a new `Writer`, for one text.
+        show: symbol -> the symbol as it is shown to a person.
     """
 
     name: str
@@ -40,20 +40,20 @@ class Unit:
     show: Callable[[str], str] = str
 
     def join(self, symbols: Sequence[str]) -> str:
-        """Give the text of some symbols.
+        """Join symbols into a text.
 
         Args:
-            symbols: what `split` gave, or part of it.
+            symbols: the result of `split`, or part of it.
         """
         return self.writer()("".join(symbols), True)
 
 
 def words(text: str) -> list[str]:
-    """Cut a text into words, marks and blanks; a single blank before a word belongs to it.
+    """Split a text into words, punctuation marks and spaces; a word includes one space before it.
 
     Args:
-        text: of any script. Marks that combine with letters belong to the word; of scripts without
-            blanks between words, Han and Kana are cut into characters, and the others are not cut.
+        text: in any script. Combining marks belong to their word. Among the scripts without spaces
+            between words, Han and Kana are split into characters and the rest are not split.
 
     Returns:
         Words that give the text when they are joined.
@@ -63,10 +63,10 @@ def words(text: str) -> list[str]:
 
 
 def to_bytes(text: str) -> str:
-    """Write a text's UTF-8 bytes, each as the character of its number, U+0000 to U+00FF.
+    """Encode a text as UTF-8, and write each byte as the character U+0000 to U+00FF of its value.
 
     Args:
-        text: any; a lone surrogate becomes U+FFFD.
+        text: any text; a lone surrogate becomes U+FFFD.
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode().decode("l1")
 
@@ -78,7 +78,7 @@ def _pattern(combining: str) -> re.Pattern[str]:
     return re.compile(rf" ?{word}(?:['’]{word})*| ?[{UNSPACED}][{marks}]*| ?[^\s\w{marks}]|\s")
 
 
-def _as_it_is() -> Writer:
+def _unchanged() -> Writer:
     return lambda symbols, last: symbols
 
 
@@ -94,8 +94,8 @@ def _show_byte(symbol: str) -> str:
 UNITS: Mapping[str, Unit] = {
     unit.name: unit
     for unit in (
-        Unit("character", "characters", str, _as_it_is),
-        Unit("word", "words", words, _as_it_is),
+        Unit("character", "characters", str, _unchanged),
+        Unit("word", "words", words, _unchanged),
         Unit("byte", "bytes", to_bytes, _from_bytes, _show_byte),
     )
 }

@@ -1,4 +1,4 @@
-"""What a line of Chinese verse is: a run of characters that punctuation ends."""
+"""Lines of Chinese verse: runs of characters that end in punctuation."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ def lines(poem: str) -> list[str]:
     """Split a poem into its lines.
 
     Args:
-        poem: any text; what stands outside of `MARKS` counts as characters.
+        poem: any text; everything outside of `MARKS` counts as characters.
 
     Returns:
-        The runs between punctuation, none of them empty.
+        The runs between punctuation marks, none of them empty.
     """
     return [line for line in _RUN_OF_MARKS.split(poem) if line]
 
 
 def end_of_lines(text: str) -> int:
-    """Find where the last whole line of a text ends.
+    """Find the end of the last complete line of a text.
 
     Args:
         text: the beginning of a poem; it may break off within a line.
 
     Returns:
-        The index just after the last punctuation; 0 if there is none.
+        The index just after the last punctuation mark, 0 without any.
     """
     return max(text.rfind(mark) for mark in MARKS) + 1
 
@@ -42,6 +42,6 @@ def break_lines(text: str) -> str:
         text: a poem, or any part of one.
 
     Returns:
-        The text as it is to be shown; it ends in a line break where it ends in a full stop.
+        The text to show; it ends in a line break if it ends in a full stop.
     """
     return _FULL_STOP.sub(r"\1\n", text)

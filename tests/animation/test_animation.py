@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import lstm_jax
-from lstm_jax.animation.colours import colour_map
+from lstm_jax.animation.colors import color_map
 from lstm_jax.animation.page import drawn_layers, gate_animation_html, save_html
 
 POEM = ["", *"床前明月光，疑是地上霜。"]
@@ -159,15 +159,15 @@ def test_a_cell_that_stays_zero_is_drawn():
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_colours_grow_evenly_away_from_the_page(theme):
+def test_colors_grow_evenly_away_from_the_page(theme):
     towards = {"light": -1, "dark": 1}[theme]
     for kind, half in (("gate", slice(None)), ("signed", slice(128, None))):
-        rgb = colour_map(kind, theme)[half] / 255.0
+        rgb = color_map(kind, theme)[half] / 255.0
         linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
         lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16  # CIE L*
         steps = np.diff(lightness[::8]) * towards
         assert steps.min() > 0.4 * steps.max()
-    ends = colour_map("signed", theme)[[0, -1]] / 255.0
+    ends = color_map("signed", theme)[[0, -1]] / 255.0
     assert ends[0, 2] > ends[0, 0]  # minus is blue
     assert ends[1, 0] > ends[1, 2]  # plus is red
 
@@ -204,21 +204,21 @@ def spoilt(array, value):
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (("", GATES, STATES), {}, "the text is empty"),
-        (([], GATES, STATES), {}, "the text is empty"),
-        (([1, 2, 3], GATES, STATES), {}, r"characters\[0\] is not a string: 1"),
-        ((["a", "\ud800", "c"], GATES, STATES), {}, r"characters\[1\] is half of a surrogate"),
+        (("", GATES, STATES), {}, "at least one, got none"),
+        (([], GATES, STATES), {}, "at least one, got none"),
+        (([1, 2, 3], GATES, STATES), {}, r"characters\[0\] must be a string, got 1"),
+        ((["a", "\ud800", "c"], GATES, STATES), {}, r"characters\[1\] has a lone surrogate"),
         (("abcd", GATES, STATES), {}, "f of 'Layer 1' has 3 steps, but there are 4 characters"),
-        (("abc", GATES, [STATES]), {}, "of one layer, or a sequence"),
+        (("abc", GATES, [STATES]), {}, "both be of one layer, or both be sequences"),
         (("abc", [GATES, GATES], [STATES]), {}, "got 2 gates, 1 states"),
         (("abc", [], []), {}, "at least one"),
         (("abc", [GATES], [STATES]), {"layer_names": ["a", "b"]}, "2 names"),
-        (("abc", GATES._replace(o=GATES.o[:, :5]), STATES), {}, "o of .* has 5 units, f has 6"),
+        (("abc", GATES._replace(o=GATES.o[:, :5]), STATES), {}, "o of .* must have the 6 units"),
         (("abc", GATES, STATES._replace(c=STATES.c[:2])), {}, "c of .* has 2 steps"),
         (("abc", GATES._replace(i=GATES.i[:, None]), STATES), {}, "choose one row"),
-        (("abc", GATES._replace(i=spoilt(GATES.i, np.nan)), STATES), {}, "i of .* not finite"),
-        (("abc", GATES, STATES._replace(c=spoilt(STATES.c, np.inf))), {}, "c of .* not finite"),
-        (("abc", GATES._replace(f=GATES.g), STATES), {}, r"f of .* must lie in \[0, 1\]"),
+        (("abc", GATES._replace(i=spoilt(GATES.i, np.nan)), STATES), {}, "i of .* must be finite"),
+        (("abc", GATES, STATES._replace(c=spoilt(STATES.c, np.inf))), {}, "c of .* must be finite"),
+        (("abc", GATES._replace(f=GATES.g), STATES), {}, r"f of .* must be in \[0, 1\]"),
         (("abc", GATES, STATES._replace(h=3 * STATES.c + 2)), {}, r"h of .* in \[-1, 1\]"),
         (("abc", GATES, STATES), {"order": [0, 0]}, "distinct unit indices"),
         (("abc", GATES, STATES), {"order": [6]}, "H=6"),
@@ -314,10 +314,10 @@ def test_a_gif_without_a_font_for_its_text_is_an_error(gif, fonts, tmp_path, mon
     font = make_font(tmp_path / "tiny.ttf", "明月")
     monkeypatch.setattr(fonts.font_manager, "findSystemFonts", lambda: [str(font)])
     path = tmp_path / "gates.gif"
-    with pytest.raises(ValueError, match=r"no glyph for 光: pass font=PATH .*save_html") as error:
+    with pytest.raises(ValueError, match=r"no glyph for 光; pass font=PATH .*save_html") as error:
         gif.save_gif(path, "明月光", *make_trace(3))
     assert "\n" not in str(error.value)
-    with pytest.raises(ValueError, match=r"tiny.ttf has no glyph for 光: pass font=PATH"):
+    with pytest.raises(ValueError, match=r"tiny.ttf has no glyph for 光; pass font=PATH"):
         gif.save_gif(path, "明月光", *make_trace(3), font=font)
     with pytest.raises(ValueError, match="no glyph for 光"):  # nor is a title drawn as boxes
         gif.save_gif(path, "明月明", *make_trace(3), title="光", font=font)
@@ -353,7 +353,7 @@ def test_fonts_of_last_resort_are_not_taken(fonts, tmp_path):
         ("gates.png", "abc", {}, "must end in .gif"),
         ("gates.gif", "abc", {"fps": 60}, "fps"),
         ("gates.gif", "abcd", {}, "3 steps"),
-        ("gates.gif", "a" * 301, {}, "301 steps are too many for a GIF"),
+        ("gates.gif", "a" * 301, {}, "a GIF must have at most 300 steps, got 301"),
     ],
 )
 def test_a_gif_that_cannot_be_is_refused(gif, tmp_path, name, text, options, message):

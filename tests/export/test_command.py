@@ -254,10 +254,10 @@ def test_a_gru_has_keras_reset_after(tmp_path):
     [
         ("model.pt", None, "--to must end in .onnx or .safetensors, got {to}"),
         ("model", None, "--to must end in .onnx or .safetensors, got {to}"),
-        ("model.onnx", "torch", "--layout is for .safetensors, and --to is {to}"),
-        ("there.onnx", None, "{to} is there already: --overwrite replaces it"),
-        ("folder.onnx", None, "{to} is a folder: give a file with --to"),
-        ("run/model.safetensors", None, "{to} is the model itself: give another file with --to"),
+        ("model.onnx", "torch", "--layout is only for .safetensors, but --to is {to}"),
+        ("there.onnx", None, "{to} already exists; add --overwrite to replace it"),
+        ("folder.onnx", None, "{to} is a folder; choose a file with --to"),
+        ("run/model.safetensors", None, "{to} is the model itself; choose another file with --to"),
         ("there.onnx/model.onnx", None, "{to} cannot be written: "),
     ],
 )
@@ -292,8 +292,8 @@ def test_a_model_that_is_not_there_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("cell", "layout", "said"),
     [
-        ("gru", "haiku", "hk.GRU resets before the product, and this model after it"),
-        ("rnn", "haiku", "hk.VanillaRNN runs by ReLU, and this model by tanh"),
+        ("gru", "haiku", "hk.GRU resets before the matrix product, but this model after it"),
+        ("rnn", "haiku", "hk.VanillaRNN uses ReLU, but this model uses tanh"),
         ("rnn", "equinox", "Equinox holds LSTMParams, GRUParams; params is RNNParams"),
     ],
 )

@@ -184,7 +184,7 @@ def test_a_page_without_the_table_writes_without_a_rhyme(page):
     page.open("#seed=2&three=0&form=1x1&rhyme=1")
     page.driver.execute_cdp_cmd(remove, script)
     assert len(page.poems()) == 1
-    assert page["fault"].text.endswith("out of range (rhyme); it was left out.")
+    assert page["fault"].text.endswith("out of range (rhyme) and was ignored.")
     assert not page["rhyme"].is_enabled()
     assert page["no-table"].text.startswith("Rhyme and tones are off: ")
     page.open("#seed=2&three=0&form=1x1")
@@ -219,7 +219,7 @@ def test_hostile_links_are_text_or_refused(page):
     # A poem of one character, for it is written after each refusal.
     put = "location.hash = `three=0&form=1x1&${arguments[0]}=${encodeURIComponent(arguments[1])}`"
     for name in ("prompt", "acrostic", "mood"):
-        for text, said in ((HOSTILE, "does not know: <"), (long, "That is 100000 characters")):
+        for text, said in ((HOSTILE, "does not know: <"), (long, "The text has 100000 characters")):
             page.run(put, name, text)
             page.wait(lambda said=said: said in page["fault"].text)
     for name in ("form", "seed", "temperature"):

@@ -97,7 +97,7 @@ def test_without_the_table_the_page_has_no_rhyme_and_says_so(monkeypatch, tmp_pa
     command.run(command.PageOptions(out=tmp_path))
     assert '"readings":null' in (tmp_path / "data.js").read_text(encoding="utf-8")
     assert capsys.readouterr().err == (
-        'the page will offer no rhyme and no tones; for these: pip install "lstm_jax[verse]"\n'
+        'the page will offer neither rhyme nor tones; for these: pip install "lstm_jax[verse]"\n'
     )
 
 
@@ -134,7 +134,7 @@ def test_a_port_is_a_port(port, capsys):
     with pytest.raises(SystemExit) as exit:
         cli.main(["page", f"--port={port}"])
     assert exit.value.code == 2
-    said = f"lstm-jax: a port is a number from 0 to 65,535, got {port}\n"
+    said = f"lstm-jax: the port must be a number from 0 to 65,535, got {port}\n"
     assert capsys.readouterr().err == said
 
 
@@ -147,8 +147,8 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path, capsys):
     assert capsys.readouterr().err == said
 
 
-def _luminance(colour):
-    channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+def _luminance(color):
+    channels = [int(color[at : at + 2], 16) / 255 for at in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
@@ -159,7 +159,7 @@ def _contrast(one, other):
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
-def test_colours_keep_the_contrast_of_wcag_aa(theme):
+def test_colors_keep_the_contrast_of_wcag_aa(theme):
     style = (ROOM / "style.css").read_text(encoding="utf-8")
     block = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[theme]
     of = dict(re.findall(r"--([\w-]+): (#\w{6});", block))

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from lstm_jax import plots, report
 from lstm_jax.diagnostics import Roads
-from lstm_jax.plots.drawing import COLOURS, INK
+from lstm_jax.plots.drawing import COLORS, INK
 
 RNG = np.random.default_rng(0)
 LAGS = 12
@@ -155,7 +155,7 @@ def test_influence_is_relative_to_lag_0_and_marks_what_influence_lag_says():
     np.testing.assert_array_equal(x, np.arange(1, LAGS + 1))
     np.testing.assert_allclose(y, DECAY[1:] / DECAY[0])
     np.testing.assert_allclose(found[f"below 1/e from lag {lag} on"], [[lag], [DECAY[lag]]])
-    assert found["1 % not reached"].size == 0
+    assert found["1% not reached"].size == 0
     doubled = lines(plots.influence(2 * DECAY))
     np.testing.assert_allclose(doubled["whole state s = (h, c)"][1], y)
 
@@ -173,7 +173,7 @@ def test_a_norm_of_zero_is_a_gap_and_not_a_number():
     np.testing.assert_array_equal(y[DECAY >= 0.2], DECAY[DECAY >= 0.2])
 
 
-def test_units_are_coloured_by_decades_below_the_largest():
+def test_units_are_colored_by_decades_below_the_largest():
     axes, bar = draw("unit_adjoints", decades=2).axes
     [image] = axes.get_images()
     assert image.get_clim() == (pytest.approx(np.log10(2) - 2), pytest.approx(np.log10(2)))
@@ -197,7 +197,7 @@ def test_the_decay_of_several_cells_stands_beside_their_bounds():
 
 def test_step_norms_are_counted_from_the_first():
     found = lines(draw("step_norms"))
-    x, y = found["spectral ‖J‖, the steepest direction"]
+    x, y = found["spectral ‖J‖, steepest direction"]
     assert x[0] == 5
     np.testing.assert_allclose(y, np.exp(STEPS.log_spectral))
 
@@ -217,7 +217,7 @@ def test_the_bound_is_named_as_one():
     found = lines(draw("product_bound"))
     bound = found["upper bound: product of step norms"]
     np.testing.assert_allclose(bound[1][-1], STEPS.log_spectral.sum() / np.log(10), rtol=1e-5)
-    assert "truth: norm of the product" in found
+    assert "true norm of the product" in found
 
 
 def test_lyapunov_exponents_of_a_batch_have_mean_and_spread():
@@ -253,7 +253,7 @@ def test_fixed_points_lie_about_the_unit_circle():
 # --- gates and memory ----------------------------------------------------------------------------
 
 
-def test_histograms_are_in_per_cent():
+def test_histograms_are_in_percent():
     [first, _] = draw("gate_histograms").axes[0].patches
     np.testing.assert_allclose(first.get_data().values, 100 * HISTOGRAMS["layer 1"].share)
 
@@ -267,17 +267,17 @@ def test_saturation_is_left_against_right():
     assert "above 0.9" in axes.get_ylabel()
 
 
-def test_endless_timescales_are_counted():
+def test_infinite_timescales_are_counted():
     figure = draw("timescales")
-    assert legend(figure) == ["layer 1, median 4.5, 1 endless", "layer 2, median 2.5"]
+    assert legend(figure) == ["layer 1, median 4.5, 1 infinite", "layer 2, median 2.5"]
     assert [p.get_data().values.sum() for p in figure.axes[0].patches] == [3, 2]
-    assert legend(plots.timescales({"all": [np.inf]})) == ["all, median inf, 1 endless"]
+    assert legend(plots.timescales({"all": [np.inf]})) == ["all, median inf, 1 infinite"]
 
 
 def test_context_marks_what_is_known():
     found = lines(draw("context_loss"))
     assert {"memory length 8", "everything read", "influence below 1/e: lag 2"} <= set(found)
-    assert not any("1 %" in label for label in found)
+    assert not any("1%" in label for label in found)
     np.testing.assert_array_equal(found["memory length 8"], [[8], [1.9]])
 
 
@@ -288,7 +288,7 @@ def test_a_gap_below_zero_has_no_place_on_a_logarithmic_axis():
     plots.context_gap([1, 2], [-1.0, -2.0], errors=[np.nan, np.nan]).canvas.draw()
 
 
-# --- colours -------------------------------------------------------------------------------------
+# --- colors -------------------------------------------------------------------------------------
 
 # Full protanopia and deuteranopia in linear sRGB (Machado, Oliveira & Fernandes 2009).
 BLINDNESS = {
@@ -307,9 +307,9 @@ BLINDNESS = {
 TO_XYZ = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
 
 
-def lab(colours, blindness):
-    """CIE L*a*b* (D65) of hexadecimal colours as they are seen."""
-    rgb = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in colours])
+def lab(colors, blindness):
+    """CIE L*a*b* (D65) of hexadecimal colors as they are seen."""
+    rgb = np.array([[int(c[k : k + 2], 16) / 255 for k in (1, 3, 5)] for c in colors])
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     linear = np.clip(linear @ np.transpose(BLINDNESS[blindness]), 0, 1)
     f = np.cbrt(np.maximum(linear @ np.transpose(TO_XYZ) / [0.9505, 1, 1.089], 1e-9))
@@ -317,8 +317,8 @@ def lab(colours, blindness):
 
 
 @pytest.mark.parametrize("blindness", BLINDNESS)
-def test_colours_are_told_apart_in_every_colour_blindness(blindness):
-    seen = lab(plots.COLOURS, blindness)
+def test_colors_are_told_apart_in_every_color_blindness(blindness):
+    seen = lab(plots.COLORS, blindness)
     gaps = [np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)]
     assert min(gaps) > 20
     assert np.linalg.norm(seen[0] - seen[1]) > 60  # the two layers of most pictures
@@ -328,7 +328,7 @@ def test_colours_are_told_apart_in_every_colour_blindness(blindness):
 # --- judgements ----------------------------------------------------------------------------------
 
 
-def test_a_judgement_has_a_colour_for_each_side_of_a_half():
+def test_a_judgement_has_a_color_for_each_side_of_a_half():
     figure = draw("word_by_word")
     axes = figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["not", "bad", "."]
@@ -355,7 +355,7 @@ def test_confusions_are_counted_in_their_cells():
     axes = draw("confusion").axes[0]
     texts = {text.get_position(): text.get_text() for text in axes.texts}
     assert texts == {(0, 0): "3", (1, 0): "1", (1, 1): "4", (0, 2): "1", (2, 2): "2"}
-    assert (axes.get_xlabel(), axes.get_ylabel()) == ("heard", "said")
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
 
 
 # --- forecasts -----------------------------------------------------------------------------------
@@ -368,6 +368,7 @@ def test_a_forecast_stands_at_the_time_that_it_is_of():
     np.testing.assert_array_equal(found["model"][1], DECAY + 0.1)
     assert len(found["rolled"][1]) == 5
     assert legend(figure) == ["interval", "truth", "model", "rolled"]
+    assert legend(draw("forecast_line", quantiles=(0.1, 0.5, 0.9)))[0] == "80% interval"
     assert figure.axes[0].get_ylabel() == "°C"
     assert list(lines(plots.forecast_line(DAYS, None, {"model": DECAY}))) == ["model"]
 
@@ -379,7 +380,7 @@ def test_gains_are_drawn_from_nothing_gained():
     assert any(np.array_equal(line.get_ydata(), [0, 0]) for line in figure.axes[0].get_lines())
 
 
-# --- files, floors and colours -------------------------------------------------------------------
+# --- files, floors and colors -------------------------------------------------------------------
 
 
 def test_text_stays_text_whatever_the_users_settings():
@@ -400,20 +401,20 @@ def test_text_stays_text_whatever_the_users_settings():
 def test_curves_that_end_with_float32_say_so():
     short = Roads(*([1.0, 1e-3, 1e-20],) * 3)
     long = Roads([1.0, 1e-20, 1.2e-38, 0.0], [1.0, 1e-3, 0.0, 0.0], [1.0, 1e-9, 0.0, 0.0])
-    said = "10⁻³⁸: float32 ends here, and so do the curves"
+    said = "10⁻³⁸: smallest float32, where curves end"
     assert said not in legend(plots.roads(short))
     assert said in legend(plots.roads(long))
     assert said in legend(plots.adjoint_norms([{"h": np.array([1.0, 1e-37, 0.0])}]))
 
 
-def test_a_kind_of_cell_has_one_colour():
+def test_a_kind_of_cell_has_one_color():
     names = ["LSTM, chrono", "LSTM, forget bias 1", "GRU", "tanh RNN, orthogonal", "mine"]
     curves = {name: ([1, 2], [0.0, -1.0], None) for name in names}
     for order in (names, names[::-1]):
         figure = plots.gradient_decay({name: curves[name] for name in order})
         found = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
-        assert {found[name] for name in names[:2]} == {COLOURS[0], COLOURS[3]}  # two blues
-        assert (found["GRU"], found["tanh RNN, orthogonal"]) == (INK, COLOURS[1])
+        assert {found[name] for name in names[:2]} == {COLORS[0], COLORS[3]}  # two blues
+        assert (found["GRU"], found["tanh RNN, orthogonal"]) == (INK, COLORS[1])
     assert len(set(found.values())) >= len(names)
 
 

@@ -40,7 +40,7 @@ def refuse(folder, overwrite, said):
 
 
 def test_a_report_is_replaced_only_when_asked(written, unasked, tmp_path, undrawn):
-    refuse(written, False, "holds a report: --overwrite replaces it")
+    refuse(written, False, "holds a report; add --overwrite to replace it")
     with pytest.raises(ReportError, match="holds a report"):
         write_report(unasked, written)
     write_report(unasked, written, overwrite=True)
@@ -62,7 +62,7 @@ def test_a_folder_of_something_else_is_never_touched(tmp_path, overwrite):
 
 def test_notes_beside_a_report_are_not_lost(written):
     (written / "notes.txt").write_text("mine")
-    refuse(written, True, r"no part of a report \(notes.txt\)")
+    refuse(written, True, r"do not belong to a report \(notes.txt\)")
 
 
 def test_an_empty_folder_will_do(tmp_path, unasked, undrawn):

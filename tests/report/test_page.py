@@ -75,7 +75,7 @@ def test_the_pictures_show_every_layer(made):
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         assert [label[:7] for label in labels] == ["layer 1", "layer 2"]
     figure = adjoints.draw_units(answers.to(adjoints.QUESTION), answers)
-    assert len(figure.axes) == 4  # with their colour bars
+    assert len(figure.axes) == 4  # with their color bars
 
 
 def test_the_same_figures_give_the_same_pictures(made):

@@ -268,7 +268,7 @@ def test_what_does_not_exist_is_none_in_the_file():
         "b": {"slope": 2.0, "r2": 1.0},
         "3": [[0, 1]],
     }
-    with pytest.raises(TypeError, match="a set has no place in a JSON file"):
+    with pytest.raises(TypeError, match="a set cannot be stored in a JSON file"):
         plain({1, 2})
 
 
@@ -297,9 +297,9 @@ def test_there_are_words_for_every_law_of_decay(made, law):
         "none": (None, None),
     }
     said = {
-        "power": "falls as a power law would, about as lag^−2",
-        "exponential": "falls as an exponential would, by −0.5 nats a step",
-        "none": "cannot be told",
+        "power": "decays like a power law, roughly lag^−2",
+        "exponential": "decays exponentially, at −0.5 nats per step",
+        "none": "unknown",
     }
     power, exponential = laws[law]
     found = replace(found, power_law=power, exponential=exponential)
@@ -310,22 +310,22 @@ def test_there_are_words_for_every_law_of_decay(made, law):
 
 def test_there_are_words_for_an_influence_that_lasts(made):
     found = replace(answer_to(made, adjoints), influence_lag={"1/e": None, "1 %": 3})
-    assert "not within 4 steps, and below 1 % from lag 3 on" in words(adjoints, found)
+    assert "not within 4 steps, and below 1% from lag 3 on" in words(adjoints, found)
 
 
 def test_there_are_words_for_a_bound_beyond_floats(made):
     found = answer_to(made, jacobians)
     found = replace(found, bound=np.array([*found.bound[:-1], 124.5]))
-    assert "no more than 10^54" in words(jacobians, found)
+    assert "give the bound 10^54" in words(jacobians, found)
 
 
 @pytest.mark.parametrize(
     ("mean", "said"),
     [
-        ([0.3, 0.1, -0.1], "chaotic on these texts, 2 directions"),
-        ([-0.3, -0.31, -0.9], "contracting. Two runs over the same text meet"),
-        ([-0.005, -0.5, -0.9], "not to be told from 0"),
-        ([0.0, -0.5, -0.9], "not to be told from 0"),
+        ([0.3, 0.1, -0.1], "chaotic on these texts, with growth in 2 directions"),
+        ([-0.3, -0.31, -0.9], "contracting. Two runs over the same text converge"),
+        ([-0.005, -0.5, -0.9], "indistinguishable from 0"),
+        ([0.0, -0.5, -0.9], "indistinguishable from 0"),
     ],
 )
 def test_there_are_words_for_every_sign_of_the_exponent(made, mean, said):
@@ -345,7 +345,7 @@ def test_there_are_words_for_a_road_on_which_nothing_arrives(made):
         share_of_cell=unknown,
     )  # fmt: skip
     said = words(roads, found)
-    assert "less than float32 can hold" in said
+    assert "less than float32 can represent" in said
     assert "an unknown share" in said
     assert "cosine" not in said
 
@@ -353,11 +353,12 @@ def test_there_are_words_for_a_road_on_which_nothing_arrives(made):
 def test_there_are_words_for_a_cell_that_never_forgets(made):
     first, *others = answer_to(made, gates).layers
     found = gates.Gates((first._replace(slowest_tenth=np.array(np.inf)), *others))
-    assert "the slowest tenth takes endless and more" in words(gates, found)
+    assert "the slowest tenth takes ∞ or more" in words(gates, found)
 
 
 @pytest.mark.parametrize(
-    ("length", "said"), [(None, "more than 4 characters"), (8, "8 characters: with so many")]
+    ("length", "said"),
+    [(None, "more than 4 characters"), (8, "8 characters: its loss is then within")],
 )
 def test_there_are_words_for_every_memory(made, length, said):
     found = replace(answer_to(made, context), memory_length=length)

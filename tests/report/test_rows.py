@@ -184,9 +184,9 @@ def test_the_whole_report(kind, tmp_path, monkeypatch, request):
     assert ("gates" in figures) == ("roads" in figures) == lstm
     assert (tmp_path / "report" / "gates.html").exists() == lstm
     assert (tmp_path / "report" / "units.png").exists() == lstm
-    assert (f"“{gates.QUESTION.title}” was not asked: its layers are of GRUParams" in words) != lstm
-    assert ("is about the forward one" in words) == (kind == "max")
-    assert ("is about the upright reading" in words) == (kind == "odd")
+    assert (f"“{gates.QUESTION.title}” was not asked: its layers have GRUParams" in words) != lstm
+    assert ("the report is about the forward one" in words) == (kind == "max")
+    assert ("the report is about the upright reading" in words) == (kind == "odd")
     assert bool(re.search(r'class="texts"[^>]*><li>w\d', page)) == (kind == "max")
 
 
@@ -200,7 +200,7 @@ def test_every_step_before_the_end_counts_as_context():
         said = stored.network(jnp.asarray(XS[:, -length:]))
         assert loss == pytest.approx(float(squared(said, rows.targets).mean()), rel=1e-5)
     assert answered.tolerance == pytest.approx(0.01 * found.reading.losses.mean())
-    assert "With 1 step read the squared error is" in context.QUESTION.say(answered)
+    assert "After reading 1 step, the squared error is" in context.QUESTION.say(answered)
     kept = context.QUESTION.figures(answered)
     assert kept["unit"] == "squared error"
     assert "nats" not in kept
@@ -210,7 +210,7 @@ def test_a_model_that_reads_no_less_is_not_asked_for_less():
     stored, rows = forecaster(linear=T)
     found = diagnose_rows(stored, rows, SETTINGS, questions=[context.QUESTION])
     assert found.answers.to(context.QUESTION) is None
-    assert f"the model reads no fewer than {T} steps" in found.notes[-1]
+    assert f"the model needs at least {T} steps" in found.notes[-1]
 
 
 def test_a_cell_without_c_has_adjoints_of_h_alone():
@@ -239,7 +239,7 @@ def test_progress_speaks_of_what_is_read():
 def test_what_cannot_be_read_is_refused_in_a_line():
     stored, rows = forecaster()
     short = rows._replace(inputs=XS[:, :3])
-    with pytest.raises(ReportError, match="the windows have 3 steps, and a diagnosis needs 4 at"):
+    with pytest.raises(ReportError, match="the windows must have at least 4 steps"):
         diagnose_rows(stored, short, SETTINGS)
     twice = rows._replace(outputs=lambda model, xs: model(xs) + model(xs[:, 1:]))
     with pytest.raises(ReportError, match="does not read each sequence once, whole and from the"):

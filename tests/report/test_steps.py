@@ -69,8 +69,12 @@ def test_a_quick_look_at_an_lstm_answers_in_a_table():
     ("xs", "state", "said"),
     [
         (XS[:, 0], Leaky(jnp.zeros(H)), "xs must be (T, B, D), got shape (8, 2)"),
-        (XS, {"a": jnp.zeros(H)}, "the state must have an h, and a dict has none"),
-        (XS[:3], Leaky(jnp.zeros(H)), "the sequences have 3 steps, and a diagnosis needs 4 at"),
+        (XS, {"a": jnp.zeros(H)}, "the state must have a field h, got a dict"),
+        (
+            XS[:3],
+            Leaky(jnp.zeros(H)),
+            "the sequences must have at least 4 steps",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_refused(xs, state, said):

@@ -74,7 +74,7 @@ def test_an_encoding_that_is_none(encoding, tmp_path):
     path = tmp_path / "text.txt"
     path.write_bytes(b"abc")
     for read in (joined, lambda path, _, encoding: read_text(path, encoding)):
-        with pytest.raises(TextFileError, match=f"there is no encoding '{encoding}': latin-1"):
+        with pytest.raises(TextFileError, match=f"there is no encoding '{encoding}'; use"):
             read(path, 2, encoding)
 
 

@@ -79,8 +79,8 @@ def test_simplified_script_is_read(widget):
         (
             "",
             "春夏秋冬山",
-            "the acrostic '春夏秋冬山' has 5 characters, one for each line, and the form 5x4 has "
-            "4 lines",
+            "the acrostic '春夏秋冬山' has 5 characters, one for each line, but the form 5x4 has "
+            "only 4 lines",
         ),
     ],
 )

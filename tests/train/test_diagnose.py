@@ -194,4 +194,4 @@ def test_a_file_is_for_language_models(tmp_path, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(["diagnose", str(folder), "--file", "texts.txt", "--out", str(tmp_path / "out")])
     assert caught.value.code == 2
-    assert f"--file is for language models, and {folder} is none" in capsys.readouterr().err
+    assert f"--file is for language models, but {folder} is not one" in capsys.readouterr().err

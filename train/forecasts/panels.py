@@ -249,7 +249,7 @@ def picture(found: Forecasts) -> Figure:
         pieces.append(
             Piece(title, ready.times[begin:stop], ready.target[begin:stop], values, point)
         )
-    return draw(pieces, y=config.target)
+    return draw(pieces, quantiles=config.quantiles, y=config.target)
 
 
 def _written(panel: Panel, time: np.datetime64 | np.int64) -> str:

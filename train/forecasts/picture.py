@@ -77,9 +77,9 @@ def _draw_gains(found: Forecasts, above: Axes, below: Axes) -> None:
     band = (lines.pop("low"), lines.pop("high")) if found.quantiles is not None else None
     forecast_line(
         ready.times[rows[shown]], lines.pop("truth"), lines,
-        band=band, title=config.data, y=label, axes=above,
+        band=band, quantiles=config.quantiles, title=config.data, y=label, axes=above,
     )  # fmt: skip
     naive = np.abs(last[NAIVE] - truth)
     gained = {name: naive - np.abs(last[name] - truth) for name in (MODEL, "linear")}
-    named = {f"{n}, skill {g.mean() / naive.mean():+.3f}": g.cumsum() for n, g in gained.items()}
+    named = {f"{n}, skill {g.mean() / naive.mean():+.1%}": g.cumsum() for n, g in gained.items()}
     gains(ready.times[rows], named, y=found.unit, axes=below)

@@ -94,8 +94,8 @@ def _card(card: dict, size: int, samples: list[str], learned: str) -> str:
 
 | | |
 |---|---|
-| trained by | `{card["command"]}` at commit {card["commit"]} |
-| on | {trained_on} |
+| trained with | `{card["command"]}` at commit {card["commit"]} |
+| trained on | {trained_on} |
 | data | 43,849 poems of github.com/chinese-poetry/chinese-poetry (MIT), traditional script |
 | sha256 of the data's hashes | `{card["data_sha256"]}` |
 | validation perplexity | {card["valid_perplexity"]} |
@@ -104,24 +104,24 @@ def _card(card: dict, size: int, samples: list[str], learned: str) -> str:
 | samples that keep the form | {card["form_share_samples"]:.1%} of {form.SAMPLES} |
 | test poems that keep it | {card["form_share_corpus"]:.1%} |
 
-Perplexity is over every character, punctuation and one end of each poem, each poem read from the
-empty state; characters seen once or never in training count as one unknown symbol. A poem keeps
-the form where its first four lines all have five, or all have seven, characters; the samples are
-at temperature 0.7, prompted by the first two characters of test poems (`lstm-jax release
-form`). All figures are of the stored weights.
+The perplexity is over all characters, punctuation marks and one end per poem, with each poem read
+from the empty state; characters seen once or never in training count as one unknown symbol. A poem
+keeps the form if its first four lines all have five or all have seven characters; the samples are
+drawn at temperature 0.7 and prompted by the first two characters of test poems (`lstm-jax release
+form`). All figures are for the stored weights.
 
-## What it learned that nobody told it
+## What it learned without being told
 
 {textwrap.fill(learned, 100)} (`lstm-jax sample --report`)
 
 ## What it cannot do
 
-It knows characters, not what they mean: its lines scan, its poems do not argue. It was told
-nothing of tones and rhymes. It reads and writes traditional characters and seven punctuation
-marks; other characters in a prompt are refused. A famous opening is often continued as the poem
-really goes, because most famous poems are among its training texts: that is memory, not skill.
+It knows characters, but not what they mean: its lines scan, but its poems do not make a point. It
+was told nothing about tones or rhymes. It reads and writes traditional characters and seven
+punctuation marks, and refuses a prompt with any others. A famous opening is often continued as in
+the real poem, because most famous poems are among its training texts: that is memory, not skill.
 
-## Three samples, not chosen
+## Three samples, not hand-picked
 
 {poems}
 """

@@ -171,10 +171,10 @@ def summary(figures: Mapping[str, Any], temperature: float = 0.8) -> str:
     )
     return (
         f"Of {figures['poems']} samples at temperature {temperature}, "
-        f"{samples['lines_in_training']:.1%} of the lines of five characters or more stand in a "
-        f"training poem, and {figures['test_lines_in_training']:.1%} of the test poems'. Of the "
-        f"tones in its regulated poems {tones[0]} are as the form wants them (test poems "
-        f"{tones[1]}, shuffled {tones[2]}); of neighbouring even lines {rhyme[0]} rhyme (test "
+        f"{samples['lines_in_training']:.1%} of the lines with five or more characters also occur "
+        f"in a training poem, compared with {figures['test_lines_in_training']:.1%} for the test "
+        f"poems. Of the tones in its regulated poems, {tones[0]} follow the form (test poems "
+        f"{tones[1]}, shuffled {tones[2]}); of neighboring even lines, {rhyme[0]} rhyme (test "
         f"poems {rhyme[1]}, shuffled {rhyme[2]})."
     )
 

@@ -1,6 +1,6 @@
-// Drawing: sharp canvases, colours of the style sheet, and a chart with two axes.
+// Drawing: sharp canvases, the colors of the style sheet, and a chart with two axes.
 
-/** Fit a canvas to its place; give its context and its size in CSS pixels. */
+/** Fit a canvas to its place; return its context and its size in CSS pixels. */
 export function fit(canvas) {
   canvas.dataset.height ??= canvas.getAttribute("height");
   const width = canvas.clientWidth;
@@ -14,14 +14,14 @@ export function fit(canvas) {
   return { context, width, height };
 }
 
-export const colour = (name) =>
+export const color = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** A colour of the style sheet as [red, green, blue]. */
+/** Return a color of the style sheet as [red, green, blue]. */
 export const channels = (name) =>
-  [1, 3, 5].map((at) => parseInt(colour(name).slice(at, at + 2), 16));
+  [1, 3, 5].map((at) => parseInt(color(name).slice(at, at + 2), 16));
 
-/** Draw axes with their ticks; give the scales x and y, and a way to draw a line. */
+/** Draw axes with their ticks; return functions that draw a line or a dot, and map a pixel back. */
 export function chart(canvas, { xs: [left, right], ys: [low, high], xTicks, yTicks, yText }) {
   const { context, width, height } = fit(canvas);
   const [start, end, top, bottom] = [48, width - 16, 10, height - 26];
@@ -31,11 +31,11 @@ export function chart(canvas, { xs: [left, right], ys: [low, high], xTicks, yTic
   context.textBaseline = "middle";
   context.lineWidth = 1;
   for (const tick of yTicks) {
-    stroke(context, colour("line"), [
+    stroke(context, color("line"), [
       [start, y(tick)],
       [end, y(tick)],
     ]);
-    context.fillStyle = colour("soft");
+    context.fillStyle = color("soft");
     context.textAlign = "right";
     context.fillText(yText(tick), start - 8, y(tick));
   }
@@ -50,13 +50,13 @@ export function chart(canvas, { xs: [left, right], ys: [low, high], xTicks, yTic
     context.setLineDash(dash);
     stroke(
       context,
-      colour(name),
+      color(name),
       points.map(([a, b]) => [x(a), y(b)]),
     );
     context.restore();
   };
   const dot = (a, b, name) => {
-    context.fillStyle = colour(name);
+    context.fillStyle = color(name);
     context.beginPath();
     context.arc(x(a), Math.min(Math.max(y(b), top), bottom), 5, 0, 7);
     context.fill();
@@ -72,7 +72,7 @@ function stroke(context, style, points) {
   context.stroke();
 }
 
-/** Call `move` with the pixel under a pointer that is pressed or drawn along a canvas. */
+/** Call `move` with the pixel under a pointer that is pressed on a canvas or dragged along it. */
 export function onDrag(canvas, move) {
   canvas.style.touchAction = "pan-y";
   canvas.style.cursor = "ew-resize";

@@ -1,4 +1,4 @@
-// The model of characters; the twin of lstm_jax/models/char_lm.py.
+// The character model; the twin of lstm_jax/models/char_lm.py.
 //
 //   e = E[id]     h = LSTM(e)     logits = (h P) Eᵀ + b
 
@@ -7,8 +7,8 @@ import { dot, lstmStep, makeLayer, transpose, zeroState } from "./lstm.mjs";
 export function makeCharLM(tensors, { num_layers: count, connections }) {
   if (connections) throw new Error(`no reader for layers with ${connections} connections`);
   const layers = Array.from({ length: count }, (_, index) => {
-    const of = (name) => tensors[`lstm.layers.${index}.${name}`];
-    return makeLayer(of("input_kernel"), of("recurrent_kernel"), of("bias"));
+    const tensor = (name) => tensors[`lstm.layers.${index}.${name}`];
+    return makeLayer(tensor("input_kernel"), tensor("recurrent_kernel"), tensor("bias"));
   });
   return {
     layers,
@@ -20,7 +20,7 @@ export function makeCharLM(tensors, { num_layers: count, connections }) {
 
 export const initialState = (model) => model.layers.map(zeroState);
 
-/** Read one character; give a state for each layer, the gates in it. */
+/** Read one character; return a state for each layer, which includes the gates. */
 export function readCharacter(model, states, id) {
   const width = model.embedding.shape[1];
   let x = model.embedding.data.subarray(id * width, (id + 1) * width);
@@ -31,7 +31,7 @@ export function readCharacter(model, states, id) {
   });
 }
 
-/** Give the logits of what comes next, (V,). */
+/** Compute the logits of the next character, (V,). */
 export function nextLogits({ projection, embedding, bias }, states) {
   const { h } = states[states.length - 1];
   const feature = Float32Array.from({ length: projection.shape[0] }, (_, row) =>

@@ -3,9 +3,9 @@
 const BLOCK = 128;
 
 /**
- * Give the mass of each symbol, exp((logit - max) / temperature); 0 for what is excluded.
+ * Compute the mass of each symbol, exp((logit - max) / temperature); 0 for excluded symbols.
  * The nucleus is the smallest set, largest first, whose share of the mass reaches topP.
- * Of equal logits the lower ids stay.
+ * Among equal logits the lower ids stay.
  */
 export function massesOf(logits, temperature, topP) {
   const top = logits.reduce((most, logit) => Math.max(most, logit), -Infinity);
@@ -18,9 +18,9 @@ export function massesOf(logits, temperature, topP) {
   for (let id = 0; id < logits.length; id++) masses[id] = massOf(logits[id]);
   if (topP >= 1) return masses;
   const ranked = logits.slice().sort().reverse();
-  const wanted = topP * masses.reduce((sum, mass) => sum + mass, 0);
+  const target = topP * masses.reduce((sum, mass) => sum + mass, 0);
   let count = 0;
-  for (let before = 0; count < ranked.length && before < wanted; count++)
+  for (let before = 0; count < ranked.length && before < target; count++)
     before += massOf(ranked[count]);
   const last = ranked[Math.max(count, 1) - 1];
   let room = count - ranked.indexOf(last);
@@ -30,25 +30,25 @@ export function massesOf(logits, temperature, topP) {
   });
 }
 
-/** Find the first symbol with whom the running sum passes `uniform` of the whole mass. */
+/** Find the first symbol at which the running sum exceeds `uniform` of the whole mass. */
 export function draw(masses, uniform) {
   const sums = [];
   for (let start = 0; start < masses.length; start += BLOCK)
     sums.push(masses.subarray(start, start + BLOCK).reduce((sum, mass) => sum + mass, 0));
-  const goal = uniform * sums.reduce((sum, mass) => sum + mass, 0);
-  const [block, before] = passed(sums, goal);
+  const target = uniform * sums.reduce((sum, mass) => sum + mass, 0);
+  const [block, before] = crossing(sums, target);
   const inside = masses.subarray(block * BLOCK, (block + 1) * BLOCK);
-  return block * BLOCK + passed(inside, goal - before)[0];
+  return block * BLOCK + crossing(inside, target - before)[0];
 }
 
-/** Where the running sum passes a goal, and the sum before it; at most the last that is not 0. */
-function passed(masses, goal) {
+/** Find where the running sum exceeds a target (at most the last mass above 0) and the sum before. */
+function crossing(masses, target) {
   let [before, sum, last] = [0, 0, 0];
   for (let at = 0; at < masses.length; at++) {
     if (!masses[at]) continue;
     [before, last] = [sum, at];
     sum += masses[at];
-    if (sum > goal) break;
+    if (sum > target) break;
   }
   return [last, before];
 }

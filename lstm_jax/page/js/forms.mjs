@@ -1,8 +1,8 @@
 // Verse to order, as masks; the twin of plan.py and rules.py in lstm_jax/text/forms.
 //
-// Besides the line and the column, what was drawn matters to two things, and each is a list that a
-// draw narrows: the tone patterns and the rhymes that are still open. A symbol may come where one
-// of the open ones allows it.
+// Besides the line and the column, the symbols drawn so far affect only two sets: the tone patterns
+// and the rhymes that are still open. A symbol is allowed if an open pattern or rhyme allows it,
+// and it closes those that it does not fit.
 
 import { FULL_STOPS, isCharacter, linesOf, MARKS } from "./order.mjs";
 import { LEVEL, mayStand } from "./readings.mjs";
@@ -13,7 +13,7 @@ const PAUSES = "，；？！";
 // Classes of symbols, as bits.
 const [CHARACTER, PAUSE, STOP, ENDS, MARK] = [1, 2, 4, 8, 16];
 
-/** Give the tables of an order; null where nothing is ruled. */
+/** Build the tables of an order; null without rules. */
 export function makePlan(vocabulary, order) {
   const { shape, heads, lines } = linesOf(order);
   if (!lines) return null;
@@ -35,40 +35,43 @@ function classOf(symbol, id) {
   return character | among(PAUSES, PAUSE) | among(FULL_STOPS, STOP) | among(MARKS, MARK);
 }
 
-/** The rhymes of each symbol that have symbols enough, with tones level ones alone. */
+/** Keep the rhymes of each symbol that have enough symbols; with tones, only level ones. */
 function usable({ rhymesOf, level }, lines, tones) {
-  const words = Math.floor(lines / 2) + (tones ? 1 : 0);
+  const needed = Math.floor(lines / 2) + (tones ? 1 : 0);
   const sizes = level.map(() => 0);
-  for (const own of rhymesOf) for (const rhyme of own) sizes[rhyme] += 1;
-  const may = sizes.map((size, rhyme) => size >= words && (!tones || level[rhyme]));
-  return rhymesOf.map((own) => own.filter((rhyme) => may[rhyme]));
+  for (const rhymes of rhymesOf) for (const rhyme of rhymes) sizes[rhyme] += 1;
+  const kept = sizes.map((size, rhyme) => size >= needed && (!tones || level[rhyme]));
+  return rhymesOf.map((rhymes) => rhymes.filter((rhyme) => kept[rhyme]));
 }
 
-/** Stand before the first symbol; `skip` are read before the poem, which begins with `prompt`. */
+/**
+ * Return the place before the first symbol. `skip` symbols are read before the poem, which begins
+ * with `prompt`.
+ */
 export function start(plan, skip, prompt) {
   const place = { skip, line: 0, column: 0, spent: new Set() };
   return {
     ...place,
-    patterns: plan.patterns && leastBroken(plan, prompt),
+    patterns: plan.patterns && leastViolated(plan, prompt),
     rhymes: plan.rhymesOf && new Set(plan.rhymesOf.flat()),
   };
 }
 
-/** The tone patterns that the known characters of a poem break least. */
-function leastBroken({ patterns, heads, classes, readings }, prompt) {
+/** Find the tone patterns that are violated least by the characters known in advance. */
+function leastViolated({ patterns, heads, classes, readings }, prompt) {
   const known = new Map([...heads].map(([line, id]) => [`${line} 0`, [line, 0, id]]));
   let [line, column] = [0, 0];
   for (const id of prompt) {
     known.set(`${line} ${column}`, [line, column, id]);
     [line, column] = classes[id] & MARK ? [line + 1, 0] : [line, column + 1];
   }
-  const broken = (pattern) =>
+  const violations = (pattern) =>
     [...known.values()].filter(([l, c, id]) => !mayStand(readings, id, pattern[l]?.[c])).length;
-  const counts = patterns.map(broken);
+  const counts = patterns.map(violations);
   return patterns.filter((_, number) => counts[number] === Math.min(...counts));
 }
 
-/** Whether the next symbol rhymes; "level" where it does if its tone may be level. */
+/** Return whether the next symbol rhymes, or "level" if it does only with a level tone. */
 function rhymeAt({ shape, lines, patterns }, { line, column }) {
   if (line >= lines || column !== shape.characters - 1) return false;
   return line % 2 === 1 || (line === 0 && patterns !== null && "level");
@@ -81,20 +84,20 @@ export function advance(plan, place, id) {
   return { ...place, ...next, ...narrowed(plan, place, id) };
 }
 
-/** What is still open after a symbol; where it fits none, all stays as it was. */
+/** Return the sets that a symbol changes; one that it fits nowhere stays as it was. */
 function narrowed(plan, { line, column, patterns, rhymes, spent }, id) {
-  const left = {};
+  const changed = {};
   if (patterns) {
     const fit = patterns.filter((pattern) => mayStand(plan.readings, id, pattern[line]?.[column]));
-    if (fit.length) left.patterns = fit;
+    if (fit.length) changed.patterns = fit;
   }
   const rhymed = rhymes && rhymeAt(plan, { line, column });
   if (rhymed === true || (rhymed === "level" && mayStand(plan.readings, id, LEVEL))) {
     const fit = plan.rhymesOf[id].filter((rhyme) => rhymes.has(rhyme));
-    if (fit.length) left.rhymes = new Set(fit);
-    left.spent = new Set(spent).add(id);
+    if (fit.length) changed.rhymes = new Set(fit);
+    changed.spent = new Set(spent).add(id);
   }
-  return left;
+  return changed;
 }
 
 function kindAt({ shape, lines }, { line, column }) {
@@ -105,18 +108,18 @@ function kindAt({ shape, lines }, { line, column }) {
   return CHARACTER | (last ? STOP : MARK);
 }
 
-/** Whether a symbol of the right class keeps the tones and the rhyme that are still open. */
+/** Return a test of whether a symbol of the right class fits the open tones and rhymes. */
 function fits(plan, { line, column, patterns, rhymes, spent }) {
-  const wanted = patterns && new Set(patterns.map((pattern) => pattern[line]?.[column]));
+  const openTones = patterns && new Set(patterns.map((pattern) => pattern[line]?.[column]));
   const rhymed = rhymes && rhymeAt(plan, { line, column });
   const isLevel = (id) => mayStand(plan.readings, id, LEVEL);
   const inRhyme = (id) => !spent.has(id) && plan.rhymesOf[id].some((rhyme) => rhymes.has(rhyme));
   return (id) =>
-    (!wanted || [...wanted].some((tone) => mayStand(plan.readings, id, tone))) &&
+    (!openTones || [...openTones].some((tone) => mayStand(plan.readings, id, tone))) &&
     (!rhymed || inRhyme(id) || (rhymed === "level" && !isLevel(id)));
 }
 
-/** Exclude what may not come next, in place. */
+/** Exclude the symbols that may not come next, in place. */
 export function maskLogits(plan, place, logits) {
   const head = place.column === 0 ? plan.heads.get(place.line) : undefined;
   const kind = kindAt(plan, place);

@@ -4,40 +4,40 @@ import { find } from "./dom.mjs";
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 
-function maths(tag, ...children) {
+function math(tag, ...children) {
   const node = document.createElementNS(MATHML, tag);
   node.append(...children);
   return node;
 }
 
-/** A letter, slanted by the style sheet: few fonts have the slanted letters of mathematics. */
+/** Make a letter, which the style sheet slants because few fonts have mathematical italics. */
 function letter(text) {
-  const node = maths("mi", text);
+  const node = math("mi", text);
   node.setAttribute("mathvariant", "normal");
   return node;
 }
 
-const sign = (text) => maths("mo", text);
-const under = (text, ...below) => maths("msub", letter(text), maths("mrow", ...below));
-const now = (text) => under(text, letter("t"));
-const before = (text) => under(text, letter("t"), sign("−"), maths("mn", "1"));
+const sign = (text) => math("mo", text);
+const indexed = (text, ...index) => math("msub", letter(text), math("mrow", ...index));
+const now = (text) => indexed(text, letter("t"));
+const before = (text) => indexed(text, letter("t"), sign("−"), math("mn", "1"));
 
 /** gate_t = σ(W_gate [h_{t-1}, x_t] + b_gate) */
 function gate(name, squeeze) {
-  const of = (text) => under(text, letter(name));
+  const ofGate = (text) => indexed(text, letter(name));
   return [
     now(name),
     sign("="),
-    maths("mtext", squeeze),
+    math("mtext", squeeze),
     sign("("),
-    of("W"),
+    ofGate("W"),
     sign("["),
     before("h"),
     sign(","),
     now("x"),
     sign("]"),
     sign("+"),
-    of("b"),
+    ofGate("b"),
     sign(")"),
   ];
 }
@@ -63,7 +63,7 @@ const EQUATIONS = {
     sign("="),
     now("o"),
     sign("⊙"),
-    maths("mtext", "tanh"),
+    math("mtext", "tanh"),
     sign("("),
     now("c"),
     sign(")"),
@@ -73,7 +73,7 @@ const EQUATIONS = {
 export function showEquations() {
   for (const [name, parts] of Object.entries(EQUATIONS)) {
     const term = document.createElement("dt");
-    term.append(maths("math", maths("mrow", ...parts())));
+    term.append(math("math", math("mrow", ...parts())));
     const line = document.createElement("dd");
     line.dataset.text = `how.${name}`;
     find("equations").append(term, line);

@@ -3,15 +3,15 @@
 //   z = x W_x + h W_h + b,  cut into i, f, g, o
 //   i, f, o = σ(z)   g = tanh(z)   c = f c + i g   h = o tanh(c)
 
-/** Turn a matrix (rows, columns) over, so that each output reads one stretch of memory. */
+/** Transpose a matrix (rows, columns), so that each output reads contiguous memory. */
 export function transpose({ shape: [rows, columns], data }) {
-  const turned = new Float32Array(data.length);
+  const transposed = new Float32Array(data.length);
   for (let r = 0; r < rows; r++)
-    for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c];
-  return { shape: [columns, rows], data: turned };
+    for (let c = 0; c < columns; c++) transposed[c * rows + r] = data[r * columns + c];
+  return { shape: [columns, rows], data: transposed };
 }
 
-/** Σ_k matrix[row, k] x[k]; four sums at once, which a processor can add side by side. */
+/** Compute Σ_k matrix[row, k] x[k], in four sums that a processor can add in parallel. */
 export function dot(data, row, x) {
   const size = x.length;
   const start = row * size;
@@ -30,7 +30,7 @@ export function dot(data, row, x) {
   return a + b + (c + d);
 }
 
-/** Take the layer's arrays, kernels (D, 4H) and (H, 4H), as they are stored. */
+/** Build a layer from its stored arrays, kernels (D, 4H) and (H, 4H). */
 export function makeLayer(inputKernel, recurrentKernel, bias) {
   return {
     width: recurrentKernel.shape[0],
@@ -47,7 +47,7 @@ export const zeroState = ({ width }) => ({
 
 const sigmoid = (z) => 1 / (1 + Math.exp(-z));
 
-/** Go one step; give the new h and c beside the gates i, f, g, o. The old state is left alone. */
+/** Compute one step: the new h and c, and the gates i, f, g, o. The old state does not change. */
 export function lstmStep(layer, state, x) {
   const { width, input, recurrent, bias } = layer;
   const make = () => new Float32Array(width);

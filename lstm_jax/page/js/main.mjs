@@ -1,5 +1,5 @@
-// The page: its data, its worker and its sections. PAGE stands in data.js and WEIGHTS in
-// weights.js: scripts, because a page opened from a disk may read no other files.
+// The page: its data, its worker and its sections. PAGE is set by data.js and WEIGHTS by
+// weights.js, which are scripts because a page opened from a disk may not read any other files.
 
 import { coalesced, find } from "./dom.mjs";
 import { showEquations } from "./how.mjs";
@@ -58,7 +58,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 
 page.worker.onmessage = ({ data }) => (data.ready ? writing.start() : writing.hear(data));
 
-// The weights come last, when the rest of the page stands.
+// The weights come last, when the rest of the page is ready.
 const script = document.createElement("script");
 script.src = "weights.js";
 script.onerror = () => writing.tell("write.failed");

@@ -1,13 +1,13 @@
-// What can be ordered of a poem, and what is wrong with it; the twin of order.py in
+// The rules that can be ordered for a poem, and their checks; the twin of order.py in
 // lstm_jax/text/forms.
 
 export const FULL_STOPS = "。！？";
 export const MARKS = `${FULL_STOPS}，；：、`;
 
-/** "5x4" -> {characters: 5, lines: 4}; null for what is no form. */
+/** "5x4" -> {characters: 5, lines: 4}; null for anything else. */
 export function parseForm(text) {
-  const found = /^([0-9]{1,3})x([0-9]{1,3})$/.exec(text);
-  const [characters, lines] = found ? found.slice(1).map(Number) : [0, 0];
+  const match = /^([0-9]{1,3})x([0-9]{1,3})$/.exec(text);
+  const [characters, lines] = match ? match.slice(1).map(Number) : [0, 0];
   return characters && lines ? { characters, lines } : null;
 }
 
@@ -15,7 +15,7 @@ export const lengthOf = ({ characters, lines }) => (characters + 1) * lines;
 
 export const isCharacter = (symbol) => /^[\p{L}\p{N}]$/u.test(symbol);
 
-/** The number of lines, and the characters that some of them begin with, by the line's number. */
+/** Return the form, the number of lines, and the first characters of lines by line number. */
 export function linesOf({ form, acrostic, acrosticBy }) {
   const step = acrosticBy === "couplet" ? 2 : 1;
   const heads = new Map([...acrostic].map((head, number) => [number * step, head]));
@@ -23,20 +23,20 @@ export function linesOf({ form, acrostic, acrosticBy }) {
   return { shape, heads, lines: shape ? shape.lines : heads.size * step };
 }
 
-/** Give the line that is read before a poem, as a whole line. */
+/** Return the line that is read before a poem, with a mark at its end. */
 export const closedMood = (mood) => (!mood || MARKS.includes([...mood].pop()) ? mood : `${mood}。`);
 
 /**
- * Find what is wrong with an order: a text's key and what it speaks of; null if nothing is.
- * `most` is the longest poem, `readings` the tones and rhymes of characters.
+ * Find what is wrong with an order: the key of a text and its fields, or null if nothing is.
+ * `most` is the maximum length of a poem, `readings` the tones and rhymes of characters.
  */
 export function faultOf(order, most, readings) {
   const { form, acrostic, prompt, rhyme, tones } = order;
   const { shape, heads, lines } = linesOf(order);
   if (form && !shape) return ["fault.form", { form }];
   if (shape && lengthOf(shape) > most) return ["fault.long", { form, most }];
-  const strange = [...acrostic].find((symbol) => !isCharacter(symbol));
-  if (strange) return ["fault.head", { character: strange }];
+  const other = [...acrostic].find((symbol) => !isCharacter(symbol));
+  if (other) return ["fault.head", { character: other }];
   if (shape && Math.max(0, ...heads.keys()) >= lines) return ["fault.heads", { form }];
   if (rhyme || tones) {
     if (!shape) return ["fault.noForm", {}];
@@ -53,8 +53,8 @@ function promptFault(prompt, shape, lines, heads) {
     const symbols = [...line];
     const marked = MARKS.includes(symbols[symbols.length - 1]);
     const length = symbols.length - (marked ? 1 : 0);
-    const wanted = shape ? shape.characters : length;
-    if (!length || length > wanted || (marked && length < wanted)) return ["fault.line", { line }];
+    const full = shape ? shape.characters : length;
+    if (!length || length > full || (marked && length < full)) return ["fault.line", { line }];
     const head = heads.get(number) ?? symbols[0];
     if (symbols[0] !== head) return ["fault.begins", { line, head }];
   }

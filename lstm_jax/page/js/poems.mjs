@@ -1,10 +1,10 @@
-// Poems on the page: one card for each, a button for each character, and what else might have come.
+// Poems on the page: a card for each, a button for each character, and its likeliest alternatives.
 
 import { find, make, percent } from "./dom.mjs";
 import { linesOf, MARKS } from "./order.mjs";
 import { END, toSimplified } from "./vocabulary.mjs";
 
-const FEWEST = 4; // lines that a card has room for, so that the first are not written too large
+const FEWEST = 4; // lines a card has room for, at least, so that the first are not too large
 
 /** Show empty cards, one for each temperature. `page` has say, vocabulary and settings. */
 export function makePoems(page, temperatures) {
@@ -25,7 +25,7 @@ export function makePoems(page, temperatures) {
   return poems;
 }
 
-/** Put one more character to a poem. */
+/** Append a character to a poem. */
 export function addStep(page, poem, step) {
   poem.steps.push(step);
   if (step.id === END) return;
@@ -43,13 +43,13 @@ export function addStep(page, poem, step) {
   nameCharacters(page, poem);
 }
 
-/** Let the style sheet choose a size at which so many lines fit side by side. */
+/** Tell the style sheet how many lines must fit side by side, from which it chooses the size. */
 function makeRoom(verse, lines) {
-  const most = Math.max(FEWEST, lines, Number(verse.style.getPropertyValue("--lines")));
-  verse.style.setProperty("--lines", most);
+  const room = Math.max(FEWEST, lines, Number(verse.style.getPropertyValue("--lines")));
+  verse.style.setProperty("--lines", room);
 }
 
-/** Write the characters and captions anew: the script or the language has changed. */
+/** Write the characters and captions again after the script or the language has changed. */
 export function relabelPoems(page, poems) {
   for (const poem of poems) {
     nameCard(page, poem);
@@ -60,11 +60,11 @@ export function relabelPoems(page, poems) {
   else if (poems.length) find("others").textContent = page.say("write.hint");
 }
 
-/** The text of a poem, a line for each full stop. */
+/** Return the text of a poem, with a line break after each full stop. */
 export const textOf = (page, { steps }) =>
   shown(page, steps).replace(/[。！？](?=.)/gu, "$&\n");
 
-/** What some steps read, in the script that is asked for. */
+/** Return the characters of some steps, in the chosen script. */
 export function shown({ vocabulary, settings }, steps) {
   const text = steps.map(({ id }) => vocabulary.symbols[id]).join("");
   return settings.simplified ? toSimplified(vocabulary, text) : text;
@@ -72,7 +72,7 @@ export function shown({ vocabulary, settings }, steps) {
 
 const buttonsOf = ({ verse }) => verse.querySelectorAll("button");
 
-/** Write every character, for in simplified script the last may change the one before it. */
+/** Write every character, because in simplified script the last may change the one before it. */
 function nameCharacters(page, poem) {
   const characters = [...shown(page, poem.steps)];
   buttonsOf(poem).forEach((button, at) => {
@@ -112,7 +112,7 @@ function chooseStep(page, poem, at) {
   find("others").replaceChildren(page.say("write.others", fields), make("ol", {}, ...items));
 }
 
-/** In vertical verse down and up go along a line; left and right do too, for those who listen. */
+/** Move along a line with up and down, and also with left and right, for screen readers. */
 function walk(page, poem, event) {
   const moves = { ArrowDown: 1, ArrowLeft: 1, ArrowUp: -1, ArrowRight: -1 };
   const buttons = buttonsOf(poem);

@@ -3,7 +3,7 @@
 //
 //   uniform(foldIn(foldIn(makeKey(seed), 0), t))
 //
-// so that the first poem of a seed is the same here and there.
+// so that the first poem of a seed is the same in both.
 
 import { initialState, nextLogits, readCharacter } from "./char_lm.mjs";
 import { draw, massesOf } from "./filters.mjs";
@@ -16,30 +16,30 @@ export const MAX_LENGTH = 120;
 const SHOWN = 6;
 
 /**
- * Yield what is read and written: {id, given, chance, others, states}. The states are those after
- * the symbol was read; `others` are [id, probability] of the likeliest that might have come.
- * The end of the poem comes last, without states.
+ * Yield each symbol that is read or written: {id, given, chance, others, states}. The states are
+ * those after the symbol was read; `others` are [id, probability] of the likeliest symbols in its
+ * place. The end of the poem comes last, without states.
  */
 export function* write(model, vocabulary, settings) {
   const { prompt, mood, seed, temperature, topP } = settings;
   const before = [END, ...encode(vocabulary, closedMood(mood))];
   const plan = makePlan(vocabulary, settings);
-  const begun = encode(vocabulary, prompt);
-  let place = plan && start(plan, before.length, begun);
+  const promptIds = encode(vocabulary, prompt);
+  let place = plan && start(plan, before.length, promptIds);
   let states = initialState(model);
   const read = (id) => {
     states = readCharacter(model, states, id);
     if (plan) place = advance(plan, place, id);
   };
   before.forEach(read);
-  for (const id of begun) {
+  for (const id of promptIds) {
     read(id);
     yield { id, given: true, chance: null, others: [], states };
   }
   const key = foldIn(makeKey(seed), 0);
   for (let t = 0; t < MAX_LENGTH; t++) {
     const logits = nextLogits(model, states);
-    logits[UNKNOWN] = -Infinity; // never written, only read
+    logits[UNKNOWN] = -Infinity; // read but never written
     if (plan) maskLogits(plan, place, logits);
     const masses = massesOf(logits, temperature, topP);
     const id = draw(masses, uniform(foldIn(key, t)));

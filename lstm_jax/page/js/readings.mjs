@@ -3,20 +3,21 @@
 export const [LEVEL, OBLIQUE] = ["平", "仄"];
 
 /**
- * Take the table of lstm_jax/page/words.py: rhymes as [level, characters], patterns by form.
- * Give of each symbol the rhymes it is of, by their numbers, and the tones that it may have.
+ * Look up the rhymes of each symbol, by their numbers, and the tones that it may have. The tables
+ * come from lstm_jax/page/words.py: rhymes as [level, characters], and patterns by form.
  */
 export function makeReadings(symbols, { rhymes, patterns }) {
-  const of = new Map();
+  const numbers = new Map();
   rhymes.forEach(([, characters], number) => {
-    for (const one of characters) of.set(one, [...(of.get(one) ?? []), number]);
+    for (const symbol of characters) numbers.set(symbol, [...(numbers.get(symbol) ?? []), number]);
   });
   const level = rhymes.map(([isLevel]) => isLevel);
-  const rhymesOf = symbols.map((symbol) => of.get(symbol) ?? []);
-  const tones = rhymesOf.map((own) => new Set(own.map((one) => (level[one] ? LEVEL : OBLIQUE))));
+  const rhymesOf = symbols.map((symbol) => numbers.get(symbol) ?? []);
+  const toneOf = (rhyme) => (level[rhyme] ? LEVEL : OBLIQUE);
+  const tones = rhymesOf.map((own) => new Set(own.map(toneOf)));
   return { patterns, level, rhymesOf, tones };
 }
 
-/** Whether a symbol may stand where a tone is wanted; 中 is either, and so is the end of a line. */
-export const mayStand = ({ tones }, id, wanted) =>
-  (wanted !== LEVEL && wanted !== OBLIQUE) || tones[id].has(wanted);
+/** Return whether a symbol fits a tone; 中 is either tone, and the end of a line has none. */
+export const mayStand = ({ tones }, id, tone) =>
+  (tone !== LEVEL && tone !== OBLIQUE) || tones[id].has(tone);

@@ -1,6 +1,6 @@
-// Files of safetensors: eight bytes with the length of a JSON header, the header, the arrays.
+// Safetensors files: eight bytes with the length of a JSON header, the header, the arrays.
 
-/** Read every array as Float32Array: {name: {shape, data}}. */
+/** Read every array as a Float32Array: {name: {shape, data}}. */
 export function readSafetensors(buffer) {
   const length = Number(new DataView(buffer).getBigUint64(0, true));
   const header = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 8, length)));
@@ -17,7 +17,7 @@ export function readSafetensors(buffer) {
   return tensors;
 }
 
-/** Ends the names of scales; the twin of lstm_jax/models/quantization.py. */
+/** Ending of the names of scales; the twin of lstm_jax/models/quantization.py. */
 const SCALE = ".scale";
 
 /** Multiply a matrix, in place, by a scale for each of its rows or of its columns. */
@@ -35,7 +35,7 @@ function asFloats(buffer, dtype) {
   if (dtype === "F16") {
     const halves = new Uint16Array(buffer);
     const floats = new Float32Array(halves.length);
-    // A plain loop: seven million calls of a function would take seconds.
+    // A plain loop, because seven million function calls would take seconds.
     for (let at = 0; at < halves.length; at++) floats[at] = HALVES[halves[at]];
     return floats;
   }
@@ -43,7 +43,7 @@ function asFloats(buffer, dtype) {
   throw new Error(`no reader for weights of ${dtype}`);
 }
 
-/** Every half-precision number, by its bits. */
+/** All half-precision numbers, by their bits. */
 const HALVES = Float32Array.from({ length: 65536 }, (_, bits) => {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 31;

@@ -1,4 +1,4 @@
-// What a poem is asked to be, and how a link carries it in its fragment, #prompt=春&seed=7.
+// The settings of a poem, and how a link holds them in its fragment: #prompt=春&seed=7.
 
 import { faultOf, parseForm } from "./order.mjs";
 import { MAX_LENGTH } from "./poet.mjs";
@@ -29,7 +29,7 @@ const number = (least, most) => (text) => {
 const choice = (values) => (text) => values[text];
 const flag = choice({ 1: true, 0: false });
 
-/** How each setting is read from a link; undefined is out of range. */
+/** Readers of the settings in a link; undefined is out of range. */
 const READERS = {
   prompt: String,
   form: (text) => (text === "" || parseForm(text) ? text : undefined),
@@ -47,7 +47,7 @@ const READERS = {
 
 const isSeed = (value) => Number.isInteger(value) && value >= 0 && value < 2 ** 32;
 
-/** Read a fragment: the settings it gives, and the names of those that are out of range. */
+/** Read a fragment: its settings, and the names of those that are out of range. */
 export function fromFragment(fragment) {
   const settings = {};
   const refused = [];
@@ -69,25 +69,25 @@ export function toFragment(settings) {
   return `#${new URLSearchParams(changed.map(([name]) => [name, text(settings[name])]))}`;
 }
 
-/** Give the texts of an order in traditional script. */
+/** Return the settings with their texts in traditional script. */
 export function inTraditional(vocabulary, settings) {
   const written = (name) => [name, toTraditional(vocabulary, settings[name])];
   return { ...settings, ...Object.fromEntries(["prompt", "acrostic", "mood"].map(written)) };
 }
 
-/** Find what is wrong: a text's key and its fields; null if nothing is. */
+/** Find what is wrong: the key of a text and its fields, or null if nothing is. */
 export function findFault(vocabulary, settings) {
   for (const name of ["prompt", "acrostic", "mood"]) {
     const length = [...settings[name]].length;
     if (length > MAX_PROMPT) return ["fault.tooLong", { length, most: MAX_PROMPT }];
   }
   if (!isSeed(settings.seed)) return ["fault.seed", {}];
-  // As they were typed: what is not known in one script is not known in the other.
+  // Unknown characters are shown as they were typed, which may be in either script.
   for (const name of ["prompt", "acrostic", "mood"]) {
     const typed = [...settings[name]];
     const unknown = unknownOf(vocabulary, toTraditional(vocabulary, settings[name]));
     const asTyped = typed.filter(
-      (one) => unknownOf(vocabulary, toTraditional(vocabulary, one)).length,
+      (symbol) => unknownOf(vocabulary, toTraditional(vocabulary, symbol)).length,
     );
     if (unknown.length) {
       const shown = [...new Set(asTyped.length ? asTyped : unknown)];
@@ -98,7 +98,7 @@ export function findFault(vocabulary, settings) {
   return faultOf(inTraditional(vocabulary, settings), MAX_LENGTH, vocabulary.readings);
 }
 
-/** The temperatures at which a poem is written, the one asked for among them. */
+/** Return the temperatures at which a poem is written, among them the chosen one. */
 export function temperaturesOf({ temperature, three }) {
   const tidy = (value) => Math.round(Math.max(value, 0.1) * 100) / 100;
   return three ? [temperature - 0.3, temperature, temperature + 0.3].map(tidy) : [temperature];

@@ -1,4 +1,4 @@
-// A sine that is foretold, and where the forecaster begins to read its own forecasts.
+// Forecasts of a sine, and the step at which the forecaster begins to read its own forecasts.
 
 import { chart, onDrag } from "./canvas.mjs";
 import { coalesced, find } from "./dom.mjs";
@@ -8,7 +8,7 @@ import { readSafetensors } from "./safetensors.mjs";
 const WHOLE = 300;
 const WAVE = Array.from({ length: WHOLE }, (_, t) => Math.sin(t / 10));
 
-/** `bytes` are the weights, `description` the model.json beside them. */
+/** Make the section. `bytes` are the weights, `description` is their model.json. */
 export function makeSine(page, bytes, description) {
   const model = makeForecaster(readSafetensors(bytes), description);
   const slider = find("turn");
@@ -19,7 +19,7 @@ export function makeSine(page, bytes, description) {
 
   const draw = coalesced(() => {
     const turn = Number(slider.value);
-    const said = roll(model, WAVE, turn);
+    const forecasts = roll(model, WAVE, turn);
     plane = chart(find("wave"), {
       xs: [0, WHOLE],
       ys: [-1.3, 1.3],
@@ -27,7 +27,7 @@ export function makeSine(page, bytes, description) {
       yTicks: [-1, 0, 1],
       yText: (tick) => String(tick).replace("-", "−"),
     });
-    const points = (from, to) => said.slice(from, to).map((value, at) => [from + at, value]);
+    const points = (from, to) => forecasts.slice(from, to).map((value, at) => [from + at, value]);
     plane.line(
       [
         [turn, -2],

@@ -1,12 +1,12 @@
-// The page's words. Every text is set as text, never as HTML.
+// The page's texts. Every text is set as text, never as HTML.
 
-/** Give say(key, fields): a text of one language, its {fields} filled in. */
+/** Return say(key, fields): a text in one language, with its {fields} filled in. */
 export const makeSay =
   (texts) =>
   (key, fields = {}) =>
     texts[key].replace(/\{(\w+)\}/g, (_, name) => fields[name]);
 
-/** Put the words of `say` where the document asks for them. */
+/** Set the texts of `say` wherever the document asks for them. */
 export function label(root, say) {
   const each = (name, set) => {
     for (const node of root.querySelectorAll(`[data-${name}]`)) set(node, say(node.dataset[name]));

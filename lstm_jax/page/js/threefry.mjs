@@ -3,8 +3,8 @@
 //
 //   key(seed)          (0, seed)
 //   foldIn(key, n)     threefry(key, (0, n)), both words
-//   uniform(key)       the two words of threefry(key, (0, 0)) xored; the upper 23 bits are the
-//                      fraction of a number in [1, 2), from which 1 is taken
+//   uniform(key)       the two words of threefry(key, (0, 0)) combined by xor; the upper 23 bits
+//                      are the fraction of a number in [1, 2), from which 1 is subtracted
 
 const ROTATIONS = [
   [13, 15, 26, 6],

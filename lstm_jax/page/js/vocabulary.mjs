@@ -1,5 +1,5 @@
 // Characters <-> ids, and the two scripts; twins of lstm_jax/models/vocabulary.py and
-// lstm_jax/text/script.py. The tables are made when the page is built, by lstm_jax/page/words.py.
+// lstm_jax/text/script.py. lstm_jax/page/words.py makes the tables when the page is built.
 
 import { makeReadings } from "./readings.mjs";
 
@@ -17,7 +17,7 @@ export function makeVocabulary(words) {
   };
 }
 
-/** "aAbB" -> [["a", "A"], ["b", "B"]], or of two characters each, "abAB" -> [["ab", "AB"]] */
+/** "aAbB" -> [["a", "A"], ["b", "B"]], or with a size of two, "abAB" -> [["ab", "AB"]] */
 function* cut(text, size) {
   const all = [...text];
   for (let at = 0; at < all.length; at += 2 * size)
@@ -26,18 +26,18 @@ function* cut(text, size) {
 
 export const encode = ({ ids }, text) => [...text].map((symbol) => ids.get(symbol) ?? UNKNOWN);
 
-/** The characters that the model does not know, each once. */
+/** Return the characters that the model does not know, each once. */
 export const unknownOf = ({ ids }, text) => [
   ...new Set([...text].filter((symbol) => !ids.has(symbol))),
 ];
 
-/** Write a text in traditional script; one that is traditional already stays as it is. */
+/** Write a text in traditional script; a text that is already traditional does not change. */
 export const toTraditional = ({ simplified, traditional }, text) =>
   convert(simplified, text) === text ? convert(traditional, text) : text;
 
 export const toSimplified = ({ simplified }, text) => convert(simplified, text);
 
-/** Convert a text from its beginning on: pairs where the table has them, else single characters. */
+/** Convert a text from its beginning, by pairs if the table has them, else by characters. */
 function convert(table, text) {
   const symbols = [...text];
   let converted = "";

@@ -1,4 +1,4 @@
-// The section that shows gates and states of the poem that is being written.
+// The section that shows the gates and states of the poem being written.
 
 import { channels, fit } from "./canvas.mjs";
 import { coalesced, fill, find, make } from "./dom.mjs";
@@ -13,11 +13,11 @@ const PANELS = [
   ["h", null],
 ];
 const ROWS = 64;
-const PACE = 180; // milliseconds a character, when it plays
+const PACE = 180; // milliseconds per character while playing
 
 export function makeWatch(page) {
   let [steps, now, playing] = [[], 0, null];
-  const sums = []; // of each layer's forget gates, over all that was read since the page opened
+  const sums = []; // of each layer's forget gates, over all characters since the page was opened
   const panels = PANELS.map(([name, hue]) => {
     const [title, mean, canvas] = [make("b"), make("span"), make("canvas")];
     canvas.setAttribute("role", "img");
@@ -106,7 +106,7 @@ export function makeWatch(page) {
   };
 }
 
-/** Units in the order of their mean forget gate, and so of their timescale, longest first. */
+/** Sort units by their mean forget gate, and so by their timescale, longest first. */
 const byTimescale = (sums) => [...sums.keys()].sort((a, b) => sums[b] - sums[a]);
 
 function drawPanel(page, { name, hue, mean, canvas }, steps, now, layer, order) {
@@ -144,13 +144,13 @@ function drawPanel(page, { name, hue, mean, canvas }, steps, now, layer, order) 
 
 const mix = (from, to, share) => from.map((value, at) => value + (to[at] - value) * share);
 
-/** Colours of 0 to 1. */
+/** Return the colors of values from 0 to 1. */
 function ramp(to) {
   const from = channels("card");
   return (value) => mix(from, to, Math.min(Math.max(value, 0), 1));
 }
 
-/** Colours of -1 to 1, stronger near 0, where most values are. */
+/** Return the colors of values from -1 to 1, with more contrast near 0, where most values are. */
 function signed(below, above) {
   const from = channels("card");
   return (value) => mix(from, value < 0 ? below : above, Math.sqrt(Math.min(Math.abs(value), 1)));

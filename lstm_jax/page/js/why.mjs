@@ -1,4 +1,4 @@
-// Why gates: measured gradients against the lag, and the product of forget gates set by hand.
+// The section on why gates help: measured gradients by lag, and a product of equal forget gates.
 
 import { chart, onDrag } from "./canvas.mjs";
 import { fill, find, make } from "./dom.mjs";
@@ -10,11 +10,14 @@ const CURVES = [
 ];
 const STEPS = 500;
 
-/** `page.decay` is tests/benchmarks/results/gradient_decay.json: natural logarithms by lag. */
+/**
+ * Make the section. `page.decay` is tests/benchmarks/results/gradient_decay.json, which holds
+ * natural logarithms by lag.
+ */
 export function makeWhy(page) {
   const { lags, curves } = page.decay;
   const tens = (ln) => ln / Math.LN10;
-  const raised = (power) => `10${String(power).replace(/./g, (one) => RAISED[one])}`;
+  const raised = (power) => `10${String(power).replace(/./g, (digit) => RAISED[digit])}`;
   const written = (ln) =>
     Math.abs(tens(ln)) < 3 ? Math.exp(ln).toPrecision(2) : raised(Math.round(tens(ln)));
   let plane = null;
@@ -105,7 +108,7 @@ export function makeWhy(page) {
   find("f").addEventListener("input", drawProduct);
   onDrag(find("decay"), (pixel) => {
     const lag = plane.back(pixel);
-    const gaps = lags.map((one) => Math.abs(one - lag));
+    const gaps = lags.map((measured) => Math.abs(measured - lag));
     find("lag").value = gaps.indexOf(Math.min(...gaps));
     drawDecay();
   });
@@ -122,5 +125,5 @@ export function makeWhy(page) {
 }
 
 const RAISED = Object.fromEntries(
-  [..."0123456789-"].map((one, at) => [one, [..."⁰¹²³⁴⁵⁶⁷⁸⁹⁻"][at]]),
+  [..."0123456789-"].map((sign, at) => [sign, [..."⁰¹²³⁴⁵⁶⁷⁸⁹⁻"][at]]),
 );

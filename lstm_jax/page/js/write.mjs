@@ -1,4 +1,4 @@
-// The section where poems are written: the order, what is wrong with it, copying and sharing.
+// The section where poems are written: the order and its faults, copying and sharing.
 
 import { copied, fill, find } from "./dom.mjs";
 import { addStep, makePoems, relabelPoems, textOf } from "./poems.mjs";
@@ -12,17 +12,17 @@ import {
 } from "./settings.mjs";
 
 const FORMS = ["5x4", "7x4", "5x8", "7x8"];
-const RULES = ["rhyme", "tones"]; // they need the table of rhymes
+const RULES = ["rhyme", "tones"]; // these need the table of rhymes
 const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 100000;
 
 /**
  * Make the section. `page` has say, vocabulary, settings and worker; `watch`, another section,
- * hears each step of the poem at the temperature asked for.
+ * receives each step of the poem at the chosen temperature.
  */
 export function makeWrite(page, watch) {
   let [poems, main, number, ready, seedIsNew] = [[], 0, 0, false, false];
-  let told = "write.loading";
-  let leftOut = []; // settings of the link that cannot be had
+  let status = "write.loading";
+  let ignored = []; // settings of the link that are out of range
 
   const field = (name) => find(name);
   const names = Object.keys(DEFAULTS);
@@ -53,13 +53,13 @@ export function makeWrite(page, watch) {
     };
     page.settings = Object.fromEntries(names.map((name) => [name, valueOf(field(name))]));
     showValues();
-    leftOut = [];
+    ignored = [];
     return check();
   }
 
   function check() {
     const fault = findFault(page.vocabulary, page.settings);
-    const note = leftOut.length ? ["fault.link", { name: leftOut.join(", ") }] : null;
+    const note = ignored.length ? ["fault.link", { name: ignored.join(", ") }] : null;
     find("fault").textContent = fault || note ? page.say(...(fault ?? note)) : "";
     find("go").disabled = Boolean(fault);
     return !fault;
@@ -80,22 +80,22 @@ export function makeWrite(page, watch) {
         gates: slot === main,
         settings: { ...settings, temperature: temperatures[slot] },
       });
-    // The one asked for first, for it is the one that is watched.
+    // The chosen temperature comes first, because its poem is the one that is watched.
     post(main);
     poems.forEach((_, slot) => slot !== main && post(slot));
     for (let slot = poems.length; slot < 3; slot++)
       page.worker.postMessage({ slot, write: number, stop: true });
   }
 
-  function hear({ slot, write: of, step, done }) {
-    if (of !== number) return;
+  function hear({ slot, write: poem, step, done }) {
+    if (poem !== number) return;
     if (done) return poems[slot].verse.classList.add("whole");
     addStep(page, poems[slot], step);
     if (slot === main && step.states) watch.hear(poems[main].steps.filter(({ states }) => states));
   }
 
   function tell(key) {
-    told = key;
+    status = key;
     find("status").textContent = key && page.say(key);
   }
 
@@ -110,17 +110,17 @@ export function makeWrite(page, watch) {
     page.settings = { ...DEFAULTS, seed: anySeed(), ...settings };
     relabelForm();
     show(page.settings);
-    leftOut = refused;
+    ignored = refused;
     return check();
   }
 
   function relabelForm() {
     const { form } = page.settings;
     const all = form && !FORMS.includes(form) ? [...FORMS, form] : FORMS;
-    const named = all.map((one) => {
-      const [characters, lines] = one.split("x");
-      const key = FORMS.includes(one) ? `form.${one}` : "form.other";
-      return [one, page.say(key, { characters, lines })];
+    const named = all.map((name) => {
+      const [characters, lines] = name.split("x");
+      const key = FORMS.includes(name) ? `form.${name}` : "form.other";
+      return [name, page.say(key, { characters, lines })];
     });
     fill(field("form"), [["", page.say("write.free")], ...named]);
     fill(
@@ -175,7 +175,7 @@ export function makeWrite(page, watch) {
     relabel() {
       relabelForm();
       check();
-      tell(told);
+      tell(status);
       relabelPoems(page, poems);
     },
   };

@@ -1,6 +1,6 @@
 """The questions of a diagnosis, one file each, in the order of the page.
 
-To put another, write its file with a `QUESTION` and name it here.
+To add another, write a file with its `QUESTION` and list it here.
 """
 
 from typing import Any
@@ -18,4 +18,4 @@ QUESTIONS: tuple[Question[Any], ...] = (
 )
 
 QUICK_QUESTIONS = (adjoints.QUESTION, gates.QUESTION, context.QUESTION)
-"""Those that a quick look asks: the spectra of the others take longer to compile than to find."""
+"""The questions of a quick look; the others need spectra, which take long to compile."""

@@ -1,4 +1,4 @@
-"""How long does it remember? The loss of the same predictions after reading ever more."""
+"""Question "How long does it remember?": the loss of the same predictions by context length."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from lstm_jax.report.words import count
 if TYPE_CHECKING:
     from lstm_jax.plots.drawing import Figure
 
-TOLERANCE = 0.01  # nats, or a share of other losses: two nearer than this count as one
+TOLERANCE = 0.01  # in nats, or relative for other losses; closer losses count as equal
 
 
 @dataclass(frozen=True)
 class Context:
-    """The mean loss of the same predictions by how many symbols, or steps, were read before each.
+    """Store the mean loss of the same predictions by the number of symbols read before each.
 
     Attributes:
-        contexts: symbols read, ascending, L.
-        nats: the mean loss after reading so many, (L,).
-        whole: the same after reading everything.
-        gap: how much larger `nats` is, (L,).
-        gap_error: its standard error over texts, (L,); None of a single text.
-        predictions: how many.
-        tolerance: two losses nearer than this count as one.
-        memory_length: the context from which on more does not help; None if all do.
-        words: what a symbol and the loss are called.
+        contexts: L numbers of symbols (or steps) read, ascending.
+        nats: the mean loss for each context, (L,).
+        whole: the mean loss after reading everything.
+        gap: the mean of `nats` - `whole`, (L,).
+        gap_error: its standard error over texts, (L,); None for a single text.
+        predictions: number of predictions.
+        tolerance: losses that differ by less count as equal.
+        memory_length: the context beyond which more does not help; None if more always helps.
+        words: the names of a symbol and of the loss.
     """
 
     contexts: list[int]
@@ -52,7 +52,7 @@ class Context:
 
 
 def ask(reading: Reading) -> Context:
-    """Predict the same symbols again after reading only the last few before each.
+    """Repeat the same predictions after reading only the last few symbols before each.
 
     Args:
         reading: of some texts.
@@ -62,10 +62,10 @@ def ask(reading: Reading) -> Context:
     """
     contexts, losses, whole = (_of_rows if reading.whole else _of_symbols)(reading)
     words = reading.reader.words
-    gap = (losses - whole).mean(2)  # of each text: its predictions are not independent
+    gap = (losses - whole).mean(2)  # per text, whose predictions are not independent
     mean = losses.mean((0, 2))
     tolerance = TOLERANCE if words.unit == "nats" else TOLERANCE * float(whole.mean())
-    # All that there is to read stands last, as the longest context; 0 names it.
+    # Reading everything comes last, as the longest context, under the name 0.
     all_contexts, all_means = jnp.array([*contexts, 0]), jnp.array([*mean, whole.mean()])
     length = diagnostics.memory_length(all_contexts, all_means, tolerance=tolerance)
     return Context(
@@ -82,13 +82,13 @@ def ask(reading: Reading) -> Context:
 
 
 def _powers(least: int, below: int) -> list[int]:
-    """Powers of two in between, and one more near the end."""
+    """Return `least`, the powers of two from there to `below`, and one more near the end."""
     powers = [*(2 ** np.arange(np.log2(below) + 1)), 3 * below // 4, least]
     return sorted({int(context) for context in powers if least <= context < below})
 
 
 def _of_rows(reading: Reading) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Contexts (L), the losses of whole rows after reading their ends alone (B, L, 1), and all."""
+    """Compute contexts (L), the losses of rows by context (B, L, 1), and whole (B, 1, 1)."""
     again, least = reading.reader.again, reading.reader.least
     assert again is not None
     contexts = _powers(least, reading.settings.steps)
@@ -97,11 +97,11 @@ def _of_rows(reading: Reading) -> tuple[list[int], np.ndarray, np.ndarray]:
 
 
 def _of_symbols(reading: Reading) -> tuple[list[int], np.ndarray, np.ndarray]:
-    """Contexts (L), the losses of the same predictions after each (B, L, P), and (B, 1, P)."""
+    """Compute contexts (L), the losses of predictions by context (B, L, P), and whole (B, 1, P)."""
     step, params, start, longest = *reading.reader[:3], reading.settings.lags
     contexts = [*_powers(1, longest), longest]
 
-    def one(row: tuple[Array, Array]) -> Array:
+    def of_row(row: tuple[Array, Array]) -> Array:
         xs, targets = row
 
         def loss(state: StackState, t: Array) -> Array:
@@ -109,96 +109,99 @@ def _of_symbols(reading: Reading) -> tuple[list[int], np.ndarray, np.ndarray]:
 
         return diagnostics.loss_by_context(step, params, xs, start, loss, contexts).losses
 
-    # Of a longer text its beginning: every prediction is made anew for each context.
-    some = slice(2 * longest)
-    targets = jnp.asarray(reading.streams.targets[:, some])
-    rows = jnp.swapaxes(reading.xs[some], 0, 1), targets
-    losses = wide(jax.jit(lambda: jax.lax.map(one, rows))())
-    return contexts, losses, reading.losses[some][longest - 1 :].T[:, None]
+    # Only the beginning of a longer text, because every prediction is repeated for each context.
+    beginning = slice(2 * longest)
+    targets = jnp.asarray(reading.streams.targets[:, beginning])
+    rows = jnp.swapaxes(reading.xs[beginning], 0, 1), targets
+    losses = wide(jax.jit(lambda: jax.lax.map(of_row, rows))())
+    return contexts, losses, reading.losses[beginning][longest - 1 :].T[:, None]
 
 
 def lacks(reading: Reading) -> str | None:
-    """Say why less cannot be read; None where it can."""
+    """Return why the model cannot read shorter contexts, or None if it can."""
     if not reading.whole or reading.reader.least < reading.settings.steps:
         return None
-    return f"the model reads no fewer than {reading.reader.least} steps, which is all there are"
+    return f"the model needs at least {reading.reader.least} steps, which are all there are"
 
 
-def figures(found: Context) -> dict[str, object]:
-    """Give what stands in diagnosis.json: an error for each context, though it be unknown."""
-    unknown = [None] * len(found.contexts)
-    kept = {name: value for name, value in vars(found).items() if name != "words"}
-    kept |= {"gap_error": unknown if found.gap_error is None else found.gap_error}
-    if found.words.unit != "nats":
-        kept |= {"losses": kept.pop("nats"), "unit": found.words.unit}
+def figures(answer: Context) -> dict[str, object]:
+    """Return the entry in diagnosis.json, with an error for each context, None if unknown."""
+    unknown = [None] * len(answer.contexts)
+    kept = {name: value for name, value in vars(answer).items() if name != "words"}
+    kept |= {"gap_error": unknown if answer.gap_error is None else answer.gap_error}
+    if answer.words.unit != "nats":
+        kept |= {"losses": kept.pop("nats"), "unit": answer.words.unit}
     return kept
 
 
-def say(found: Context) -> str:
-    """Say what the loss is with little and with much read, and where it stands."""
-    first, last = found.contexts[0], found.contexts[-1]
-    read = count(first, found.words.symbol)
-    if found.words.unit != "nats":
+def say(answer: Context) -> str:
+    """Describe the loss after little, much and full context, and the length of the memory."""
+    first, last = answer.contexts[0], answer.contexts[-1]
+    read = count(first, answer.words.symbol)
+    if answer.words.unit != "nats":
         return (
-            f"With {read} read the {found.words.unit} is {found.nats[0]:.3g}, with {last} it is "
-            f"{found.nats[-1]:.3g}, with everything {found.whole:.3g}. It remembers "
-            f"{_memory(found)}."
+            f"After reading {read}, the {answer.words.unit} is {answer.nats[0]:.3g}; after {last} "
+            f"it is {answer.nats[-1]:.3g}, and after everything {answer.whole:.3g}. The model "
+            f"remembers {_memory(answer)}."
         )
     return (
-        f"With {read} read the loss is {found.nats[0]:.2f} nats, with "
-        f"{last} it is {found.nats[-1]:.2f}, with everything {found.whole:.2f}. It "
-        f"remembers {_memory(found)}."
+        f"After reading {read}, the loss is {answer.nats[0]:.2f} nats; after {last} it is "
+        f"{answer.nats[-1]:.2f}, and after everything {answer.whole:.2f}. The model remembers "
+        f"{_memory(answer)}."
     )
 
 
-def summarize(found: Context) -> Lines:
-    """Give the memory's length."""
-    return [("memory", _memory(found))]
+def summarize(answer: Context) -> Lines:
+    """Return the length of the memory."""
+    return [("memory", _memory(answer))]
 
 
-def _memory(found: Context) -> str:
-    length, symbol = found.memory_length, found.words.symbol
-    nats = found.words.unit == "nats"
+def _memory(answer: Context) -> str:
+    length, symbol = answer.memory_length, answer.words.symbol
+    nats = answer.words.unit == "nats"
     if length is None:
-        more = count(found.contexts[-1], symbol)
+        more = count(answer.contexts[-1], symbol)
         if nats:
             return (
-                f"more than {more}: with so many, {found.gap[-1]:.2g} nats are still missing to "
-                "what it makes of everything"
+                f"more than {more}: its loss is still {answer.gap[-1]:.2g} nats higher than after "
+                "reading everything"
             )
-        return f"more than {more}: with so many, its loss is still {found.gap[-1]:.2g} higher"
-    near = f"{found.tolerance:g} nats" if nats else f"{TOLERANCE:.0%}"
-    return f"{count(length, symbol)}: with so many it is within {near} of everything read"
+        return (
+            f"more than {more}: its loss is still {answer.gap[-1]:.2g} higher than after reading "
+            "everything"
+        )
+    near = f"{answer.tolerance:g} nats" if nats else f"{TOLERANCE:.0%}"
+    return f"{count(length, symbol)}: its loss is then within {near} of that after everything"
 
 
-def draw(found: Context, answers: Answers) -> Figure:
-    """Draw the loss against the context, and what a bounded one costs."""
+def draw(answer: Context, answers: Answers) -> Figure:
+    """Draw the loss by context, and the cost of a limited context."""
     from lstm_jax.plots import context_gap, context_loss, new_figure
 
     figure = new_figure(2)
     influence = answers.to(adjoints.QUESTION)
     context_loss(
-        found.contexts,
-        found.nats,
-        whole=found.whole,
-        memory=found.memory_length,
+        answer.contexts,
+        answer.nats,
+        whole=answer.whole,
+        memory=answer.memory_length,
         marks=influence.influence_lag if influence else None,
-        unit=_unit(found),
+        unit=_unit(answer),
         axes=figure.axes[0],
     )
     context_gap(
-        found.contexts,
-        found.gap,
-        errors=found.gap_error,
-        tolerance=found.tolerance,
-        unit=found.words.unit,
+        answer.contexts,
+        answer.gap,
+        errors=answer.gap_error,
+        tolerance=answer.tolerance,
+        unit=answer.words.unit,
         axes=figure.axes[1],
     )
     return figure
 
 
-def _unit(found: Context) -> str:
-    return "nats per step" if found.words.symbol == found.words.judged else found.words.unit
+def _unit(answer: Context) -> str:
+    return "nats per step" if answer.words.symbol == answer.words.judged else answer.words.unit
 
 
 QUESTION = Question(
@@ -212,22 +215,22 @@ QUESTION = Question(
     pictures=(
         Picture(
             name="context",
-            alt="Mean loss against how much was read before each prediction",
+            alt="Mean loss by length of the context before each prediction",
             caption="""\
 Left: mean loss of the same {answer.predictions:,} predictions after reading only the last few
 {words.symbol}s before each. Vertical lines: where the influence of question {number[adjoints]}
-falls below a fraction, if it does. Right: the loss above that of the same predictions with
-everything read, both axes logarithmic; the standard error is over {words.row}s.""",
+falls below a fraction, if it does. Right: how much higher the loss is than after reading
+everything, both axes logarithmic; the standard error is over {words.row}s.""",
             draw=draw,
         ),
     ),
     meaning="""\
-Gradients say what a nudge would do; this says what the model makes of what it has read. The two
-need not agree: a small influence that many {words.symbol}s share can be worth much.""",
+Gradients show what a nudge would do; this shows how much use the model makes of what it has read.
+The two need not agree: small influences of many {words.symbol}s can add up to a lot.""",
     how="""\
-For every prediction the network starts anew from the zero state and reads the last <i>k</i>
-{words.symbol}s only. In training it meets the zero state at the beginning of a {words.row} alone,
-so that short contexts cost a little more than the missing {words.symbol}s.""",
+For every prediction, the network starts again from the zero state and reads only the last <i>k</i>
+{words.symbol}s. In training it sees the zero state only at the beginning of a {words.row}, so short
+contexts cost a little more than the missing {words.symbol}s alone would.""",
     literature="Khandelwal et al. 2018 (effective context).",
     lacks=lacks,
 )

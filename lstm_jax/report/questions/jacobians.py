@@ -1,4 +1,4 @@
-"""What do the steps do to a perturbation? Norms of single steps, and spectra of their products."""
+"""Question "What do the steps do to a perturbation?": norms of steps, spectra of products."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Perturbations:
-    """What the last steps of one text do to a perturbation of the state.
+    """Store what the last steps of one text do to a perturbation of the state.
 
     Attributes:
         row: of the text.
-        first: the number of the first of these steps, counted from 1.
+        first: number of the first of these steps, counted from 1.
         steps: norms of each step's Jacobian, (lags,).
-        bound: ln of the bound that these norms give, by lag, (lags + 1,).
-        product: the largest singular values of the products back from the last step, at some
-            lags, the longest at the end.
+        bound: ln of the bound from these norms, by lag, (lags + 1,).
+        product: the largest singular values of the products back from the last step, at some lags,
+            of which the longest is the last.
     """
 
     row: int
@@ -41,17 +41,17 @@ class Perturbations:
 
     @property
     def last(self) -> int:
-        """The longest lag."""
+        """Return the longest lag."""
         return int(self.product.lags[-1])
 
     @property
     def last_norm(self) -> float:
-        """ln of the product's norm at the longest lag."""
+        """Return ln of the product's norm at the longest lag."""
         return float(self.product.log_spectral_norm[-1])
 
 
 def ask(reading: Reading) -> Perturbations:
-    """Look for singular values along the last steps of the first text.
+    """Compute norms and singular values along the last steps of the first text.
 
     Args:
         reading: of some texts.
@@ -78,49 +78,49 @@ def ask(reading: Reading) -> Perturbations:
     )
 
 
-def figures(found: Perturbations) -> dict[str, object]:
-    """Give what stands in diagnosis.json."""
+def figures(answer: Perturbations) -> dict[str, object]:
+    """Return the entry in diagnosis.json."""
     return {
-        "row": found.row,
-        "ln_spectral": found.steps.log_spectral,
-        "ln_frobenius": found.steps.log_frobenius,
-        "ln_bound": found.bound,
-        "lags": found.product.lags,
-        "ln_singular_values": found.product.log_singular_values,
-        "ln_product_frobenius": found.product.log_frobenius,
-        "stable_rank": found.product.stable_rank,
+        "row": answer.row,
+        "ln_spectral": answer.steps.log_spectral,
+        "ln_frobenius": answer.steps.log_frobenius,
+        "ln_bound": answer.bound,
+        "lags": answer.product.lags,
+        "ln_singular_values": answer.product.log_singular_values,
+        "ln_product_frobenius": answer.product.log_frobenius,
+        "stable_rank": answer.product.stable_rank,
     }
 
 
-def say(found: Perturbations) -> str:
-    """Say what one step does, what all do together, and what the bound says of it."""
-    steps = np.asarray(found.steps.log_spectral)
+def say(answer: Perturbations) -> str:
+    """Describe the effect of one step, of all steps together, and the bound on it."""
+    steps = np.asarray(answer.steps.log_spectral)
     return (
-        f"A single step stretches its steepest direction {math.exp(steps.min()):.3g} to "
-        f"{math.exp(steps.max()):.3g} times. The product of {found.last} steps stretches its own "
-        f"{power(found.last_norm)} times, where the step norms only say that it is no more than "
-        f"{power(found.bound[-1])}; what it carries lies in few directions (stable rank "
-        f"{found.product.stable_rank[-1]:.2g})."
+        f"A single step stretches its steepest direction by {math.exp(steps.min()):.3g} to "
+        f"{math.exp(steps.max()):.3g} times. The product of {answer.last} steps stretches its own "
+        f"{power(answer.last_norm)} times, while the step norms only give the bound "
+        f"{power(answer.bound[-1])}. Its stable rank is {answer.product.stable_rank[-1]:.2g}, "
+        "roughly the number of directions that it preserves."
     )
 
 
-def summarize(found: Perturbations) -> Lines:
-    """Give the norm of the product beside its bound."""
-    said = (
-        f"norm {power(found.last_norm)} over {found.last} steps; the step norms bound it by "
-        f"{power(found.bound[-1])}"
+def summarize(answer: Perturbations) -> Lines:
+    """Return the norm of the product and its bound."""
+    figures = (
+        f"norm {power(answer.last_norm)} over {answer.last} steps; the step norms bound it by "
+        f"{power(answer.bound[-1])}"
     )
-    return [("product of Jacobians", said)]
+    return [("product of Jacobians", figures)]
 
 
-def draw(found: Perturbations, answers: Answers) -> Figure:
-    """Draw the step norms, the product's spectrum, and the bound beside the truth."""
+def draw(answer: Perturbations, answers: Answers) -> Figure:
+    """Draw the step norms, the spectrum of the product, and its norm next to the bound."""
     from lstm_jax.plots import new_figure, product_bound, product_spectrum, step_norms
 
     figure = new_figure(3, size=(4.0, 3.5))
-    step_norms(found.steps, first=found.first, axes=figure.axes[0])
-    product_spectrum(found.product, axes=figure.axes[1])
-    product_bound(found.product, found.bound, axes=figure.axes[2])
+    step_norms(answer.steps, first=answer.first, axes=figure.axes[0])
+    product_spectrum(answer.product, axes=figure.axes[1])
+    product_bound(answer.product, answer.bound, axes=figure.axes[2])
     return figure
 
 
@@ -141,17 +141,17 @@ The last steps of the first {words.row}. Left: the norms of the Jacobians <span
 class="maths"><i>J<sub>t</sub></i> = ∂<i>s<sub>t</sub></i>/∂<i>s</i><sub><i>t</i>−1</sub></span>.
 Middle: the largest singular values of <span
 class="maths">∂<i>s<sub>T</sub></i>/∂<i>s</i><sub><i>T</i>−lag</sub></span>. Right: the largest of
-them again, beside the product of the step norms. The bound holds and says nothing: each step
-stretches another direction.""",
+them again, next to the product of the step norms. This bound holds but can be far off, because
+each step stretches a different direction.""",
             draw=draw,
         ),
     ),
     meaning="""\
-Norms below 1 at every step would suffice for gradients to vanish; norms above 1 do not suffice
-for them to explode. Only the product itself tells, and it is rarely drawn.""",
+Norms below 1 at every step are enough for gradients to vanish, but norms above 1 are not enough for
+them to explode. Only the product itself shows what happens, and it is rarely drawn.""",
     how="""\
-Block power iteration and a block Krylov space on the chain of linearised steps, which is never
-formed, with QR decompositions whose growth is kept as logarithms; over the whole state (<i>h</i>,
+Block power iteration and a block Krylov space on the chain of linearized steps, which is never
+formed, with QR decompositions whose growth is kept in logarithms; over the whole state (<i>h</i>,
 <i>c</i>) of all layers.""",
     literature="Pascanu, Mikolov &amp; Bengio 2013 (the bound); Musco &amp; Musco 2015 (block "
     "Krylov); Pennington, Schoenholz &amp; Ganguli 2017 (singular values of products).",

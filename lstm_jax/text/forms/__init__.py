@@ -1,13 +1,13 @@
 """Verse to order: forms, acrostics, rhymes and tones, as masks on the logits of a sampler.
 
-Form, Order               what is asked for
-make_plan                 an order for a vocabulary, as tables over the line and the column
-open_patterns             the tone patterns that a prompt and an acrostic leave
-Place, start, advance     where a poem stands in its plan
-allowed, ruled            what may come next; a language model that keeps to it
-masses_left               what the masks leave of the model's own probabilities
+Form, Order               the rules of a poem
+make_plan                 an order for one vocabulary, as tables over line and column
+open_patterns             the tone patterns that a prompt and an acrostic allow
+Place, start, advance     the position of a poem in its plan
+allowed, ruled            the symbols that may come next; a language model that keeps to them
+masses_left               the probability that the masks leave of the model's distribution
 Table, Readings, table    tones and rhymes of characters, from the Pingshui table
-form_of, rhyme_share, tone_share   how far a poem keeps to a form, a rhyme, the tones
+form_of, rhyme_share, tone_share   how well a poem keeps to a form, a rhyme, the tones
 """
 
 from lstm_jax.text.forms.measures import form_of, rhyme_share, tone_share

@@ -1,4 +1,4 @@
-"""How far poems keep to forms, rhymes and tones, whether or not anybody asked them to."""
+"""Measures of how well poems keep to forms, rhymes and tones, whether ordered or not."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ def form_of(poem: str) -> Form | None:
     """Find the form of a poem.
 
     Args:
-        poem: lines are what is between punctuation.
+        poem: its lines are the runs between punctuation marks.
 
     Returns:
-        Its form; None if its lines differ in length, or there are none.
+        The form; None if the lines differ in length, or there are no lines.
     """
     lengths = [len(line) for line in lines(poem)]
     return Form(lengths[0], len(lengths)) if len(set(lengths)) == 1 else None
 
 
 def rhyme_share(poem: str) -> float | None:
-    """Give the share of neighbouring even lines that rhyme: the second and fourth, and so on.
+    """Compute the share of neighboring even lines that rhyme: the second and fourth, and so on.
 
-    Two lines rhyme where their last characters differ and have a rhyme of the Pingshui table in
-    common, whatever their other readings.
+    Two lines rhyme if their last characters differ and share a rhyme of the Pingshui table, in any
+    of their readings.
 
     Args:
         poem: in traditional script.
@@ -34,31 +34,32 @@ def rhyme_share(poem: str) -> float | None:
         The share; None for a poem of fewer than four lines.
 
     Raises:
-        ModelError: the table is not installed.
+        ModelError: if the table is not installed.
     """
     ends = [line[-1] for line in lines(poem)[1::2]]
-    held = table().readings(ends).rhymes
+    rhymes = table().readings(ends).rhymes
     rhymed = [
-        one != other and bool((first & second).any())
-        for one, other, first, second in zip(ends, ends[1:], held, held[1:], strict=False)
+        a != b and bool((rhymes_a & rhymes_b).any())
+        for a, b, rhymes_a, rhymes_b in zip(ends, ends[1:], rhymes, rhymes[1:], strict=False)
     ]
     return sum(rhymed) / len(rhymed) if rhymed else None
 
 
 def tone_share(poem: str) -> float | None:
-    """Give the share of a regulated poem's tones that are as its form wants them.
+    """Compute the share of a regulated poem's tones that its form allows.
 
-    Of the places where a tone is wanted, by the pattern that the poem keeps to best. A character of
-    both tones is as wanted everywhere, one that the Pingshui table lacks nowhere.
+    Only places with a prescribed tone count, in the pattern that the poem keeps to best. A
+    character with readings in both tones is always right, and one that is missing from the
+    Pingshui table is always wrong.
 
     Args:
         poem: in traditional script.
 
     Returns:
-        The share; None for a poem that is not of a regulated form.
+        The share; None for a poem in another form.
 
     Raises:
-        ModelError: the table is not installed.
+        ModelError: if the table is not installed.
     """
     form = form_of(poem)
     if form is None or form not in REGULATED:
@@ -67,7 +68,7 @@ def tone_share(poem: str) -> float | None:
     may_be = {True: readings.may_be_level, False: readings.may_be_oblique}
     shares = []
     for pattern in patterns(form):
-        wanted = "".join(pattern)
-        right = [may_be[tone == LEVEL][i] for i, tone in enumerate(wanted) if tone != EITHER]
+        tones = "".join(pattern)
+        right = [may_be[tone == LEVEL][i] for i, tone in enumerate(tones) if tone != EITHER]
         shares.append(sum(right) / len(right))
     return float(max(shares))

@@ -1,4 +1,4 @@
-"""What can be ordered of a poem, checked as far as no model is needed."""
+"""The rules that can be ordered for a poem, and the checks that need no model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _ENDED = re.compile(f"([^{MARKS}]*)([{MARKS}]?)")
 
 
 class Form(NamedTuple):
-    """Hold the form of a poem.
+    """Describe the form of a poem.
 
     Attributes:
-        characters: of each line.
-        lines: of the poem.
+        characters: number of characters in each line.
+        lines: number of lines.
     """
 
     characters: int
@@ -27,7 +27,7 @@ class Form(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Give the number of characters and marks of a poem."""
+        """Return the number of characters and marks in a poem of this form."""
         return (self.characters + 1) * self.lines
 
     def __str__(self) -> str:
@@ -35,7 +35,7 @@ class Form(NamedTuple):
 
 
 class Wishes(TypedDict, total=False):
-    """Name the fields of `Order` as keywords of a function."""
+    """Declare the fields of `Order` as the keywords of a function."""
 
     form: str | None
     acrostic: str
@@ -47,22 +47,21 @@ class Wishes(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Order:
-    """Say what a poem is to be like; nothing is ruled that is not asked for."""
+    """Configure the rules of a poem; by default there are none."""
 
     form: str | None = None
-    """Lines of C characters, L of them, as CxL: 5x4, 7x4, 5x8 and 7x8 are the regulated forms.
-    Every line ends in a mark, every second one in a full stop, and so does the last."""
+    """Form of the poem, CxL: L lines of C characters. The regulated forms are 5x4, 7x4, 5x8 and
+    7x8. Every line ends in a punctuation mark, every second line and the last in a full stop."""
     acrostic: str = ""
-    """The characters that the lines begin with, in order. Without a form the poem has as many lines
-    as these need."""
+    """First characters of the lines, in order. Without a form, the poem has a line for each."""
     acrostic_by: Literal["line", "couplet"] = "line"
-    """Whether each line begins with the next of them, or each second one."""
+    """Whether each line or each couplet begins with the next character of the acrostic."""
     mood: str = ""
-    """A line that is read before the poem and not shown, to set its tone."""
+    """Line that the model reads before the poem to set its mood; it is not shown."""
     rhyme: bool = False
-    """Let every second line of a form end in one rhyme, and no two in the same character."""
+    """Rhyme the even lines of a form, each on a different character."""
     tones: bool = False
-    """Let level and oblique tones alternate as the regulated forms want it."""
+    """Alternate level and oblique tones as the regulated forms prescribe."""
 
     def __post_init__(self) -> None:
         for name in ("acrostic", "mood"):
@@ -73,20 +72,20 @@ class Order:
 
     @property
     def rules(self) -> bool:
-        """Tell whether anything is asked for that masks must see to."""
+        """Return whether there is any rule that masks must enforce."""
         return bool(self.form is not None or self.acrostic or self.rhyme or self.tones)
 
     @property
     def shape(self) -> Form | None:
-        """Give the form, None if there is none.
+        """Return the form, or None if the poem has no form.
 
         Raises:
-            ModelError: it is not written as CxL, or has no characters or lines.
+            ModelError: if it is not written as CxL, or has no characters or lines.
         """
         if self.form is None:
             return None
-        found = _FORM.fullmatch(str(self.form))
-        if not found or "0" in (sizes := [size.lstrip("0") or "0" for size in found.groups()]):
+        match = _FORM.fullmatch(str(self.form))
+        if not match or "0" in (sizes := [size.lstrip("0") or "0" for size in match.groups()]):
             raise ModelError(
                 f"the form must be CxL, L lines of C characters, such as 5x4, got {self.form!r}"
             )
@@ -94,78 +93,78 @@ class Order:
 
     @property
     def heads(self) -> dict[int, str]:
-        """Give the character that a line begins with, by the line's number from 0 on."""
+        """Return the first characters of lines, as line number (from 0) -> character."""
         step = 2 if self.acrostic_by == "couplet" else 1
         return {step * number: character for number, character in enumerate(self.acrostic)}
 
     @property
     def lines(self) -> int:
-        """Give the number of lines that the poem has: of the form, or enough for the acrostic."""
+        """Return the number of lines of the form, or without a form, of the acrostic."""
         if self.shape:
             return self.shape.lines
         return len(self.acrostic) * (2 if self.acrostic_by == "couplet" else 1)
 
     def check(self, max_length: int) -> None:
-        """Refuse what no poem can be.
+        """Check that a poem can follow these rules.
 
         Args:
             max_length: of a poem, in characters and marks.
 
         Raises:
-            ModelError: in one line, for a wish that cannot be met.
+            ModelError: in one line, if a wish cannot be met.
         """
         if self.shape and self.shape.length > max_length:
             raise ModelError(
-                f"a poem of {self.shape} has {self.shape.length:,} characters and marks, and "
-                f"max_length is {max_length:,}: raise it, or ask for a shorter form"
+                f"a poem of {self.shape} has {self.shape.length:,} characters and marks, but "
+                f"max_length is {max_length:,}; raise it, or ask for a shorter form"
             )
         if self.shape and max(self.heads, default=0) >= self.shape.lines:
             raise ModelError(
                 f"the acrostic {self.acrostic!r} has {len(self.acrostic)} characters, one for each "
-                f"{self.acrostic_by}, and the form {self.shape} has {self.shape.lines} lines"
+                f"{self.acrostic_by}, but the form {self.shape} has only {self.shape.lines} lines"
             )
         if not self.shape and (self.rhyme or self.tones):
             needs = "a rhyme needs" if self.rhyme else "tones need"
-            raise ModelError(f"{needs} a form, which says where a line ends: give one, such as 5x4")
+            raise ModelError(f"{needs} a form, which fixes where lines end; give one, such as 5x4")
         if self.rhyme and self.lines < 4:
             raise ModelError(
-                f"the form {self.shape} has no two lines to rhyme: every second line rhymes, so "
-                "four lines are needed"
+                f"a rhyme needs at least four lines, because only even lines rhyme, but the form "
+                f"{self.shape} has {self.lines}"
             )
 
     def check_prompt(self, prompt: str) -> None:
-        """Refuse a prompt that cannot be the beginning of such a poem.
+        """Check that a prompt can begin such a poem.
 
         Args:
             prompt: its characters count toward the form and the acrostic.
 
         Raises:
-            ModelError: in one line, with the line of the prompt that does not fit.
+            ModelError: if it cannot, with the line of the prompt that does not fit.
         """
         shape = self.shape
         lines = _lines(prompt)
         if len(lines) > self.lines:
             raise ModelError(
-                f"the prompt {prompt!r} has {len(lines)} lines, and the poem is to have "
+                f"the prompt {prompt!r} has {len(lines)} lines, but the poem may only have "
                 f"{self.lines}"
             )
         for number, (line, mark) in enumerate(lines):
             where = f"line {number + 1} of the prompt, {line + mark!r},"
             if mark and not line:
-                raise ModelError(f"{where} has no characters: a line needs some")
-            wanted = shape.characters if shape else len(line)
-            if len(line) > wanted or (mark and len(line) < wanted):
+                raise ModelError(f"{where} must have a character before the mark")
+            length = shape.characters if shape else len(line)
+            if len(line) > length or (mark and len(line) < length):
                 raise ModelError(
-                    f"the form {shape} wants {wanted} characters in a line, and {where} has "
+                    f"the form {shape} needs {length} characters in a line, but {where} has "
                     f"{len(line)}"
                 )
             head = self.heads.get(number, line[:1])
             if line[:1] != head:
                 raise ModelError(
-                    f"{where} begins with {line[0]!r}, and the acrostic wants {head!r}"
+                    f"{where} begins with {line[0]!r}, but the acrostic needs {head!r}"
                 )
 
 
 def _lines(text: str) -> Sequence[tuple[str, str]]:
-    """Cut a beginning into lines and the marks that end them; the last mark may be missing."""
+    """Split the beginning of a poem into lines and their marks; the last mark may be missing."""
     return [(line, mark) for line, mark in _ENDED.findall(text) if line or mark]

@@ -1,8 +1,8 @@
-"""An order for one vocabulary, as tables that say what may stand where.
+"""An order for one vocabulary, as tables of the symbols that may stand in each place.
 
-A place is a line and a column, both from 0 on: column c comes after c characters of the line. Line
-L, after the last, takes the end alone. Whatever a poem is to be like is a table over the places, so
-that what may come next is looked up and not worked out; see `rules`.
+A place is a line and a column, both counted from 0: column c comes after c characters of the line.
+Line L, after the last, takes only the end. Every rule is a table over the places, so that `rules`
+looks up the allowed symbols instead of computing them.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from lstm_jax.text.forms.tones import EITHER, LEVEL, OBLIQUE, REGULATED, pattern
 from lstm_jax.text.verse import FULL_STOPS, MARKS
 
 PAUSES = "，；？！"
-"""What may end the first line of a couplet."""
+"""Marks that may end the first line of a couplet."""
 
 CHARACTERS, PAUSE, STOP, END, GOES_ON, CLOSES = range(6)
-"""Classes of symbols: a character, the mark of a first line, the mark of a second one, the end; and
-in lines of any length, a character or any mark, and a character or a full stop."""
+"""Classes of symbols: a character, the mark after a first line, the mark after a second line, and
+the end; for lines of any length, a character or any mark, and a character or a full stop."""
 
 UNRHYMED, RHYMES, RHYMES_IF_LEVEL = range(3)
-"""What a place has to do with the rhyme; the last is the end of the first line of a regulated poem,
-which takes part where its tone may be level."""
+"""Part of a place in the rhyme: none, always, or (at the end of the first line of a regulated poem)
+only if its tone may be level."""
 
 
 class Tones(NamedTuple):
-    """Hold what tones are wanted where.
+    """Store the tones of each place.
 
     Attributes:
-        wanted: (P, L + 1, C + 1) int, of each pattern: 0 either, 1 level, 2 oblique.
-        may_be: (3, V) bool, whether a symbol may stand where 0, 1 or 2 is wanted.
+        wanted: (P, L + 1, C + 1) int, the tone in each pattern: 0 either, 1 level, 2 oblique.
+        may_be: (3, V) bool, whether a symbol may stand where the tone is 0, 1 or 2.
     """
 
     wanted: Array
@@ -45,13 +45,13 @@ class Tones(NamedTuple):
 
 
 class Rhymes(NamedTuple):
-    """Hold where the poem rhymes and on what.
+    """Store the rhyming places and the rhymes of the symbols.
 
     Attributes:
         where: (L + 1, C + 1) int: `UNRHYMED`, `RHYMES` or `RHYMES_IF_LEVEL`.
-        of: (V, R) bool, whether a symbol is of a rhyme. A rhyme that has not symbols enough for
-            all rhyming lines has none.
-        may_be_level: (V,) bool.
+        of: (V, R) bool, whether a symbol belongs to a rhyme. A rhyme with too few symbols for all
+            rhyming lines is left empty.
+        may_be_level: (V,) bool, whether a symbol has a level reading.
     """
 
     where: Array
@@ -60,16 +60,16 @@ class Rhymes(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Hold the tables of an order: a pytree.
+    """Store the tables of an order; a pytree.
 
     Attributes:
         classes: (6, V) bool, the symbols of each class.
-        kinds: (L + 1, C + 1) int, the class that a place takes; in lines of any length C is 1, and
-            the last column goes for all after it.
+        kinds: (L + 1, C + 1) int, the class of symbols in each place. For lines of any length C is
+            1, and the last column stands for all later ones.
         heads: (L + 1,) int, the symbol that a line must begin with; -1 for any of its class.
         marks: (V,) bool, the symbols that end a line.
-        tones: None if they are free.
-        rhymes: None if they are free.
+        tones: None if tones are free.
+        rhymes: None if rhymes are free.
     """
 
     classes: Array
@@ -81,29 +81,29 @@ class Plan(NamedTuple):
 
 
 def make_plan(order: Order, vocabulary: Vocabulary) -> Plan:
-    """Turn an order into tables.
+    """Build the tables of an order.
 
     Args:
-        order: it rules something, and was checked.
-        vocabulary: of the model that is to keep to it.
+        order: an order that sets rules and was checked.
+        vocabulary: of the model that will keep to it.
 
     Raises:
-        ModelError: a vocabulary in which such a poem cannot be written, tones of a form that has no
-            pattern, or a Pingshui table that is not installed.
+        ModelError: if the vocabulary cannot write such a poem, the form has no tone patterns, or
+            the Pingshui table is not installed.
     """
-    symbols = ("", "", *vocabulary.characters)  # END and UNKNOWN are none of the classes'
+    symbols = ("", "", *vocabulary.characters)  # END and UNKNOWN match no class of symbols
     marks = _among(symbols, MARKS)
     unknown = vocabulary.unknown(order.acrostic)
     if unknown:
         raise ModelError(f"the model does not know {unknown!r}, in the acrostic {order.acrostic!r}")
-    strange = [symbol for symbol in order.acrostic if not _is_character(symbol)]
-    if strange:
+    others = [symbol for symbol in order.acrostic if not _is_character(symbol)]
+    if others:
         raise ModelError(
-            f"the acrostic {order.acrostic!r} holds {strange[0]!r}: a line begins with a character"
+            f"the acrostic must consist of characters, got {others[0]!r} in {order.acrostic!r}"
         )
-    lacking = vocabulary.unknown("，。")
-    if lacking:
-        raise ModelError(f"the model writes no {lacking}: forms are for models of Chinese verse")
+    missing = vocabulary.unknown("，。")
+    if missing:
+        raise ModelError(f"the model does not know {missing}: forms need a model of Chinese verse")
 
     characters = np.array([_is_character(symbol) for symbol in symbols])
     end = np.arange(len(symbols)) == vocabulary.end_id
@@ -127,15 +127,15 @@ def make_plan(order: Order, vocabulary: Vocabulary) -> Plan:
 
 
 def open_patterns(plan: Plan, order: Order, prompt: np.ndarray) -> np.ndarray:
-    """Find the tone patterns that the known characters of a poem break least.
+    """Find the tone patterns that are violated least by the characters known in advance.
 
     Args:
         plan: of the order, with tones.
-        order: its acrostic is known.
+        order: the order, whose acrostic is known.
         prompt: ids of the prompt, which fits the order.
 
     Returns:
-        (P,) bool, at least one.
+        (P,) bool, at least one True.
     """
     assert plan.tones is not None
     wanted, may_be = np.asarray(plan.tones.wanted), np.asarray(plan.tones.may_be)
@@ -145,18 +145,18 @@ def open_patterns(plan: Plan, order: Order, prompt: np.ndarray) -> np.ndarray:
     for symbol in prompt.tolist():
         known[line, column] = symbol
         line, column = (line + 1, 0) if marks[symbol] else (line, column + 1)
-    broken = np.zeros(len(wanted), int)
+    violations = np.zeros(len(wanted), int)
     for (line, column), symbol in known.items():
-        broken += ~may_be[wanted[:, line, column], symbol]
-    return broken == broken.min()
+        violations += ~may_be[wanted[:, line, column], symbol]
+    return violations == violations.min()
 
 
 def _is_character(symbol: str) -> bool:
     return len(symbol) == 1 and symbol.isalnum()
 
 
-def _among(symbols: tuple[str, ...], some: str) -> np.ndarray:
-    return np.array([symbol != "" and symbol in some for symbol in symbols])
+def _among(symbols: tuple[str, ...], members: str) -> np.ndarray:
+    return np.array([symbol != "" and symbol in members for symbol in symbols])
 
 
 def _kinds(shape: Form | None, lines: int) -> np.ndarray:
@@ -173,7 +173,7 @@ def _kinds(shape: Form | None, lines: int) -> np.ndarray:
 def _tones(shape: Form, readings: Readings) -> Tones:
     if shape not in REGULATED:
         known = ", ".join(map(str, REGULATED))
-        raise ModelError(f"the form {shape} has no tone pattern: {known} have one")
+        raise ModelError(f"the form {shape} has no tone pattern; tones need one of {known}")
     numbers = {EITHER: 0, LEVEL: 1, OBLIQUE: 2}
     wanted = np.zeros((len(patterns(shape)), shape.lines + 1, shape.characters + 1), np.int32)
     for pattern, lines in zip(wanted, patterns(shape), strict=True):
@@ -186,15 +186,15 @@ def _tones(shape: Form, readings: Readings) -> Tones:
 
 
 def _rhymes(shape: Form, readings: Readings, order: Order) -> Rhymes:
-    """Let even lines rhyme; with tones in level rhymes only, and the first line if it is level."""
+    """Rhyme even lines. With tones, only on level rhymes, and the first line too if it is level."""
     where = np.full((shape.lines + 1, shape.characters + 1), UNRHYMED, np.int32)
     where[1 : shape.lines : 2, -2] = RHYMES
     of = readings.rhymes.copy()
     if order.tones:
         where[0, -2] = RHYMES_IF_LEVEL
         of[:, ~readings.level] = False
-    words = int((where != UNRHYMED).sum())
-    of[:, of.sum(0) < words] = False
+    needed = int((where != UNRHYMED).sum())
+    of[:, of.sum(0) < needed] = False
     if not of.any():
-        raise ModelError(f"no rhyme has the {words} characters that the form {shape} needs")
+        raise ModelError(f"no rhyme has the {needed} characters that the form {shape} needs")
     return Rhymes(jnp.asarray(where), jnp.asarray(of), jnp.asarray(readings.may_be_level))

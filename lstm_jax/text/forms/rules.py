@@ -1,13 +1,13 @@
-"""What may come next in a poem that keeps to a plan: masks on the logits, as pure functions.
+"""Masks on the logits of a poem that keeps to a plan, as pure functions.
 
     place = advance(plan, place, ids)         after each symbol that was read
     logits -> where(allowed(plan, place), logits, -inf)
 
-All are over B rows and run inside the sampler's one program. Besides the line and the column, what
-was drawn matters to two things only, and each is a set that a draw narrows: the tone patterns and
-the rhymes that are still open. A symbol may come where one of the open ones allows it, and those
-that it does not fit are closed; where it fits none, as a prompt or an acrostic may, they stay as
-they were.
+All functions work on B rows and run inside the sampler's one program. Besides the line and the
+column, the symbols drawn so far affect only two sets: the tone patterns and the rhymes that are
+still open. A symbol is allowed if an open pattern or rhyme allows it, and it closes those that it
+does not fit. If it fits none of them, which can happen in a prompt or an acrostic, the set does
+not change.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from lstm_jax.text.sampling import NextLogits
 
 
 class Place(NamedTuple):
-    """Hold where B poems stand.
+    """Store the position of B poems in their plan.
 
     Attributes:
-        skip: (B,) int, symbols that are still to be read before the poem begins.
-        line: (B,) int, whole lines so far.
-        column: (B,) int, characters of the next line so far.
+        skip: (B,) int, number of symbols still to be read before the poem begins.
+        line: (B,) int, number of complete lines.
+        column: (B,) int, number of characters in the current line.
         patterns: (B, P) bool, tone patterns that are still open; None if tones are free.
-        rhymes: (B, R) bool, rhymes that are still open; None if they are free.
+        rhymes: (B, R) bool, rhymes that are still open; None if rhymes are free.
         spent: (B, V) bool, symbols that have rhymed; None if rhymes are free.
     """
 
@@ -55,11 +55,11 @@ class Place(NamedTuple):
 
 
 def start(plan: Plan, skip: np.ndarray, patterns: np.ndarray | None) -> Place:
-    """Stand before the first symbol.
+    """Return the place before the first symbol.
 
     Args:
         plan: the tables.
-        skip: (B,) int, symbols before the poem: the begin symbol, and a mood if there is one.
+        skip: (B,) int, number of symbols before the poem: the begin symbol and the mood, if any.
         patterns: (B, P) bool, the tone patterns that are open; None if tones are free.
     """
     rows, rhymes = len(skip), plan.rhymes
@@ -76,63 +76,65 @@ def start(plan: Plan, skip: np.ndarray, patterns: np.ndarray | None) -> Place:
 def begin(
     order: Order, vocabulary: Vocabulary, prompts: Sequence[str], *, skip: int
 ) -> tuple[Plan, Place]:
-    """Plan poems and stand before their first symbols.
+    """Plan poems, and return the plan with the place before their first symbols.
 
     Args:
-        order: it rules something, and was checked.
-        vocabulary: of the model that is to keep to it, which knows the prompts.
+        order: an order that sets rules and was checked.
+        vocabulary: of the model that will keep to it; it knows the prompts.
         prompts: the beginnings of B poems.
-        skip: symbols that are read before them.
+        skip: number of symbols that are read before them.
 
     Raises:
-        ModelError: a prompt that does not fit, or a plan that cannot be made; see `make_plan`.
+        ModelError: if a prompt does not fit, or the plan cannot be made; see `make_plan`.
     """
-    different = list(dict.fromkeys(prompts))
-    for prompt in different:
+    unique = list(dict.fromkeys(prompts))
+    for prompt in unique:
         order.check_prompt(prompt)
     plan = make_plan(order, vocabulary)
     patterns = None
     if plan.tones is not None:
-        of = {one: open_patterns(plan, order, vocabulary.encode(one)) for one in different}
-        patterns = np.stack([of[prompt] for prompt in prompts])
+        by_prompt = {
+            prompt: open_patterns(plan, order, vocabulary.encode(prompt)) for prompt in unique
+        }
+        patterns = np.stack([by_prompt[prompt] for prompt in prompts])
     return plan, start(plan, np.full(len(prompts), skip), patterns)
 
 
 def allowed(plan: Plan, place: Place) -> Array:
-    """Say which symbols may come next.
+    """Find the symbols that may come next.
 
     Args:
         plan: the tables.
-        place: where the B poems stand.
+        place: the place of the B poems.
 
     Returns:
-        (B, V) bool, at least one in each row.
+        (B, V) bool, at least one True in each row.
     """
     line, column = _indices(plan, place)
     may = plan.classes[plan.kinds[line, column]]
     if plan.tones is not None:
         wanted = jax.nn.one_hot(plan.tones.wanted[:, line, column], 3, dtype=bool)  # (P, B, 3)
-        open_tones = (wanted & _held(place.patterns).T[:, :, None]).any(0)
+        open_tones = (wanted & _present(place.patterns).T[:, :, None]).any(0)
         may &= _shared(plan.tones.may_be.T, open_tones)
     if plan.rhymes is not None:
         need = plan.rhymes.where[line, column][:, None]
         level = plan.rhymes.may_be_level[None]
-        fits = _shared(plan.rhymes.of, _held(place.rhymes)) & ~_held(place.spent)
+        fits = _shared(plan.rhymes.of, _present(place.rhymes)) & ~_present(place.spent)
         may &= fits | (need == UNRHYMED) | ((need == RHYMES_IF_LEVEL) & ~level)
     head = jnp.where(column == 0, plan.heads[line], -1)
     return jnp.where(head[:, None] >= 0, _only(head, may.shape[1]), may)
 
 
 def advance(plan: Plan, place: Place, ids: Array) -> Place:
-    """Go on by one symbol.
+    """Advance the poems by one symbol.
 
     Args:
         plan: the tables.
-        place: where the B poems stand.
-        ids: (B,) int, what each of them reads.
+        place: the place of the B poems.
+        ids: (B,) int, the symbol that each of them reads.
 
     Returns:
-        Where they stand after it.
+        The place after the symbol.
     """
     line, column = _indices(plan, place)
     counts = place.skip == 0
@@ -140,13 +142,13 @@ def advance(plan: Plan, place: Place, ids: Array) -> Place:
     patterns, rhymes, spent = place.patterns, place.rhymes, place.spent
     if plan.tones is not None:
         agrees = plan.tones.may_be[plan.tones.wanted[:, line, column], ids].T  # (B, P)
-        patterns = _narrow(_held(patterns), agrees, counts)
+        patterns = _narrow(_present(patterns), agrees, counts)
     if plan.rhymes is not None:
         need = plan.rhymes.where[line, column]
         level = (need == RHYMES_IF_LEVEL) & plan.rhymes.may_be_level[ids]
         takes_part = counts & ((need == RHYMES) | level)
-        rhymes = _narrow(_held(rhymes), plan.rhymes.of[ids], takes_part)
-        spent = _held(spent) | (_only(ids, len(plan.marks)) & takes_part[:, None])
+        rhymes = _narrow(_present(rhymes), plan.rhymes.of[ids], takes_part)
+        spent = _present(spent) | (_only(ids, len(plan.marks)) & takes_part[:, None])
     return Place(
         jnp.maximum(place.skip - 1, 0),
         jnp.where(counts & ends, place.line + 1, place.line),
@@ -159,17 +161,18 @@ def advance(plan: Plan, place: Place, ids: Array) -> Place:
 
 @lru_cache(maxsize=32)
 def ruled(next_logits: NextLogits[Any, Any]) -> NextLogits[Any, Any]:
-    """Make a language model keep to a plan. Cached: a sampler compiles each function once.
+    """Restrict a language model to a plan; cached because samplers compile each function once.
 
     Args:
         next_logits: `(params, state, ids) -> (state, logits)`.
 
     Returns:
-        The same of `(params, plan)` and `(state, place)`; what may not come has the logit -inf.
+        The same function of `(params, plan)` and `(state, place)`, in which the logits of symbols
+        that are not allowed are -inf.
     """
 
-    def masked(both, state_and_place, ids):
-        (params, plan), (state, place) = both, state_and_place
+    def masked(params_and_plan, state_and_place, ids):
+        (params, plan), (state, place) = params_and_plan, state_and_place
         state, logits = next_logits(params, state, ids)
         place = advance(plan, place, ids)
         return (state, place), jnp.where(allowed(plan, place), logits, -jnp.inf)
@@ -186,27 +189,27 @@ def masses_left(
     place: Place,
     ids: Array,
 ) -> Array:
-    """Weigh what a plan leaves of a model's own distribution, along texts.
+    """Compute how much of a model's distribution a plan allows, along texts.
 
-        ln Σ_v [v is allowed] p_v       where one symbol is forced, its own ln p
+        ln Σ_v [v is allowed] p_v       if one symbol is forced, its own ln p
 
     Args:
-        next_logits, params, state: the model, which keeps to nothing.
+        next_logits, params, state: the model, without rules.
         plan: the tables.
-        place: where the B texts stand before their first symbol.
-        ids: (B, T) int, what is read.
+        place: the place of the B texts before their first symbol.
+        ids: (B, T) int, the symbols that are read.
 
     Returns:
-        (B, T): after each symbol, for the next one.
+        (B, T), after each symbol the value for the next symbol.
     """
 
     def read(carry, ids):
         state, place = carry
         state, logits = next_logits(params, state, ids)
         place = advance(plan, place, ids)
-        left = jnp.where(allowed(plan, place), logits, -jnp.inf)
-        sums = jax.nn.logsumexp(left, axis=-1) - jax.nn.logsumexp(logits, axis=-1)
-        return (state, place), sums
+        masked = jnp.where(allowed(plan, place), logits, -jnp.inf)
+        log_mass = jax.nn.logsumexp(masked, axis=-1) - jax.nn.logsumexp(logits, axis=-1)
+        return (state, place), log_mass
 
     return jax.lax.scan(read, (state, place), ids.T)[1].T
 
@@ -216,22 +219,22 @@ def _indices(plan: Plan, place: Place) -> tuple[Array, Array]:
     return jnp.minimum(place.line, lines - 1), jnp.minimum(place.column, columns - 1)
 
 
-def _held(array: Array | None) -> Array:
-    assert array is not None, "a place of another plan"
+def _present(array: Array | None) -> Array:
+    assert array is not None, "the place belongs to another plan"
     return array
 
 
 def _only(ids: Array, size: int) -> Array:
-    """Give (B, V) bool, True at the id of each row; at none for -1."""
+    """Return (B, V) bool, True only at the id of each row; all False for -1."""
     return jax.nn.one_hot(ids, size, dtype=bool)
 
 
 def _shared(of: Array, open_: Array) -> Array:
-    """Tell (B, V) whether a symbol is of one (V, R) of those that are open (B, R)."""
+    """Return (B, V), whether a symbol has, by `of` (V, R), one of the open (B, R)."""
     return open_.astype(jnp.float32) @ of.T.astype(jnp.float32) > 0
 
 
 def _narrow(open_: Array, fits: Array, rows: Array) -> Array:
-    """Close what does not fit, in the rows that it is about and where something is left."""
+    """Close everything that does not fit, in the selected rows that would keep something open."""
     both = open_ & fits
     return jnp.where(rows[:, None] & both.any(1, keepdims=True), both, open_)

@@ -1,20 +1,20 @@
-"""Where the regulated forms want level tones and where oblique ones.
+"""The tone patterns of the regulated forms: where a tone is level and where it is oblique.
 
-The tables are those of Wang Li, 詩詞格律 (Zhonghua Shuju, 1977), chapter 2. A line is of one of
-four kinds, named by how it begins and ends:
+The tables follow Wang Li, 詩詞格律 (Zhonghua Shuju, 1977), chapter 2. There are four kinds of
+lines, named after their first and last tones:
 
     a   begins oblique, ends oblique       A   begins oblique, ends level
     b   begins level, ends oblique         B   begins level, ends level
 
-(of five characters; one of seven puts two of the other tone before them). 平 is level, 仄 oblique,
-and 中 may be either: "the first, third and fifth are not judged, the second, fourth and sixth are
-clear". Two of those stay judged all the same, as Wang Li's tables have them: where B's first
-character of five were oblique its level tone would be alone, and where A's third were level the
-line would end in three level tones.
+This holds for lines of five characters; a line of seven has two more, of the opposite tone, in
+front. 平 is level, 仄 oblique, and 中 may be either: "the first, third and fifth are not judged,
+the second, fourth and sixth are clear". Two of the former are judged all the same, as in Wang Li's
+tables: if the first of five characters in B were oblique, its level tone would stand alone, and if
+the third in A were level, the line would end in three level tones.
 
-The two lines of a couplet are opposed, and each couplet begins as the one before it ended. That
-leaves four patterns: the first line is of the kind a or b, or of A or B where it takes part in the
-rhyme.
+The two lines of a couplet oppose each other, and each couplet begins as the one before it ended.
+That leaves four patterns: the first line is of kind a or b, or, if it takes part in the rhyme, of
+kind A or B.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ LINES = {
         "B": "中仄平平仄仄平",
     },
 }
-"""The kinds of lines, by their number of characters."""
+"""Tones of each kind of line, by the number of characters."""
 
 QUATRAINS = {"aBbA": "aBbA", "ABbA": "aBbA", "bAaB": "bAaB", "BAaB": "bAaB"}
-"""The kinds of the first four lines -> those of the next four."""
+"""Kinds of the first four lines -> kinds of the next four."""
 
 REGULATED = (Form(5, 4), Form(7, 4), Form(5, 8), Form(7, 8))
-"""The forms that have patterns."""
+"""Forms that have tone patterns."""
 
 
 def patterns(form: Form) -> Sequence[Sequence[str]]:
-    """Give the tone patterns of a regulated form.
+    """Return the tone patterns of a regulated form.
 
     Args:
         form: one of `REGULATED`.
 
     Returns:
-        Four patterns, each a line of 平, 仄 and 中 for each line of the poem.
+        Four patterns, each with a string of 平, 仄 and 中 for every line of the poem.
     """
     lines = LINES[form.characters]
     return [

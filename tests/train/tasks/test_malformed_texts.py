@@ -76,7 +76,7 @@ def test_read_from_the_disk_it_is_refused_or_learned_from_too(name, tmp_path, mo
         ("latin-1", r"line 1, is not UTF-8 text \(byte 0xe9\): save it as UTF-8, or name its"),
         ("cut in a character", r"line 120, is not UTF-8 text \(byte 0xe5\)"),
         ("line feeds", r"there is no text in .*text\.txt"),
-        ("a program", r"it is binary, and a text is expected"),
+        ("a program", r"it is binary, but a text file is expected"),
         ("utf-16-le", r"it looks like utf-16-le: give --encoding utf-16-le"),
     ],
 )

@@ -208,7 +208,7 @@ def picture_of(config: SeriesConfig, coming: Coming) -> Figure:
         truth = np.concatenate([one.values[last, 0], np.full(steps, np.nan)])
         shown = np.concatenate([one.times[last], times])
         pieces.append(Piece(panel.title(one.key), shown, truth, values, middle(config)))
-    return draw(pieces, y=panel.target)
+    return draw(pieces, quantiles=config.quantiles, y=panel.target)
 
 
 def notes_of(config: SeriesConfig, coming: Coming) -> list[str]:

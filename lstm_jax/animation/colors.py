@@ -1,4 +1,4 @@
-"""The colours of gates and states, on light and on dark."""
+"""The colors of gates and states, for light and dark pages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ Theme = Literal["light", "dark"]
 KINDS: tuple[Kind, ...] = ("gate", "signed")
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
-# Anchors of the colour maps, (lightness, chroma, hue in degrees) in OKLCh. Lightness is linear in
-# the value, and zero looks like the page behind it: a closed gate is blank, an open one is inked.
+# Anchors of the color maps, (lightness, chroma, hue in degrees) in OKLCh. Lightness is linear in
+# the value, and zero has the color of the page: a closed gate is blank, an open one has full color.
 ANCHORS: dict[tuple[Kind, Theme], list[tuple[float, float, float]]] = {
     ("gate", "light"): [(0.975, 0.008, 95), (0.64, 0.11, 235), (0.30, 0.13, 275)],
     ("gate", "dark"): [(0.24, 0.015, 265), (0.60, 0.12, 250), (0.96, 0.05, 200)],
@@ -21,12 +21,12 @@ ANCHORS: dict[tuple[Kind, Theme], list[tuple[float, float, float]]] = {
 }
 
 
-def colour_map(kind: Kind, theme: Theme) -> np.ndarray:
-    """Give 256 colours.
+def color_map(kind: Kind, theme: Theme) -> np.ndarray:
+    """Compute a color map of 256 colors.
 
     Args:
-        kind: "gate" for [0, 1] or "signed" for a range symmetric about 0.
-        theme: of the page behind them.
+        kind: "gate" for [0, 1], or "signed" for a range symmetric about 0.
+        theme: of the page.
 
     Returns:
         sRGB, uint8 (256, 3).
