@@ -1,4 +1,4 @@
-"""Your own texts, or sequences of numbers, and the class that each is of.
+"""Classification of your own texts or sequences of numbers.
 
     lstm-jax train classify --file reviews.csv --text review --label stars
     lstm-jax train classify --file steps.csv --by walk --time t --label activity
@@ -7,16 +7,17 @@
     lstm-jax predict runs/classify "A text."
     lstm-jax predict runs/classify --file new.csv --out predicted.csv
 
-Sizes, splits, weights of the classes and epochs follow the data, and are said before anything is
-trained. By these defaults, on 2 cores of a shared x86-64 CPU:
+Sizes, splits, class weights and epochs are chosen from the data, and printed before training
+starts. With these defaults, on 2 cores of a shared x86-64 CPU:
 
     JapaneseVowels, 370 to test      9, 8 and 8 wrong, seeds 0 to 2    29 s    nearest mean 19 wrong
     BasicMotions, 40 to test         1, 1 and 0 wrong, seeds 0 to 2    22 s    nearest mean 0 wrong
     Reuters R8, 2,189 to test        77 wrong                  285 s   naive Bayes 102 wrong
     SST-2 as three CSV files         82.65% right                              naive Bayes 81.99%
 
-BasicMotions loses to the nearest mean, which makes no mistake there. SST-2 learns its sentences
-alone here; the recipe `sentiment`, which learns the phrases of their trees too, gets 85.2%.
+On BasicMotions the model loses to the nearest mean, which makes no mistakes there. On SST-2 it
+learns only from sentences; the recipe `sentiment`, which also learns from the phrases of their
+trees, gets 85.2%.
 """
 
 from lstm_jax.models.classifier import SequenceClassifierConfig

@@ -1,15 +1,15 @@
-"""Copy, T = 100: ten symbols are read, and given again a hundred steps later.
+"""Copy, T = 100: ten symbols are read and must be repeated a hundred steps later.
 
     lstm-jax train copy
 
-Is learned but not solved: after 200,000 sequences the loss was 0.099 of that of knowing nothing,
-and 1,475 of 2,560 held-out sequences had one of their ten symbols wrong. The best model, of
-180,000 sequences, had 1,432 of 2,560 others wrong (`lstm-jax evaluate runs/copy`). Twice as many,
-`--epochs 20`, brought 0.038 and 691. It took 3 minutes (5 with 20 epochs) on 2 cores of a shared
-x86-64 CPU that did other work beside it.
+The problem is learned but not solved: after 200,000 sequences the loss was 0.099 of the loss of
+guessing, and 1,475 of 2,560 held-out sequences had at least one of their ten symbols wrong. The
+best model, after 180,000 sequences, had 1,432 of another 2,560 wrong (`lstm-jax evaluate
+runs/copy`). Twice the training, `--epochs 20`, gave 0.038 and 691. A run took 3 minutes (5 with 20
+epochs) on 2 cores of a shared x86-64 CPU with other work.
 
-The gradient must be clipped hard, and the steps be many and small of batch: with --batch 100 and
---optimizer.clip-norm 1 the loss was still that of knowing nothing after 100,000 sequences.
+The gradient must be clipped hard, and many steps with small batches are needed: with --batch 100
+and --optimizer.clip-norm 1 the loss was still that of guessing after 100,000 sequences.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ about = {
     "what": "ten symbols, repeated after a hundred steps",
     "time": "3 minutes",
     "size": "19,785",
-    "data": "made up as it goes",
+    "data": "generated on the fly",
 }
 
 config = MemoryConfig(

@@ -1,4 +1,4 @@
-"""Sea temperature over the next 24 hours, every half hour, from the changes of the last 25.
+"""Half-hourly sea temperature of the next 24 hours, from the changes of the last 25 hours.
 
     pip install "lstm_jax[datasets]"
     lstm-jax train sensor
@@ -11,8 +11,8 @@ MAE in °C on the test part, 2017 until March 22, mean and standard deviation of
     all 48 steps       0.1739 ± 0.0001   0.1752        0.1754
     rolled, all 48     0.1813 ± 0.0035   0.1752
 
-A day ahead there is nearly nothing to be had beyond the last value: every seed was better than
-persistence, by 0.3%, and none than the linear model. It took 10 seconds of CPU time.
+A day ahead there is hardly anything to gain over the last value: every seed was better than
+persistence, by 0.3%, but none was better than the linear model. A run took 10 seconds of CPU time.
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig
@@ -20,7 +20,7 @@ from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
 about = {
-    "what": "sea temperature of the next 24 hours",
+    "what": "sea temperature over the next 24 hours",
     "time": "10 seconds",
     "size": "3,152",
     "data": "in the extra",
@@ -35,11 +35,11 @@ config = SeriesConfig(
     window=50,
     horizon=48,
     roll=48,
-    season=25,  # of the tide, which comes twice a day
+    season=25,  # the tide, which comes twice a day
     valid=0.15,
     test=0.2,
-    # The sea warms over the training months and cools over the others: the model is held to have
-    # no drift of its own.
+    # The sea warms in the training months and cools in the others, so the model must not learn a
+    # drift.
     model=ForecasterConfig(hidden_features=8, output_dropout=0.5, linear=50, odd=True),
     optimizer=OptimizerConfig(learning_rate=3e-4, warmup_steps=50, weight_decay=0.1),
     epochs=6,

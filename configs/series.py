@@ -1,14 +1,14 @@
-"""Forecast series of your own: a table with a row for each time, of one series or of many.
+"""Forecasts of your own table, which has a row for each time and one or more series.
 
     lstm-jax train series --file sales.csv --time date --target units --by store
     lstm-jax forecast runs/series --steps 24
     lstm-jax evaluate runs/series --backtest 5
 
-The model begins as the linear forecast that fits the training rows best, to which its LSTM adds. It
-reads how far the target lies from its last value, so that series of any height can share it. MASE
-of the last horizon of each series, or of several origins at the end of the two long ones, by
-defaults (season and horizon were named, nothing was held out to test on), with the seconds that
-training took on two CPU cores:
+The model starts as the linear forecast that best fits the training rows, to which its LSTM adds. It
+reads the distance of the target from its last value, so that one model can serve series of any
+magnitude. The table shows the MASE of the last horizon of each series, or of several origins at the
+end of the two long ones, with the default settings (except that season and horizon were given, and
+no data were held out for a test), and the training time on two CPU cores:
 
                                         LSTM           linear
     AirPassengers, and 300 more         0.609,   7 s   0.575
@@ -17,9 +17,9 @@ training took on two CPU cores:
     sea temperature, each half hour     0.452,  13 s   0.454
     Seattle's highest temperature       0.770,   5 s   0.775
 
-The sets are those of tests/benchmarks/own_series_sets.py. Intervals are too narrow where there is
-little to learn from: that of 80% held 71% of the passengers, 66% of the sea temperatures, and 77 to
-80% of the others.
+The data sets are those of tests/benchmarks/own_series_sets.py. Intervals are too narrow if there is
+little data: the 80% interval contained 71% of the passengers, 66% of the sea temperatures, and 77
+to 80% of the others.
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig

@@ -1,14 +1,14 @@
-"""tinyshakespeare, character by character: a running text cut into rows, the state carried along.
+"""tinyshakespeare by character: a running text cut into rows, along which the state is carried.
 
     lstm-jax train shakespeare
     lstm-jax evaluate runs/shakespeare --split valid
     lstm-jax sample ROMEO: --model runs/shakespeare
 
-Reached 1.5227 nats a character on the last tenth of the text, after epochs of 1.8106 and 1.5785:
-10.8 M parameters, three epochs, 3.0 M characters read, in hours of 2 shared x86-64 cores. (The run
-began with a schedule of five epochs, and went on from step 407 with that of three.) nanoGPT's
-Transformer of 10.65 M parameters has 1.4697, after reading 82 M characters on a GPU: equal
-parameters, not equal reading.
+The model reached 1.5227 nats per character on the last tenth of the text, after 1.8106 and 1.5785
+in the first two epochs: 10.8 M parameters, three epochs, 3.0 M characters read, in hours on 2
+shared x86-64 cores. (The run began with a schedule of five epochs, and was resumed from step 407
+with a schedule of three.) nanoGPT's Transformer with 10.65 M parameters reaches 1.4697 after
+reading 82 M characters on a GPU; it has as many parameters, but has read far more.
 """
 
 from lstm_jax.models.char_lm import CharLMConfig
@@ -16,10 +16,10 @@ from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.tasks.text.config import TextConfig
 
 about = {
-    "what": "a running English text, by character",
+    "what": "Shakespeare's plays, by character",
     "time": "hours",
     "size": "10.8 M",
-    "data": "1 MB, fetched",
+    "data": "1 MB, downloaded",
 }
 
 config = TextConfig(

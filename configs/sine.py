@@ -1,14 +1,16 @@
-"""A sine, step by step: read 50 values, say the next; then read what was said.
+"""A sine, step by step: the model reads 50 values, predicts the next, then reads its own forecasts.
 
     lstm-jax train sine
     lstm-jax evaluate runs/sine --plot
 
-RMSE on the test part, of an amplitude of 1, mean and standard deviation of seeds 0 to 4: one step
-ahead 0.0004 ± 0.0002, and 0.0023 ± 0.0009 over 200 steps that read their own forecasts. It took 16
-seconds of CPU time with compilation. A sine is a linear recurrence: the linear model is exact.
+RMSE on the test split for an amplitude of 1, mean and standard deviation of seeds 0 to 4: 0.0004 ±
+0.0002 one step ahead, and 0.0023 ± 0.0009 over 200 steps in which the model reads its own
+forecasts. A run took 16 seconds of CPU time including compilation. A sine satisfies a linear
+recurrence, so the linear model is exact.
 
-With `--noise 0.1` one step ahead is 0.104 ± 0.006 off the noisy values, whose noise alone is 0.1,
-and 0.031 ± 0.004 off the clean wave; 200 steps are 0.053 ± 0.021 off the clean wave.
+With `--noise 0.1`, forecasts one step ahead have an RMSE of 0.104 ± 0.006 against the noisy values,
+whose noise alone is 0.1, and of 0.031 ± 0.004 against the clean wave; over 200 steps it is 0.053 ±
+0.021 against the clean wave.
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig
@@ -19,7 +21,7 @@ about = {
     "what": "a sine, step by step",
     "time": "16 seconds",
     "size": "4,385",
-    "data": "made up",
+    "data": "generated",
 }
 
 config = SeriesConfig(

@@ -1,21 +1,22 @@
-r"""Recordings of your own: two bidirectional LSTM layers over log-mel features, 20 ms a step.
+r"""Your own recordings: two bidirectional LSTM layers over log-mel features, 20 ms per step.
 
     lstm-jax train sounds --folder commands/          # a folder for each class
     lstm-jax train sounds --file labels.csv --path file --label word --group speaker
     lstm-jax predict runs/sounds a.wav b.flac
     lstm-jax evaluate runs/sounds --plot
 
-Reads wav, flac, ogg and whatever else libsndfile does. Rate, lengths, splits and sizes follow the
-recordings, and what is chosen is said first; `--dry-run` stops there. Where the same voices are in
-training and test, the test says nothing of new voices: name them with `--group`, or with
-`--group-pattern` where they stand in the names of the files.
+The recipe reads wav, flac, ogg and everything else that libsndfile supports. Sample rate, lengths,
+splits and sizes are chosen from the recordings and printed first; `--dry-run` stops there. If the
+same voices are in training and test, the test shows nothing about new voices. Identify them with
+`--group`, or with `--group-pattern` if they are part of the file names.
 
-Spoken digits (FSDD) as such a folder, 3,000 recordings of six speakers, nothing chosen by hand: of
-the 300 test recordings 98.67% were right (4 wrong), where the nearest mean spectrum got 74.67%.
-With `--group-pattern '_(\w+)_'`, by which one speaker alone is the test, 85.80% were, beside
-76.40%. A run took 80 seconds of CPU time, 4 of them to read the recordings and compute features.
+On spoken digits (FSDD), 3,000 recordings of six speakers in such a folder, and without any manual
+choices, 98.67% of the 300 test recordings were right (4 wrong); the nearest mean spectrum gets
+74.67%. With `--group-pattern '_(\w+)_'`, by which a single speaker makes up the test, it was 85.80%
+compared with 76.40%. A run took 80 seconds of CPU time, 4 of them to read the recordings and
+compute features.
 
-It takes librosa: `pip install "lstm_jax[speech]"`.
+It needs librosa: `pip install "lstm_jax[speech]"`.
 """
 
 from lstm_jax.models.classifier import SequenceClassifierConfig

@@ -1,4 +1,4 @@
-"""Tomorrow's close of a stock, from the daily returns of three: not to be had.
+"""Tomorrow's close of a stock from the daily returns of three, which cannot be predicted.
 
     pip install "lstm_jax[datasets]"
     lstm-jax train stocks
@@ -12,9 +12,10 @@ MAE of the last 20% of the days, mean and standard deviation of seeds 0 to 4, in
     MSFT    0.2338 ± 0.0005    0.2341        0.2337    +0.001
     GOOG    3.622  ± 0.005     3.631         3.639     +0.003
 
-It is not better than persistence: three thousandths for GOOG, whose seeds share one test part, and
-nothing for the others. The interval is worth more than the forecast: that of 90% held 83 to 96% of
-the values. Other stocks: `--target GOOG --inputs AAPL IBM MSFT`. It took 11 seconds of CPU time.
+The model is no better than persistence: it gains three thousandths for GOOG, whose seeds share one
+test split, and nothing for the others. The interval is worth more than the forecast: the 90%
+interval contained 83 to 96% of the values. For other stocks use `--target GOOG --inputs AAPL IBM
+MSFT`. A run took 11 seconds of CPU time.
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig

@@ -1,11 +1,11 @@
-"""Tang poems: two layers of 512, tied softmax over 7,038 symbols, 6.8 million parameters.
+"""Tang poems: two layers of 512 units, tied softmax over 7,038 symbols, 6.8 million parameters.
 
     lstm-jax train tang
 
-Gave validation perplexity 161.3, 112.3 and 103.9 after its three epochs, test perplexity 101.5
-(float16 weights), in 83 minutes on 2 cores of a shared x86-64 CPU that did other work beside it;
-1,900 to 2,200 characters a second when it had the cores to itself. The first 1,370 of its 3,561
-steps ran under the schedule of four epochs.
+The model reached validation perplexities of 161.3, 112.3 and 103.9 after its three epochs, and a
+test perplexity of 101.5 (float16 weights), in 83 minutes on 2 cores of a shared x86-64 CPU with
+other work; it read 1,900 to 2,200 characters per second when it had the cores to itself. The first
+1,370 of its 3,561 steps ran with the schedule of four epochs.
 """
 
 from lstm_jax.models.char_lm import CharLMConfig
@@ -16,7 +16,7 @@ about = {
     "what": "Tang poems: the released poet",
     "time": "83 minutes",
     "size": "6.8 M",
-    "data": "20 MB, fetched",
+    "data": "20 MB, downloaded",
 }
 
 config = TextConfig(

@@ -1,35 +1,35 @@
-"""Your own texts, in any script: a file, several, or a pattern in quotes.
+"""Your own texts, in any script: a file, several files, or a pattern in quotes.
 
     lstm-jax train text --file 'novels/*.txt'
     lstm-jax train text --file names.txt --texts line --unit byte --out runs/names
     lstm-jax evaluate runs/text
     lstm-jax sample runs/text "It was"
 
-Sizes, split and epochs are chosen from what is in the files, and told before anything is trained;
-with --dry-run that is all. What is 0 here is left open for that.
+Sizes, split and epochs are chosen from the files, and printed before training starts; --dry-run
+stops there. Options that are 0 here are chosen in this way.
 
-Measured on 2 cores of a shared x86-64 CPU, with these defaults, in seconds of the processor's time.
-Nats are those of the held-out test part, a symbol; a 5-gram is beside them, modified Kneser-Ney on
-the same split and vocabulary.
+The table shows nats per symbol on the held-out test split, beside those of a 5-gram (modified
+Kneser-Ney, with the same split and vocabulary), and the CPU time on 2 cores of a shared x86-64 CPU,
+all with the default settings.
 
     the first 100 kB of tinyshakespeare, a running text    1.5068   5-gram 1.5682    151 s
     the same in words (--unit word)                        3.7603   5-gram 3.9172     53 s
     683 Tang poems, 100 kB, a line each                    5.3887   5-gram 5.5790     61 s
     all of tinyshakespeare (--valid 0.1 --test 0)          1.4529   5-gram 1.5612    about 1,000 s
 
-The first of these took 90 seconds by the clock. The last is on the validation part, by which its
-best epoch was chosen, with 2.0 M parameters; the recipe `shakespeare` has 1.5227 there with 10.8 M
-after reading half as much, and nanoGPT 1.4697. Its first validation was far off, 3.80 nats, and the
-second 1.61: three of the sixteen rows, which begin in the middle of the text, led the state to
-where it stayed for thousands of characters.
+The first of these took 90 seconds by the clock. The last was measured on the validation split, by
+which the best epoch was chosen too, with 2.0 M parameters; there the recipe `shakespeare` reaches
+1.5227 with 10.8 M parameters after reading half as much, and nanoGPT 1.4697. Its first validation
+was poor, 3.80 nats, and its second was 1.61: three of the sixteen rows, which begin in the middle
+of the text, had driven the state to a point where it stayed for thousands of characters.
 
-Files of 64 MB and more are read from the disk as they are needed, and smaller ones with
-`--stream True`: `pip install "lstm_jax[scale]"`. The first time they are counted and copied to the
-cache, which takes minutes for gigabytes; later runs find them there. An epoch is then a part of the
-text, of at most 5,000 steps: a model is judged and kept after each.
+Files of 64 MB or more are read from the disk as needed, and so are smaller files with `--stream
+True`: `pip install "lstm_jax[scale]"`. The first run counts the symbols and copies the files to the
+cache, which takes minutes for gigabytes; later runs reuse the copies. An epoch is then a part of
+the text, of at most 5,000 steps, and the model is validated and saved after each.
 
-With the sizes, the optimizer and the split of `configs/shakespeare.py` (--valid 0.1 --test 0) it
-gives the losses of `lstm-jax train shakespeare`, bit by bit.
+With the sizes, optimizer and split of `configs/shakespeare.py` (--valid 0.1 --test 0), it has
+exactly the losses of `lstm-jax train shakespeare`, bit for bit.
 """
 
 from lstm_jax.models.char_lm import CharLMConfig

@@ -1,12 +1,12 @@
-"""Seattle's highest temperature of the next day, from two weeks of temperature, rain and wind.
+"""Seattle's highest temperature tomorrow, from two weeks of temperature, rain and wind.
 
     pip install "lstm_jax[datasets]"
     lstm-jax train weather
     lstm-jax evaluate runs/weather --plot
 
-MAE in 2015, mean and standard deviation of seeds 0 to 4: 2.106 ± 0.027 °C; persistence has 2.240,
-last year's value 3.770 and a linear model of the same inputs 2.182. Every seed was better than
-these. The interval of 90% held 87 to 90% of the values. It took 14 seconds of CPU time.
+The MAE in 2015 is 2.106 ± 0.027 °C, mean and standard deviation of seeds 0 to 4; persistence has
+2.240, last year's value 3.770, and a linear model of the same inputs 2.182. Every seed was better
+than these. The 90% interval contained 87 to 90% of the values. A run took 14 seconds of CPU time.
 """
 
 from lstm_jax.models.forecaster import ForecasterConfig

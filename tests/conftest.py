@@ -1,9 +1,9 @@
-"""What every test runs under, and the fixtures of many.
+"""Settings and fixtures for all tests.
 
-Most of the suite's time goes into compiling small programs that run once. So XLA's backend does not
-optimise them, it compiles them in its quicker way, and what was compiled once is found again, by
-the commands that a test starts too. These are settings of the environment, for those commands, and
-where they are set they stay:
+Most of the suite's time goes into compiling small programs that run once. Therefore XLA's backend
+does not optimize them, compiles them in its faster mode, and caches them, also for the commands
+that tests start. The settings are environment variables, so that those commands inherit them;
+variables that are already set are kept:
 
     JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= pytest      # programs as users get them
     JAX_COMPILATION_CACHE_DIR=... pytest                    # keep what was compiled
@@ -20,17 +20,17 @@ import tempfile
 
 QUICK = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 
-# JAX keeps very many objects: to look through them all as often as Python would costs a twentieth.
+# JAX keeps a great many objects: collecting garbage as often as Python does would cost 5% of time.
 gc.set_threshold(50_000, 20, 50)
 
 
 def compile_cheaply():
-    """Set JAX's environment, before JAX is imported."""
+    """Set JAX's environment variables, before JAX is imported."""
     os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    # A worker of xdist takes a folder of its own below its parent's, who removes them all: JAX
-    # writes entries in place, and another worker might read half of one.
+    # Each xdist worker uses a subfolder of its parent's cache, which the parent removes. A shared
+    # cache would be unsafe: JAX writes entries in place, so another worker might read half of one.
     worker = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     session = os.environ.get("LSTM_JAX_TEST_CACHE")
     if session is None and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
@@ -38,7 +38,7 @@ def compile_cheaply():
         atexit.register(shutil.rmtree, session, ignore_errors=True)
     if session is not None:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = os.path.join(session, worker)
-    # A flag that another version of XLA does not know would end every process of the suite.
+    # A flag that this version of XLA does not know would abort every process of the suite.
     if "XLA_FLAGS" not in os.environ:
         program = [sys.executable, "-c", "import jax; jax.devices()"]
         asked = subprocess.run(program, env=os.environ | {"XLA_FLAGS": QUICK}, capture_output=True)
@@ -51,15 +51,15 @@ import jax  # noqa: E402
 import pytest  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
 
-# JAX makes an MLIR context for each program that it lowers, which takes as long as a small program
-# itself, and keeps it with the program: a megabyte for each of thousands. One does for them all.
+# JAX creates an MLIR context for each program that it lowers. That takes as long as a small program
+# itself, and keeps a megabyte for each of thousands of programs. One context is enough for all.
 if hasattr(mlir, "make_ir_context"):
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 
 @pytest.fixture(scope="module")
 def compile_fast():
-    """For modules that compile cheaply even where the rest is compiled as users get it."""
+    """Compile cheaply in this module, even if the suite is compiled as it is for users."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     default = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
@@ -68,15 +68,15 @@ def compile_fast():
 
 @pytest.fixture
 def x64():
-    """float64 for the length of one test; the others run in JAX's default mode."""
+    """Enable float64 for one test; the others run in JAX's default mode."""
     with jax.enable_x64(True):
         yield
 
 
-# Files with single tests of many seconds: programs of their own, notebooks, the README.
+# Files with single tests that take many seconds: separate programs, notebooks, the README.
 LONG = ("test_sharding.py", "test_notebooks.py", "test_readme.py")
 
 
 def pytest_collection_modifyitems(items):
-    """What is long first, lest one worker is left with it when the others are done."""
+    """Run long tests first, so that no worker is left with one when the others are done."""
     items.sort(key=lambda item: item.path.name not in LONG)

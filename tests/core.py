@@ -1,5 +1,6 @@
-"""The package's core in the smallest sizes, each part once, for tests that run it under a setting
-of JAX: `CORE` is name -> a function without arguments that gives a pytree of results.
+"""The core of the package at the smallest sizes, for tests that run all of it under a JAX setting.
+
+`CORE` maps a name to a function without arguments that returns a pytree of results.
 """
 
 import math
@@ -42,14 +43,14 @@ CORE = {}
 
 
 def core(*arguments, **options):
-    """Put a function into `CORE`, bound to arguments, by its name and theirs."""
+    """Add a function, bound to arguments, to `CORE`."""
 
-    def put(function):
-        said = [str(value) for value in (*arguments, *options.values())]
-        CORE[" ".join([function.__name__, *said])] = partial(function, *arguments, **options)
+    def register(function):
+        values = [str(value) for value in (*arguments, *options.values())]
+        CORE[" ".join([function.__name__, *values])] = partial(function, *arguments, **options)
         return function
 
-    return put
+    return register
 
 
 def numbers(*shape, dtype=jnp.float32, seed=0):
@@ -57,7 +58,7 @@ def numbers(*shape, dtype=jnp.float32, seed=0):
 
 
 def gradients(function, *arguments):
-    """Of the sum of every number that the function gives, and these numbers."""
+    """Return the gradients of the sum of the function's results, and the results."""
 
     def total(*arguments):
         out = function(*arguments)
@@ -315,7 +316,7 @@ def drawing(**filters):
 
 @core()
 def verse_to_order():
-    """Two lines of two characters, with a pattern of tones and two rhymes."""
+    """Draw two lines of two characters, with a pattern of tones and two rhymes."""
     some, places = np.arange(8) % 2 == 0, np.zeros((3, 3), np.int32)
     tables = forms.make_plan(forms.Order("2x2", acrostic="天"), Vocabulary(tuple("天地人，。？")))
     tables = tables._replace(
@@ -349,7 +350,7 @@ def drawing_from_narrow_logits(dtype):
 
 @core()
 def one_symbol():
-    """As `LanguageModel.generate` has it: a decoder that goes on symbol by symbol."""
+    """Decode symbol by symbol, as `LanguageModel.generate` does."""
 
     def step(params, state, ids):
         return state + 1, params[ids]
@@ -394,7 +395,7 @@ def recurrence_of_one():
 
 
 def recurrence_of_many(size):
-    """Wide enough for the roads without matrices."""
+    """Return a recurrence that is wide enough for the matrix-free methods."""
 
     def move(params, state, x):
         return jnp.tanh(params @ state + x)

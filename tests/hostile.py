@@ -1,11 +1,11 @@
-"""Files that claim what they do not hold, made to cost a reader its time or its memory.
+"""Malicious files with false headers, which try to cost a reader its time or its memory.
 
-Run as a program, this file makes each of them in a folder and reads them one after the other:
+Run as a program, this file writes them to a folder and reads them one by one:
 
     python tests/hostile.py FOLDER [NAME ...]
 
-It prints a line of JSON for each: its name, the refusal, the processor's seconds that it took, and
-by how many megabytes the process has grown.
+For each file it prints a line of JSON: its name, the error, the CPU seconds spent on it, and how
+many megabytes the process has grown by.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from lstm_jax.train.data.tables import read_table
 
 
 def wav(rate: int = 8000, channels: int = 1, size: int = 2000) -> bytes:
-    """A header that claims, and 2,000 bytes of noise."""
+    """Return a wav file of 2,000 bytes of noise with the given claims in its header."""
     form = struct.pack("<HHIIHH", 1, channels, rate, rate * 2 % 2**32, 2, 16)
     noise = np.random.default_rng(0).bytes(2000)
     head = b"RIFF" + struct.pack("<I", 2036) + b"WAVEfmt " + struct.pack("<I", 16) + form
@@ -43,18 +43,18 @@ def wav(rate: int = 8000, channels: int = 1, size: int = 2000) -> bytes:
 
 
 def flac(rate: int = 8000, channels: int = 1, frames: int = 1000) -> bytes:
-    """A flac file of 1,000 samples whose STREAMINFO claims something else."""
+    """Return a flac file of 1,000 samples whose STREAMINFO claims something else."""
     file = io.BytesIO()
     samples = 0.1 * np.random.default_rng(0).normal(size=1000)
     soundfile.write(file, samples, 8000, format="FLAC")
     content = bytearray(file.getvalue())
-    # 20 bits of the rate, 3 of the channels less one, 5 of the bits less one, 36 of the frames.
+    # 20 bits for the rate, 3 for channels - 1, 5 for bits per sample - 1, 36 for the frames.
     content[18:26] = ((rate << 44) | (channels - 1 << 41) | (15 << 36) | frames).to_bytes(8, "big")
     return bytes(content)
 
 
 def ogg(rate: int) -> bytes:
-    """An ogg file whose header claims another rate, its checksum mended."""
+    """Return an ogg file whose header claims another rate, with a correct checksum."""
     file = io.BytesIO()
     soundfile.write(file, 0.1 * np.random.default_rng(0).normal(size=4000), 8000, format="OGG")
     content = bytearray(file.getvalue())
@@ -77,14 +77,14 @@ def _checksum(page: bytes) -> int:
 
 
 def tensors(count: int) -> bytes:
-    """A safetensors file of very many arrays without any numbers."""
-    one = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
-    header = ("{" + ",".join(f'"{i}":{one}' for i in range(count)) + "}").encode()
+    """Return a safetensors file with a huge number of empty arrays."""
+    entry = '{"dtype":"F32","shape":[0],"data_offsets":[0,0]}'
+    header = ("{" + ",".join(f'"{i}":{entry}' for i in range(count)) + "}").encode()
     return len(header).to_bytes(8, "little") + header
 
 
 def onnx_of(nodes: int = 0, dims: tuple[int, ...] = ()) -> bytes:
-    """A model of many nodes one after the other, or with an array of a claimed size."""
+    """Return a model with a long chain of nodes, or with an array of a false size."""
     chain = [helper.make_node("Identity", [str(i)], [str(i + 1)]) for i in range(nodes)]
     array = TensorProto(name="0", data_type=TensorProto.FLOAT, dims=dims, raw_data=bytes(16))
     lstm = helper.make_node("LSTM", ["x", str(nodes), str(nodes)], ["y"], hidden_size=10**9)
@@ -93,7 +93,7 @@ def onnx_of(nodes: int = 0, dims: tuple[int, ...] = ()) -> bytes:
 
 
 def archive(size: int) -> bytes:
-    """A gzipped tar of one member that claims a size; the first 300 MB of it are there."""
+    """Return a gzipped tar with one member of a claimed size, of which 300 MB are there."""
     info = tarfile.TarInfo("toy/a.txt")
     info.size = size
     zeros = zlib.compressobj(1, wbits=31)

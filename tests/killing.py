@@ -1,11 +1,11 @@
-"""`lstm-jax train` of every problem, killed with SIGKILL at drawn moments until it is done.
+"""Run `lstm-jax train` on every problem, and kill it with SIGKILL at random until it is done.
 
 Run as a program, this file is an `lstm-jax` that kills itself:
 
     python tests/killing.py EVENT SECONDS FOLDER train text ...
 
-does what `lstm-jax train text ...` does, and dies some seconds after it has touched a file in the
-folder for the EVENTth time: opened, renamed, made or removed one.
+does what `lstm-jax train text ...` does, and dies SECONDS after it has touched a file in FOLDER
+(opened, renamed, created or removed it) for the EVENTth time.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from typing import Any
 
 import numpy as np
 
-RUN = "run"  # the folder, as every command names it: it stands in the model's card
+RUN = "run"  # the run's folder, the same in every command because the model's card records it
 TOUCHES = {"open", "os.rename", "os.mkdir", "os.rmdir", "os.remove"}
 OFTEN = ["--log-every", "2", "--health-every", "3", "--checkpoint-every", "5"]
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A process that was killed.
+    """Describe a process that was killed.
 
     Attributes:
-        at: the touch of a file at which, or soon after which, it died.
-        began: the step that it went on from; None where it died before it said so.
-        logged: the last step in metrics.jsonl when it was dead.
+        at: the touch of a file at which, or shortly after which, it died.
+        began: the step that it resumed from; None if it died before printing that.
+        logged: the last step in metrics.jsonl after its death.
     """
 
     at: str
@@ -47,13 +47,13 @@ class Kill:
 
 
 def commands(data: Path) -> dict[str, list[str]]:
-    """Write small data for every problem, and give the words that train a small model on them.
+    """Write small data for every problem, and return the commands that train small models on them.
 
     Args:
         data: the folder to write to.
 
     Returns:
-        For each problem what follows `lstm-jax`.
+        The arguments of `lstm-jax` for each problem.
     """
     from made_up import sound_folder
 
@@ -98,16 +98,16 @@ def commands(data: Path) -> dict[str, list[str]]:
 
 
 def killed_once(place: Path, words: list[str], event: int, seconds: float = 0.0) -> Kill | None:
-    """Start or go on with the run in a folder, and kill the process.
+    """Start or resume a run, and kill the process.
 
     Args:
-        place: the folder in which the run's folder is, or will be.
-        words: of the command.
-        event: the touch of the run's files at which the process is killed.
-        seconds: that pass after it.
+        place: the parent of the run's folder.
+        words: the arguments of the command.
+        event: the number of the touch at which to kill the process.
+        seconds: the delay after that touch.
 
     Returns:
-        The kill; None where the run was done before it came to that.
+        The kill, or None if the run finished first.
     """
     more = ["--resume"] if (place / RUN / "config.json").exists() else []
     process = subprocess.run(
@@ -117,7 +117,7 @@ def killed_once(place: Path, words: list[str], event: int, seconds: float = 0.0)
     if process.returncode == 0:
         return None
     assert process.returncode == -signal.SIGKILL, process.stdout + process.stderr
-    began = re.search(r"in all(?:; going on from step ([0-9,]+))?$", process.stdout, re.MULTILINE)
+    began = re.search(r"in total(?:; resuming from step ([0-9,]+))?$", process.stdout, re.MULTILINE)
     at = re.findall("^killed at (.*)$", process.stderr, re.MULTILINE) or ["a kill from outside"]
     step = int((began[1] or "0").replace(",", "")) if began else None
     return Kill(at[-1], step, last_step(place / RUN))
@@ -126,16 +126,16 @@ def killed_once(place: Path, words: list[str], event: int, seconds: float = 0.0)
 def killed_often(
     place: Path, words: list[str], rng: np.random.Generator, touches: int
 ) -> Iterator[Kill]:
-    """Kill a run at drawn moments, each time that it goes on, until it is done.
+    """Kill a run at random moments, and resume it, until it is done.
 
-    Three moments in four are a touch of the run's files, drawn among as many as a run has, and up
-    to a tenth of a second after it: what libraries write is not seen from Python. The fourth is
-    any moment of the first seconds of a process.
+    Three in four moments are a random touch of the run's files, or up to a tenth of a second later,
+    because Python does not see everything that libraries write. The fourth is any moment in the
+    first seconds of a process.
 
     Args:
         place, words: as in `killed_once`.
-        rng: draws the moments.
-        touches: of files, in a run that is not killed.
+        rng: the random number generator for the moments.
+        touches: the number of touches in a run that is not killed.
 
     Yields:
         Each kill.
@@ -151,10 +151,10 @@ def killed_often(
 
 
 def touches_of(place: Path, words: list[str]) -> int:
-    """Do a whole run in a process of its own, which is not killed.
+    """Complete a run in a separate process, without killing it.
 
     Returns:
-        How often it touched a file in its folder.
+        The number of times that it touched a file in its folder.
     """
     process = subprocess.run(
         [sys.executable, __file__, "-1", "0", RUN, *words, "--out", RUN],
@@ -165,24 +165,24 @@ def touches_of(place: Path, words: list[str]) -> int:
 
 
 def last_step(folder: Path) -> int:
-    """The last step of metrics.jsonl, 0 where there is none; a half-written line does not count."""
+    """Return the last step in metrics.jsonl, or 0; an incomplete line does not count."""
     path = folder / "metrics.jsonl"
     lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     return json.loads(lines[-1])["step"] if lines else 0
 
 
 def left_by(folder: Path) -> dict[str, Any]:
-    """Everything that a run leaves behind, but its speed and the words that it was started with.
+    """Collect everything that a run leaves behind, except its speed and its command.
 
     Args:
-        folder: of the run.
+        folder: the run's folder.
 
     Returns:
-        By name: files, their lines or bytes, and the checkpoints' arrays as bytes.
+        The names of files, their lines or bytes, and the checkpoints' arrays as bytes, by name.
     """
     description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     del description["digest"], description["card"]["command"]
-    found = {
+    remains = {
         "names": sorted(path.name for path in folder.iterdir()),
         "checkpoints": sorted(path.name for path in (folder / "checkpoints").iterdir()),
         "config.json": (folder / "config.json").read_bytes(),
@@ -192,13 +192,13 @@ def left_by(folder: Path) -> dict[str, Any]:
         "health.jsonl": _lines(folder / "health.jsonl"),
     }
     for name in ("latest", "latest.old", "best"):
-        found |= {f"{name} {key}": of for key, of in _checkpoint(folder, name).items()}
-    return found
+        remains |= {f"{name} {key}": value for key, value in _checkpoint(folder, name).items()}
+    return remains
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return [{key: of for key, of in line.items() if "per_second" not in key} for line in lines]
+    return [{key: line[key] for key in line if "per_second" not in key} for line in lines]
 
 
 def _checkpoint(folder: Path, name: str) -> dict[str, Any]:
@@ -208,7 +208,8 @@ def _checkpoint(folder: Path, name: str) -> dict[str, Any]:
 
     where = folder / "checkpoints" / name
     leaves = json.loads((where / "manifest.json").read_bytes())["leaves"]
-    # Of whatever model it is: a leaf by its whole path, in the order in which they were saved.
+    # Works for any model: leaves are identified by their paths, in the order in which they were
+    # saved.
     like = OrderedDict((path, jax.ShapeDtypeStruct(shape, dtype)) for path, shape, dtype in leaves)
     arrays, metadata = checkpoints.load(where, like)
     return {path: np.asarray(leaf).tobytes() for path, leaf in arrays.items()} | {

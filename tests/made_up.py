@@ -1,4 +1,4 @@
-"""Made-up data in place of what is downloaded, small enough to be learned in seconds."""
+"""Made-up replacements for downloaded data sets, small enough to be learned in seconds."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -13,18 +13,18 @@ from lstm_jax.train.data.tang import Corpus
 
 
 def texts(count, seed):
-    """A sentence of four words likes a film where it says that it is good."""
+    """Return sentences of four words that contain "good" or "bad", and are labeled accordingly."""
     rng = np.random.default_rng(seed)
-    found = []
+    sentences = []
     for label in rng.integers(0, 2, count).tolist():
         words = rng.choice(["a", "film", "of", "some", "kind"], 3).tolist()
         words.insert(rng.integers(0, 4), ("bad", "good")[label])
-        found.append(Text(tuple(words), label))
-    return tuple(found)
+        sentences.append(Text(tuple(words), label))
+    return tuple(sentences)
 
 
 def recordings():
-    """Two digits of two pitches, by two speakers."""
+    """Return recordings of two digits, at two pitches, by two speakers."""
     rng = np.random.default_rng(0)
     return tuple(
         Recording(
@@ -36,13 +36,13 @@ def recordings():
 
 
 def sound(hertz, seconds=0.12, *, rate=8000, seed=0):
-    """A tone with a little noise, which makes every recording another one."""
+    """Return a tone with a little noise, which makes every recording different."""
     noise = 0.01 * np.random.default_rng(seed).normal(size=int(seconds * rate))
     return (0.3 * np.sin(2 * np.pi * hertz * np.arange(len(noise)) / rate) + noise).astype("f4")
 
 
 def sound_folder(folder, *, takes=8, speakers=("ada", "bob"), rate=8000):
-    """A folder with a folder of low and one of high tones, named as `ada_3.wav`."""
+    """Write a folder with subfolders of low and high tones, with files such as `ada_3.wav`."""
     for number, (word, hertz) in enumerate({"low": 300, "high": 1800}.items()):
         (folder / word).mkdir(parents=True)
         for who, speaker in enumerate(speakers):
@@ -54,19 +54,19 @@ def sound_folder(folder, *, takes=8, speakers=("ada", "bob"), rate=8000):
 
 
 def sentiment_data():
-    """What the loader of sentiment gives, made up."""
+    """Return a small replacement for the sentiment data."""
     data = Sentiment(texts(60, 0), texts(12, 1), texts(20, 2), texts(30, 3), 0, "0" * 64)
     neutral = (Text(("film",), None), Text(("a", "kind"), None))
     return replace(data, phrases=data.phrases + neutral)
 
 
 def speech_data():
-    """What the loader of speech gives, made up."""
+    """Return a small replacement for the speech data."""
     return Speech(recordings(), "1" * 64)
 
 
 def series_rows(name):
-    """A few rows of a series, in the format of the real files."""
+    """Return a few rows of a series, in the format of the real files."""
     random = np.random.default_rng(5)
     days = np.datetime64("2012-01-01") + np.arange(120) * np.timedelta64(1, "D")
     levels = 20 + random.normal(size=(4, 120)).cumsum(1)
@@ -90,19 +90,19 @@ def series_rows(name):
 
 
 def tang_data():
-    """What the loader of poems gives, made up."""
+    """Return a small replacement for the poems."""
     poems = verses(6, seed=0)
     return Corpus("tang", poems[:2], poems[2:4], poems[4:], 6, 6, "2" * 64)
 
 
 def shakespeare_data():
-    """What the loader of Shakespeare gives, made up."""
+    """Return a small replacement for Shakespeare's plays."""
     return {"train": (" ".join(verses(2, seed=3)),), "valid": (" ".join(verses(1, seed=4)),)}
 
 
 def own_series(file="", **fields):
-    """What a configuration says of a table of one's own: a target `y`, and nothing else."""
+    """Return the fields that configure a user's table, with only the target `y` set."""
     names = ("encoding", "time", "time_format", "zone", "every")
     open_fields = dict.fromkeys(names, "") | dict.fromkeys(("inputs", "known", "by", "static"), ())
-    given = {"target": "y", "resample": "refuse", "season": 0, "file": str(file)} | fields
-    return SimpleNamespace(**open_fields | given)
+    set_fields = {"target": "y", "resample": "refuse", "season": 0, "file": str(file)} | fields
+    return SimpleNamespace(**open_fields | set_fields)

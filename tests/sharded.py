@@ -1,4 +1,4 @@
-"""Run by test_sharding with eight devices: the numbers of one device, and of a mesh."""
+"""Compare results on a mesh with those on one device; test_sharding runs it on eight devices."""
 
 import sys
 from itertools import product
@@ -15,7 +15,7 @@ T, B, D, H = 5, 8, 4, 8
 
 
 def put(mesh, tree, *spec):
-    """With spec from the last axis backwards."""
+    """Place a tree on a mesh; `spec` counts from the last axis backward."""
 
     def one(array):
         padded = [None] * array.ndim
@@ -34,7 +34,7 @@ def compare(name, function, expected, sharded):
 
 
 def by_hand(params, xs):
-    """Each device its rows, without a word about the state that they begin with."""
+    """Split the rows by hand with `shard_map`, without specifying the initial state."""
     mesh = jax.make_mesh((8,), ("rows",), axis_types=(AxisType.Auto,))
     spec = PartitionSpec(None, "rows")
 
@@ -70,7 +70,7 @@ def main():
 
         return jax.value_and_grad(loss, (0, 1))
 
-    # On one device, once for every mesh.
+    # Computed on a single device, once for every mesh.
     params = {cell: cells[cell][1](jax.random.key(0), D, H) for cell in cells}
     alone = {
         (cell, how): jax.jit(gradient_of(cell, how))(params[cell], xs, lengths, resets)

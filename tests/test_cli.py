@@ -310,13 +310,13 @@ def test_evaluate_judges_a_sequence_model_by_fresh_sequences(adder, call):
 
 def test_what_a_sequence_model_cannot_do_is_one_line(adder, refused, tmp_path):
     assert "holds a SequenceModel and this takes a CharLM" in refused("sample", "--model", adder)
-    assert "which learned from no files" in refused("evaluate", adder, "--file", "texts.txt")
+    assert "which was not trained on files" in refused("evaluate", adder, "--file", "texts.txt")
     assert "--split is valid or test, got train" in refused("evaluate", adder, "--split", "train")
     other = Path(shutil.copytree(adder, tmp_path / "other"))
     edit(card={"data": "stocks"})(other)
-    assert "names no problem of this package" in refused("evaluate", other)
+    assert "does not name a problem of this package" in refused("evaluate", other)
     edit(card={"config": {"kind": "stocks"}})(other)
-    assert "of a kind 'stocks'" in refused("evaluate", other)
+    assert "unknown kind 'stocks'" in refused("evaluate", other)
     alter_weights(other)
     assert "is half-written or altered" in refused("evaluate", other)
 
@@ -390,7 +390,7 @@ def test_training_says_how_to_go_on_and_the_line_is_not_broken(trained):
     assert first.startswith("verses: 4 texts, vocabulary ")
     assert compiling == "compiling the first step"
     assert last == (
-        "stopped after step 2, saved; go on with lstm-jax train smoke "
+        "stopped and saved after step 2; resume with lstm-jax train smoke "
         + " ".join(TINY)
         + f" --out '{folder}' --resume"
     )
@@ -404,7 +404,7 @@ def test_what_is_said_last_goes_on(trained, call, tmp_path):
     folder = Path(shutil.copytree(trained[0], tmp_path / "run"))
     code, out, err = call("train", "smoke", *TINY, "--out", folder, "--resume")
     assert (code, err) == (0, "")
-    assert "going on from step 2" in out
+    assert "resuming from step 2" in out
     assert f"done after 4 steps: {folder}" in out
     card = load(folder).card
     assert card["steps"] == 4
@@ -414,13 +414,13 @@ def test_what_is_said_last_goes_on(trained, call, tmp_path):
 def test_a_folder_that_holds_a_run(trained, refused):
     folder, before = trained[0], digest(trained[0])
     said = refused("train", "smoke", *TINY, "--out", folder)
-    assert "already holds a run: give --resume, --overwrite or another --out" in said
+    assert "already holds a run; use --resume, --overwrite or another --out" in said
     said = refused("train", "smoke", *TINY, "--out", folder, "--resume", "--overwrite")
-    assert "exclude one another" in said
+    assert "cannot be used together" in said
     said = refused("train", "smoke", *TINY, "--out", folder, "--resume", "--rows", "4")
     assert "has rows 3, not 4" in said
     said = refused("train", "smoke", "--out", folder, "--resume")
-    assert "resume with the same configuration" in said
+    assert "resume it with the same configuration" in said
     assert digest(folder) == before
 
 
@@ -578,8 +578,8 @@ def test_an_ordered_poem_keeps_its_form_and_tells_its_cost(poet, call):
 
 def test_a_report_is_on_poems(model, refused):
     said = refused("sample", "--model", model, "--report")
-    assert "the report is on models of Tang poems, and" in said
-    assert "is of verses" in said
+    assert "the report is for models trained on Tang poems, but" in said
+    assert "was trained on verses" in said
 
 
 def test_the_best_of_several_come_first(poet, call):

@@ -1,4 +1,4 @@
-"""A small writer of verse for tests: a random model of made-up characters, tones and rhymes."""
+"""A small poet for tests: a random model with made-up tones and rhymes."""
 
 import random
 
@@ -27,7 +27,7 @@ TABLE = Table.of(RHYMES)
 
 
 def make(end=0.0, seed=0):
-    """A random model of `SYMBOLS`; `end` is the bias of END."""
+    """Build a random model of `SYMBOLS`; `end` is the bias of END."""
     network = lstm_jax.CharLM(len(SYMBOLS) + 2, lstm_jax.CharLMConfig(4, 5, 1), rngs=nnx.Rngs(0))
     rng = np.random.default_rng(seed)
     state = jax.tree.map(
@@ -53,7 +53,7 @@ ORDERS = {
 
 
 def oracle(wishes, prompt):
-    """An order as `may_follow` takes it."""
+    """Convert an order to the arguments of `may_follow`."""
     order = Order(**wishes)
     return {
         "form": order.shape and order.shape.characters,
@@ -66,7 +66,7 @@ def oracle(wishes, prompt):
 
 
 def by_hand(wishes, prompt, seed):
-    """A poem that the oracle writes, drawn without regard to any model."""
+    """Write a poem with the oracle alone, without any model."""
     rng = random.Random(seed)
     poem = prompt
     while symbol := rng.choice(sorted(may_follow(poem, SYMBOLS, RHYMES, **oracle(wishes, prompt)))):

@@ -1,6 +1,6 @@
-"""Training: recipes, users' own data, runs that stop and go on.
+"""Training: recipes, your own data, and runs that can be stopped and resumed.
 
-`fit` trains on data of one's own, and `load` opens a run of any kind.
+`fit` trains on your own data, and `load` opens a run of any kind.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    # Not imported above: most of what is in here needs neither every kind of problem nor Orbax.
+    # Imported only on demand: most modules here need neither every kind of problem nor Orbax.
     if name == "load":
         from lstm_jax.train.problems import open_run
 

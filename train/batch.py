@@ -1,4 +1,4 @@
-"""What a training step reads, and an epoch of it."""
+"""A batch of training data, and an epoch of batches."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ A = TypeVar("A", bound=Array | np.ndarray)
 
 
 class Batch(NamedTuple, Generic[A]):
-    """Rows to learn from in one step: NumPy's arrays, and JAX's inside the compiled update.
+    """Store the rows of one training step: NumPy arrays, or JAX arrays in the compiled update.
 
     Args:
-        inputs: what is read, (B, T) ids or (B, T, D) vectors.
-        targets: what is to be said of it; each task knows their shape.
-        resets: (B, T), True where another text begins; nowhere if None.
-        weights: of the losses, (B, T) or (B,), 0 where a row or a step only fills the batch; all
-            are 1 if None.
-        lengths: (B,) valid steps of each row; all are if None.
+        inputs: the input, (B, T) ids or (B, T, D) vectors.
+        targets: the expected output; its shape depends on the task.
+        resets: (B, T), True where a new text begins; None means nowhere.
+        weights: the weights of the losses, (B, T) or (B,), 0 for rows and steps that are padding;
+            None means 1 everywhere.
+        lengths: (B,), the number of valid steps in each row; None means that all are valid.
     """
 
     inputs: A
@@ -33,10 +33,16 @@ class Batch(NamedTuple, Generic[A]):
 
 @dataclass(frozen=True)
 class Epoch:
-    """`size` batches, each made by `make(index)` when it is asked for.
+    """Represent a sequence of batches, each of which is made when it is needed.
 
-    Where several processes train together, each needs only some of the rows. An epoch that can
-    read those alone has `rows`, how many there are in every batch, and `part(index, rows)`.
+    If several processes train together, each needs only some of the rows. An epoch that can read
+    just those has `rows` and `part`.
+
+    Attributes:
+        size: the number of batches.
+        make: `make(index)` returns a batch.
+        rows: the number of rows in every batch.
+        part: `part(index, rows)` returns some of the rows of a batch.
     """
 
     size: int
@@ -49,7 +55,7 @@ class Epoch:
 
     def __getitem__(self, index: int) -> Batch[np.ndarray]:
         if not 0 <= index < self.size:
-            raise IndexError(f"batch {index} of {self.size}")
+            raise IndexError(f"batch must be in [0, {self.size}), got {index}")
         return self.make(index)
 
     def __iter__(self) -> Iterator[Batch[np.ndarray]]:

@@ -1,4 +1,4 @@
-"""`lstm-jax train`: a recipe, run or taken up."""
+"""`lstm-jax train`: start or resume the run of a recipe."""
 
 from __future__ import annotations
 
@@ -25,64 +25,64 @@ from lstm_jax.train.spread import spread
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where the run goes, and what to do with one that is there."""
+    """Configure the run's folder, its devices, and whether to resume."""
 
     out: Path | None = None
-    """The run's folder. (runs/RECIPE if not given)"""
+    """Folder of the run; runs/RECIPE by default."""
     resume: bool = False
-    """Go on with the run in the folder from its latest checkpoint."""
+    """Continue the run in the folder from its latest checkpoint."""
     resume_from: Literal["latest", "best"] = "latest"
-    """Go on with it from this checkpoint; from the best one with other settings of the optimizer,
-    if you like, as after a run that diverged."""
+    """Checkpoint to resume from; best allows new optimizer settings after the run diverged."""
     overwrite: bool = False
-    """Delete the run in the folder and start anew."""
+    """Delete the run in the folder and start again."""
     dry_run: bool = False
-    """Look at the data, say what would be done, and stop."""
+    """Look at the data, report what would be done, and stop."""
     log: Log | None = None
-    """Write the figures of metrics.jsonl for TensorBoard too, into the same folder."""
+    """Also write the figures of metrics.jsonl for TensorBoard, in the run's folder."""
     mesh: tuple[str, ...] = ()
-    """Devices to spread the run over: data=N splits each batch, model=M the matrices. A CPU becomes
-    as many devices as that, which share its cores."""
+    """Devices to spread the run over: data=N splits each batch, model=M splits the matrices.
+    A CPU is divided into that many devices, which share its cores."""
     distributed: bool = False
-    """Train together with other processes, to each of which the same command is given."""
+    """Train together with other processes, each started with the same command."""
     coordinator: str | None = None
-    """HOST:PORT of process 0; found in the environment of Slurm, Kubernetes, Open MPI or a TPU pod
-    if not given."""
+    """HOST:PORT of process 0.
+    By default it is read from the environment of Slurm, Kubernetes, Open MPI or a TPU pod."""
     processes: int | None = None
-    """How many processes train together; found likewise."""
+    """Number of processes that train together; by default read from the environment."""
     process: int | None = None
-    """The number of this one, from 0; found likewise."""
+    """Number of this process, from 0; by default read from the environment."""
     engine: Literal["native", "fused"] | None = None
-    """What runs LSTMs on a CPU: native is compiled once, if need be, and must be there; fused is
-    JAX alone. Without the option native is taken where it can be had."""
+    """Engine that runs LSTMs on a CPU: native is compiled on first use, fused uses JAX alone.
+    By default native is used if it can be compiled."""
 
 
 def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[str]) -> None:
-    """Train a recipe, and say how it ended and how to go on.
+    """Train a recipe, then print how the run ended and how to resume it.
 
     Args:
-        options: as on the command line.
-        config: the recipe's, with what the command line changes.
-        recipe: its name.
-        words: of the command line after that.
+        options: the options of the run.
+        config: the recipe's configuration, with the changes of the command line.
+        recipe: the name of the recipe.
+        words: the words of the command line after the name.
 
     Raises:
-        UserError: one line: of the configuration, the data, the folder, or another process.
-        SystemExit: with 128 and the signal's number, where one stopped the run.
+        UserError: in one line, if the configuration, the data, the folder or another process is
+            the problem.
+        SystemExit: if a signal stopped the run, with 128 plus the number of the signal.
     """
     folder = options.out or RUNS / recipe
     with writing(options.log, folder) as writers, spread(
         options.mesh, distributed=options.distributed, coordinator=options.coordinator,
         count=options.processes, process=options.process,
     ) as devices:  # fmt: skip
-        # JAX's devices are chosen by now: before that, nothing may be computed.
-        with processes.first_before_others():  # who then find what it compiled
+        # The devices must be set up before anything is computed, so the engine comes after them.
+        with processes.first_before_others():  # the others then use what the first one compiled
             _choose_engine(options.engine)
-        quiet = not processes.is_first()  # one speaks for all
+        quiet = not processes.is_first()  # only the first process prints
         console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
         look = fitting.look_at(config, console=console)
         if options.dry_run:
-            console.print(f"{look.task.description}: nothing was trained", soft_wrap=True)
+            console.print(f"{look.task.description}; dry run, nothing trained", soft_wrap=True)
             return
         facts = {"command": shlex.join([PROGRAM, "train", recipe, *words])}
         result = fitting.train(
@@ -92,18 +92,18 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
             writers=writers,
         )  # fmt: skip
     if result.finished:
-        said = f"done after {result.step:,} steps: {folder}"
+        message = f"done after {result.step:,} steps: {folder}"
     else:
-        again = to_go_on(words, reached=result.step == look.config.max_steps)
-        go_on = shlex.join([PROGRAM, "train", recipe, *again])
-        said = f"stopped after step {result.step:,}, saved; go on with {go_on}"
-    console.print(said, soft_wrap=True)
+        arguments = to_go_on(words, reached=result.step == look.config.max_steps)
+        command = shlex.join([PROGRAM, "train", recipe, *arguments])
+        message = f"stopped and saved after step {result.step:,}; resume with {command}"
+    console.print(message, soft_wrap=True)
     if result.signal is not None:
-        sys.exit(128 + result.signal)  # so that `train && evaluate` does not go on
+        sys.exit(128 + result.signal)  # so that `train && evaluate` stops here
 
 
 def _choose_engine(engine: str | None) -> None:
-    """See to it that the engine which was asked for is the one that every layer will take."""
+    """Select the engine that every layer uses."""
     if engine == "fused":
         os.environ[library.VARIABLE] = "0"
         library.forget()

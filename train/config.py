@@ -1,6 +1,6 @@
-"""What every run is made of: frozen dataclasses, every field with its meaning and a default.
+"""Configuration of a training run: frozen dataclasses that document every field and its default.
 
-What a run of one kind has beside that is in `train/tasks/<kind>/config.py`.
+The fields that only one kind of run has are in `train/tasks/<kind>/config.py`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import tyro
 from lstm_jax.errors import UserError
 
 Bound = tuple[str, object, bool, str]
-"""A field's name and value, whether it can be, and what was expected."""
+"""A field's name, its value, whether the value is valid, and what was expected."""
 
 Precision: TypeAlias = Literal["float32", "bfloat16"]
-"""Of the numbers that a training loss is computed with."""
+"""The precision in which the training loss is computed."""
 
 OptimizerName: TypeAlias = Literal["adamw", "muon"]
 
@@ -28,12 +28,12 @@ C = TypeVar("C")
 
 
 class ConfigError(UserError, ValueError):
-    """A configuration that cannot be; one line that names the field."""
+    """Report an invalid configuration in one line that names the field."""
 
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """AdamW or Muon under a warm-up and a cosine, after clipping by the global norm."""
+    """Configure AdamW or Muon with warm-up, cosine decay and clipping by the global norm."""
 
     learning_rate: float = 2e-3
     """Peak learning rate."""
@@ -50,13 +50,14 @@ class OptimizerConfig:
     clip_norm: float = 1.0
     """Largest global norm of the gradient."""
     ema: float = 0.0
-    """Decay of a moving average of the weights, such as 0.999, which is then validated and kept as
-    the model in their place; 0 takes none."""
+    """Decay of a moving average of the weights, such as 0.999; 0 means no average.
+    The average is validated and saved as the model, instead of the weights themselves."""
     name: OptimizerName = "adamw"
-    """muon orthogonalises the updates of the layers' kernels; the rest is left to AdamW."""
+    """Optimizer; muon orthogonalizes the updates of the layers' kernels.
+    All other parameters are updated by AdamW in either case."""
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep."""
+        """Yield a bound for each field."""
         known = get_args(OptimizerName)
         yield "optimizer.name", self.name, self.name in known, " or ".join(known)
         for name in ("learning_rate", "clip_norm"):
@@ -72,34 +73,34 @@ class OptimizerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """What every training run has."""
+    """Configure a training run of any kind."""
 
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     epochs: int = 5
     """Passes over the training data."""
     seed: int = 0
-    """Of the parameters, the order of the data or the data itself, and the dropout masks."""
+    """Random seed of the parameters, the dropout masks, and the data or their order."""
     precision: Precision = "float32"
-    """What the loss and its gradients are computed in. Parameters, optimizer and validation are
-    float32 either way. bfloat16 is for accelerators: a CPU is slower with it."""
+    """Precision of the loss and its gradients; bfloat16 is for accelerators, and slower on a CPU.
+    Parameters, optimizer and validation are always float32."""
     log_every: int = 20
     """Steps between lines of metrics.jsonl."""
     health_every: int = 200
-    """Steps between lines of health.jsonl; 0 writes none. A line costs the time of 2 to 4 steps."""
+    """Steps between lines of health.jsonl, each of which costs 2 to 4 steps; 0 writes none."""
     checkpoint_every: int = 200
-    """Steps between writes of the latest checkpoint; 0 writes at the end of epochs only."""
+    """Steps between saves of the latest checkpoint; 0 saves only at the end of each epoch."""
     keep: Literal[1, 2] = 2
-    """Latest checkpoints on the disk: of two, the older is taken where the newer is damaged."""
+    """Number of latest checkpoints to keep; with 2, the older one replaces a damaged newer one."""
     max_steps: int | None = None
-    """Stop after so many steps, the schedule unchanged; --resume goes on from there."""
+    """Number of steps to stop after, with an unchanged schedule; --resume continues from there."""
     patience: int | None = None
-    """End after so many validations in a row without a better one; None goes on to the end."""
+    """Number of validations in a row without improvement to stop after; None never stops early."""
     data_sha256: Annotated[str | None, tyro.conf.Suppress, tyro.conf.Fixed] = None
-    """Of the files or the frame that a user gave, filled in when they are read: a run goes on with
-    the same data only. None for the package's own sets, which are pinned."""
+    """SHA-256 of the user's files or frame, filled in when they are read, so that a run is resumed
+    only with the same data. None for the package's own data sets, which are pinned."""
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep, one after the other: one may lean on those before it."""
+        """Yield a bound for each field, in order: a later bound may rely on the earlier ones."""
         yield from at_least(1, self, "epochs", "log_every")
         yield from at_least(0, self, "health_every", "checkpoint_every")
         yield "seed", self.seed, 0 <= self.seed < 2**32, "in [0, 2**32)"
@@ -114,27 +115,27 @@ class TrainConfig:
 
 
 def check(config: TrainConfig) -> None:
-    """Refuse a configuration that cannot be.
+    """Check that every field of a configuration has a valid value.
 
     Args:
-        config: of any kind.
+        config: the configuration of a run of any kind.
 
     Raises:
-        ConfigError: for the first field whose value cannot be.
+        ConfigError: if a value is invalid; the message names the first such field.
     """
-    for name, value, good, expected in config.bounds():
-        if not good:
+    for name, value, valid, expected in config.bounds():
+        if not valid:
             raise ConfigError(f"--{name.replace('_', '-')} must be {expected}, got {value}")
 
 
 def at_least(least: int, config: object, *names: str, prefix: str = "") -> Iterator[Bound]:
-    """Give the bounds of numbers from `least` on; a field that may be None may.
+    """Yield bounds for fields that must be at least `least`; None is valid too.
 
     Args:
-        least: the smallest that can be.
+        least: the smallest valid value.
         config: a dataclass with the fields `names`.
-        *names: of the fields.
-        prefix: what a user writes before them, such as "model.".
+        *names: the names of the fields.
+        prefix: what a user writes before the names, such as "model.".
     """
     for name in names:
         value = getattr(config, name)
@@ -142,7 +143,7 @@ def at_least(least: int, config: object, *names: str, prefix: str = "") -> Itera
 
 
 def a_rate(config: object, *names: str, prefix: str = "") -> Iterator[Bound]:
-    """Give the bounds of rates, in [0, 1).
+    """Yield bounds for rates, which must be in [0, 1).
 
     Args:
         config, *names, prefix: as in `at_least`.
@@ -153,13 +154,13 @@ def a_rate(config: object, *names: str, prefix: str = "") -> Iterator[Bound]:
 
 
 def read(path: Path) -> object:
-    """Read a run's configuration as JSON has it.
+    """Read a run's configuration as plain JSON values.
 
     Args:
-        path: of `config.json`.
+        path: the path of `config.json`.
 
     Raises:
-        ConfigError: no such file, or one that is not JSON.
+        ConfigError: if the file is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -168,11 +169,11 @@ def read(path: Path) -> object:
 
 
 def of_card(kind: type[C], card: Mapping[str, Any]) -> C:
-    """Take a run's configuration out of the card of its model, which is known to be of a kind.
+    """Build a run's configuration from the card of its model, if the kind of run is known.
 
     Args:
         kind: the class of the configuration.
-        card: what `model.json` has of the run.
+        card: the model's card, from `model.json`.
 
     Raises:
         ConfigError: as in `build`.
@@ -182,27 +183,29 @@ def of_card(kind: type[C], card: Mapping[str, Any]) -> C:
 
 
 def build(kind: type[C], values: object, prefix: str = "") -> C:
-    """Make a configuration of what JSON has of it; what is missing has its default.
+    """Build a configuration from JSON values; missing fields get their defaults.
 
     Args:
-        kind: a dataclass whose fields are of JSON's types, tuples of them, or such dataclasses.
-        values: an object of JSON, by the fields' names.
-        prefix: of the fields' names, for errors.
+        kind: a dataclass whose fields are JSON types, tuples of JSON types, or such dataclasses.
+        values: a JSON object whose keys are the names of fields.
+        prefix: the prefix of the fields' names in error messages.
 
     Returns:
-        An instance of `kind`, its bounds not checked.
+        An instance of `kind`, whose bounds have not been checked.
 
     Raises:
-        ConfigError: no object, or a field that does not exist.
+        ConfigError: if `values` is not an object, or names a field that does not exist.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"the configuration's {prefix or 'content'} is {values!r}, not an object")
+        raise ConfigError(
+            f"the configuration's {prefix or 'content'} must be a JSON object, got {values!r}"
+        )
     hints = get_type_hints(kind)
-    made = {}
+    fields = {}
     for name, value in values.items():
         if name not in hints:
-            raise ConfigError(f"the configuration has a field {prefix}{name} that does not exist")
+            raise ConfigError(f"the configuration has an unknown field {prefix}{name}")
         if is_dataclass(hints[name]):
             value = build(hints[name], value, f"{prefix}{name}.")
-        made[name] = tuple(value) if isinstance(value, list) else value  # JSON has no tuples
-    return kind(**made)
+        fields[name] = tuple(value) if isinstance(value, list) else value  # JSON has no tuples
+    return kind(**fields)

@@ -1,4 +1,4 @@
-"""`lstm-jax diagnose`: what a model is to read, of data that it did not learn from."""
+"""The held-out data that `lstm-jax diagnose` runs a model on."""
 
 from __future__ import annotations
 
@@ -8,29 +8,28 @@ from lstm_jax.train.problems import from_dict, problem_of
 
 
 def find(stored: Stored, count: int, steps: int) -> Rows | Texts:
-    """Ask the problem that a model was trained on for held-out data.
+    """Load held-out data of the problem that a model was trained on.
 
     Args:
         stored: the model.
-        count: of sequences, at most.
-        steps: of each, at most.
+        count: the maximum number of sequences.
+        steps: the maximum number of steps in each.
 
     Returns:
-        What the model is to read.
+        The data for the model to read.
 
     Raises:
-        ModelError: a card that names no problem of this package, or one that has no such data.
-        ConfigError: a card whose configuration is not known here.
-        DataError: data that is missing or altered.
+        ModelError: if the model's card names no problem of this package, or one without such data.
+        ConfigError: if the card's configuration is not valid in this version.
+        DataError: if the data are missing or altered.
     """
-    kind, written = stored.description["kind"], stored.card.get("config")
-    if written is None:
+    kind, values = stored.description["kind"], stored.card.get("config")
+    if values is None:
         raise ModelError(
-            f"the card of this {kind} names no run, and so no data to read: give texts with --file"
-            if kind == "CharLM"
-            else f"the card of this {kind} names no run, and so no data to read"
+            f"the card of this {kind} does not say which data it was trained on"
+            + ("; pass texts with --file" if kind == "CharLM" else "")
         )
-    config = from_dict(written)
+    config = from_dict(values)
     problem = problem_of(config)
     if problem.rows is None or problem.network != kind:
         raise ModelError(f"the card of this {kind} names a problem that has no data for it")

@@ -38,19 +38,19 @@ KNOWN = {
     "0.10.2": "some vmapped products with reductions come out wrong (jax#39103)",
     "0.11.1": "small outputs of loops are copied whole at every step (jax#40101)",
 }
-"""What is publicly known of versions of jaxlib; none of this package's functions tripped on it."""
+"""Publicly known faults of versions of jaxlib; no function of this package is known to hit them."""
 
 
 @dataclass(frozen=True)
 class DoctorOptions:
-    """How to answer."""
+    """Configure the output of `lstm-jax doctor`."""
 
     json: bool = False
     """Print JSON."""
 
 
 class Finding(NamedTuple):
-    """What a check found: how far off it is, what is allowed, and whether that is well."""
+    """Store the result of a check: its error, and the largest error that is allowed."""
 
     check: str
     off: float
@@ -58,15 +58,15 @@ class Finding(NamedTuple):
 
     @property
     def well(self) -> bool:
-        """Whether it is within what is allowed; what is not a number is not."""
+        """Return whether the error is within the allowed range; NaN is not."""
         return self.off <= self.allowed
 
 
 def examine() -> tuple[dict[str, object], str, bool]:
-    """Run the checks, in about a minute.
+    """Run the checks, which takes about a minute.
 
     Returns:
-        Figures for JSON, what to say, and whether all is well.
+        The figures for JSON, the report as text, and whether every check passed.
     """
     start = time.perf_counter()
     findings = [Finding(name, *check()) for name, check in CHECKS.items()]
@@ -79,7 +79,7 @@ def examine() -> tuple[dict[str, object], str, bool]:
         "versions": versions,
         "platform": machine,
         "engine": str(chosen),
-        "findings": [{**one._asdict(), "well": one.well} for one in findings],
+        "findings": [{**finding._asdict(), "well": finding.well} for finding in findings],
         "warnings": warnings,
     }
     lines = [
@@ -88,29 +88,31 @@ def examine() -> tuple[dict[str, object], str, bool]:
         f"an LSTM runs as {chosen}",
         "",
     ]
-    width = max(len(one.check) for one in findings)
+    width = max(len(finding.check) for finding in findings)
     lines += [
-        f"{'well ' if one.well else 'WRONG'}  {one.check:{width}}  off by {one.off:.1e}, "
-        f"allowed {one.allowed:.0e}"
-        for one in findings
+        f"{'ok   ' if finding.well else 'WRONG'}  {finding.check:{width}}  error "
+        f"{finding.off:.1e}, allowed {finding.allowed:.0e}"
+        for finding in findings
     ]
     lines += ["", *warnings] if warnings else []
-    well = all(one.well for one in findings)
+    well = all(finding.well for finding in findings)
     seconds = time.perf_counter() - start
-    end = (
-        "all is well" if well else "do not trust what is computed here: try another version of jax"
+    verdict = (
+        "all checks passed"
+        if well
+        else "do not trust results computed here; try another version of jax"
     )
-    return figures, "\n".join([*lines, "", f"{end} ({seconds:.0f} s)"]), well
+    return figures, "\n".join([*lines, "", f"{verdict} ({seconds:.0f} s)"]), well
 
 
 def _warnings(jaxlib: str) -> Iterator[str]:
     if jaxlib in KNOWN:
-        yield f"of jaxlib {jaxlib} it is publicly known that {KNOWN[jaxlib]}"
+        yield f"jaxlib {jaxlib} has a publicly known fault: {KNOWN[jaxlib]}"
     if "ynn" in os.environ.get("XLA_FLAGS", "").lower():
         yield "XLA_FLAGS names YNNPACK, whose sums are known to differ from run to run (xla#49085)"
 
 
-# --- the checks: each gives how far off it is, and what is allowed -------------------------------
+# --- the checks: each returns its error and the largest error that is allowed --------------------
 
 
 def _problem() -> tuple[LSTMParams, np.ndarray]:
@@ -119,7 +121,7 @@ def _problem() -> tuple[LSTMParams, np.ndarray]:
 
 
 def _by_hand(params: LSTMParams, xs: np.ndarray) -> np.ndarray:
-    """The equations, in NumPy and float64, a step after the other."""
+    """Compute the equations step by step, in NumPy and float64."""
     kernel, recurrent, bias = (np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(params))
     h = c = np.zeros((xs.shape[1], H))
     hs = []
@@ -132,44 +134,46 @@ def _by_hand(params: LSTMParams, xs: np.ndarray) -> np.ndarray:
     return np.stack(hs)
 
 
-def _off(found: object, wanted: object) -> float:
-    """The largest difference between two arrays, by the size of the second's largest number."""
-    one, other = np.asarray(found, np.float64), np.asarray(wanted, np.float64)
-    return float(np.abs(one - other).max() / np.abs(other).max())
+def _relative_error(actual: object, expected: object) -> float:
+    """Return the largest difference, relative to the largest magnitude of `expected`."""
+    a, b = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+    return float(np.abs(a - b).max() / np.abs(b).max())
 
 
 def forward() -> tuple[float, float]:
-    """h of the default engine, beside the equations in float64."""
+    """Compare h of the default engine with the equations in float64."""
     params, xs = _problem()
-    return _off(lstm(params, jnp.asarray(xs, jnp.float32))[1], _by_hand(params, xs)), 1e-5
+    hs = lstm(params, jnp.asarray(xs, jnp.float32))[1]
+    return _relative_error(hs, _by_hand(params, xs)), 1e-5
 
 
 def gradient() -> tuple[float, float]:
-    """The gradient of the default engine along a direction, beside differences of the equations."""
+    """Compare a directional derivative of the default engine with a central difference."""
     params, xs = _problem()
     rng = np.random.default_rng(1)
     weights = rng.normal(size=(T, B, H))
     leaves, tree = jax.tree.flatten(params)
-    ahead = [rng.normal(size=leaf.shape) for leaf in leaves]
+    direction = [rng.normal(size=leaf.shape) for leaf in leaves]
 
-    def moved(by: float) -> float:
-        there = jax.tree.unflatten(
-            tree, [np.asarray(a, np.float64) + by * d for a, d in zip(leaves, ahead, strict=True)]
-        )
-        return float((_by_hand(there, xs) * weights).sum())
+    def loss_at(distance: float) -> float:
+        moved = [
+            np.asarray(leaf, np.float64) + distance * d
+            for leaf, d in zip(leaves, direction, strict=True)
+        ]
+        return float((_by_hand(jax.tree.unflatten(tree, moved), xs) * weights).sum())
 
-    wanted = (moved(1e-5) - moved(-1e-5)) / 2e-5
+    expected = (loss_at(1e-5) - loss_at(-1e-5)) / 2e-5
     narrow = [jnp.asarray(a, jnp.float32) for a in (xs, weights)]
-    found = jax.grad(lambda p: (lstm(p, narrow[0])[1] * narrow[1]).sum())(params)
-    along = sum(
+    gradients = jax.grad(lambda p: (lstm(p, narrow[0])[1] * narrow[1]).sum())(params)
+    derivative = sum(
         float((np.asarray(g, np.float64) * d).sum())
-        for g, d in zip(jax.tree.leaves(found), ahead, strict=True)
+        for g, d in zip(jax.tree.leaves(gradients), direction, strict=True)
     )
-    return abs(along - wanted) / abs(wanted), 1e-4
+    return abs(derivative - expected) / abs(expected), 1e-4
 
 
 def vmapped() -> tuple[float, float]:
-    """A batch of sequences by vmap, beside one after the other; products with sums among them."""
+    """Compare a vmapped batch with its sequences one by one, with reductions of products."""
     params, xs = _problem()
     rows = jnp.asarray(xs.swapaxes(0, 1), jnp.float32)
     state = LSTMState(jnp.zeros(H), jnp.zeros(H))
@@ -178,12 +182,12 @@ def vmapped() -> tuple[float, float]:
         hs = scan(lstm_step, params, row, state)[1]
         return (hs @ params.recurrent_kernel).sum(0)
 
-    together = jax.jit(jax.vmap(loss))(rows)
-    return _off(together, np.stack([jax.jit(loss)(row) for row in rows])), 1e-5
+    batched = jax.jit(jax.vmap(loss))(rows)
+    return _relative_error(batched, np.stack([jax.jit(loss)(row) for row in rows])), 1e-5
 
 
 def sampler() -> tuple[float, float]:
-    """The released poet's most probable characters, beside its own step-by-step distributions."""
+    """Compare the released poet's greedy text with its step-by-step distributions."""
     poet = load("tang")
     [text] = poet.generate("春", temperature=0, max_length=8)
     wrong = sum(
@@ -194,7 +198,7 @@ def sampler() -> tuple[float, float]:
 
 
 def resumed() -> tuple[float, float]:
-    """The parameters of a run that was stopped and went on, beside one that never stopped."""
+    """Compare the parameters of a run that was stopped and resumed with an uninterrupted run's."""
     config = TextConfig(
         data="verses", rows=16, window=32, epochs=1, checkpoint_every=0, health_every=0,
         model=CharLMConfig(embedding_features=4, hidden_features=8, num_layers=1), max_steps=4,
@@ -209,9 +213,9 @@ def resumed() -> tuple[float, float]:
             stopping = replace(config, max_steps=steps)
             loop.prepare(folder, stopping, resume=resume, overwrite=False)
             loop.train(stopping, folder, task=task, console=quiet)
-        ends = [checkpoints.load(f / CHECKPOINTS / "latest", like)[0] for f in (whole, parts)]
-    one, other = (b"".join(np.asarray(x).tobytes() for x in jax.tree.leaves(end)) for end in ends)
-    return float(one != other), 0.0
+        states = [checkpoints.load(f / CHECKPOINTS / "latest", like)[0] for f in (whole, parts)]
+    a, b = (b"".join(np.asarray(x).tobytes() for x in jax.tree.leaves(state)) for state in states)
+    return float(a != b), 0.0
 
 
 CHECKS: dict[str, Callable[[], tuple[float, float]]] = {

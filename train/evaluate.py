@@ -1,4 +1,4 @@
-"""`lstm-jax evaluate`: what a trained model is worth on data that it did not learn from."""
+"""`lstm-jax evaluate`: measure a trained model on held-out data."""
 
 from __future__ import annotations
 
@@ -16,40 +16,41 @@ from lstm_jax.train.scope import Scope, Told
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What to measure, and on what."""
+    """Configure an evaluation."""
 
     model: tyro.conf.Positional[str] = "tang"
-    """A released model's name or a run's folder."""
+    """Name of a released model, or folder of a run."""
     split: Literal["train", "valid", "test"] = "test"
-    """The split of the data that the model was trained on."""
+    """Split of the run's data to evaluate on."""
     file: Path | None = None
-    """Instead of a split, a file of the kind that the model learned from; for language models, a
-    UTF-8 file with one text a line."""
+    """File to evaluate on instead of a split, in the format of the training data; for language
+    models, a UTF-8 file with one text per line."""
     backtest: int = 0
-    """Forecast from so many origins, one after the other; for forecasters."""
+    """Number of successive origins to forecast from; for forecasters."""
     dynamic: bool = False
-    """Let a language model go on learning from the running text that it is judged on: each segment
-    is scored first and learned from then (dynamic evaluation). Its figure is said apart."""
+    """Dynamic evaluation of a language model: it keeps learning from the running text, scoring each
+    segment before it trains on it. The result is reported separately."""
     rows: int = 48
-    """Texts read side by side; it does not change the figure."""
+    """Number of texts read side by side; it does not change the result."""
     plot: bool = False
-    """Draw a picture in the run's folder: forecast.png, or a classifier's reliability.png."""
+    """Draw a picture in the run's folder: forecast.png or reliability.png."""
     json: bool = False
     """Print JSON."""
 
 
 def measure(options: EvaluateOptions) -> Told:
-    """Measure the model in a run's folder, or a released one.
+    """Evaluate the model in a run's folder, or a released model.
 
     Args:
-        options: as on the command line.
+        options: the options of the command line.
 
     Returns:
-        Figures for JSON, and what to say of them: one line, or a table.
+        The figures for JSON, and the same figures as text: a line or a table.
 
     Raises:
-        ModelError, ConfigError: no such model, an altered one, or options that are not for it.
-        DataError: data that is missing or altered.
+        ModelError, ConfigError: if there is no such model, it has been altered, or an option does
+            not apply to it.
+        DataError: if the data are missing or altered.
     """
     if options.rows < 1:
         raise ModelError(f"--rows must be at least 1, got {options.rows}")
@@ -57,21 +58,27 @@ def measure(options: EvaluateOptions) -> Told:
     config = from_dict(stored.card.get("config", {}))
     problem = problem_of(config)
     if stored.description["kind"] != problem.network:
-        raise ModelError(f"the card of {options.model} names no problem of this package")
+        raise ModelError(f"the card of {options.model} does not name a problem of this package")
     if options.file is not None and not problem.reads_files:
-        raise ModelError(f"--file is not for {options.model}, which learned from no files")
+        raise ModelError(
+            f"--file does not apply to {options.model}, which was not trained on files; use --split"
+        )
     if options.backtest < 0:
         raise ModelError(f"--backtest must be at least 0, got {options.backtest}")
     if options.backtest and not problem.backtests:
-        raise ModelError(f"--backtest is for forecasters, and {options.model} is none")
+        raise ModelError(f"--backtest is for forecasters only; {options.model} is not a forecaster")
     if options.dynamic and not problem.dynamic:
-        raise ModelError(f"--dynamic is for language models, and {options.model} is none")
+        raise ModelError(
+            f"--dynamic is for language models only; {options.model} is not a language model"
+        )
     if options.plot and not problem.picture:
-        raise ModelError(f"--plot is for forecasters and classifiers, and {options.model} is none")
+        raise ModelError(
+            f"--plot is for forecasters and classifiers only; {options.model} is neither"
+        )
     picture = storage.find(options.model) / problem.picture if options.plot else None
     scope = Scope(
         options.split, options.file, options.rows, picture, options.backtest,
         dynamic=options.dynamic,
     )  # fmt: skip
-    figures, said = problem.evaluate(stored, config, scope)
-    return {"model": options.model, **figures}, said
+    figures, report = problem.evaluate(stored, config, scope)
+    return {"model": options.model, **figures}, report

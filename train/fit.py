@@ -1,13 +1,13 @@
-"""Train on data of one's own, in three lines of Python.
+"""Train on your own data, in three lines of Python.
 
     from lstm_jax.train import fit
 
     run = fit.series(frame, time="date", target="units", by="store", horizon=24)
     run.forecast(steps=24), run.evaluate(), run.model
 
-Each function is the recipe of its name, with the data handed to it: the same configuration, loop,
-checkpoints and files as `lstm-jax train text | series | classify | sounds`. Whatever is not said
-is chosen from the data, and told.
+Each function runs the recipe of the same name on the data passed to it, with the same
+configuration, loop, checkpoints and files as `lstm-jax train text | series | classify | sounds`.
+Settings that you leave out are chosen from the data and reported.
 """
 
 from __future__ import annotations
@@ -44,31 +44,32 @@ def series(
     writers: Sequence[Writer] = (),
     **fields: Any,
 ) -> Run[Any]:
-    """Train a forecaster on a table of one series or many.
+    """Train a forecaster on a table with one or more time series.
 
     Args:
-        data: a frame of pandas, polars, pyarrow or another library that narwhals knows, or the
-            path of a CSV, TSV, JSONL or Parquet file.
+        data: a data frame of pandas, polars, pyarrow or another library that narwhals supports, or
+            the path of a CSV, TSV, JSONL or Parquet file.
         time: the column with the times.
-        target: the column that is forecast.
-        by: the columns that say which series a row is of.
-        out: the run's folder; the first free one of runs/series, runs/series-2 ... if None.
-        resume: go on with the run that is in the folder.
-        overwrite: delete it first.
-        writers: what else is told the figures of the run as they come, such as Weights & Biases;
-            see `lstm_jax.train.run.writers`.
-        **fields: others of `SeriesConfig`, such as `horizon`, `known`, `epochs`.
+        target: the column to forecast.
+        by: the column or columns that identify the series a row belongs to.
+        out: the run's folder; if None, the first of runs/series, runs/series-2, ... that does not
+            exist yet.
+        resume: whether to continue the run in the folder.
+        overwrite: whether to delete the run in the folder first.
+        writers: objects that receive the run's figures as they are written, for example for
+            Weights & Biases; see `lstm_jax.train.run.writers`.
+        **fields: other fields of `SeriesConfig`, such as `horizon`, `known`, `epochs`.
 
     Returns:
         The run, with `forecast`, `evaluate`, `plot` and `model`.
 
     Raises:
-        ConfigError: a field that does not exist, or cannot be so; a folder that cannot be used.
-        DataError: data that cannot be learned from; it says where and why.
+        ConfigError: if a field is unknown or its value invalid, or the folder cannot be used.
+        DataError: if the data cannot be trained on; the message says where and why.
     """
     fields |= {"time": time, "target": target, "by": by}
-    given, file = _apart(data)
-    return _fit("series", given, {**fields, "file": file}, out, resume, overwrite, writers)
+    frame, file = _frame_or_path(data)
+    return _fit("series", frame, {**fields, "file": file}, out, resume, overwrite, writers)
 
 
 def text(
@@ -84,10 +85,10 @@ def text(
     """Train a language model on texts.
 
     Args:
-        data: the path of a UTF-8 file, or several, or patterns such as "novels/*.txt"; or
-        texts: the texts themselves.
+        data: the path of a UTF-8 file, several paths, or patterns such as "novels/*.txt".
+        texts: the texts themselves, instead of `data`.
         out, resume, overwrite, writers: as in `series`.
-        **fields: others of `TextConfig`, such as `unit`, `epochs`.
+        **fields: other fields of `TextConfig`, such as `unit`, `epochs`.
 
     Returns:
         The run, with `generate`, `score`, `evaluate` and `model`.
@@ -98,8 +99,8 @@ def text(
     if data is not None:
         files = [data] if isinstance(data, str | Path) else data
         fields["file"] = [str(file) for file in files]
-    given = [texts] if isinstance(texts, str) else texts
-    return _fit("text", given, fields, out, resume, overwrite, writers)
+    texts = [texts] if isinstance(texts, str) else texts
+    return _fit("text", texts, fields, out, resume, overwrite, writers)
 
 
 def classify(
@@ -115,11 +116,12 @@ def classify(
     """Train a classifier of texts, or of sequences of numbers.
 
     Args:
-        data: a frame, or the path of a CSV, TSV, JSONL, Parquet or .ts file.
-        label: the column with the classes; a .ts file has none, and needs none.
+        data: a data frame, or the path of a CSV, TSV, JSONL, Parquet or .ts file.
+        label: the column with the classes; leave it out for a .ts file, which has no columns.
         out, resume, overwrite, writers: as in `series`.
-        **fields: others of `ClassifyConfig`: `text`, the column with the texts, or `by` and `time`
-            of a table with a row for each step of a sequence; `group`, `epochs`.
+        **fields: other fields of `ClassifyConfig`, such as `group` and `epochs`; `text`, the column
+            with the texts; or `by` and `time`, for a table with one row for each step of a
+            sequence.
 
     Returns:
         The run, with `predict`, `evaluate`, `plot` and `model`.
@@ -127,9 +129,9 @@ def classify(
     Raises:
         ConfigError, DataError: as in `series`.
     """
-    given, file = _apart(data)
+    frame, file = _frame_or_path(data)
     fields |= {"file": file, "label": label}
-    return _fit("classify", given, fields, out, resume, overwrite, writers)
+    return _fit("classify", frame, fields, out, resume, overwrite, writers)
 
 
 def sounds(
@@ -144,38 +146,39 @@ def sounds(
     """Train a classifier of recordings.
 
     Args:
-        data: the path of a folder with a folder of recordings for each class; or a table with a
-            row for each recording, a frame or the path of a CSV, TSV, JSONL or Parquet file.
+        data: the path of a folder that has a subfolder of recordings for each class; or a table
+            with a row for each recording, as a data frame or the path of a CSV, TSV, JSONL or
+            Parquet file.
         out, resume, overwrite, writers: as in `series`.
-        **fields: others of `SoundsConfig`: `path` and `label`, the columns of a table with the
-            files and their classes; `group`, `epochs`.
+        **fields: other fields of `SoundsConfig`, such as `group` and `epochs`; `path` and `label`
+            are the columns of a table with the files and their classes.
 
     Returns:
         The run, with `predict`, `evaluate`, `plot` and `model`.
 
     Raises:
         ConfigError, DataError: as in `series`.
-        AudioError: librosa is not installed.
+        AudioError: if librosa is not installed.
     """
-    given, file = _apart(data)
+    frame, file = _frame_or_path(data)
     place = "folder" if file is not None and Path(file).is_dir() else "file"
-    return _fit("sounds", given, {**fields, place: file}, out, resume, overwrite, writers)
+    return _fit("sounds", frame, {**fields, place: file}, out, resume, overwrite, writers)
 
 
 def configured(recipe: str, values: dict[str, Any]) -> TrainConfig:
-    """Give a recipe's configuration with other values in some of its fields.
+    """Return a recipe's configuration with some of its fields replaced.
 
     Args:
-        recipe: its name in `lstm_jax.configs`.
-        values: by the fields' names; those that are None are left as they are. Where a field is a
-            tuple, a string is taken for the only one in it.
+        recipe: the name of the recipe in `lstm_jax.configs`.
+        values: the new values, by name of the field; None keeps the recipe's value. A string for a
+            field that is a tuple becomes its only element.
 
     Raises:
-        ConfigError: there is no such field; it says which is near.
+        ConfigError: if there is no such field; the message suggests the nearest one.
     """
     config = importlib.import_module(f"lstm_jax.configs.{recipe}").config
     known = [field.name for field in dataclasses.fields(config)]
-    made = {}
+    overrides = {}
     for name, value in values.items():
         if name not in known:
             raise ConfigError(f"{recipe} has no field {name!r}; {did_you_mean(name, known)}")
@@ -183,12 +186,12 @@ def configured(recipe: str, values: dict[str, Any]) -> TrainConfig:
             continue
         if isinstance(getattr(config, name), tuple):
             value = (value,) if isinstance(value, str) else tuple(value)
-        made[name] = value
-    return replace(config, **made)
+        overrides[name] = value
+    return replace(config, **overrides)
 
 
 def free_folder(recipe: str) -> Path:
-    """Find a folder in `RUNS` in which there is nothing yet: series, series-2, series-3."""
+    """Return the first folder in `RUNS` that does not exist: series, series-2, series-3."""
     folder, number = RUNS / recipe, 1
     while folder.exists():
         number += 1
@@ -196,14 +199,13 @@ def free_folder(recipe: str) -> Path:
     return folder
 
 
-def _apart(data: object) -> tuple[object, str | None]:
-    """Tell a frame from the path of a file."""
+def _frame_or_path(data: object) -> tuple[object, str | None]:
     return (None, str(data)) if isinstance(data, str | Path) else (data, None)
 
 
 def _fit(
     recipe: str,
-    given: object,
+    data: object,
     values: dict[str, Any],
     out: str | Path | None,
     resume: bool,
@@ -211,11 +213,11 @@ def _fit(
     writers: Sequence[Writer],
 ) -> Run[Any]:
     console = Console(highlight=False, markup=False, emoji=False)
-    look = fitting.look_at(configured(recipe, values), given, console=console)
+    look = fitting.look_at(configured(recipe, values), data, console=console)
     folder = free_folder(recipe) if out is None else Path(out)
     facts = {"command": f"lstm_jax.train.fit.{recipe}"}
     fitting.train(
         look, folder, resume=resume, overwrite=overwrite, facts=facts, console=console,
         writers=writers,
     )  # fmt: skip
-    return load(folder, given)
+    return load(folder, data)

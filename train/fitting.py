@@ -1,4 +1,4 @@
-"""From a configuration to a run: look at the data, say what was chosen, train."""
+"""The steps from a configuration to a run: look at the data, report the choices, train."""
 
 from __future__ import annotations
 
@@ -23,19 +23,22 @@ C = TypeVar("C", bound=TrainConfig)
 
 
 def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
-    """Load the data, fill in what was left open, and say what was seen and chosen.
+    """Load the data, fill in the open fields, and print what was seen and chosen.
 
-    Of several processes the first looks before the others, which then find downloaded and prepared
-    what it has downloaded and prepared.
+    If there are several processes, the first one looks before the others, so that they find the
+    data already downloaded and prepared.
 
     Args:
-        config: of a run.
-        given: the data, where the configuration names no place to load them from.
-        console: where it is said.
+        config: the configuration of a run.
+        given: the data, if the configuration does not name a place to load them from.
+        console: where the report is printed.
+
+    Returns:
+        The data, with the completed configuration.
 
     Raises:
-        ConfigError: a value that cannot be.
-        DataError: data that is missing, altered, or cannot be learned from.
+        ConfigError: if a value is invalid.
+        DataError: if the data are missing, altered, or cannot be trained on.
     """
     check(config)
     with processes.first_before_others():
@@ -57,30 +60,37 @@ def train(
     devices: Devices | None = None,
     writers: Sequence[Writer] = (),
 ) -> Result:
-    """Train what was looked at.
+    """Prepare the run's folder and train on data that were looked at.
 
     Args:
-        look: what `look_at` gives. It comes before the folder is touched: the data may be missing.
-        folder: of the run.
-        resume: go on with the run that is there.
-        overwrite: delete it first.
-        source: the checkpoint that a resume goes on from.
-        facts: more for the model's card, such as the command.
-        console: where progress goes.
-        devices: to spread the run over; one if None.
-        writers: what else is told the figures of metrics.jsonl.
+        look: the result of `look_at`, which runs before the folder is touched because the data may
+            be missing.
+        folder: the run's folder.
+        resume: whether to continue the run in the folder.
+        overwrite: whether to delete the run in the folder first.
+        source: the checkpoint to resume from.
+        facts: further entries for the model's card, such as the command.
+        console: where progress is printed.
+        devices: the devices to spread the run over; a single one if None.
+        writers: objects that also receive the figures of metrics.jsonl.
+
+    Returns:
+        How the run ended.
 
     Raises:
-        ConfigError, LockedError: a folder that cannot be used, as `prepare` says; other data than
-            the first of several processes has.
-        DivergedError: the loss is no finite number any more.
-        DataError, CheckpointError: one line each.
+        ConfigError, LockedError: if the folder cannot be used, see `prepare`, or if this process
+            has other data than the first one.
+        DivergedError: if the loss is no longer finite.
+        DataError, CheckpointError: in one line each.
     """
     if processes.is_first():
         loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
-    mine = json.dumps(to_dict(look.config))
-    if processes.tell(mine) != mine:
-        raise ConfigError("this process has other data or another command than the first")
+    text = json.dumps(to_dict(look.config))
+    if processes.tell(text) != text:
+        raise ConfigError(
+            "this process has different data or a different command than the first process; start "
+            "all processes with the same command on the same files"
+        )
     return loop.train(
         look.config, folder, task=look.task, facts=facts, console=console, devices=devices,
         writers=writers,

@@ -1,4 +1,4 @@
-"""A run's folder: made, taken up, emptied, and never somebody else's."""
+"""The folder of a run: create it, resume in it or empty it, and never touch anyone else's files."""
 
 from __future__ import annotations
 
@@ -21,29 +21,31 @@ CHECKPOINTS = "checkpoints"
 PARTIAL = re.compile(
     r"\.(config|model|metrics|health)\.[0-9a-f]+\.partial\.(json|jsonl|safetensors)"
 )
-"""A file of a run that `written_whole` has not finished."""
+"""Name of a file in a run's folder that was not completely written."""
 
 Source: TypeAlias = Literal["latest", "best"]
-"""A checkpoint that a run goes on from."""
+"""The checkpoint that a run is resumed from."""
 
 
 FREE = frozenset(
     {"max_steps", "log_every", "health_every", "checkpoint_every", "keep", "epochs", "patience"}
 )
-"""What may change on a resume: how long to train, and how often to write. The rest is the run."""
+"""Fields that may change when a run is resumed: how long to train, and how often to write."""
 
 
 KEPT_BY_STATE = frozenset({"optimizer.name", "optimizer.ema"})
-"""What the optimizer's state in a checkpoint is made for: it never changes on a resume."""
+"""Fields that determine the optimizer's state in a checkpoint, and so never change on a resume."""
 
 
 PLACES = frozenset({"file", "folder"})
-"""Where a user's data lie: they may be moved, if their sha256 is what it was."""
+"""Fields that locate a user's data, which may be moved as long as their SHA-256 stays the same."""
 
 
 def free_of(source: Source) -> frozenset[str]:
-    """Name the fields that may change where a run goes on; "optimizer" is all of its own but what
-    `KEPT_BY_STATE` has."""
+    """Return the fields that may change when a run is resumed.
+
+    "optimizer" stands for all of its fields except those in `KEPT_BY_STATE`.
+    """
     return FREE | {"optimizer"} if source == "best" else FREE
 
 
@@ -55,58 +57,59 @@ def prepare(
     overwrite: bool,
     source: Source = "latest",
 ) -> TrainConfig:
-    """Make the run's folder, or take up the run that is in it.
+    """Create the run's folder, or make the run in it ready to be resumed.
 
     Args:
-        folder: of the run.
-        config: of any kind; it is checked.
-        resume: go on with the run that is there.
-        overwrite: delete it first.
-        source: the checkpoint that a resume goes on from. From the best one the optimizer's
-            settings may be others, as for a run that diverged.
+        folder: the run's folder.
+        config: the run's configuration, of any kind; it is checked.
+        resume: whether to continue the run in the folder.
+        overwrite: whether to delete the run in the folder first.
+        source: the checkpoint to resume from. With "best" the optimizer's settings may change, for
+            example after the run diverged.
 
     Returns:
-        The configuration, which now stands in the folder.
+        The configuration, which has been written to the folder.
 
     Raises:
-        ConfigError: a folder that holds a run, without `resume` or `overwrite`; a resume with
-            another kind, model, data or batch; nothing to resume; a folder that is not a run's,
-            or that cannot be written.
-        LockedError: a folder that another process trains in.
+        ConfigError: if the folder holds a run and neither `resume` nor `overwrite` is set; if a
+            resume changes the kind, model, data or batch, or has nothing to resume; if the folder
+            is not a run's, or cannot be written.
+        LockedError: if another process is training in the folder.
     """
     if resume and overwrite:
-        raise ConfigError("--resume and --overwrite exclude one another")
+        raise ConfigError("--resume and --overwrite cannot be used together")
     check(config)
     try:
-        held = _holds_run(folder)
+        has_run = _holds_run(folder)
         if resume:
             if not (folder / CONFIG).is_file():
                 raise ConfigError(f"there is no run to resume in {folder} (no {CONFIG})")
             _check_same_run(problems.load(folder / CONFIG), config, folder, free_of(source))
             if source == "best" and not checkpoints.exists(folder / CHECKPOINTS / "best"):
-                raise ConfigError(f"there is no best checkpoint in {folder}: give --resume")
-        elif held and not overwrite:
+                raise ConfigError(f"there is no best checkpoint in {folder}; use --resume instead")
+        elif has_run and not overwrite:
             raise ConfigError(
-                f"{folder} already holds a run: give --resume, --overwrite or another --out"
+                f"{folder} already holds a run; use --resume, --overwrite or another --out"
             )
-        elif not held and not _is_free(folder):
-            raise ConfigError(f"{folder} exists and is not a run's folder: give another --out")
+        elif not has_run and not _is_free(folder):
+            raise ConfigError(f"{folder} exists and is not a run's folder; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
         with lock.held(folder):
             _sweep(folder)
-            if held and overwrite:
+            if has_run and overwrite:
                 _delete_run(folder)
             if resume and source == "best":
-                held_at = folder / CHECKPOINTS
-                checkpoints.copy(held_at / "best", held_at / "latest")
+                saved = folder / CHECKPOINTS
+                checkpoints.copy(saved / "best", saved / "latest")
             problems.save(config, folder / CONFIG)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
+        raise ConfigError(f"{folder} cannot be used: {error}; choose another --out") from None
     return config
 
 
 def _holds_run(folder: Path) -> bool:
-    # Other programs write a config.json too, and what is in their folder is not ours to delete.
+    # A config.json alone proves nothing: other programs write such files too, and their folders
+    # must not be deleted.
     try:
         problems.load(folder / CONFIG)
     except ConfigError:
@@ -115,7 +118,7 @@ def _holds_run(folder: Path) -> bool:
 
 
 def _is_free(folder: Path) -> bool:
-    """Whether there is nothing in a folder but what a run leaves that was killed as it began."""
+    """Return whether a folder is empty except for files of a run that was killed at its start."""
     if not folder.exists():
         return True
     return folder.is_dir() and all(
@@ -124,24 +127,25 @@ def _is_free(folder: Path) -> bool:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove the halves of files that a killed process left, so that they do not gather."""
+    """Remove the partial files that a killed process left behind."""
     for path in folder.iterdir():
         if PARTIAL.fullmatch(path.name):
             path.unlink(missing_ok=True)
 
 
 def _delete_run(folder: Path) -> None:
-    """Delete what a run writes, and nothing that somebody else put beside it.
+    """Delete the files that a run writes, and nothing else in its folder.
 
-    Checkpoints may lie on another disk, behind a link: what is in there goes, and the link stays.
-    The configuration goes last: as long as anything is left, the folder still holds the old run.
+    The checkpoints may be on another disk, behind a symbolic link; the link stays and its contents
+    are deleted. The configuration is deleted last, so that the folder counts as the old run's for
+    as long as any file of it is left.
     """
-    held = folder / CHECKPOINTS
-    if held.is_dir():
-        for path in held.iterdir():
+    saved = folder / CHECKPOINTS
+    if saved.is_dir():
+        for path in saved.iterdir():
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        if not held.is_symlink():
-            held.rmdir()
+        if not saved.is_symlink():
+            saved.rmdir()
     for name in (WEIGHTS, DESCRIPTION, METRICS, HEALTH, EVENTS, CONFIG):
         for path in folder.glob(name):
             path.unlink()
@@ -150,23 +154,26 @@ def _delete_run(folder: Path) -> None:
 def check_checkpoint(
     where: Path, metadata: Mapping[str, Any], config: TrainConfig, task: Task[Any]
 ) -> None:
-    """Refuse the checkpoint of another run, or of other data.
+    """Check that a checkpoint belongs to a run and its data.
 
     Args:
-        where: of the checkpoint.
-        metadata: of it.
-        config: of the run that wants to go on from it.
-        task: of that run.
+        where: the checkpoint's folder.
+        metadata: the checkpoint's metadata.
+        config: the configuration of the run to resume.
+        task: the task of that run.
 
     Raises:
-        ConfigError: it is another's.
+        ConfigError: if the checkpoint belongs to another run, or to other data.
     """
     for name, digest in task.identity.items():
-        # Once, a digest of words was what stands before the dash today.
+        # Older versions saved only the part of the digest before the dash.
         if metadata[name] not in (digest, digest.partition("-")[0]):
-            raise ConfigError(f"{where} was trained with another {name} than the data gives")
+            raise ConfigError(
+                f"{where} was trained with a different {name} than the current data have"
+            )
     if "config" in metadata:
-        # The optimizer's settings, which a run that diverged may change, are held to the folder's.
+        # The optimizer's settings were already compared with the folder's configuration; they may
+        # change after a run diverged.
         old = problems.from_dict(metadata["config"])
         _check_same_run(old, config, where, free_of("best"))
 
@@ -177,8 +184,8 @@ def _check_same_run(
     before, after = _flat(problems.to_dict(old)), _flat(problems.to_dict(new))
     if before.get("data_sha256") != after.get("data_sha256"):
         raise ConfigError(
-            f"the data have changed since the run in {folder} began (their sha256 differs): give "
-            "the same data, or start anew with another --out"
+            f"the data have changed since the run in {folder} began (their SHA-256 differs); use "
+            "the same data, or start a new run with another --out"
         )
     if before.get("data_sha256"):
         free |= PLACES
@@ -187,8 +194,8 @@ def _check_same_run(
             continue
         if before[name] != after[name]:
             raise ConfigError(
-                f"the run in {folder} has {name} {before[name]!r}, not {after[name]!r}: resume "
-                "with the same configuration, or start anew with another --out"
+                f"the run in {folder} has {name} {before[name]!r}, not {after[name]!r}; resume "
+                "it with the same configuration, or start a new run with another --out"
             )
 
 

@@ -1,4 +1,4 @@
-"""What was seen in the data, and what was chosen because of it, before anything is trained."""
+"""A look at the data before training: what was seen in them, and what was chosen because of it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ C = TypeVar("C", bound=TrainConfig)
 
 
 class Choice(NamedTuple):
-    """A value for a field that was left open, and the reason for it.
+    """Describe the value that was chosen for an open field, and why.
 
-    `field` is written as on the command line, such as "model.hidden_features".
+    `field` is the dotted name of the field, such as "model.hidden_features".
     """
 
     field: str
@@ -25,13 +25,13 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Look(Generic[C]):
-    """A data set that was looked at, ready to learn from.
+    """Store a data set that is ready for training, with everything that was chosen for it.
 
     Attributes:
-        config: of the run, with a value in every field that was left open.
-        task: what is to be learned.
-        saw: what is in the data, a line each, warnings included.
-        chose: what was chosen because of it.
+        config: the run's configuration, in which no field is open any more.
+        task: the task to learn.
+        saw: lines that describe the data, including warnings.
+        chose: the choices that were made for open fields.
     """
 
     config: C
@@ -40,7 +40,7 @@ class Look(Generic[C]):
     chose: tuple[Choice, ...] = ()
 
     def say(self) -> str:
-        """Put it in words: what was seen, then each choice as the option that would change it."""
+        """Return a report: what was seen, then each choice as the option that would change it."""
         options = [f"--{c.field.replace('_', '-')} {_shown(c.value)}" for c in self.chose]
         width = max(map(len, options), default=0)
         lines = [
@@ -51,7 +51,7 @@ class Look(Generic[C]):
 
 
 def is_open(value: object) -> bool:
-    """Say whether a field was left open: 0, None, "" or (), but neither False nor 0.0."""
+    """Return whether a field was left open: 0, None, "" or (), but neither False nor 0.0."""
     return value is None or value == () or value == "" or (type(value) is int and value == 0)
 
 
@@ -59,12 +59,12 @@ def choose(config: C, choices: Iterable[Choice]) -> tuple[C, tuple[Choice, ...]]
     """Fill in the fields that were left open.
 
     Args:
-        config: of a run.
-        choices: a value for each field that may be open; those of fields with a value are left
-            out.
+        config: the configuration of a run.
+        choices: a value for each field that may be open; choices for fields that already have a
+            value are dropped.
 
     Returns:
-        The configuration, and the choices that were made.
+        The configuration, and the choices that were used.
     """
     made = tuple(choice for choice in choices if is_open(value_of(config, choice.field)))
     for choice in made:
@@ -73,17 +73,17 @@ def choose(config: C, choices: Iterable[Choice]) -> tuple[C, tuple[Choice, ...]]
 
 
 def value_of(config: object, field: str) -> Any:
-    """Give the value of a field by its dotted name."""
+    """Return the value of a field by its dotted name."""
     for name in field.split("."):
         config = getattr(config, name)
     return config
 
 
 def without_choice(make_task: Callable[[C], Task[Any]]) -> Callable[[C, object], Look[C]]:
-    """Make a problem's `look` for data that leave nothing to choose.
+    """Build a problem's `look` for data that leave nothing to choose.
 
     Args:
-        make_task: loads the data of a configuration.
+        make_task: a function that loads the data of a configuration.
     """
 
     def look(config: C, given: object = None) -> Look[C]:

@@ -1,4 +1,4 @@
-"""The loop a person watches: progress, metrics, validation, checkpoints, signals."""
+"""The training loop: progress, metrics, validation, checkpoints and signals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from lstm_jax.train import problems
 from lstm_jax.train.config import ConfigError, TrainConfig
 from lstm_jax.train.folder import CHECKPOINTS, CONFIG, check_checkpoint
-from lstm_jax.train.folder import prepare as prepare  # what comes before `train`
+from lstm_jax.train.folder import prepare as prepare  # called before `train`
 from lstm_jax.train.run import checkpoints, lock, processes
 from lstm_jax.train.run.audience import quiet_where_nobody_listens
 from lstm_jax.train.run.checkpoints import DamagedError
@@ -38,12 +38,15 @@ from lstm_jax.train.task import M, Task, Validation
 
 @dataclass(frozen=True)
 class Result:
-    """How a run stands: `finished` is False where a signal or `max_steps` stopped it.
+    """Describe how a run ended.
 
-    A run that solved its problem, or ran out of patience, is finished before its last epoch.
-
-    `best_valid_loss` is that of the model that was kept, the run's best or the one that solved it.
-    `signal` is the number of the signal that stopped it, if one did.
+    Attributes:
+        step: the number of steps taken.
+        finished: False if a signal or `max_steps` stopped the run. A run that solved its problem or
+            ran out of patience counts as finished.
+        best_valid_loss: the validation loss of the saved model, which is the best of the run or the
+            one that solved the problem.
+        signal: the number of the signal that stopped the run, if one did.
     """
 
     step: int
@@ -62,29 +65,32 @@ def train(
     devices: Devices | None = None,
     writers: Sequence[Writer] = (),
 ) -> Result:
-    """Train, or go on with, the run in a prepared folder, until done or told to stop.
+    """Start or resume the run in a prepared folder, and train until it ends or is stopped.
 
-    SIGINT, SIGTERM and SIGHUP are answered after the step in flight: the latest checkpoint is
-    written and the run returns unfinished. Going on from it gives the same bits as never having
-    stopped.
+    On SIGINT, SIGTERM or SIGHUP the current step is completed, the latest checkpoint is saved, and
+    the function returns an unfinished result. Resuming from that checkpoint gives the same bits as
+    a run that never stopped.
 
-    Where several processes train together, each of them calls this, with a folder that all of them
-    see; the first alone speaks, and writes what Orbax does not.
+    If several processes train together, each of them calls this function with a folder that all of
+    them share. Only the first one prints, and writes the files that Orbax does not write.
 
     Args:
-        config: checked and written by `prepare`.
-        folder: of the run.
-        task: what `make_task(config)` gives, if it is at hand.
-        facts: more for the model's card, such as the command.
-        console: where progress goes. If it goes away, the run does not.
-        devices: to spread the run over: what `make_devices()` gives if None.
-        writers: what else is told the figures of metrics.jsonl.
+        config: the configuration that `prepare` checked and wrote.
+        folder: the run's folder.
+        task: the result of `make_task(config)`, if the caller already has it.
+        facts: further entries for the model's card, such as the command.
+        console: where progress is printed. The run goes on even if the console is closed.
+        devices: the devices to spread the run over; `make_devices()` if None.
+        writers: objects that also receive the figures of metrics.jsonl.
+
+    Returns:
+        How the run ended.
 
     Raises:
-        DataError, CheckpointError, ConfigError: one line each. A run whose folder cannot be written
-            any more is saved elsewhere first, and the error says where.
-        DivergedError: the loss is no finite number any more; the latest checkpoint is sound.
-        LockedError: another process trains in the folder.
+        DataError, CheckpointError, ConfigError: in one line each. If the folder can no longer be
+            written, the run is first saved elsewhere, and the message says where.
+        DivergedError: if the loss is no longer finite; the latest checkpoint is intact.
+        LockedError: if another process is training in the folder.
     """
     console = quiet_where_nobody_listens(console or Console())
     task = task or problems.make_task(config)
@@ -92,16 +98,16 @@ def train(
     if not processes.is_first():
         return _train(config, folder, task, facts or {}, Console(quiet=True), devices, ())
     try:
-        with lock.held(folder) as before:
-            if before:
-                console.print(f"{before}, ended without letting go of {folder}", soft_wrap=True)
+        with lock.held(folder) as previous:
+            if previous:
+                console.print(f"{previous}, ended without releasing {folder}", soft_wrap=True)
             if problems.load(folder / CONFIG) != config:
                 raise ConfigError(
-                    f"{folder} was given to another run meanwhile: give another --out"
+                    f"another run has been started in {folder} meanwhile; choose another --out"
                 )
             return _train(config, folder, task, facts or {}, console, devices, writers)
     except OSError as error:
-        raise ConfigError(f"{folder} cannot be used: {error}: give another --out") from None
+        raise ConfigError(f"{folder} cannot be used: {error}; choose another --out") from None
 
 
 def _train(
@@ -124,23 +130,23 @@ def _train(
     latest = folder / CHECKPOINTS / "latest"
     here = platform(str(devices))
     state = devices.put(state)
-    standing: dict[str, Any] | None = None
+    saved: dict[str, Any] | None = None
     if first and checkpoints.exists(latest):
-        standing = _newest_whole(latest, state, console)
-        check_checkpoint(latest, standing, config, task)
-        for line in elsewhere(standing, here):
+        saved = _newest_intact(latest, state, console)
+        check_checkpoint(latest, saved, config, task)
+        for line in elsewhere(saved, here):
             console.print(line, soft_wrap=True)
-    standing = processes.tell(standing)
-    if standing is not None:
+    saved = processes.tell(saved)
+    if saved is not None:
         state, _ = checkpoints.load(latest, state)
     step = int(state.step)
     if first:
-        for said in cut(folder, step):
-            console.print(said, soft_wrap=True)
-    standing = standing or {}
-    best: float | None = standing.get("best_valid_loss")
-    # Checkpoints written before there were these have none of them.
-    solved, waited = standing.get("solved", False), standing.get("waited", 0)
+        for line in cut(folder, step):
+            console.print(line, soft_wrap=True)
+    saved = saved or {}
+    best: float | None = saved.get("best_valid_loss")
+    # Checkpoints saved by older versions lack these entries.
+    solved, waited = saved.get("solved", False), saved.get("waited", 0)
     loss = at_precision(task.loss, config.precision)
     update = make_update(loss, model, optimizer, config.seed, devices)
     clip_norm = config.optimizer.clip_norm
@@ -152,12 +158,12 @@ def _train(
     validate = task.validator(model)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     console.print(
-        f"{task.description}, {parameters:,} parameters, {per_epoch:,} steps an epoch, "
-        f"{total_steps:,} in all" + (f"; going on from step {step:,}" if step else ""),
+        f"{task.description}, {parameters:,} parameters, {per_epoch:,} steps per epoch, "
+        f"{total_steps:,} steps in total" + (f"; resuming from step {step:,}" if step else ""),
         soft_wrap=True,
     )
 
-    whose = {"config": problems.to_dict(config), "platform": here, **task.identity}
+    identity = {"config": problems.to_dict(config), "platform": here, **task.identity}
 
     place = Place(folder)
 
@@ -165,14 +171,14 @@ def _train(
         if not all_finite(state.params):
             raise DivergedError(f"the parameters are not finite after step {step:,}")
         verdict = {"best_valid_loss": best, "solved": solved, "waited": waited}
-        metadata = {**verdict, "meter": meter.held(), **whose}
-        old = name == "latest" and config.keep > 1
+        metadata = {**verdict, "meter": meter.held(), **identity}
+        keep_old = name == "latest" and config.keep > 1
 
         def write(at: Path) -> None:
-            checkpoints.save(at / CHECKPOINTS / name, state, metadata=metadata, keep_old=old)
+            checkpoints.save(at / CHECKPOINTS / name, state, metadata=metadata, keep_old=keep_old)
 
         if devices.several:
-            write(folder)  # all of them at once, so that nowhere else could one save it alone
+            write(folder)  # all processes write together, so no single one could save it elsewhere
         else:
             place.write(write)
             meter.move(place.folder)
@@ -184,72 +190,72 @@ def _train(
     with _progress(console) as progress, _stop_signals() as stopped:
         bar = progress.add_task("compiling the first step", total=last, completed=step)
         heart = None
-        if progress.disable:  # nobody sees the bar
+        if progress.disable:  # there is no terminal to show the bar
             console.print("compiling the first step")
             heart = Heartbeat(console, first=step, total=last)
-        asked = processes.make_asked(stopped)
+        stop_requested = processes.make_asked(stopped)
         meter = Meter(
             folder if first else None, task, schedule,
-            clip_norm=clip_norm, held=standing.get("meter", {}),
+            clip_norm=clip_norm, held=saved.get("meter", {}),
             console=console, progress=progress, bar=bar, heart=heart, writers=writers,
         )  # fmt: skip
         try:
-            while step < last and not (over() or place.trouble or asked()):
+            while step < last and not (over() or place.trouble or stop_requested()):
                 if step // per_epoch != epoch:
                     epoch = step // per_epoch
                     batches = task.epoch(epoch)
                 batch = devices.batch(batches, step % per_epoch)
                 step += 1
-                looked = None
+                reading = None
                 if _due(step, config.health_every):
-                    looked = processes.in_order(health(state, batch))
+                    reading = processes.in_order(health(state, batch))
                 state, metrics = processes.in_order(update(state, batch))
-                meter.add(step, metrics, looked, flush=step % config.log_every == 0)
+                meter.add(step, metrics, reading, flush=step % config.log_every == 0)
                 if step % per_epoch == 0:
                     meter.flush()
                     params = devices.whole(state.judged)
-                    found = Validation(*processes.tell(validate(params, step)))
-                    if not math.isfinite(found.loss):
+                    validation = Validation(*processes.tell(validate(params, step)))
+                    if not math.isfinite(validation.loss):
                         raise DivergedError(
-                            f"the validation loss is {found.loss} after step {step:,}"
+                            f"the validation loss is {validation.loss} after step {step:,}"
                         )
-                    meter.write(step, valid_loss=found.loss, **found.figures)
-                    console.print(f"epoch {step // per_epoch}: {found.said}", soft_wrap=True)
-                    solved, waited = found.solved, waited + 1
-                    if best is None or found.loss < best or solved:
-                        best, waited = found.loss, 0
+                    meter.write(step, valid_loss=validation.loss, **validation.figures)
+                    console.print(f"epoch {step // per_epoch}: {validation.said}", soft_wrap=True)
+                    solved, waited = validation.solved, waited + 1
+                    if best is None or validation.loss < best or solved:
+                        best, waited = validation.loss, 0
                         keep("best")
                         nnx.update(model, params)
                         card = {
                             **task.facts,
                             "parameters": parameters,
                             "steps": step,
-                            **found.figures,
-                            "config": whose["config"],
+                            **validation.figures,
+                            "config": identity["config"],
                             **facts,
                         }
                         if first:
                             place.write(lambda at, card=card: task.save(model, at, card))
                     elif over():
-                        console.print(f"no better for {waited} validations: the run ends")
+                        console.print(f"no improvement in {waited} validations; the run ends")
                     meter.restart()
                 if step % per_epoch == 0 or _due(step, config.checkpoint_every):
                     keep("latest")
             meter.flush()
             keep("latest")
         except DivergedError as error:
-            raise DivergedError(f"{error}: the run diverged; {_way_on(folder, config)}") from None
+            raise DivergedError(f"{error}: the run diverged; {_advice(folder, config)}") from None
     if place.trouble is not None:
         raise place.left(step)
     finished = step >= total_steps or over()
     number = stopped[0] if stopped else None
     if step < last and not over():
-        number = number or signal.SIGTERM  # another of the processes was told to stop
+        number = number or signal.SIGTERM  # another process received the signal to stop
     return Result(step, finished, best, number)
 
 
-def _newest_whole(latest: Path, state: TrainState, console: Console) -> dict[str, Any]:
-    """Find the newest checkpoint that is as it was written; damaged ones are set aside."""
+def _newest_intact(latest: Path, state: TrainState, console: Console) -> dict[str, Any]:
+    """Return the metadata of the newest intact checkpoint, and move damaged ones aside."""
     while True:
         try:
             return checkpoints.verify(latest, state)
@@ -258,16 +264,17 @@ def _newest_whole(latest: Path, state: TrainState, console: Console) -> dict[str
                 raise
             aside = checkpoints.set_aside(latest)
             console.print(
-                f"{error}: it was moved to {aside}, and the one before it is taken", soft_wrap=True
+                f"{error}: it was moved to {aside}, and the previous checkpoint is used instead",
+                soft_wrap=True,
             )
 
 
-def _way_on(folder: Path, config: TrainConfig) -> str:
-    """Say how to go on with a run that diverged."""
+def _advice(folder: Path, config: TrainConfig) -> str:
+    """Suggest how to continue a run that diverged."""
     rate = f"--optimizer.learning-rate {config.optimizer.learning_rate / 4:g}"
     if checkpoints.exists(folder / CHECKPOINTS / "best"):
-        return f"go on from its best checkpoint with --resume-from best {rate}, or start anew"
-    return f"it has no validated checkpoint yet: start anew with --overwrite {rate}"
+        return f"resume its best checkpoint with --resume-from best {rate}, or start again"
+    return f"it has no validated checkpoint yet; start again with --overwrite {rate}"
 
 
 def _due(step: int, every: int) -> bool:
@@ -288,13 +295,13 @@ def _progress(console: Console) -> Progress:
 
 
 def _in_a_notebook(console: Console) -> bool:
-    # There Rich draws its bar with ipywidgets, and warns where they are not installed.
+    # In a notebook Rich draws its bar with ipywidgets, and warns if they are not installed.
     return console.is_jupyter and importlib.util.find_spec("ipywidgets") is not None
 
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """A list that is filled when a signal to stop comes; a second SIGINT is not held back."""
+    """Collect the signals to stop in a list; a second SIGINT interrupts at once."""
     received: list[int] = []
 
     def note(number, frame):

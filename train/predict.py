@@ -1,4 +1,4 @@
-"""`lstm-jax predict` and `forecast`: what a trained model says of what a user gives it."""
+"""`lstm-jax predict` and `lstm-jax forecast`: apply a trained model to a user's data."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from lstm_jax.train.problems import PROBLEMS, from_dict, problem_of
 
 
 def ask_of(command: str, model: str) -> Ask[Any]:
-    """Find what a command asks of a model.
+    """Return the question that a command puts to a model.
 
     Args:
-        command: such as "predict".
-        model: a run's folder, or the name of one in `runs`.
+        command: the name of the command, such as "predict".
+        model: a run's folder, or its name in `runs`.
 
     Raises:
-        ModelError: there is no such model, or it is of a kind that is not asked this.
-        ConfigError: its card cannot be read.
+        ModelError: if there is no such model, or the command does not apply to its kind.
+        ConfigError: if its card cannot be read.
     """
     description = storage.describe(model)
     problem = problem_of(from_dict(description["card"].get("config", {})))
@@ -27,6 +27,6 @@ def ask_of(command: str, model: str) -> Ask[Any]:
         return problem.asks[command]
     kinds = ", ".join(name for name, other in PROBLEMS.items() if command in other.asks)
     raise ModelError(
-        f"`{command}` is for models of {kinds}, and {model} is of {problem.name}"
-        + "".join(f": try `lstm-jax {name} {model}`" for name in problem.asks)
+        f"`{command}` is for models of the kind {kinds}, but {model} is of the kind {problem.name}"
+        + "".join(f"; try `lstm-jax {name} {model}`" for name in problem.asks)
     )

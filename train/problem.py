@@ -1,4 +1,4 @@
-"""What the commands know of a kind of problem: one record, which its folder in tasks/ fills in."""
+"""The record that describes a kind of problem to the commands; its folder in tasks/ defines it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ O = TypeVar("O")  # noqa: E741
 
 
 class Answer(NamedTuple):
-    """`figures` for JSON, what is `said` to a person, and `notes` for stderr."""
+    """Store an answer: `figures` for JSON, the text that is `said`, and `notes` for stderr."""
 
     figures: dict[str, object]
     said: str
@@ -26,10 +26,10 @@ class Answer(NamedTuple):
 
 
 class Ask(NamedTuple, Generic[O]):
-    """What can be asked of a trained model by a command, and what answers.
+    """Describe a question that a command puts to a trained model.
 
-    `options`: a dataclass whose first field is the positional `model`, and which has a field
-    `json`; the command line is made of it. `answer(options)` may raise any `UserError`; its
+    `options` is a dataclass, from which the command line is built; its first field is the
+    positional `model`, and it has a field `json`. `answer(options)` may raise any `UserError`; its
     docstring is the command's description.
     """
 
@@ -39,26 +39,26 @@ class Ask(NamedTuple, Generic[O]):
 
 @dataclass(frozen=True)
 class Problem(Generic[C]):
-    """A kind of problem.
+    """Describe a kind of problem.
 
     Attributes:
-        name: as a run's config.json has it, under "kind".
+        name: the value of "kind" in a run's config.json.
         config: the class of its configurations.
-        look: `look(config, given)` loads the data, from `given` (a frame, texts) where it is not
-            None, fills in what was left open, and makes the task; it may raise a DataError.
-        network: the class of its models, as model.json has it.
-        evaluate: `evaluate(stored, config, scope)`; may raise a ModelError or DataError.
-        reads_files: whether it can be judged on `scope.file`.
-        picture: the name of the file that `scope.picture` is drawn to; "" where it draws none.
-        backtests: whether it knows what `scope.backtest` is.
-        dynamic: whether it knows what `scope.dynamic` is.
-        asks: a command, "predict" or "forecast" -> what it asks of one of the models.
-        run: what `fit` and `load` give of one of its runs.
-        rows: `rows(stored, config, count, steps)` gives data that a model did not learn from, for
-            `lstm-jax diagnose`: at most so many sequences, of at most so many steps; may raise a
-            ModelError or DataError.
-        data: name of each of its data sets -> what loads and describes it.
-        before: names that it once had in config.json -> what makes those values today's.
+        look: `look(config, given)` loads the data, from `given` (a frame or texts) unless that is
+            None, fills in the open fields and builds the task; it may raise a DataError.
+        network: the class of its models, as named in model.json.
+        evaluate: `evaluate(stored, config, scope)` may raise a ModelError or DataError.
+        reads_files: whether `evaluate` supports `scope.file`.
+        picture: the name of the file for `scope.picture`; "" if it draws no picture.
+        backtests: whether `evaluate` supports `scope.backtest`.
+        dynamic: whether `evaluate` supports `scope.dynamic`.
+        asks: the question that each command, "predict" or "forecast", puts to a model.
+        run: the class of its runs, which `fit` and `load` return.
+        rows: `rows(stored, config, count, steps)` returns held-out data for `lstm-jax diagnose`, at
+            most `count` sequences of at most `steps` steps; it may raise a ModelError or DataError.
+        data: the function that loads and describes each of its data sets, by name.
+        before: former values of "kind" in config.json, each with a function that converts the
+            configurations of that time to today's.
     """
 
     name: str

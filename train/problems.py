@@ -1,4 +1,4 @@
-"""The kinds of problems there are, and what is asked of them by their name in config.json."""
+"""The registry of the kinds of problems, found by configuration or by name in config.json."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ PROBLEMS: dict[str, Problem[Any]] = {
 
 
 def problem_of(config: TrainConfig) -> Problem[Any]:
-    """Find the problem that a configuration is of.
+    """Return the problem that a configuration belongs to.
 
     Args:
-        config: of a class that one of `PROBLEMS` names.
+        config: an instance of the configuration class of one of `PROBLEMS`.
 
     Raises:
-        TypeError: a configuration of no known kind.
+        TypeError: if the configuration is of an unknown kind.
     """
     for problem in PROBLEMS.values():
         if problem.config is type(config):
@@ -42,14 +42,14 @@ def problem_of(config: TrainConfig) -> Problem[Any]:
 
 
 def make_task(config: TrainConfig) -> Task[Any]:
-    """Make what a configuration asks to learn, its data loaded.
+    """Load the data of a configuration and build its task.
 
     Args:
-        config: checked.
+        config: a valid configuration.
 
     Raises:
-        DataError: data that is missing or altered.
-        TypeError: a configuration of no known kind.
+        DataError: if the data are missing or altered.
+        TypeError: if the configuration is of an unknown kind.
     """
     return problem_of(config).look(config, None).task
 
@@ -58,14 +58,14 @@ def open_run(folder: str | Path, given: object = None) -> Run[Any]:
     """Open a run, or a released model.
 
     Args:
-        folder: of the run, its name in `runs`, or the model's name.
-        given: what it learned from, where that is no file.
+        folder: the run's folder, its name in `runs`, or the name of a released model.
+        given: the data that the model was trained on, if they were not read from a file.
 
     Returns:
-        A run of the kind that its problem names.
+        The run, with the methods for its kind of problem.
 
     Raises:
-        ModelError, ConfigError: no such model, or an altered one.
+        ModelError, ConfigError: if there is no such model, or it has been altered.
     """
     stored = storage.load(folder)
     config = from_dict(stored.card.get("config", {}))
@@ -74,60 +74,60 @@ def open_run(folder: str | Path, given: object = None) -> Run[Any]:
 
 
 def to_dict(config: TrainConfig) -> dict[str, object]:
-    """Give a configuration for JSON, with its kind.
+    """Convert a configuration to a dictionary for JSON, with its kind.
 
     Args:
-        config: of a known kind.
+        config: a configuration of a known kind.
 
     Raises:
-        TypeError: a configuration of no known kind.
+        TypeError: if the configuration is of an unknown kind.
     """
     return {"kind": problem_of(config).name, **asdict(config)}
 
 
 def from_dict(values: object) -> TrainConfig:
-    """Give back what `to_dict` was given.
+    """Build a configuration from a dictionary that `to_dict` returned.
 
     Args:
-        values: an object of JSON; where it names no kind, it is of a text run, as before there
-            were others.
+        values: a JSON object; without a kind it describes a text run, as in the oldest files.
 
     Raises:
-        ConfigError: no object, an unknown kind, or a field that does not exist.
+        ConfigError: if `values` is not an object, has an unknown kind, or a field that does not
+            exist.
     """
     if not isinstance(values, Mapping):
-        raise ConfigError(f"the configuration is {values!r}, not an object")
+        raise ConfigError(f"the configuration must be a JSON object, got {values!r}")
     kind = values.get("kind", TEXT.name)
-    own = {name: value for name, value in values.items() if name != "kind"}
+    fields = {name: value for name, value in values.items() if name != "kind"}
     for problem in PROBLEMS.values():
         if kind == problem.name:
-            return build(problem.config, own)
+            return build(problem.config, fields)
         if kind in list(problem.before):
-            return build(problem.config, problem.before[kind](own))
+            return build(problem.config, problem.before[kind](fields))
     known = ", ".join(PROBLEMS)
-    raise ConfigError(f"the configuration is of a kind {kind!r}; known are {known}")
+    raise ConfigError(f"the configuration has an unknown kind {kind!r}; known kinds are {known}")
 
 
 def save(config: TrainConfig, path: Path) -> None:
-    """Write a configuration as JSON, whole or not at all.
+    """Write a configuration as JSON, atomically.
 
     Args:
-        config: of a known kind.
-        path: of the file.
+        config: a configuration of a known kind.
+        path: the path of the file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: if the file cannot be written.
     """
     write_whole(path, json.dumps(to_dict(config), indent=2) + "\n")
 
 
 def load(path: Path) -> TrainConfig:
-    """Read a configuration that `save` wrote, or one of before there were kinds.
+    """Read a configuration that `save` wrote, in this version or an earlier one.
 
     Args:
-        path: of the file.
+        path: the path of the file.
 
     Raises:
-        ConfigError: not JSON, of an unknown kind, or with a field that does not exist.
+        ConfigError: if the file is not JSON, has an unknown kind, or a field that does not exist.
     """
     return from_dict(read(path))

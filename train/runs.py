@@ -1,4 +1,4 @@
-"""A run as `fit` and `load` give it: its folder, its model, and what can be asked of it."""
+"""A finished run, as `fit` and `load` return it: its folder, its model and its methods."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ C = TypeVar("C", bound=TrainConfig)
 
 @dataclass(frozen=True)
 class Run(Generic[C]):
-    """Hold a trained model with the run that made it.
+    """Store a trained model together with the run that trained it.
 
-    Each kind of problem adds what its models are for: `generate`, `forecast`, `predict`.
+    Each kind of problem adds methods of its own: `generate`, `forecast`, `predict`.
 
     Attributes:
-        folder: of the run.
-        stored: the model as its files have it.
-        config: of the run.
-        judge: what measures the model.
-        given: what it learned from, where that was handed to `fit` and is no file.
+        folder: the run's folder.
+        stored: the model as read from its files.
+        config: the run's configuration.
+        judge: the function that evaluates the model.
+        given: the data that the model was trained on, if they were passed to `fit` and not read
+            from a file.
     """
 
     folder: Path
@@ -40,33 +41,33 @@ class Run(Generic[C]):
 
     @property
     def model(self) -> nnx.Module:
-        """Give the network, a Flax NNX module."""
+        """Return the network, a Flax NNX module."""
         return self.stored.network
 
     @property
     def card(self) -> Json:
-        """Give figures and facts, as `model.json` has them."""
+        """Return the model's card: the figures and facts in `model.json`."""
         return self.stored.card
 
     def evaluate(self, split: str = "test", **scope: Any) -> dict[str, object]:
-        """Measure the model on data that it did not learn from.
+        """Evaluate the model, by default on the test split.
 
         Args:
-            split: "train", "valid" or "test", of the data that it learned from.
-            **scope: more of `lstm_jax.train.scope.Scope`, such as `file` or `backtest`.
+            split: "train", "valid" or "test", a split of the data that the run used.
+            **scope: other fields of `lstm_jax.train.scope.Scope`, such as `file` or `backtest`.
 
         Returns:
-            Figures, as `lstm-jax evaluate --json` prints them.
+            The figures that `lstm-jax evaluate --json` prints.
 
         Raises:
-            ModelError: something that this kind of model cannot be judged on.
-            DataError: data that is missing or altered.
-            TypeError: a field that a scope does not have.
+            ModelError: if this kind of model cannot be evaluated on such data.
+            DataError: if the data are missing or altered.
+            TypeError: if `Scope` does not have a field of that name.
         """
         check_options("evaluate", scope, Scope._fields)
-        return self.judge(self.stored, self.config, Scope(split, **{"given": self.given, **scope}))[
-            0
-        ]
+        full_scope = Scope(split, **{"given": self.given, **scope})
+        figures, _ = self.judge(self.stored, self.config, full_scope)
+        return figures
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r})"

@@ -1,4 +1,4 @@
-"""What a trained model is judged on, and what is said of it."""
+"""The data that a trained model is evaluated on, and the form of the result."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 Told: TypeAlias = tuple[dict[str, object], str]
-"""Figures for JSON, and what to say of them: a line, or a table."""
+"""The figures as JSON values, and the same figures as text: a line or a table."""
 
 
 class Scope(NamedTuple):
-    """What a trained model is judged on.
+    """Describe the data to evaluate a trained model on.
 
     Args:
-        split: "train", "valid" or "test", of the data that it learned from.
-        file: instead of a split, a file of the kind that the model learned from.
-        rows: texts that are read side by side.
-        picture: where to draw one; none is drawn if None.
-        backtest: origins to forecast from, one after the other; 0 for those of the split.
-        given: instead of a file, what `fit` was given: a frame, or texts.
-        dynamic: let a language model go on learning from the running text that it is judged on.
+        split: "train", "valid" or "test", a split of the data that the run used.
+        file: a file like those the model was trained on, instead of a split.
+        rows: the number of texts read side by side.
+        picture: the file to draw a picture to; None draws no picture.
+        backtest: the number of successive origins to forecast from; 0 for those of the split.
+        given: the frame or texts that `fit` was called with, instead of a file.
+        dynamic: whether a language model keeps learning from the text that it is evaluated on.
     """
 
     split: str

@@ -1,4 +1,4 @@
-"""`lstm-jax data`: every data set by its name, loaded and counted."""
+"""`lstm-jax data`: load a data set by name and describe its splits."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lstm_jax.train.scope import Told
 SETS: dict[str, Callable[[], Told]] = {
     name: describe for problem in PROBLEMS.values() for name, describe in problem.data.items()
 }
-"""A data set's name -> what loads and describes it."""
+"""The function that loads and describes each data set, by name."""
 
 
 @dataclass(frozen=True)
 class DataOptions:
-    """Which data set."""
+    """Configure which data set to describe."""
 
     name: tyro.conf.Positional[
         Annotated[str, tyro.conf.arg(metavar="NAME", help=f"One of {', '.join(SETS)}.")]
@@ -31,13 +31,16 @@ class DataOptions:
 
 
 def describe(name: str) -> Told:
-    """Load a data set, fetching what is missing, and say what it holds.
+    """Load a data set, downloading it if necessary, and describe it.
 
     Args:
         name: one of `SETS`.
 
+    Returns:
+        The figures for JSON, and the same figures as text.
+
     Raises:
-        DataError: there is no such set, or it is missing, altered or out of reach.
+        DataError: if there is no such data set, or it is altered or cannot be downloaded.
     """
     if name not in SETS:
         raise DataError(f"there is no data set {name!r}; {did_you_mean(name, SETS)}")

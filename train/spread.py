@@ -1,4 +1,4 @@
-"""From the command line's words to the devices and processes that a run is spread over."""
+"""The devices and processes that a run is spread over, from the command line's options."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ def spread(
     count: int | None = None,
     process: int | None = None,
 ) -> Iterator[Devices]:
-    """Train on several devices, and with other processes, while the block runs.
+    """Set up the devices, and the connection to other processes, for the duration of the block.
 
-    On a CPU, one device is made for each part of the mesh; each takes some of the cores.
+    On a CPU, one device is created for each part of the mesh; the devices share the cores.
 
     Args:
-        mesh: such as "data=4" and "model=2"; if there is none, the first device, or all devices
-            of all processes.
+        mesh: the axes of the mesh, such as "data=4" and "model=2"; if empty, the first device is
+            used, or all devices of all processes.
         distributed: whether other processes train with this one.
-        coordinator, count, process: of the processes, as `processes.joined` has them.
+        coordinator, count, process: as in `processes.joined`.
 
     Raises:
-        ConfigError: words that are no mesh, fewer devices than it wants, processes that did not
-            come together.
+        ConfigError: if the mesh is malformed, there are fewer devices than it needs, or the
+            processes cannot connect to each other.
     """
     sizes = parse_mesh(mesh)
     named = (coordinator, count, process)
     if not distributed:
         if any(value is not None for value in named):
-            raise ConfigError("--coordinator, --processes and --process go with --distributed")
+            raise ConfigError("--coordinator, --processes and --process require --distributed")
         make_cpus(_product(sizes))
         yield make_devices(sizes or None)
         return
     if sizes and _product(sizes) % (count or 1):
         raise ConfigError(
-            f"--mesh wants {_product(sizes)} devices, which {count} processes cannot share evenly"
+            f"--mesh needs {_product(sizes)} devices, which {count} processes cannot share evenly"
         )
     make_cpus(_product(sizes) // (count or 1))
     with processes.joined(*named):
@@ -54,33 +54,34 @@ def spread(
 
 
 def parse_mesh(words: Sequence[str]) -> dict[str, int]:
-    """Read the sizes of a mesh's axes.
+    """Parse the sizes of a mesh's axes.
 
     Args:
-        words: such as "data=4" and "model=2".
+        words: the axes, such as "data=4" and "model=2".
 
     Returns:
-        An axis' name -> its size.
+        The size of each axis, by name.
 
     Raises:
-        ConfigError: another axis, one that is named twice, or a size below 1.
+        ConfigError: if an axis is unknown or named twice, or its size is below 1.
     """
     sizes: dict[str, int] = {}
     for word in words:
         name, _, size = word.partition("=")
         if name not in (DATA, MODEL) or name in sizes or not size.isdecimal() or int(size) < 1:
             raise ConfigError(
-                f"--mesh must be data=N, model=M or both, N and M at least 1, got {' '.join(words)}"
+                "--mesh must be data=N, model=M or both, with N and M at least 1, got "
+                f"{' '.join(words)}"
             )
         sizes[name] = int(size)
     return sizes
 
 
 def make_cpus(count: int) -> None:
-    """Let the CPU be several devices; where there are others, they are used and not these.
+    """Split the CPU into several devices, which are used if the machine has no accelerators.
 
     Args:
-        count: of devices. It can be set only before JAX has found its devices.
+        count: the number of devices. It can be set only before JAX initializes its devices.
     """
     if count > 1 and "device_count" not in os.environ.get("XLA_FLAGS", ""):
         jax.config.update("jax_num_cpu_devices", count)

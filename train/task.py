@@ -1,4 +1,4 @@
-"""What the training loop knows of what is learned, and nothing more of it."""
+"""The interface between the training loop and what is learned."""
 
 from __future__ import annotations
 
@@ -20,10 +20,13 @@ Loss: TypeAlias = Callable[[M, Tree, Batch[Array], Array | None], tuple[Array, A
 
 
 class Validation(NamedTuple):
-    """What parameters are worth on held-out data.
+    """Store the result of a validation.
 
-    `loss`: the least is the best. `figures`: more for metrics.jsonl and the model's card. `said`:
-    one line for a person. `solved`: there is nothing left to learn, and the run ends.
+    Attributes:
+        loss: the loss; lower is better.
+        figures: further figures for metrics.jsonl and the model's card.
+        said: a line to print.
+        solved: whether there is nothing left to learn, so that the run ends.
     """
 
     loss: float
@@ -33,17 +36,17 @@ class Validation(NamedTuple):
 
 
 Validate: TypeAlias = Callable[[nnx.State, int], Validation]
-"""`validate(params, step)`, of parameters after `step` updates."""
+"""`validate(params, step)` evaluates the parameters after `step` updates."""
 
 
 class Task(Protocol[M]):
-    """Data, model, loss and verdict: one kind of thing to learn.
+    """Define something to learn: its data, model, loss and validation.
 
     Attributes:
-        description: of the data, a few words.
+        description: a few words about the data.
         unit: what the loss's `count` counts, in the plural.
-        facts: of the data, for the model's card.
-        identity: name -> digest of what a resumed run must find unchanged.
+        facts: facts about the data, for the model's card.
+        identity: digests, by name, of everything that must be unchanged when a run is resumed.
     """
 
     @property
@@ -59,40 +62,44 @@ class Task(Protocol[M]):
     def identity(self) -> Mapping[str, str]: ...
 
     def model(self, rngs: nnx.Rngs) -> M:
-        """Make a new model, with one `Recurrent` in it."""
+        """Build a new model that contains exactly one `Recurrent`."""
         ...
 
     def initial_state(self, model: M, rows: int) -> Tree:
-        """Give the state of the model's recurrent layers before they read `rows` sequences.
+        """Return the state of the model's recurrent layers before they read `rows` sequences.
 
-        A tuple over layers, leaves (B, H); B is more than `rows` where the model reads each
-        sequence more than once. `lstm_jax.train.run.health` asks how the loss hangs on it.
+        The state is a tuple over layers with leaves (B, H); B exceeds `rows` if the model reads
+        each sequence more than once. `lstm_jax.train.run.health` differentiates the loss with
+        respect to it.
         """
         ...
 
     def carry(self, model: M) -> Tree:
-        """Give the state before the first batch, carried from batch to batch; () carries none."""
+        """Return the state that is carried from batch to batch, before the first batch.
+
+        () if no state is carried.
+        """
         ...
 
     def epoch(self, number: int) -> Epoch:
-        """Give the batches of an epoch, as many in each, of one shape or a few.
+        """Return the batches of an epoch, as a pure function of the seed and `number`.
 
-        A pure function of the seed and `number`.
+        Every epoch has the same number of batches, and the batches have one shape or a few.
         """
         ...
 
     def loss(
         self, model: M, carry: Tree, batch: Batch[Array], key: Array | None
     ) -> tuple[Array, Array, Tree]:
-        """Judge a batch, as `Loss` says; a key turns dropout on."""
+        """Compute the loss of a batch, see `Loss`; a key turns dropout on."""
         ...
 
     def figures(self, loss: float) -> Mapping[str, float]:
-        """Say what else to log of a mean training loss."""
+        """Compute further figures to log from a mean training loss."""
         ...
 
     def validator(self, model: M) -> Validate:
-        """Make `validate`, compiled once."""
+        """Build `validate`, which is compiled once."""
         ...
 
     def save(self, model: M, folder: Path, card: dict[str, object]) -> None:
@@ -105,15 +112,15 @@ def summed(losses: Array, weights: Array | None = None) -> tuple[Array, Array]:
 
     Args:
         losses: (B,), one for each row, or (B, T).
-        weights: of the same shape, all 1 if None.
+        weights: weights of the same shape; None means 1 everywhere.
 
     Returns:
-        `(total, count)`, scalars, float32 at least: the weighted sum, where a loss of weight 0
-        counts for nothing even if it is NaN, and the sum of the weights.
+        `(total, count)`, the weighted sum of the losses and the sum of the weights, as scalars in
+        at least float32. A loss of weight 0 is ignored, even if it is NaN.
     """
     losses = widened(losses)
     if weights is None:
         return losses.sum(), jnp.float32(losses.size)
     weights = widened(weights)
-    # Selected before they are multiplied: what does not count may be infinite, or no number.
+    # Select before multiplying, because a loss of weight 0 may be infinite or NaN.
     return (weights * jnp.where(weights == 0, 0, losses)).sum(), weights.sum()

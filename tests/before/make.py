@@ -1,9 +1,9 @@
-"""Make the stopped runs of this version in tests/before/own, and what they go on to log.
+"""Create stopped runs of this version in tests/before/own, and record what they log when resumed.
 
     python tests/before/make.py /runs
 
-Run it once, before a release: what is there stays, so that later versions are held to it. The runs
-are made in the folder that is given, whose path stands in their files, and then copied.
+Run it once before a release; existing runs are kept, so that later versions are tested with them.
+The runs are created in the given folder, whose path is part of their files, and then copied.
 """
 
 import json
@@ -18,7 +18,7 @@ from killing import commands
 from lstm_jax import cli
 
 HERE = Path(__file__).parent / "own"
-STOP = 14  # of which log-every is a divisor
+STOP = 14  # a multiple of log-every
 
 
 def run(*words: str) -> None:

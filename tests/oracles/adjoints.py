@@ -1,11 +1,11 @@
-"""The chain rule through an LSTM layer, written out backwards: NumPy in float64, step by step."""
+"""The chain rule through an LSTM layer in reverse: NumPy in float64, step by step."""
 
 import numpy as np
 from oracles.cells import sigmoid
 
 
 def forward(params, xs, state, resets):
-    """hs (T, B, H), and for each step what `backward` needs; xs (T, B, D), resets (T, B)."""
+    """Compute hs (T, B, H) from xs (T, B, D) and resets (T, B), and keep what `backward` needs."""
     h, c = (np.asarray(s, np.float64) for s in state)
     hs, kept = [], []
     for x, reset in zip(xs, resets, strict=True):
@@ -21,9 +21,9 @@ def forward(params, xs, state, resets):
 
 
 def backward(params, kept, dhs, resets):
-    """dL/dh_t and dL/dc_t for t = 0 ... T, (T + 1, B, H) each, and dL/dx, (T, B, D).
+    """Compute dL/dh_t and dL/dc_t for t = 0 ... T, (T + 1, B, H) each, and dL/dx, (T, B, D).
 
-    `dhs` (T, B, H) is what L makes of each step's h by other ways than the next step.
+    `dhs` (T, B, H) is the derivative with respect to each h, other than through the next step.
     """
     dh_next = dc_next = np.zeros_like(dhs[0])
     adjoint_h, adjoint_c, dxs = [], [], []
@@ -42,15 +42,15 @@ def backward(params, kept, dhs, resets):
             axis=-1,
         )
         dxs.append(dz @ params["input_kernel"].T)
-        # Where a segment starts, the state before it had no part in it.
+        # The state before the start of a segment does not affect it.
         dh_next, dc_next = (
             np.where(reset[:, None], 0, d) for d in (dz @ params["recurrent_kernel"].T, dnew * f)
         )
     adjoint_h.append(dh_next)
     adjoint_c.append(dc_next)
-    return tuple(np.array(found[::-1]) for found in (adjoint_h, adjoint_c, dxs))
+    return tuple(np.array(steps[::-1]) for steps in (adjoint_h, adjoint_c, dxs))
 
 
 def norms_by_lag(adjoint):
-    """(T + 1,) from (T + 1, B, H): entry l belongs to the state l steps before the last."""
+    """Reduce (T + 1, B, H) to norms (T + 1,), where entry l is l steps before the last state."""
     return np.sqrt((adjoint**2).sum(axis=(1, 2)))[::-1]

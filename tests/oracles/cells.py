@@ -1,7 +1,7 @@
-"""Recurrent cells as the literature writes them: NumPy in float64, one row, one step at a time.
+"""Recurrent cells as in the literature: NumPy in float64, one row and one step at a time.
 
-Nothing here is shared with the package except the names of the parameters: every function takes
-a mapping or dataclass of arrays, and everything is a Python loop.
+Nothing here is shared with the package except the names of the parameters. Every function takes a
+mapping or a dataclass of arrays, and everything is a Python loop.
 """
 
 import numpy as np
@@ -12,7 +12,7 @@ def sigmoid(a):
 
 
 def gate_matrix(params, block):
-    """W acting on the concatenated [h, x], for one column block of the kernels: (H, H + D)."""
+    """Return W, (H, H + D), which acts on [h, x], and b, for one column block of the kernels."""
     hidden = params["recurrent_kernel"].shape[0]
     columns = slice(block * hidden, (block + 1) * hidden)
     from_h = params["recurrent_kernel"][:, columns]
@@ -64,13 +64,13 @@ STEPS = {"lstm": lstm_step, "rnn": rnn_step, "gru": gru_step}
 
 
 def as_params(params):
-    """A mapping of float64 arrays from the package's dataclass."""
-    given = {name: a for name, a in vars(params).items() if a is not None}
-    return {name: np.asarray(a).astype(np.float64) for name, a in given.items()}
+    """Convert the package's dataclass to a mapping of float64 arrays."""
+    arrays = {name: a for name, a in vars(params).items() if a is not None}
+    return {name: np.asarray(a).astype(np.float64) for name, a in arrays.items()}
 
 
 def batched_step(cell, params, state, x):
-    """`STEPS[cell]` row by row over any batch axes."""
+    """Apply `STEPS[cell]` row by row over any batch axes."""
     state = [np.asarray(s, np.float64) for s in state]
     out = [np.empty_like(s) for s in state]
     for row in np.ndindex(x.shape[:-1]):
@@ -81,7 +81,7 @@ def batched_step(cell, params, state, x):
 
 
 def run_row(cell, params, xs, state, *, initial, valid, resets, reverse):
-    """One sequence (T, D): final state, hs and the states after each step, as lists."""
+    """Run one sequence (T, D), and return the final state, hs and the states after each step."""
     T = len(xs)
     order = range(T)
     if reverse:
@@ -89,8 +89,8 @@ def run_row(cell, params, xs, state, *, initial, valid, resets, reverse):
     hs = [np.zeros_like(state[0]) for _ in range(T)]
     states = [None] * T
     for t in order:
-        # Forwards a segment is entered at its first step; backwards at its last, which is the
-        # one before the next segment's first.
+        # Forward, a segment is entered at its first step; in reverse, at its last step, which is
+        # the one before the first step of the next segment.
         enters = t + 1 < T and resets[t + 1] if reverse else resets[t]
         if enters:
             state = initial
@@ -105,10 +105,10 @@ def run(
     cell, params, xs, state, *,
     initial=None, mask=None, lengths=None, resets=None, reverse=False,
 ):  # fmt: skip
-    """The whole batch, row by row.
+    """Run a batch row by row.
 
     xs (T, ..., D); state and initial tuples of (..., H); mask and resets (T, ...); lengths (...).
-    Gives the final state, hs (T, ..., H) and the states (T, ..., H) after each step.
+    Returns the final state, hs (T, ..., H) and the states (T, ..., H) after each step.
     """
     xs = np.asarray(xs, np.float64)
     state = [np.asarray(s, np.float64) for s in state]
@@ -141,9 +141,9 @@ def run(
 
 
 def finite_differences(function, tree, step=1e-6):
-    """Central differences of a scalar or array function, leaf by leaf of a flat list of arrays.
+    """Compute central differences of a scalar or array function of a list of arrays.
 
-    Gives, for each array, the derivative of shape (*function's shape, *array's shape).
+    Returns, for each array, the derivative of shape (*function's shape, *array's shape).
     """
     tree = [np.array(a, np.float64) for a in tree]
     shape = np.shape(function(*tree))

@@ -1,4 +1,4 @@
-"""What may come next in a poem that was ordered, worked out from its text, a set at a time."""
+"""The symbols that may come next in a poem of a given form, computed from its text with sets."""
 
 MARKS, PAUSES, STOPS = "，。？！；：、", "，；？！", "。？！"
 
@@ -18,7 +18,7 @@ SEVEN = (
 
 
 def patterns(width, lines):
-    """Four lists of lines; the second quatrain of eight has a first line that does not rhyme."""
+    """Return four patterns; in eight lines, the fifth does not rhyme."""
     quatrains = [text.split() for text in (FIVE if width == 5 else SEVEN)]
     if lines == 4:
         return quatrains
@@ -27,7 +27,7 @@ def patterns(width, lines):
 
 
 def places(text):
-    """(line, column, symbol) of each symbol."""
+    """Yield (line, column, symbol) for each symbol."""
     line = column = 0
     for symbol in text:
         yield line, column, symbol
@@ -37,9 +37,9 @@ def places(text):
 def may_follow(
     text, symbols, rhymes, *, form=None, heads=(), lines=4, rhyme=False, tones=False, known=""
 ):
-    """The symbols that may follow a text, "" for the end.
+    """Return the set of symbols that may follow a text; "" is the end.
 
-    `form` is the number of characters of a line, or None; `heads` is line -> character; `rhymes` is
+    `form` is the number of characters in a line, or None; `heads` is line -> character; `rhymes` is
     name -> characters; `known` is the prompt.
     """
     heads = dict(heads)

@@ -1,14 +1,14 @@
 """Jacobians by complex steps, adjoints by the chain rule, singular values to hundreds of digits.
 
-NumPy and Python's decimals, one step at a time. A step here is `step(leaves, x) -> leaves`: lists
-of arrays, in the order in which the package ravels a state.
+Everything is NumPy and Python's decimals, one step at a time. A step is `step(leaves, x) ->
+leaves`, where leaves is a list of arrays in the order in which the package ravels a state.
 """
 
 from decimal import Decimal, localcontext
 
 import numpy as np
 
-TINY = 1e-150  # nothing is subtracted, so the complex step leaves no error but rounding
+TINY = 1e-150  # a complex step subtracts nothing, so its only error is rounding
 
 
 def split(vector, leaves):
@@ -22,7 +22,7 @@ def ravel(leaves):
 
 
 def jacobian(step, leaves, x):
-    """d new / d old, (n, n)."""
+    """Compute d new / d old, (n, n)."""
     vector = ravel(leaves)
     columns = []
     for k in range(vector.size):
@@ -33,7 +33,7 @@ def jacobian(step, leaves, x):
 
 
 def chain(step, leaves, xs):
-    """The states as vectors, (T + 1, n), and every step's Jacobian, (T, n, n)."""
+    """Compute the states as vectors, (T + 1, n), and the Jacobian of every step, (T, n, n)."""
     states, jacobians = [ravel(leaves)], []
     for x in xs:
         jacobians.append(jacobian(step, leaves, x))
@@ -43,26 +43,27 @@ def chain(step, leaves, xs):
 
 
 def adjoints(jacobians, direct, *, links=None, valid=None):
-    """dL/ds_0 ... dL/ds_T, (T + 1, n), with `direct` (T, n) what L makes of each new state itself.
+    """Compute dL/ds_0 ... dL/ds_T, (T + 1, n).
 
-    `links[t]` is 0 where a reset keeps the state before step t out of it; `valid[t]` is 0 where
-    step t copies the state, whose adjoint is then 0 and goes to the state before.
+    `direct` (T, n) is the derivative with respect to each new state, other than through later
+    states. `links[t]` is 0 where a reset discards the state before step t; `valid[t]` is 0 where
+    step t copies the state, whose adjoint is then 0 and passes to the state before.
     """
     steps, size = direct.shape
-    found = np.zeros((steps + 1, size))
+    result = np.zeros((steps + 1, size))
     after = np.zeros(size, np.longdouble)
     for t in reversed(range(steps)):
         total = direct[t] + after
         if valid is None or valid[t]:
-            found[t + 1] = total
+            result[t + 1] = total
             total = total @ jacobians[t].astype(np.longdouble)
         after = total if links is None else total * links[t]
-    found[0] = after
-    return found
+    result[0] = after
+    return result
 
 
 def lyapunov(jacobians, *, burn_in, k=None):
-    """Mean ln|R_ii| after the burn-in, which must be long enough for the start to be forgotten."""
+    """Compute the mean ln|R_ii| after a burn-in that is long enough to forget the start."""
     size = jacobians.shape[1]
     q = np.linalg.qr(np.random.default_rng(0).normal(size=(size, k or size)))[0]
     logs = []
@@ -73,10 +74,11 @@ def lyapunov(jacobians, *, burn_in, k=None):
 
 
 def log_singular_values(matrices, digits=None):
-    """ln σ of matrices[-1] @ ... @ matrices[0], descending: every digit of float64.
+    """Compute ln σ of matrices[-1] @ ... @ matrices[0], descending, to all digits of float64.
 
-    The product and a one-sided Jacobi iteration (Hestenes 1958) in decimals, by default with 40
-    digits more than the condition number has. Entries are floats, or Decimals; -inf for a zero.
+    The product and a one-sided Jacobi iteration (Hestenes 1958) use decimals, by default with 40
+    digits more than the condition number has. Entries are floats or Decimals; the logarithm of
+    zero is -inf.
     """
     if digits is None:
         digits = int(np.log10(np.linalg.cond(np.asarray(matrices))).sum()) + 40
@@ -95,7 +97,7 @@ def log_singular_values(matrices, digits=None):
 
 
 def scaled_rows(logs, matrix, digits=40):
-    """diag(e^logs) · matrix in decimals, whatever the size of the logarithms."""
+    """Compute diag(e^logs) · matrix in decimals, for logarithms of any size."""
     with localcontext() as context:
         context.prec = digits
         sizes = [Decimal(float(log)).exp() for log in logs]
@@ -116,19 +118,19 @@ def _dot(a, b):
 
 
 def _sweep(columns, tolerance):
-    """Rotate every pair of columns apart; whether there was one to rotate."""
-    turned = False
+    """Rotate every pair of columns to be orthogonal, and return whether any pair was not."""
+    rotated = False
     for p in range(len(columns)):
         for q in range(p + 1, len(columns)):
             a, b = columns[p], columns[q]
             aa, bb, ab = _dot(a, a), _dot(b, b), _dot(a, b)
             if abs(ab) <= tolerance * (aa * bb).sqrt():
                 continue
-            turned = True
+            rotated = True
             zeta = (bb - aa) / (2 * ab)
             tangent = (1 if zeta >= 0 else -1) / (abs(zeta) + (1 + zeta * zeta).sqrt())
             cosine = 1 / (1 + tangent * tangent).sqrt()
             sine = cosine * tangent
             columns[p] = [cosine * x - sine * y for x, y in zip(a, b, strict=True)]
             columns[q] = [sine * x + cosine * y for x, y in zip(a, b, strict=True)]
-    return turned
+    return rotated

@@ -1,10 +1,10 @@
-"""Interpolated modified Kneser-Ney as its paper has it: dictionaries of tuples, and sums."""
+"""Interpolated modified Kneser-Ney as in its paper, with dictionaries of tuples, and sums."""
 
 from collections import Counter
 
 
 class KneserNey:
-    """P(w | h) after Chen & Goodman 1999; a text is read behind one END."""
+    """Estimate P(w | h) after Chen & Goodman 1999; every text is preceded by one END."""
 
     def __init__(self, texts, size, end, *, ends, order):
         self.size, self.order = size, order
@@ -27,10 +27,10 @@ class KneserNey:
                     for gram, count in counts[k].items()
                 }
             )
-        self.discounts = [None, *(discounts(found.values()) for found in self.adjusted[1:])]
+        self.discounts = [None, *(discounts(counts.values()) for counts in self.adjusted[1:])]
 
     def probability(self, symbol, before):
-        """P of a symbol after those before it, the END at the beginning among them."""
+        """Return P of a symbol after those before it, which include the END at the beginning."""
         return self.backed_off(symbol, tuple(before)[-(self.order - 1) :] if self.order > 1 else ())
 
     def backed_off(self, symbol, h):
@@ -46,11 +46,11 @@ class KneserNey:
 
 
 def discounts(counts):
-    """What is taken off a count of 0, 1, 2, and of 3 and more."""
+    """Compute the discounts of counts 0, 1, 2, and 3 or more."""
     n = Counter(counts)
     if all(n[c] for c in (1, 2, 3, 4)):
         y = n[1] / (n[1] + 2 * n[2])
-        found = [0, *(c - (c + 1) * y * n[c + 1] / n[c] for c in (1, 2, 3))]
-        if all(0 <= found[c] <= c for c in (1, 2, 3)):
-            return found
+        result = [0, *(c - (c + 1) * y * n[c + 1] / n[c] for c in (1, 2, 3))]
+        if all(0 <= result[c] <= c for c in (1, 2, 3)):
+            return result
     return [0, 0.5, 1.0, 1.5]

@@ -1,14 +1,14 @@
-"""The options of the cells, one unit at a time, in NumPy float64: loops in place of matrices.
+"""The options of the cells, one unit at a time: NumPy in float64, with loops instead of matrices.
 
-Parameters come as the mappings that `oracles.cells.as_params` makes; what is not in the mapping is
-not there.
+Parameters are mappings from `oracles.cells.as_params`; a missing name means that the cell does not
+have that parameter.
 """
 
 import numpy as np
 from oracles.cells import sigmoid
 
 
-def normalised(values, scale, shift=None):
+def normalized(values, scale, shift=None):
     values = np.array(values)
     out = scale * (values - values.mean()) / np.sqrt(values.var() + 1e-5)
     return out if shift is None else out + shift
@@ -20,8 +20,8 @@ def pre_activations(params, h, x):
     from_h = [sum(h[p] * params["recurrent_kernel"][p, k] for p in range(len(h)))
               for k in range(params["recurrent_kernel"].shape[1])]  # fmt: skip
     if "norm" in params:
-        from_x = normalised(from_x, params["norm"]["input_scale"])
-        from_h = normalised(from_h, params["norm"]["recurrent_scale"])
+        from_x = normalized(from_x, params["norm"]["input_scale"])
+        from_h = normalized(from_h, params["norm"]["recurrent_scale"])
     z = np.array(from_x) + np.array(from_h)
     return z + params["bias"] if "bias" in params else z
 
@@ -42,7 +42,7 @@ def lstm_step(params, state, x, gate=sigmoid, candidate=np.tanh, cell=np.tanh):
         o[j] = gate(z[at["o"] + j] + seen.get("o", 0) * new_c[j])
     shown = new_c
     if "norm" in params:
-        shown = normalised(new_c, params["norm"]["cell_scale"], params["norm"]["cell_shift"])
+        shown = normalized(new_c, params["norm"]["cell_scale"], params["norm"]["cell_shift"])
     h = o * cell(shown)
     if "projection" in params:
         h = np.array([sum(h[j] * params["projection"][j, p] for j in range(units))
@@ -51,7 +51,7 @@ def lstm_step(params, state, x, gate=sigmoid, candidate=np.tanh, cell=np.tanh):
 
 
 def gru_before_step(params, state, x):
-    """The GRU of the paper: the reset gate comes before the product."""
+    """Compute a step of the GRU of the paper, whose reset gate comes before the product."""
     (h,) = state
     units = len(h)
     W, U = params["input_kernel"], params["recurrent_kernel"]

@@ -1,4 +1,4 @@
-"""The filters of lstm_jax.text.filters, read aloud: one row, loops, float64."""
+"""The filters of lstm_jax.text.filters, spelled out for one row with loops in float64."""
 
 import math
 
@@ -6,9 +6,9 @@ import numpy as np
 
 
 def filter_logits(logits, *, temperature, top_k=None, top_p=None):
-    """Log-probabilities (V,) of what may be drawn, -inf for the rest."""
+    """Compute the log-probabilities (V,) of the symbols that may be drawn; the others get -inf."""
     logits = [float(x) for x in logits]
-    # Largest first; of equals, the lower id first.
+    # Largest first; ties go to the lower id.
     order = sorted(range(len(logits)), key=lambda v: (-logits[v], v))
     log_weights = np.full(len(logits), -np.inf)
     if temperature == 0:

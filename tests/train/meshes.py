@@ -1,4 +1,4 @@
-"""Run by test_spread with eight devices: runs over meshes, and from one mesh to another."""
+"""Runs over meshes, and from one mesh to another; test_spread runs it on eight devices."""
 
 import io
 import json
@@ -62,7 +62,7 @@ def compare(name, there, here):
 
 
 def uneven_rows():
-    """Rows that cannot be divided go to every device whole."""
+    """Check that a batch whose rows cannot be divided goes to every device whole."""
     task = MemoryTask(MemoryConfig(problem="adding", steps=24, batch=6))
     model = task.model(nnx.Rngs(0))
     optimizer, _ = make_optimizer(task.config.optimizer, 10)
@@ -88,7 +88,7 @@ def main(folder):
     for steps, data in ((2, 8), (5, 2), (8, 1)):
         found = run(there, {"data": data}, steps=steps, resume=steps > 2, health=0)
         compare(f"data={data} after others", found, (alone[0][:steps], []))
-    with pytest.raises(ConfigError, match="data=3 cannot share out the 16 rows of a batch evenly"):
+    with pytest.raises(ConfigError, match="data=3 cannot split the 16 rows of a batch evenly"):
         run(folder / "three", {"data": 3})
 
 

@@ -1,8 +1,8 @@
-"""What was written before the house was rebuilt is read as it was: models, checkpoints, runs.
+"""Models, checkpoints and runs that older versions wrote are read and resumed unchanged.
 
-`tests/before` holds a stopped run of every kind, made by the code of commit c330247, and in
-expected.json what that code went on to log, and what its models said. `tests/before/own` holds runs
-of version 0.1.0 on data of a user's own, made by `tests/before/make.py`.
+`tests/before` holds a stopped run of every kind, made by the code of commit c330247. expected.json
+has what that code logged after resuming, and the outputs of its models. `tests/before/own` holds
+runs of version 0.1.0 on users' data, made by `tests/before/make.py`.
 """
 
 import io

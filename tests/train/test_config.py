@@ -1,4 +1,4 @@
-"""A configuration is checked field by field, and is itself again after JSON."""
+"""A configuration is checked field by field, and is the same after a round trip through JSON."""
 
 import json
 import math
@@ -348,7 +348,7 @@ def test_a_run_that_names_no_kind_is_of_texts(tmp_path):
 @pytest.mark.parametrize("kind", ["sine", None, ["text"]])
 def test_an_unknown_kind_is_refused(kind, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"kind": kind}))
-    with pytest.raises(ConfigError, match=r"of a kind .*; known are text, memory"):
+    with pytest.raises(ConfigError, match=r"unknown kind .*; known kinds are text, memory"):
         load(tmp_path / "config.json")
 
 
@@ -358,7 +358,7 @@ def test_a_field_that_does_not_exist_is_refused(name, tmp_path):
     inner = values[name.split(".")[0]] if "." in name else values
     inner["colour"] = "red"
     (tmp_path / "config.json").write_text(json.dumps(values))
-    with pytest.raises(ConfigError, match=f"has a field {name} that does not exist"):
+    with pytest.raises(ConfigError, match=f"has an unknown field {name}"):
         load(tmp_path / "config.json")
 
 

@@ -1,4 +1,4 @@
-"""What `lstm-jax diagnose` has a model read: held-out data of the run's own, for every problem."""
+"""`lstm-jax diagnose` runs a model on the held-out data of its run, for every problem."""
 
 import json
 
@@ -42,7 +42,7 @@ def made_up(monkeypatch):
 
 
 def untrained(config, folder):
-    """The model that a run begins with, as its folder would give it."""
+    """Return the untrained model of a run, as if loaded from its folder."""
     task = problems.make_task(config)
     card = {**task.facts, "config": problems.to_dict(config)}
     task.save(task.model(nnx.Rngs(0)), folder, card)
@@ -50,7 +50,7 @@ def untrained(config, folder):
 
 
 def assert_read(stored, rows):
-    """The rows can be read and judged, and are found as the model itself judges them."""
+    """Check that the rows can be read, and that their loss is the one that the model computes."""
     found = diagnose_rows(stored, rows, SETTINGS, questions=())
     outputs = rows.outputs(stored.network, jnp.asarray(rows.inputs))
     expected = rows.loss(outputs, jnp.asarray(rows.targets))
@@ -170,9 +170,9 @@ def test_the_command_reads_the_run_s_own_data(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("card", "said"),
     [
-        ({}, "the card of this Forecaster names no run, and so no data to read"),
+        ({}, "the card of this Forecaster does not say which data it was trained on"),
         ({"config": {"kind": "memory"}}, "names a problem that has no data for it"),
-        ({"config": {"kind": "opera"}}, "the configuration is of a kind 'opera'"),
+        ({"config": {"kind": "opera"}}, "the configuration has an unknown kind 'opera'"),
     ],
 )
 def test_a_card_that_names_no_data_is_refused(card, said, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""The self-check passes here, and tells where it would not."""
+"""The self-check passes on this machine, and reports a failure."""
 
 import math
 
@@ -18,7 +18,7 @@ def test_what_is_off_is_said(off, monkeypatch):
     figures, said, well = doctor.examine()
     assert not well
     assert "WRONG  forward" in said
-    assert "do not trust what is computed here" in said
+    assert "do not trust results computed here" in said
     assert figures["findings"][0]["well"] is False
 
 

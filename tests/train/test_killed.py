@@ -1,7 +1,7 @@
-"""Whatever kills a run, and whenever, it goes on to the very bits of a run that nothing killed.
+"""A run that is killed at any moment, and resumed, has the same bits as one that never was.
 
-One kill is part of the suite, and one more of `pytest -m slow`. Thirty for each problem, of
-processes of their own, take about half an hour on two cores, and print what was killed where:
+One kill is part of the suite, and another one of `pytest -m slow`. Thirty kills for each problem,
+in separate processes, take about half an hour on two cores, and print what was killed where:
 
     pytest -m long -s tests/train/test_killed.py
 """
@@ -20,12 +20,12 @@ KILLS = 30
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """`lstm-jax train`'s words by problem."""
+    """Return the arguments of `lstm-jax` for each problem."""
     return commands(tmp_path_factory.mktemp("data"))
 
 
 def train(place, words, monkeypatch):
-    """Do a run, or go on with it, in this process."""
+    """Start or resume a run in this process."""
     monkeypatch.chdir(place)
     more = ["--resume"] if (place / RUN).exists() else []
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""What was left open is chosen, said, and stays what a user said where they said something."""
+"""Open fields are chosen and reported; values that the user set are kept."""
 
 import io
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""A run that is stopped, killed or taken up again ends as one that never stopped."""
+"""A run that is stopped or killed, and resumed, ends like a run that never stopped."""
 
 import hashlib
 import io
@@ -91,7 +91,7 @@ cli.main(sys.argv[2:])
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
-    """Few verses; and the programs, which all runs of this process share: they compile slowly."""
+    """Use few verses, and share the programs among all runs here, because they compile slowly."""
     verses, programs = synthetic.verses, {}
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(synthetic, "verses", lambda count, *, seed: verses(TEXTS, seed=seed))
@@ -116,13 +116,13 @@ def run(folder, config=CONFIG, *, resume=False, overwrite=False):
 
 @pytest.fixture(scope="module")
 def started(tmp_path_factory):
-    """Starts processes, which have a cache of compiled programs among themselves."""
+    """Start processes that share a cache of compiled programs."""
     return partial(start, tmp_path_factory.mktemp("cache"))
 
 
 @contextmanager
 def start(cache, folder, *more, pause=0.0):
-    """`lstm-jax train smoke` on the tiny run, in a process of its own, each step after a pause."""
+    """Run `lstm-jax train smoke` on the tiny run, in another process, with a pause per step."""
     cached = {
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -162,7 +162,7 @@ def latest(folder):
 
 
 def assert_same_bytes(folder, other):
-    """Step, parameters, optimiser and carried state of the latest checkpoints."""
+    """Return the step, parameters, optimizer and carried state of the latest checkpoints."""
     like = template()
     (one, facts), (two, other_facts) = (checkpoints.load(latest(f), like) for f in (folder, other))
     leaves = zip(jax.tree_util.tree_leaves_with_path(one), jax.tree.leaves(two), strict=True)
@@ -180,7 +180,7 @@ def metrics(folder):
 
 
 def assert_metrics_whole(folder):
-    """Every step that was to be logged is there once, in order: the training and the validation."""
+    """Check that every line of training and validation is there once, in order."""
     lines = metrics(folder)
     training = [line["step"] for line in lines if "loss" in line]
     assert training == sorted(set(training))
@@ -200,7 +200,7 @@ def digest(folder):
 
 @pytest.fixture(scope="module")
 def whole(compiled, tmp_path_factory):
-    """The run that never stopped; nobody writes to its folder."""
+    """Return a run that never stopped; no test may write to its folder."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     return folder, *run(folder)
 
@@ -265,7 +265,7 @@ def test_max_steps_then_a_new_process_gives_the_same_bytes(whole, started, tmp_p
         out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert err == ""
-    assert "going on from step 5" in out
+    assert "resuming from step 5" in out
     assert f"done after {TOTAL} steps: {folder}" in out
     assert_same_bytes(folder, whole[0])
     assert_metrics_whole(folder)
@@ -281,7 +281,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(whole, started, tmp_path):
         log.write('{"step": 11, "loss": 1.0}\n{"step": 12, "lo')  # a line too far, and half a line
     result, said = run(folder, resume=True)
     assert result.finished
-    assert "going on from step" in said
+    assert "resuming from step" in said
     assert_same_bytes(folder, whole[0])
     assert_metrics_whole(folder)
 
@@ -321,7 +321,7 @@ def test_a_signal_saves_and_tells_how_to_go_on(number, whole, started, tmp_path)
         out, err = process.communicate(timeout=300)
     assert process.returncode == 128 + number, err
     assert err == ""
-    stopped = re.search(r"stopped after step (\d+), saved; go on with (lstm-jax train .*)", out)
+    stopped = re.search(r"stopped and saved after step (\d+); resume with (lstm-jax train .*)", out)
     step = int(stopped[1])
     assert 2 <= step < TOTAL
     assert checkpoints.load(latest(folder), template())[0].step == step
@@ -378,8 +378,8 @@ def test_how_long_and_how_often_may_change_on_resume(whole, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "already holds a run: give --resume, --overwrite or another --out"),
-        ({"resume": True, "overwrite": True}, "exclude one another"),
+        ({}, "already holds a run; use --resume, --overwrite or another --out"),
+        ({"resume": True, "overwrite": True}, "cannot be used together"),
     ],
 )
 def test_a_folder_that_holds_a_run_is_refused_and_untouched(options, message, whole):
@@ -409,7 +409,7 @@ def test_overwrite_starts_anew_and_spares_what_is_not_the_runs(whole, tmp_path):
 def test_a_folder_that_is_no_run_is_refused_and_untouched(name, overwrite, tmp_path):
     (tmp_path / name).write_text('{"model_type": "bert"}')
     before = digest(tmp_path)
-    with pytest.raises(ConfigError, match="is not a run's folder: give another --out"):
+    with pytest.raises(ConfigError, match="is not a run's folder; choose another --out"):
         loop.prepare(tmp_path, CONFIG, resume=False, overwrite=overwrite)
     assert digest(tmp_path) == before
 
@@ -450,7 +450,7 @@ def test_of_two_checkpoints_the_older_is_taken_where_the_newer_is_damaged(whole,
     damage(latest(folder))
     _, said = run(folder, resume=True)
     aside = folder / "checkpoints" / "latest.damaged-1"
-    assert "is damaged: found SHA-256" in said
+    assert "is damaged: its SHA-256 is" in said
     assert f"it was moved to {aside}" in said
     assert aside.is_dir()
     assert_same_bytes(folder, whole[0])
@@ -470,7 +470,7 @@ def test_another_machine_is_said_when_a_run_goes_on_there(tmp_path, monkeypatch)
     )
     _, said = run(tmp_path, replace(CONFIG, max_steps=3), resume=True)
     assert "the run was saved with XLA_FLAGS " in said
-    assert "it goes on, but to other bits than there" in said
+    assert "its results may differ by rounding errors" in said
 
 
 def test_another_engine_is_said_when_a_run_goes_on_with_it(tmp_path, monkeypatch):
@@ -479,7 +479,7 @@ def test_another_engine_is_said_when_a_run_goes_on_with_it(tmp_path, monkeypatch
     monkeypatch.setattr(machine.library, "loaded", lambda: SimpleNamespace(name="0a1b avx2"))
     _, said = run(tmp_path, replace(CONFIG, max_steps=3), resume=True)
     assert "the run was saved with native engine None, now '0a1b avx2'" in said
-    assert "it goes on, but to other bits than there" in said
+    assert "its results may differ by rounding errors" in said
 
 
 def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
@@ -487,7 +487,7 @@ def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
     state, facts = checkpoints.load(latest(folder), template())
     checkpoints.save(latest(folder), state, metadata={**facts, "vocabulary": "another"})
     before = digest(folder)
-    with pytest.raises(ConfigError, match="another vocabulary than the data gives"):
+    with pytest.raises(ConfigError, match="different vocabulary than the current data have"):
         loop.train(CONFIG, folder, console=Console(file=io.StringIO()))
     assert digest(folder) == before
 
@@ -504,7 +504,7 @@ def test_a_run_that_diverges_says_so_and_exports_nothing(tmp_path, monkeypatch):
 
 
 def spoil(monkeypatch, spoilt):
-    """Let the batches of some steps have weights that are no numbers, and their losses likewise."""
+    """Give the batches of some steps weights that are NaN, so that their losses are NaN too."""
     make_update, count = loop.make_update, iter(range(1, 1000))
 
     def making(*args, **options):
@@ -561,7 +561,7 @@ def test_a_run_that_diverges_keeps_what_was_sound_and_goes_on_from_its_best(tmp_
     loop.prepare(folder, gentle, resume=True, overwrite=False, source="best")
     said = io.StringIO()
     assert loop.train(gentle, folder, console=Console(file=said)).finished
-    assert f"going on from step {PER_EPOCH}" in said.getvalue()
+    assert f"resuming from step {PER_EPOCH}" in said.getvalue()
     assert_metrics_whole(folder)
 
 
@@ -581,7 +581,7 @@ def test_overwrite_empties_checkpoints_that_lie_on_another_disk(whole, tmp_path)
     (folder / "checkpoints").symlink_to(scratch)
     other = replace(CONFIG, seed=7, max_steps=1)
     _, said = run(folder, other, overwrite=True)
-    assert "going on" not in said
+    assert "resuming" not in said
     assert checkpoints.load(scratch / "latest", template())[0].step == 1
 
 
@@ -608,7 +608,7 @@ def test_a_checkpoint_of_another_configuration_is_never_loaded(whole, tmp_path):
 
 
 def closed(monkeypatch, folder):
-    """Let nothing in a folder be looked at, as the system does for all but root."""
+    """Make a folder unreadable, as the system does for everyone but root."""
     for name in ("stat", "iterdir", "open"):
         method = getattr(Path, name)
 
@@ -694,7 +694,7 @@ def test_foreign_and_damaged_lines_are_kept_aside(whole, tmp_path):
         log.write(b"".join(line + b"\n" for line in foreign) + b'{"step": 12, "lo')
     _, said = run(folder, resume=True)
     aside = folder / "metrics.jsonl.aside"
-    assert f"5 lines of metrics.jsonl are damaged or not the run's: moved to {aside}" in said
+    assert f"moved 5 lines of metrics.jsonl to {aside}: damaged, or not written by this run" in said
     assert aside.read_bytes().split(b"\n") == [*foreign, b""]
     assert metrics(folder) == before
 
@@ -751,7 +751,7 @@ def test_a_run_whose_disk_is_full_is_saved_elsewhere_and_goes_on_there(
         patch.setattr(*writer, full)
         with pytest.raises(CheckpointError, match="No space left on device") as caught:
             run(folder)
-    pattern = rf"saved after step {saved} in (\S+): go on with --resume --out \1$"
+    pattern = rf"saved after step {saved} in (\S+); resume it with --resume --out \1$"
     said = re.search(pattern, str(caught.value))
     assert said, caught.value
     run(Path(said[1]), resume=True)

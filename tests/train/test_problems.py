@@ -1,4 +1,4 @@
-"""A kind of problem is one record: what the commands know of it, they know from there."""
+"""A kind of problem is defined by one record, and the commands use nothing else."""
 
 import importlib
 import json
@@ -54,7 +54,7 @@ class ToyConfig(TrainConfig):
 
 @pytest.fixture
 def toy(monkeypatch):
-    """A kind of problem that a stranger adds."""
+    """Register a new kind of problem, as a third party would."""
     scopes = []
     problem = Problem(
         name="toy",
@@ -82,14 +82,14 @@ def test_a_new_kind_takes_one_record(toy, monkeypatch, tmp_path):
     assert toy[0] == Scope("valid", rows=7)
     with pytest.raises(storage.ModelError, match="--plot is for forecasters and classifiers"):
         evaluate.measure(evaluate.EvaluateOptions("run", plot=True))
-    with pytest.raises(storage.ModelError, match="--dynamic is for language models, and run is"):
+    with pytest.raises(storage.ModelError, match="--dynamic is for language models only; run is"):
         evaluate.measure(evaluate.EvaluateOptions("run", dynamic=True))
 
 
 def test_a_configuration_of_no_kind_is_refused():
     with pytest.raises(TypeError, match="whose configuration is a ToyConfig"):
         make_task(ToyConfig())
-    with pytest.raises(ConfigError, match="of a kind 'toy'; known are text, memory"):
+    with pytest.raises(ConfigError, match="unknown kind 'toy'; known kinds are text, memory"):
         from_dict({"kind": "toy"})
 
 
@@ -102,5 +102,5 @@ def test_an_epoch_makes_its_batches_when_they_are_asked_for():
     assert [batch.inputs for batch in epoch] == [0, 1, 2]
     assert made == [2, 0, 1, 2]
     for index in (-1, 3):
-        with pytest.raises(IndexError, match=f"batch {index} of 3"):
+        with pytest.raises(IndexError, match=rf"batch must be in \[0, 3\), got {index}"):
             epoch[index]

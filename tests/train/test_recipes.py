@@ -1,4 +1,4 @@
-"""Every recipe trains, made small, with every choice that its configuration allows."""
+"""Every recipe trains at a small size, with every choice that its configuration allows."""
 
 import importlib
 import io
@@ -50,7 +50,7 @@ GIVEN = {
 
 
 def made_small(config):
-    """A configuration with small sizes, and with its choices as they are."""
+    """Return a configuration with small sizes but the same choices."""
     changed = {name: value for name, value in SMALL.items() if hasattr(config, name)}
     for field in fields(config):
         if is_dataclass(getattr(config, field.name)):
@@ -63,7 +63,7 @@ def made_small(config):
 
 
 def choices(config):
-    """`(name, configuration)` with one field changed: each switch, each name, each None or not."""
+    """Yield `(name, configuration)` with one field changed: every switch, name and option."""
     hints = get_type_hints(type(config))
     for field in fields(config):
         value, hint = getattr(config, field.name), hints[field.name]
@@ -156,7 +156,7 @@ ALLOWED = {case: config for case, config in CASES.items() if case not in REFUSED
 
 @pytest.fixture(scope="module", autouse=True)
 def generated():
-    """Made-up data, of each kind once, and short verdicts."""
+    """Use made-up data of every kind, and short validations."""
     verses = synthetic.verses
     loaded = {
         tang: made_up.tang_data(), shakespeare: made_up.shakespeare_data(),
@@ -174,12 +174,12 @@ def generated():
 
 
 def of_zeros(leaf):
-    """Zeros of a shape; what is true or false says that all is well."""
+    """Return zeros of a shape; booleans are True, which means that all is well."""
     return jnp.full(leaf.shape, leaf.dtype == bool, leaf.dtype)
 
 
 def traced(make):
-    """Programs that are traced as ever, and then not compiled: they give zeros of their shapes."""
+    """Trace programs as usual, but return zeros of the right shapes instead of compiling them."""
 
     def made(*args, **options):
         program = make(*args, **options)
@@ -195,7 +195,7 @@ def traced(make):
 
 @pytest.fixture
 def uncompiled(monkeypatch):
-    """To compile takes most of a short run's time, and little can go wrong there."""
+    """Skip compilation, which takes most of a short run's time and rarely fails."""
     for module, name in (
         (loop, "make_update"), (loop, "make_health"), (text_tasks, "make_scorer"),
         (memory_tasks, "make_judge"), (classify_tasks, "make_reader"),
@@ -204,7 +204,7 @@ def uncompiled(monkeypatch):
 
 
 def run(config, folder):
-    """Train; the steps of which health.jsonl has a line."""
+    """Train, and return the steps in health.jsonl."""
     loop.prepare(folder, config, resume=False, overwrite=False)
     result = loop.train(config, folder, console=Console(file=io.StringIO()))
     lines = [json.loads(line) for line in (folder / "health.jsonl").read_text().splitlines()]
@@ -248,7 +248,7 @@ def test_a_choice_that_cannot_be_is_refused_in_one_line(case, tmp_path):
 
 
 def test_a_listener_that_reads_one_way_has_lags(tmp_path):
-    """Its model has no state of its own to begin with: the task says how its layers begin."""
+    """Check a model without an initial state of its own: the task provides that of its layers."""
     config = made_small(RECIPES["speech"])
     config = replace(config, model=replace(config.model, bidirectional=False))
     _, lines = run(config, tmp_path / "run")

@@ -1,4 +1,4 @@
-"""A run that is spread over devices or processes learns what one device alone learns."""
+"""A run that is spread over devices or processes learns the same as on a single device."""
 
 import json
 import os
@@ -51,9 +51,9 @@ def test_words_that_are_no_mesh_are_refused(words):
     ("options", "said"),
     [
         (["--mesh", "rows=2"], "--mesh must be data=N, model=M or both"),
-        (["--processes", "2"], "go with --distributed"),
+        (["--processes", "2"], "require --distributed"),
         (["--distributed", "--coordinator", "here", "--processes", "2", "--mesh", "data=3"],
-         "--mesh wants 3 devices, which 2 processes cannot share evenly"),
+         "--mesh needs 3 devices, which 2 processes cannot share evenly"),
     ],
 )  # fmt: skip
 def test_options_that_cannot_be_are_refused_in_a_line(options, said, tmp_path, capsys):
@@ -66,7 +66,7 @@ def test_options_that_cannot_be_are_refused_in_a_line(options, said, tmp_path, c
 
 
 def processes(count, file, folder):
-    """Start so many that train together, each of which reads its own rows from the disk."""
+    """Start processes that train together, each of which reads its own rows from the disk."""
     program = Path(sys.executable).with_name("lstm-jax")
     with socket.socket() as free:
         free.bind(("localhost", 0))

@@ -1,4 +1,4 @@
-"""How a batch's losses are added up."""
+"""The losses of a batch are added up with their weights."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def test_losses_are_added_up_wide(dtype):
 
 @pytest.mark.parametrize("ignored", [-100, 10**6])
 def test_an_ignored_target_counts_for_nothing(ignored):
-    """PyTorch and Keras mark what is ignored by a target that is none."""
+    """PyTorch and Keras mark ignored targets with a class that does not exist."""
     logits = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
     weights = np.array([1, 1, 0, 1], np.float32)
 

@@ -1,4 +1,4 @@
-"""Forecasts that any model must be held against, in the target's unit, (N, H)."""
+"""Baselines that any forecaster must be compared with, in the target's unit, (N, H)."""
 
 from __future__ import annotations
 
@@ -9,66 +9,73 @@ import numpy as np
 from lstm_jax.train.data.panels.windows import Prepared, Windows
 
 FITTED = 20_000
-"""Windows that the linear forecast is fitted to, at most."""
+"""Maximum number of windows that the linear forecast is fitted to."""
 PENALTIES = (0.0, 0.1, 1.0, 10.0, 100.0, 1e3, 1e4)
 
 
 def persistence(target: np.ndarray, at: np.ndarray, horizon: int) -> np.ndarray:
-    """Forecast that the last value stays.
+    """Repeat the last known value.
 
     Args:
-        target: (M,), in its unit.
-        at: rows (N,), the last that is known.
+        target: (M,), the series in its unit.
+        at: (N,), the rows of the last known values.
         horizon: H.
 
     Returns:
-        (N, H).
+        The forecasts, (N, H).
     """
     return np.repeat(target[at, None], horizon, 1)
 
 
 def seasonal(target: np.ndarray, at: np.ndarray, horizon: int, season: int) -> np.ndarray:
-    """Forecast the value of a season before, or of as many whole seasons as are needed to know it.
+    """Repeat the value one season earlier, or the fewest whole seasons earlier that is known.
 
     Args:
         target, at, horizon: as in `persistence`.
-        season: its rows.
+        season: the number of rows in a season.
 
     Returns:
-        (N, H).
+        The forecasts, (N, H).
 
     Raises:
-        ValueError: a row with no such past.
+        ValueError: if a row has no full season before it.
     """
     steps = np.arange(1, horizon + 1)
     back = season * -(-steps // season)
     places = at[:, None] + steps - back
     if places.min() < 0:
-        raise ValueError(f"row {at.min()} has no season of {season} before it")
+        raise ValueError(f"row {at.min()} must have a season of {season} rows before it")
     return target[places]
 
 
 def seasonal_or_last(
     target: np.ndarray, at: np.ndarray, horizon: int, season: int, starts: np.ndarray
 ) -> np.ndarray:
-    """Forecast the value of a season before, and the last one where a series had none yet.
+    """Repeat the value one season earlier, or the last value if there is no earlier season.
 
     Args:
-        target: (M,), in its unit, the last known value where one is missing.
+        target: (M,), the series in its unit, with missing values replaced by the last known value.
         at, horizon, season: as in `seasonal`.
-        starts: (N,), the first row of the series that each of `at` is of.
+        starts: (N,), for each row in `at` the first row of its series.
+
+    Returns:
+        The forecasts, (N, H).
     """
     steps = np.arange(1, horizon + 1)
     places = at[:, None] + steps - season * -(-steps // season)
-    found = target[np.maximum(places, 0)]
-    return np.where((places >= starts[:, None]) & np.isfinite(found), found, target[at, None])
+    values = target[np.maximum(places, 0)]
+    return np.where((places >= starts[:, None]) & np.isfinite(values), values, target[at, None])
 
 
 class Linear(NamedTuple):
-    """ŷ = x W + b of the flattened window: `kernel` (D', H), `bias` (H,), both for scaled values.
+    """Store a linear forecast ŷ = x W + b of the flattened window, for scaled values.
 
-    `penalty`: of the squared weights, chosen on the validation part. `steps` and `numbers`: which
-    steps of the inputs are read, and how many of their columns.
+    Attributes:
+        kernel: W, (D', H).
+        bias: b, (H,).
+        penalty: the penalty on the squared weights, chosen on the validation split.
+        steps: the steps of the inputs that are read.
+        numbers: the number of columns of the inputs that are read; all if None.
     """
 
     kernel: np.ndarray
@@ -78,28 +85,28 @@ class Linear(NamedTuple):
     numbers: int | None = None
 
     def __call__(self, inputs: np.ndarray) -> np.ndarray:
-        """Scaled forecasts, (N, H), of windows (N, T, D)."""
+        """Compute scaled forecasts, (N, H), from windows (N, T, D)."""
         return self.flat(inputs) @ self.kernel + self.bias
 
     def flat(self, inputs: np.ndarray) -> np.ndarray:
-        """What is read of windows (N, T, D): (N, D')."""
+        """Flatten the part of windows (N, T, D) that is read to (N, D')."""
         read = inputs[:, self.steps, : self.numbers]
         return read.reshape(len(read), -1).astype(np.float64)
 
 
 def fit_linear(prepared: Prepared, rows: int | None = None) -> Linear:
-    """Fit a linear autoregression on the same inputs and targets: ridge, in closed form.
+    """Fit a linear autoregression to the model's inputs and targets, by ridge regression.
 
-    Where the scalers are not centred it has no bias, and is odd as the model is. One for all
-    series; codes of categories are not read.
+    A single regression serves all series; it does not read the codes of categories. If the scalers
+    are not centered, it has no bias and is an odd function, as the model then is.
 
-    Fitted on the training windows, `FITTED` of them at most, whose targets are all known; the
-    penalty is the one whose squared error on the validation windows is least.
+    It is fitted to at most `FITTED` training windows whose targets are all known, with the penalty
+    that has the smallest squared error on the validation windows.
 
     Args:
         prepared: the series.
-        rows: of the window's end that are read, and nothing of the future; all that the model
-            reads if None.
+        rows: the number of rows at the end of the window to read, without any future inputs; if
+            None, everything that the model reads.
     """
     train, valid = (_complete(prepared, name) for name in ("train", "valid"))
     steps = slice(None)
@@ -111,20 +118,22 @@ def fit_linear(prepared: Prepared, rows: int | None = None) -> Linear:
     x_mean, y_mean = (v.mean(0) if prepared.centred else np.zeros(v.shape[1]) for v in (x, y))
     values, vectors = np.linalg.eigh((x - x_mean).T @ (x - x_mean))
     moments = vectors.T @ ((x - x_mean).T @ (y - y_mean))
-    found = []
+    candidates = []
     for penalty in PENALTIES:
-        # Without a penalty, directions in which nothing varies have weight zero.
+        # Without a penalty, directions without variation get weight zero.
         floor = values.max() * 1e-10
         inverse = np.where(values + penalty > floor, 1 / np.maximum(values + penalty, floor), 0)
         kernel = vectors @ (inverse[:, None] * moments)
         linear = linear._replace(kernel=kernel, bias=y_mean - x_mean @ kernel, penalty=penalty)
-        found.append((np.mean((linear(valid.inputs) - valid.targets) ** 2), linear))
-    return min(found, key=lambda pair: pair[0])[1]
+        candidates.append((np.mean((linear(valid.inputs) - valid.targets) ** 2), linear))
+    return min(candidates, key=lambda pair: pair[0])[1]
 
 
 def _complete(prepared: Prepared, split: str) -> Windows:
-    """Windows without a missing target, so many at most as are fitted to; if there are none, all,
-    in which 0 stands for what is missing."""
+    """Return at most `FITTED` windows without missing targets.
+
+    If every window has missing targets, windows are returned in which these are 0.
+    """
     at = prepared.moments(split)
     if np.isnan(prepared.target).any():
         whole = np.isfinite(prepared.aims(at)).all(1)

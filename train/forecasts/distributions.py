@@ -1,9 +1,9 @@
-"""Distributions that a forecaster says the parameters of: their losses, and their quantiles.
+"""Losses and quantiles of the distributions whose parameters a forecaster can predict.
 
-Each is made of what the model gives, raw numbers a, b (and c), by softplus where one must be above
-0. Losses are -ln p, of scaled values for the normal and Student's t, of counts for the negative
-binomial, as Salinas et al. (2020) have it for DeepAR: its mean is the series' scale times
-softplus(a), and its variance mean + shape · mean².
+The model outputs raw numbers a, b (and c) for each step; softplus makes them positive where they
+must be. Losses are -ln p: of scaled values for the normal and Student's t distribution, of counts
+for the negative binomial, which follows DeepAR (Salinas et al. 2020): its mean is the series' scale
+times softplus(a), and its variance is mean + shape · mean².
 """
 
 from __future__ import annotations
@@ -21,14 +21,19 @@ from jax.scipy.special import betainc, gammaln, ndtri
 from jax.typing import ArrayLike
 
 SMALL = 1e-4
-"""Added to what must be above 0: the loss of a series that is foretold exactly stays finite."""
+"""Added to positive parameters, so that the loss of a perfect forecast stays finite."""
 HALVINGS = 60
-"""Of the interval in which a quantile is looked for."""
+"""Number of bisections in the search for a quantile."""
 
 
 class Distribution(NamedTuple):
-    """`parameters`: how many numbers the model says of each step. `loss(raw (..., P), values (...),
-    scale (...))`: -ln p (...). `quantile(raw (..., P), q, scale (...))`: (...), scaled."""
+    """Describe a distribution.
+
+    Attributes:
+        parameters: P, the number of outputs per step.
+        loss: `loss(raw (..., P), values (...), scale (...))` computes -ln p (...).
+        quantile: `quantile(raw (..., P), q, scale (...))` computes a scaled quantile (...).
+    """
 
     parameters: int
     loss: Callable[[Array, Array, Array], Array]
@@ -36,7 +41,7 @@ class Distribution(NamedTuple):
 
 
 def normal_loss(raw: Array, values: Array, scale: Array) -> Array:
-    """Give ½ z² + ln σ + ½ ln 2π for z = (x - μ) / σ, μ = a, σ = softplus(b)."""
+    """Compute ½ z² + ln σ + ½ ln 2π for z = (x - μ) / σ, μ = a, σ = softplus(b)."""
     del scale
     sigma = _positive(raw[..., 1])
     z = (values - raw[..., 0]) / sigma
@@ -44,21 +49,21 @@ def normal_loss(raw: Array, values: Array, scale: Array) -> Array:
 
 
 def normal_quantile(raw: Array, q: float, scale: Array) -> Array:
-    """Give μ + σ Φ⁻¹(q)."""
+    """Compute μ + σ Φ⁻¹(q)."""
     del scale
     return raw[..., 0] + _positive(raw[..., 1]) * ndtri(jnp.float32(q))
 
 
 def student_loss(raw: Array, values: Array, scale: Array) -> Array:
-    """Give -ln of Student's density of z = (x - μ) / σ, over σ.
+    """Compute -ln(p(z) / σ) for z = (x - μ) / σ and Student's density p.
 
-    It has ν = 2 + softplus(c) degrees of freedom, so that there is a variance.
+    The degrees of freedom are ν = 2 + softplus(c), so that the variance is finite.
     """
     del scale
     sigma, nu = _positive(raw[..., 1]), 2 + _positive(raw[..., 2])
     z = (values - raw[..., 0]) / sigma
     norm = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * jnp.log(nu * jnp.pi)
-    # z² / ν overflows where z does not: ln(1 + z² / ν) is twice ln √(1 + (z / √ν)²).
+    # z² / ν can overflow even if z does not; with w = |z| / √ν, ln(1 + w²) is 2 ln w for large w.
     w = jnp.abs(z) / jnp.sqrt(nu)
     big = w > 1e6
     tail = jnp.where(big, 2 * jnp.log(jnp.where(big, w, 1.0)), jnp.log1p(jnp.where(big, 0, w) ** 2))
@@ -66,7 +71,7 @@ def student_loss(raw: Array, values: Array, scale: Array) -> Array:
 
 
 def student_quantile(raw: Array, q: float, scale: Array) -> Array:
-    """Give μ + σ t_q, the t at which 1 - ½ I(ν / (ν + t²); ν / 2, ½) is q, by halving."""
+    """Compute μ + σ t_q by bisection; at t_q, 1 - ½ I(ν / (ν + t²); ν / 2, ½) is q."""
     del scale
     sigma, nu = _positive(raw[..., 1]), 2 + _positive(raw[..., 2])
     tail = min(q, 1 - q)
@@ -74,27 +79,29 @@ def student_quantile(raw: Array, q: float, scale: Array) -> Array:
     def beyond(t: Array) -> Array:
         return 0.5 * betainc(nu / 2, 0.5, nu / (nu + t**2))
 
-    t = _halve(lambda t: beyond(t) > tail, jnp.zeros_like(nu), jnp.full_like(nu, 1e4))
+    t = _bisect(lambda t: beyond(t) > tail, jnp.zeros_like(nu), jnp.full_like(nu, 1e4))
     return raw[..., 0] + sigma * jnp.where(q < 0.5, -t, t)
 
 
 def counts_loss(raw: Array, values: Array, scale: Array) -> Array:
-    """Give -ln of the negative binomial of a count k, with r = 1 / shape:
-    ln Γ(k + 1) + ln Γ(r) - ln Γ(k + r) + r ln(1 + μ / r) + k ln(1 + r / μ)."""
+    """Compute -ln p of a count k under the negative binomial distribution, with r = 1 / shape.
+
+    ln Γ(k + 1) + ln Γ(r) - ln Γ(k + r) + r ln(1 + μ / r) + k ln(1 + r / μ)
+    """
     mean, r = _counted(raw, scale)
     chosen = gammaln(values + 1) + gammaln(r) - gammaln(values + r)
     return chosen + r * jnp.log1p(mean / r) + values * jnp.log1p(r / mean)
 
 
 def counts_quantile(raw: Array, q: float, scale: Array) -> Array:
-    """Give the least k with I(r / (r + μ); r, k + 1) >= q, over the scale, by halving."""
+    """Find the smallest k with I(r / (r + μ); r, k + 1) >= q by bisection, divided by the scale."""
     mean, r = _counted(raw, scale)
     share = r / (r + mean)
-    most = 10 + 100 * (mean + jnp.sqrt(mean + mean**2 / r))
-    below = _halve(lambda k: betainc(r, jnp.floor(k) + 1, share) < q, jnp.zeros_like(mean), most)
-    least = jnp.floor(below)
-    reached = betainc(r, least + 1, share) >= q
-    return jnp.where(reached, least, least + 1) / scale
+    high = 10 + 100 * (mean + jnp.sqrt(mean + mean**2 / r))
+    below = _bisect(lambda k: betainc(r, jnp.floor(k) + 1, share) < q, jnp.zeros_like(mean), high)
+    count = jnp.floor(below)
+    reached = betainc(r, count + 1, share) >= q
+    return jnp.where(reached, count, count + 1) / scale
 
 
 def _positive(raw: Array) -> Array:
@@ -102,20 +109,20 @@ def _positive(raw: Array) -> Array:
 
 
 def _counted(raw: Array, scale: Array) -> tuple[Array, Array]:
-    """Mean, and 1 / shape; the shape is smaller where counts are large (Salinas et al. 2020)."""
+    """Compute the mean, and 1 / shape, which grows with the scale (Salinas et al. 2020)."""
     return scale * _positive(raw[..., 0]), jnp.sqrt(scale) / _positive(raw[..., 1])
 
 
-def _halve(low: Callable[[Array], Array], least: Array, most: Array) -> Array:
-    """The place at which `low` stops to be true, from below."""
+def _bisect(is_below: Callable[[Array], Array], low: Array, high: Array) -> Array:
+    """Find the point where `is_below` turns from True to False, approached from below."""
 
     def step(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        least, most = ends
-        middle = (least + most) / 2
-        under = low(middle)
-        return jnp.where(under, middle, least), jnp.where(under, most, middle)
+        low, high = ends
+        middle = (low + high) / 2
+        below = is_below(middle)
+        return jnp.where(below, middle, low), jnp.where(below, high, middle)
 
-    return jax.lax.fori_loop(0, HALVINGS, step, (least, most))[0]
+    return jax.lax.fori_loop(0, HALVINGS, step, (low, high))[0]
 
 
 DISTRIBUTIONS: Mapping[str, Distribution] = {
@@ -123,27 +130,27 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
     "student-t": Distribution(3, student_loss, student_quantile),
     "negative-binomial": Distribution(2, counts_loss, counts_quantile),
 }
-"""What a configuration's `likelihood` names."""
+"""The distributions, by the name that a configuration's `likelihood` uses."""
 
 
 def quantiles_of(
     likelihood: str, raw: ArrayLike, quantiles: Sequence[float], scale: ArrayLike
 ) -> np.ndarray:
-    """Give quantiles of distributions, scaled as the values are that they are of.
+    """Compute quantiles of predicted distributions, in scaled values.
 
     Args:
         likelihood: one of `DISTRIBUTIONS`.
-        raw: (N, H, P), what the model says.
-        quantiles: Q of them, in (0, 1).
-        scale: (N,), of the series; only that of counts matters.
+        raw: (N, H, P), the outputs of the model.
+        quantiles: Q quantiles in (0, 1).
+        scale: (N,), the scales of the series, which matter only for counts.
 
     Returns:
-        (N, H, Q) float32.
+        The quantiles, (N, H, Q) float32.
     """
     raw = jnp.asarray(raw)
     scales = jnp.broadcast_to(jnp.asarray(scale, raw.dtype)[:, None], raw.shape[:2])
-    found = [_quantile(likelihood, q)(raw, scales) for q in quantiles]
-    return np.stack([np.asarray(values) for values in found], -1)
+    columns = [_quantile(likelihood, q)(raw, scales) for q in quantiles]
+    return np.stack([np.asarray(column) for column in columns], -1)
 
 
 def _quantile(likelihood: str, q: float) -> Callable[[Array, Array], Array]:

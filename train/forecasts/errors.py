@@ -1,4 +1,4 @@
-"""What a forecast is worth."""
+"""Error measures of forecasts."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ from lstm_jax.promotion import multiply
 
 
 def errors(truth: np.ndarray, forecast: np.ndarray) -> dict[str, float]:
-    """Give MAE and RMSE, in the unit; MAPE, in percent, where every value is above 0.
+    """Compute MAE and RMSE, and the MAPE in percent if every value is above 0.
 
     Args:
-        truth, forecast: of one shape.
+        truth, forecast: arrays of the same shape.
     """
-    wrong = np.asarray(forecast, np.float64) - truth
-    found = {"mae": np.abs(wrong).mean(), "rmse": np.sqrt(np.square(wrong).mean())}
+    error = np.asarray(forecast, np.float64) - truth
+    measures = {"mae": np.abs(error).mean(), "rmse": np.sqrt(np.square(error).mean())}
     if (truth > 0).all():
-        found["mape"] = 100 * np.abs(wrong / truth).mean()
-    return {name: float(value) for name, value in found.items()}
+        measures["mape"] = 100 * np.abs(error / truth).mean()
+    return {name: float(value) for name, value in measures.items()}
 
 
 def skill(mae: float, naive_mae: float) -> float:
-    """Give 1 - MAE / MAE of the naive forecast: 1 is perfect, 0 no better, below 0 worse.
+    """Compute 1 - MAE / naive MAE: 1 is perfect, 0 is as good as the naive forecast, < 0 is worse.
 
     Args:
-        mae: of the forecast.
-        naive_mae: of the naive one.
+        mae: the MAE of the forecast.
+        naive_mae: the MAE of the naive forecast.
     """
     return 1 - mae / naive_mae
 
 
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
-    """Give the share of values that lie in their interval.
+    """Compute the share of values that lie within their intervals.
 
     Args:
-        truth, low, high: of one shape.
+        truth, low, high: arrays of the same shape.
     """
     return float(((low <= truth) & (truth <= high)).mean())
 
 
 def pinball(truth: ArrayLike, forecasts: ArrayLike, quantiles: Sequence[float]) -> Array:
-    """Give the loss whose least value is at the quantiles, (..., Q).
+    """Compute the pinball loss, which is minimal at the quantiles, (..., Q).
 
-    max(q e, (q - 1) e) for the error e = truth - forecast (Koenker & Bassett 1978); truth (...).
+    max(q e, (q - 1) e) for the error e = truth - forecast (Koenker & Bassett 1978).
 
     Args:
-        truth: (...).
-        forecasts: (..., Q).
-        quantiles: Q of them, in (0, 1).
+        truth: the values, (...).
+        forecasts: the predicted quantiles, (..., Q).
+        quantiles: Q quantiles in (0, 1).
     """
     error = jnp.asarray(truth)[..., None] - forecasts
     q = jnp.asarray(quantiles, jnp.float32)

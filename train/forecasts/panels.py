@@ -1,4 +1,4 @@
-"""A forecaster of a table's series beside the forecasts that cost nothing, averaged over series."""
+"""Comparison of a forecaster with baselines on a table of series, averaged over the series."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 
 MODEL, LINEAR, SEASONAL, NAIVE = "lstm", "linear", "seasonal naive", "persistence"
 MOST = 20_000
-"""Windows that are forecast, at most: evenly spaced ones of more."""
+"""Maximum number of windows to forecast; of more windows, evenly spaced ones are taken."""
 COLUMNS = {"mase": "MASE", "mae": "MAE", "rmse": "RMSE", "pinball": "pinball"}
 
 
 @dataclass(frozen=True)
 class Forecasts:
-    """Forecasts of a panel made at rows `at` (N,), in the target's unit.
+    """Store forecasts of a panel, in the target's unit.
 
     Attributes:
-        config: of the run.
+        config: the run's configuration.
         panel, ready: the series.
-        on: what they are of, in words.
-        at: (N,), the rows of `ready` at which they were made.
-        named: the model and the baselines -> (N, H).
+        on: a description of the data.
+        at: (N,), the rows of `ready` at which the forecasts are made.
+        named: the forecasts of the model and of each baseline, (N, H), by name.
         quantiles: (N, H, Q), or None.
-        naive: (S,), what MASE is measured in.
+        naive: (S,), the naive error of each series, which is the unit of MASE.
     """
 
     config: SeriesConfig
@@ -54,16 +54,16 @@ class Forecasts:
 
 
 def forecast(stored: Stored, config: SeriesConfig, scope: Scope) -> Forecasts:
-    """Ask a trained model, and the baselines, of a split or of another table.
+    """Forecast a split, or another table, with a trained model and with the baselines.
 
     Args:
         stored: the model.
-        config: of its run.
-        scope: the split, or the file.
+        config: the configuration of its run.
+        scope: the split or the file.
 
     Raises:
-        DataError: data that is missing or cannot be forecast.
-        ModelError: data that is not what the model was trained on.
+        DataError: if the data are missing or cannot be forecast.
+        ModelError: if the data are not those that the model was trained on.
     """
     panel, ready, split, on = _ready(stored, config, scope)
     at = ready.moments(split)
@@ -71,11 +71,12 @@ def forecast(stored: Stored, config: SeriesConfig, scope: Scope) -> Forecasts:
         at = origins(at, ready.owner, config.horizon, scope.backtest)
     if not len(at):
         raise DataError(
-            f"{on} has no window of {config.window} rows with {config.horizon} after it to "
-            "forecast: take --split valid, or --file with more rows"
+            f"{on} must have a window of {config.window} rows with {config.horizon} rows after it "
+            "to forecast; use --split valid, or --file with more rows"
         )
     if len(at) > MOST:
-        at, on = at[np.linspace(0, len(at) - 1, MOST).astype(int)], f"{on}, of {len(at):,} windows"
+        on = f"{on}, a sample of its {len(at):,} windows"
+        at = at[np.linspace(0, len(at) - 1, MOST).astype(int)]
     predict, params = make_predict(stored.network), nnx.state(stored.network, nnx.Param)
     inputs = ready.inputs(at)
     values = forecasts_of(config, ready, predict(params, inputs), at)
@@ -97,66 +98,67 @@ def forecast(stored: Stored, config: SeriesConfig, scope: Scope) -> Forecasts:
 
 
 def origins(at: np.ndarray, owner: np.ndarray, horizon: int, count: int) -> np.ndarray:
-    """Take the last origins of each series, a horizon apart, or less where there is no room.
+    """Choose the last origins of each series, one horizon apart or closer if there is no room.
 
     Args:
-        at: (N,), rows at which forecasts can be made, of each series in their order.
-        owner: which series each row is of.
+        at: (N,), the rows at which forecasts can be made, in order within each series.
+        owner: the series that each row belongs to.
         horizon: H.
-        count: of origins.
+        count: the number of origins.
 
     Returns:
-        Of each series `count` rows, the earliest first; of those with fewer, none.
+        `count` rows of each series, the earliest first. Series with fewer rows are left out.
 
     Raises:
-        DataError: no series has as many.
+        DataError: if no series has enough rows.
     """
-    found, most = [], 0
+    chosen, longest = [], 0
     for rows in np.split(at, np.flatnonzero(np.diff(owner[at])) + 1):
-        most = max(most, len(rows))
+        longest = max(longest, len(rows))
         if len(rows) >= count:
-            apart = min(horizon, (len(rows) - 1) // max(count - 1, 1))
-            found.append(rows[len(rows) - 1 - apart * np.arange(count)[::-1]])
-    if not found:
+            spacing = min(horizon, (len(rows) - 1) // max(count - 1, 1))
+            chosen.append(rows[len(rows) - 1 - spacing * np.arange(count)[::-1]])
+    if not chosen:
         raise DataError(
-            f"--backtest is {count}, and the part has {most} origins at most: take fewer, or "
-            "train with a larger --test"
+            f"--backtest must be at most {longest}, the number of origins in the data, got "
+            f"{count}; take fewer, or train with a larger --test"
         )
-    return np.concatenate(found)
+    return np.concatenate(chosen)
 
 
-def measure(found: Forecasts, backtest: int = 0) -> dict[str, Any]:
-    """Hold forecasts against what came.
+def measure(forecasts: Forecasts, backtest: int = 0) -> dict[str, Any]:
+    """Compare forecasts with the actual values.
 
     Args:
-        found: what `forecast` gives.
-        backtest: how many origins there are of each series, if they are to be told apart.
+        forecasts: the result of `forecast`.
+        backtest: the number of origins of each series, to report them separately.
 
     Returns:
-        Figures for JSON.
+        The figures for JSON.
     """
-    config, ready, panel = found.config, found.ready, found.panel
-    owner = ready.owner[found.at]
-    truth = ready.target[found.at[:, None] + np.arange(1, config.horizon + 1)]
+    config, ready, panel = forecasts.config, forecasts.ready, forecasts.panel
+    owner = ready.owner[forecasts.at]
+    truth = ready.target[forecasts.at[:, None] + np.arange(1, config.horizon + 1)]
     each = {
-        name: by_series(truth, values, owner, found.naive) for name, values in found.named.items()
+        name: by_series(truth, values, owner, forecasts.naive)
+        for name, values in forecasts.named.items()
     }
     table = {name: mean_over(scores) for name, scores in each.items()}
     figures: dict[str, Any] = {
-        "on": found.on,
+        "on": forecasts.on,
         "target": config.target,
         "series": len(np.unique(owner)),
-        "forecasts": len(found.at),
+        "forecasts": len(forecasts.at),
         "horizon": config.horizon,
         "season": config.season,
-        "first": _written(panel, ready.times[found.at + 1].min()),
-        "last": _written(panel, ready.times[found.at + config.horizon].max()),
+        "first": _written(panel, ready.times[forecasts.at + 1].min()),
+        "last": _written(panel, ready.times[forecasts.at + config.horizon].max()),
         "tables": {f"all of {config.horizon} steps": table},
     }
-    if found.quantiles is not None:
-        held = interval(truth, found.quantiles, config.quantiles)
-        table[MODEL]["pinball"] = held.pop("pinball")
-        figures["interval"] = held
+    if forecasts.quantiles is not None:
+        outermost = interval(truth, forecasts.quantiles, config.quantiles)
+        table[MODEL]["pinball"] = outermost.pop("pinball")
+        figures["interval"] = outermost
     score = "mase" if "mase" in table[MODEL] else "mae"
     figures["words"] = words(table, score)
     if len(panel.series) > 1:
@@ -165,36 +167,36 @@ def measure(found: Forecasts, backtest: int = 0) -> dict[str, Any]:
             title = panel.title(panel.series[place].key)
             figures[name] = {"series": title, score: float(values[place])}
     if backtest:
-        figures["origins"] = _origins(found, truth, backtest)
+        figures["origins"] = _origins(forecasts, truth, backtest)
     return figures
 
 
 def words(table: dict[str, dict[str, float]], score: str) -> list[str]:
-    """Say how the model stands against each baseline: "loses to linear by 3.1%"."""
-    said = []
+    """Compare the model with each baseline in words, such as "loses to linear by 3.1%"."""
+    phrases = []
     for name, row in table.items():
         if name == MODEL or score not in row:
             continue
         gain = 1 - table[MODEL][score] / row[score] if row[score] else float("-inf")
         if abs(gain) < 0.0005:
-            said.append(f"as good as {name}")
+            phrases.append(f"as good as {name}")
         elif gain > 0:
-            said.append(f"beats {name} by {gain:.1%}")
+            phrases.append(f"beats {name} by {gain:.1%}")
         else:
-            said.append(f"loses to {name} by {-gain:.1%}")
-    return said
+            phrases.append(f"loses to {name} by {-gain:.1%}")
+    return phrases
 
 
 def say(figures: dict[str, Any]) -> str:
-    """Put the figures in tables for a terminal.
+    """Format the figures as tables for a terminal.
 
     Args:
-        figures: what `measure` gives.
+        figures: the result of `measure`.
     """
-    many = f"{figures['series']:,} series, " if figures["series"] > 1 else ""
+    series_count = f"{figures['series']:,} series, " if figures["series"] > 1 else ""
     lines = [
-        f"{figures['on']}, {figures['target']}: {many}{figures['forecasts']:,} forecasts of "
-        f"{figures['first']} to {figures['last']}"
+        f"{figures['on']}, {figures['target']}: {series_count}{figures['forecasts']:,} forecasts "
+        f"from {figures['first']} to {figures['last']}"
     ]
     for title, rows in figures["tables"].items():
         heads = {
@@ -206,46 +208,47 @@ def say(figures: dict[str, Any]) -> str:
             lines.append(f"  {name:26}" + "".join(cells).rstrip())
     lines.append("the LSTM " + ", ".join(figures["words"]))
     if figures["series"] > 1:
-        lines.append("each score is the mean of the series' own")
+        lines.append("each score is the mean over the series")
     for name in ("best", "worst"):
         if name in figures:
             series, (score, value) = figures[name]["series"], list(figures[name].items())[1]
             lines.append(f"{name}: {series}, {score.upper()} {value:.4g}")
     if "interval" in figures:
-        held = figures["interval"]
+        outermost = figures["interval"]
         lines.append(
-            f"the interval of {held['nominal']:.0%} held {held['coverage']:.1%} of the values"
+            f"the {outermost['nominal']:.0%} interval contains {outermost['coverage']:.1%} of the "
+            "values"
         )
     if "origins" in figures:
-        lines.append(f"{'origins, not fitted anew':28}{'MASE':>11}{'MAE':>11}{'RMSE':>11}")
+        lines.append(f"{'origins, without refitting':28}{'MASE':>11}{'MAE':>11}{'RMSE':>11}")
         for row in figures["origins"]:
             cells = (f"{row.get(key, np.nan):11.4g}" for key in ("mase", "mae", "rmse"))
             lines.append(f"  {row['after']:26}" + "".join(cells))
     return "\n".join(lines)
 
 
-def picture(found: Forecasts) -> Figure:
-    """Draw the last forecast of some series beside what came.
+def picture(forecasts: Forecasts) -> Figure:
+    """Draw the last forecast of some series beside the actual values.
 
     Args:
-        found: what `forecast` gives.
+        forecasts: the result of `forecast`.
 
     Raises:
-        ImportError: matplotlib is not installed.
+        ImportError: if matplotlib is not installed.
     """
     from lstm_jax.plots.multiples import SHOWN, Piece, draw
 
-    ready, config, pieces = found.ready, found.config, []
-    owner = ready.owner[found.at]
+    ready, config, pieces = forecasts.ready, forecasts.config, []
+    owner = ready.owner[forecasts.at]
     point = middle(config)
     for index in np.unique(owner)[:SHOWN]:
         [*_, last] = np.flatnonzero(owner == index)
-        stop = found.at[last] + config.horizon + 1
+        stop = forecasts.at[last] + config.horizon + 1
         begin = max(stop - 3 * config.horizon - config.window, ready.spans[index]["train"].start)
-        values = found.named[MODEL][last][:, None]
-        if found.quantiles is not None:
-            values = found.quantiles[last]
-        title = found.panel.title(found.panel.series[index].key)
+        values = forecasts.named[MODEL][last][:, None]
+        if forecasts.quantiles is not None:
+            values = forecasts.quantiles[last]
+        title = forecasts.panel.title(forecasts.panel.series[index].key)
         pieces.append(
             Piece(title, ready.times[begin:stop], ready.target[begin:stop], values, point)
         )
@@ -256,16 +259,16 @@ def _written(panel: Panel, time: np.datetime64 | np.int64) -> str:
     return str(panel.form.write(np.array([time]))[0])
 
 
-def _origins(found: Forecasts, truth: np.ndarray, count: int) -> list[dict[str, Any]]:
-    """Scores of each origin, the earliest first, and their mean."""
+def _origins(forecasts: Forecasts, truth: np.ndarray, count: int) -> list[dict[str, Any]]:
+    """Compute the scores of each origin, the earliest first, and their mean."""
     rows = []
-    turn = np.arange(len(found.at)) % count
-    owner = found.ready.owner[found.at]
+    turn = np.arange(len(forecasts.at)) % count
+    owner = forecasts.ready.owner[forecasts.at]
     for number in range(count):
-        own = turn == number
-        scores = by_series(truth[own], found.named[MODEL][own], owner[own], found.naive)
-        after = found.ready.times[found.at[own]]
-        first, last = (_written(found.panel, time) for time in (after.min(), after.max()))
+        here = turn == number
+        scores = by_series(truth[here], forecasts.named[MODEL][here], owner[here], forecasts.naive)
+        after = forecasts.ready.times[forecasts.at[here]]
+        first, last = (_written(forecasts.panel, time) for time in (after.min(), after.max()))
         label = first if first == last else f"origin {number + 1}"
         rows.append({"after": label, **mean_over(scores)})
     means = {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "after"}
@@ -273,8 +276,8 @@ def _origins(found: Forecasts, truth: np.ndarray, count: int) -> list[dict[str, 
 
 
 def _ready(stored: Stored, config: SeriesConfig, scope: Scope) -> tuple[Panel, Prepared, str, str]:
-    """The series, which of their parts is asked for, and what to call it."""
-    levels = tuple(tuple(one) for one in stored.description.get("levels", ()))
+    """Load the panel and prepare its series; also return the split, and a description of it."""
+    levels = tuple(tuple(names) for names in stored.description.get("levels", ()))
     if scope.file is not None:
         panel = read_new(config, levels, scope.file)
         ready = prepare_for(
@@ -283,12 +286,14 @@ def _ready(stored: Stored, config: SeriesConfig, scope: Scope) -> tuple[Panel, P
         )  # fmt: skip
         return panel, ready, "train", panel.name
     if scope.given is None and not config.file:
-        raise DataError("the model learned from a frame, which is not kept: give --file")
+        raise DataError(
+            "the model was trained on a data frame, which is not saved; pass the data with --file"
+        )
     panel, *_ = load_panel(config, scope.given, levels=levels)
     if panel.sha256 != config.data_sha256:
         raise ModelError(
-            f"{panel.name} is not what the model was trained on (its sha256 differs): give it as "
-            "--file, or train anew"
+            f"{panel.name} is not the data that the model was trained on (its SHA-256 differs); "
+            "pass it with --file, or train again"
         )
     ready = prepare_for(config, panel, fitted_for(stored.description, panel))
     return panel, ready, scope.split, f"{panel.name}, {scope.split}"

@@ -1,4 +1,4 @@
-"""The picture of forecasts. It takes matplotlib: import it when a picture is asked for."""
+"""The picture of forecasts. Import this module only when needed, because it needs matplotlib."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ from lstm_jax.plots.drawing import Axes, default_style, new_figure
 from lstm_jax.plots.forecast import forecast_line, gains
 from lstm_jax.train.forecasts.verdict import MODEL, NAIVE, Forecasts
 
-SHOWN = 150  # rows, where nothing is rolled
+SHOWN = 150  # rows, in pictures without a rolled forecast
 
 
-def draw(found: Forecasts, path: Path) -> None:
-    """Draw forecasts that follow one another, or what is gained on persistence, as a PNG.
+def draw(forecasts: Forecasts, path: Path) -> None:
+    """Draw a rolled forecast, or the gain over persistence, as a PNG.
 
     Args:
-        found: what `verdict.forecast` gives.
-        path: of the picture.
+        forecasts: the result of `verdict.forecast`.
+        path: the file to write.
     """
     with default_style():
         figure = new_figure(1, 2, size=(8.4, 3.0))
         above, below = figure.axes
-        if found.rolled is not None and found.config.horizon == 1:
-            _draw_roll(found, found.rolled[0], above, below)
+        if forecasts.rolled is not None and forecasts.config.horizon == 1:
+            _draw_roll(forecasts, forecasts.rolled[0], above, below)
         else:
-            _draw_gains(found, above, below)
+            _draw_gains(forecasts, above, below)
         figure.savefig(path, dpi=100)
 
 
-def _draw_roll(found: Forecasts, rolled: np.ndarray, above: Axes, below: Axes) -> None:
-    """The first forecast that reads itself, beside those one step ahead, and the errors of both."""
-    config, ready = found.config, found.ready
-    rows = found.at[: config.roll] + 1
+def _draw_roll(forecasts: Forecasts, rolled: np.ndarray, above: Axes, below: Axes) -> None:
+    """Draw the first rolled forecast, the forecasts one step ahead, and the errors of both."""
+    config, ready = forecasts.config, forecasts.ready
+    rows = forecasts.at[: config.roll] + 1
     times, truth = ready.times[rows], ready.target[rows]
-    ahead = found.named[MODEL][: config.roll, 0]
+    ahead = forecasts.named[MODEL][: config.roll, 0]
     lines = {"one step ahead": ahead, "reading its own forecasts": rolled}
     forecast_line(times, truth, lines, title=config.data, y=config.target, axes=above)
     clean = truth if ready.clean is None else ready.clean[rows]
-    wrong = {name: values - clean for name, values in lines.items()}
+    errors = {name: values - clean for name, values in lines.items()}
     title = "error against the clean wave" if config.noise else "error"
-    forecast_line(times, None, wrong, title=title, axes=below)
+    forecast_line(times, None, errors, title=title, axes=below)
 
 
 def _ahead(times: np.ndarray, steps: int) -> str:
-    """Say how far a forecast reaches: "1 day", "24 hours"; in steps where times are numbers."""
+    """Format how far ahead a forecast is: "1 day", "24 hours", or in steps for numeric times."""
     if times.dtype.kind == "M" and len(times) > 1:
         step = np.median(np.diff(times)) / np.timedelta64(1, "s")
         for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
@@ -55,26 +55,26 @@ def _ahead(times: np.ndarray, steps: int) -> str:
     return f"{steps} step{'s' if steps > 1 else ''}"
 
 
-def _draw_gains(found: Forecasts, above: Axes, below: Axes) -> None:
-    """The last step of the horizon beside persistence, and what is gained on that in the split."""
-    config, ready, step = found.config, found.ready, found.config.horizon
-    rows = found.at + step
+def _draw_gains(forecasts: Forecasts, above: Axes, below: Axes) -> None:
+    """Draw the forecasts at the horizon beside persistence, and the cumulative gain over it."""
+    config, ready, step = forecasts.config, forecasts.ready, forecasts.config.horizon
+    rows = forecasts.at + step
     truth, shown = ready.target[rows], slice(-SHOWN, None)
-    last = {name: values[:, -1] for name, values in found.named.items()}
+    last = {name: values[:, -1] for name, values in forecasts.named.items()}
     lines = {
         f"LSTM, {_ahead(ready.times, step)} ahead": last[MODEL],
         NAIVE: last[NAIVE],
         "truth": truth,
     }
-    if found.quantiles is not None:
-        lines |= {"low": found.quantiles[:, -1, 0], "high": found.quantiles[:, -1, -1]}
-    label = f"{config.target} ({found.unit})"
+    if forecasts.quantiles is not None:
+        lines |= {"low": forecasts.quantiles[:, -1, 0], "high": forecasts.quantiles[:, -1, -1]}
+    label = f"{config.target} ({forecasts.unit})"
     if config.predict == "return":
-        # A line of prices would follow the truth a day late, whatever it knows: show changes.
-        lines = {name: 100 * np.log(v / ready.target[found.at]) for name, v in lines.items()}
+        # Show changes: forecast prices would just follow the truth a day late.
+        lines = {name: 100 * np.log(v / ready.target[forecasts.at]) for name, v in lines.items()}
         label = f"{config.target}: change (%)"
     lines = {name: values[shown] for name, values in lines.items()}
-    band = (lines.pop("low"), lines.pop("high")) if found.quantiles is not None else None
+    band = (lines.pop("low"), lines.pop("high")) if forecasts.quantiles is not None else None
     forecast_line(
         ready.times[rows[shown]], lines.pop("truth"), lines,
         band=band, quantiles=config.quantiles, title=config.data, y=label, axes=above,
@@ -82,4 +82,4 @@ def _draw_gains(found: Forecasts, above: Axes, below: Axes) -> None:
     naive = np.abs(last[NAIVE] - truth)
     gained = {name: naive - np.abs(last[name] - truth) for name in (MODEL, "linear")}
     named = {f"{n}, skill {g.mean() / naive.mean():+.1%}": g.cumsum() for n, g in gained.items()}
-    gains(ready.times[rows], named, y=found.unit, axes=below)
+    gains(ready.times[rows], named, y=forecasts.unit, axes=below)

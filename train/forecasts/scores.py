@@ -1,4 +1,4 @@
-"""What forecasts of many series are worth: each series' errors, and their means over the series."""
+"""Scores of forecasts of many series: the errors of each series, and their means over all."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ from lstm_jax.train.forecasts.errors import coverage, pinball
 
 
 def naive_error(values: np.ndarray, season: int) -> float:
-    """Give the mean absolute difference to a season before, which MASE is measured in.
+    """Compute the mean absolute difference to the season before, the unit of MASE.
 
-    Hyndman & Koehler (2006). Where there is no season of known values, it is to the row before;
-    NaN where that is 0 or unknown too.
+    See Hyndman & Koehler (2006). If no difference over a season is known, differences to the row
+    before are used; the result is NaN if these are zero or unknown too.
 
     Args:
         values: (N,), the training rows, NaN where missing.
-        season: in rows.
+        season: the number of rows in a season.
     """
-    for back in (season, 1):
-        wrong = np.abs(values[back:] - values[:-back])
-        wrong = wrong[np.isfinite(wrong)]
-        if len(wrong) and wrong.mean() > 0:
-            return float(wrong.mean())
+    for lag in (season, 1):
+        differences = np.abs(values[lag:] - values[:-lag])
+        differences = differences[np.isfinite(differences)]
+        if len(differences) and differences.mean() > 0:
+            return float(differences.mean())
     return float("nan")
 
 
 def by_series(
     truth: np.ndarray, forecast: np.ndarray, owner: np.ndarray, naive: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Give each series' MAE, RMSE and MASE, (S,), NaN where nothing is known.
+    """Compute the MAE, RMSE and MASE of each series, (S,), NaN if no value of it is known.
 
     Args:
-        truth, forecast: (N, H) in the unit; what is NaN in `truth` counts for nothing.
-        owner: (N,), which series each row is of.
-        naive: (S,), what `naive_error` gives.
+        truth, forecast: (N, H), in the target's unit; values that are NaN in `truth` are ignored.
+        owner: (N,), the series that each row belongs to.
+        naive: (S,), the result of `naive_error` for each series.
     """
-    wrong = np.where(np.isfinite(truth), forecast - truth, 0)
+    error = np.where(np.isfinite(truth), forecast - truth, 0)
     count = _sums(np.isfinite(truth), owner, len(naive))
     count = np.where(count > 0, count, np.nan)
-    mae = _sums(np.abs(wrong), owner, len(naive)) / count
-    rmse = np.sqrt(_sums(wrong**2, owner, len(naive)) / count)
+    mae = _sums(np.abs(error), owner, len(naive)) / count
+    rmse = np.sqrt(_sums(error**2, owner, len(naive)) / count)
     return {"mae": mae, "rmse": rmse, "mase": mae / naive}
 
 
 def mean_over(scores: dict[str, np.ndarray]) -> dict[str, float]:
-    """Give the mean of each score over the series that have it; those without are left out."""
+    """Compute the mean of each score over the series that have it, leaving out NaN."""
     return {
         name: float(values[np.isfinite(values)].mean())
         for name, values in scores.items()
@@ -57,21 +57,21 @@ def mean_over(scores: dict[str, np.ndarray]) -> dict[str, float]:
 def interval(
     truth: np.ndarray, forecasts: np.ndarray, quantiles: Sequence[float]
 ) -> dict[str, float]:
-    """Give the pinball loss of quantiles, and what the outermost hold.
+    """Compute the pinball loss of quantiles, and the coverage of the outermost interval.
 
     Args:
         truth: (N, H), NaN where missing.
-        forecasts: (N, H, Q).
-        quantiles: Q of them.
+        forecasts: (N, H, Q), the predicted quantiles.
+        quantiles: Q quantiles in (0, 1).
     """
     known = np.isfinite(truth)
-    came, said = truth[known], forecasts[known]
-    low, high = said[:, 0], said[:, -1]
+    values, predicted = truth[known], forecasts[known]
+    low, high = predicted[:, 0], predicted[:, -1]
     return {
         "nominal": round(quantiles[-1] - quantiles[0], 6),
-        "coverage": coverage(came, low, high),
+        "coverage": coverage(values, low, high),
         "mean_width": float((high - low).mean()),
-        "pinball": float(pinball(came, said, quantiles).mean()),
+        "pinball": float(pinball(values, predicted, quantiles).mean()),
     }
 
 

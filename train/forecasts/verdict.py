@@ -1,4 +1,4 @@
-"""A forecaster beside the forecasts that cost nothing, in tables."""
+"""Tables that compare a forecaster with baselines."""
 
 from __future__ import annotations
 
@@ -20,16 +20,25 @@ from lstm_jax.train.tasks.series.roll import make_roll
 MODEL, ROLLED, NAIVE = "lstm", "lstm, rolled", "persistence"
 
 Named: TypeAlias = dict[str, np.ndarray]
-"""The name of a model or a baseline -> its forecasts."""
+"""The forecasts of the model and of each baseline, by name."""
 
 Table: TypeAlias = dict[str, dict[str, float]]
-"""The name of a model or a baseline -> its errors, and its skill."""
+"""The errors and the skill of the model and of each baseline, by name."""
 
 
 class Forecasts(NamedTuple):
-    """Forecasts of one split in the target's unit, made at rows `at` (N,) and `rolled_at` (M,).
+    """Store the forecasts of a split, in the target's unit.
 
-    `named`: name -> (N, H). `quantiles` (N, H, Q), or None. `rolled` (M, R), or None.
+    Attributes:
+        config: the run's configuration.
+        ready: the series.
+        split: the name of the split.
+        unit: the target's unit.
+        at: (N,), the rows at which the forecasts are made.
+        named: the forecasts of the model and of each baseline, (N, H), by name.
+        quantiles: (N, H, Q), or None.
+        rolled_at: (M,), the rows at which the rolled forecasts begin.
+        rolled: (M, R), or None.
     """
 
     config: SeriesConfig
@@ -44,7 +53,7 @@ class Forecasts(NamedTuple):
 
 
 class Interval(TypedDict):
-    """Of the outermost quantiles: what share of the values they should hold, and did."""
+    """Describe the outermost interval: its nominal and its actual coverage, its width, its loss."""
 
     nominal: float
     coverage: float
@@ -53,7 +62,7 @@ class Interval(TypedDict):
 
 
 class Measured(TypedDict):
-    """What is said of forecasts, for JSON; `first` and `last` are times of what was forecast."""
+    """Describe forecasts for JSON; `first` and `last` are the times of forecast values."""
 
     on: str
     target: str
@@ -66,20 +75,23 @@ class Measured(TypedDict):
 
 
 def forecast(stored: Stored, config: SeriesConfig, split: str) -> Forecasts:
-    """Ask a trained model of a split, and the baselines.
+    """Forecast a split with a trained model and with the baselines.
 
     Args:
         stored: the model.
-        config: of its run.
+        config: the configuration of its run.
         split: "train", "valid" or "test".
 
     Raises:
-        DataError: data that is missing or altered.
-        ModelError: data that is not what the model was trained on.
+        DataError: if the data are missing or altered.
+        ModelError: if the data are not those that the model was trained on.
     """
     panel = load(config)
     if panel.sha256 != stored.card.get("data_sha256"):
-        raise ModelError(f"the model was trained on another {config.data} than is installed here")
+        raise ModelError(
+            f"the model was trained on other data than the {config.data} installed here; train it "
+            "again"
+        )
     ready, point = prepare_for(config, panel, fitted_of(stored.description)), middle(config)
     inputs, _, at, _ = ready.windows(split)
     params = nnx.state(stored.network, nnx.Param)
@@ -98,88 +110,88 @@ def forecast(stored: Stored, config: SeriesConfig, split: str) -> Forecasts:
     return Forecasts(config, ready, split, panel.unit, at, named, quantiles, rolled_at, rolled)
 
 
-def measure(found: Forecasts) -> Measured:
-    """Hold forecasts against what came.
+def measure(forecasts: Forecasts) -> Measured:
+    """Compare forecasts with the actual values.
 
     Args:
-        found: what `forecast` gives.
+        forecasts: the result of `forecast`.
     """
-    config, times = found.config, found.ready.times
+    config, times = forecasts.config, forecasts.ready.times
     figures: Measured = {
-        "on": f"{config.data} {found.split}",
+        "on": f"{config.data} {forecasts.split}",
         "target": config.target,
-        "unit": found.unit,
-        "forecasts": len(found.at),
-        "first": str(times[found.at[0] + 1]),
-        "last": str(times[found.at[-1] + config.horizon]),
-        "tables": {title: _beside(truth, named) for title, truth, named in compare(found)},
+        "unit": forecasts.unit,
+        "forecasts": len(forecasts.at),
+        "first": str(times[forecasts.at[0] + 1]),
+        "last": str(times[forecasts.at[-1] + config.horizon]),
+        "tables": {title: _beside(truth, named) for title, truth, named in compare(forecasts)},
     }
-    if found.quantiles is not None:
-        q, truth = config.quantiles, future(found.ready.target, found.at, config.horizon)
-        low, high = found.quantiles[:, -1, 0], found.quantiles[:, -1, -1]
+    if forecasts.quantiles is not None:
+        q, truth = config.quantiles, future(forecasts.ready.target, forecasts.at, config.horizon)
+        low, high = forecasts.quantiles[:, -1, 0], forecasts.quantiles[:, -1, -1]
         figures["interval"] = {
             "nominal": round(q[-1] - q[0], 6),
             "coverage": coverage(truth[:, -1], low, high),
             "mean_width": float((high - low).mean()),
-            "pinball": float(pinball(truth, found.quantiles, q).mean()),
+            "pinball": float(pinball(truth, forecasts.quantiles, q).mean()),
         }
     return figures
 
 
-def compare(found: Forecasts) -> Iterator[tuple[str, np.ndarray, Named]]:
-    """Pair forecasts with what came: of the first step, the last, and all.
+def compare(forecasts: Forecasts) -> Iterator[tuple[str, np.ndarray, Named]]:
+    """Pair forecasts with the actual values: for the first step, the last step and all steps.
 
-    A roll as long as the horizon stands beside all of its steps, another by itself. Of noisy data
-    whose clean values are known, also against those.
+    A rolled forecast as long as the horizon appears beside the others; otherwise it gets its own
+    table. If the clean values of noisy data are known, there are also tables for those.
 
     Args:
-        found: what `forecast` gives.
+        forecasts: the result of `forecast`.
 
     Yields:
-        A table's title, what came, (N,) or (N, H), and what was forecast of it.
+        The title of a table, the actual values, (N,) or (N, H), and the forecasts of them.
     """
-    ready, horizon, roll = found.ready, found.config.horizon, found.config.roll
+    ready, horizon, roll = forecasts.ready, forecasts.config.horizon, forecasts.config.roll
     truths = {"": ready.target}
-    if found.config.noise and ready.clean is not None:
+    if forecasts.config.noise and ready.clean is not None:
         truths[", against the clean wave"] = ready.clean
     for against, target in truths.items():
-        truth = future(target, found.at, horizon)
+        truth = future(target, forecasts.at, horizon)
         for step in sorted({1, horizon}):
             title = f"{step} step{'s' if step > 1 else ''} ahead{against}"
-            last = {name: values[:, step - 1] for name, values in found.named.items()}
+            last = {name: values[:, step - 1] for name, values in forecasts.named.items()}
             yield title, truth[:, step - 1], last
-        rolled = {} if found.rolled is None else {ROLLED: found.rolled}
+        rolled = {} if forecasts.rolled is None else {ROLLED: forecasts.rolled}
         if horizon > 1:
             beside = rolled if roll == horizon else {}
-            yield f"all of {horizon} steps{against}", truth, {**found.named, **beside}
+            yield f"all of {horizon} steps{against}", truth, {**forecasts.named, **beside}
         if rolled and roll != horizon:
-            naive = baselines.persistence(ready.target, found.rolled_at, roll)
-            came = future(target, found.rolled_at, roll)
-            yield f"all of {roll} steps rolled{against}", came, {**rolled, NAIVE: naive}
+            naive = baselines.persistence(ready.target, forecasts.rolled_at, roll)
+            truth = future(target, forecasts.rolled_at, roll)
+            yield f"all of {roll} steps rolled{against}", truth, {**rolled, NAIVE: naive}
 
 
 def future(target: np.ndarray, at: np.ndarray, steps: int) -> np.ndarray:
-    """Take the values that come after rows `at` (N,): (N, steps).
+    """Return the values after the rows `at`, (N, steps).
 
     Args:
-        target: (M,).
-        at: rows (N,).
-        steps: how many.
+        target: (M,), the series.
+        at: (N,), rows.
+        steps: the number of values after each row.
     """
     return target[at[:, None] + np.arange(1, steps + 1)]
 
 
 def say(figures: Measured) -> str:
-    """Put the figures in tables for a terminal; errors in percent of prices only.
+    """Format the figures as tables for a terminal, with errors in percent only for prices.
 
     Args:
-        figures: what `measure` gives.
+        figures: the result of `measure`.
     """
     unit = figures["unit"]
     ending = f" {unit}" if unit else ""
     lines = [
         f"{figures['on']}, {figures['target']}{f' in {unit}' if unit else ''}: "
-        f"{figures['forecasts']:,} forecasts of {figures['first']} to {figures['last']}"
+        f"{figures['forecasts']:,} forecasts from {figures['first']} to {figures['last']}"
     ]
     columns = {"mae": "MAE", "rmse": "RMSE", "skill": "skill"}
     if unit == "$":
@@ -190,15 +202,15 @@ def say(figures: Measured) -> str:
         for name, row in rows.items():
             lines.append(f"  {name:{width - 2}}" + "".join(f"{row[key]:9.4f}" for key in columns))
     if "interval" in figures:
-        found = figures["interval"]
+        interval = figures["interval"]
         lines.append(
-            f"the interval of {found['nominal']:.0%} held {found['coverage']:.1%} of the values, "
-            f"{found['mean_width']:.3g}{ending} wide in the mean"
+            f"the {interval['nominal']:.0%} interval contains {interval['coverage']:.1%} of the "
+            f"values, with a mean width of {interval['mean_width']:.3g}{ending}"
         )
     return "\n".join(lines)
 
 
 def _beside(truth: np.ndarray, named: Named) -> Table:
-    found = {name: errors(truth, values) for name, values in named.items()}
-    naive = found[NAIVE]["mae"]
-    return {name: {**each, "skill": skill(each["mae"], naive)} for name, each in found.items()}
+    table = {name: errors(truth, values) for name, values in named.items()}
+    naive = table[NAIVE]["mae"]
+    return {name: {**row, "skill": skill(row["mae"], naive)} for name, row in table.items()}

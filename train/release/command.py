@@ -13,39 +13,39 @@ from lstm_jax.train.release import export, form, report
 
 @dataclass(frozen=True)
 class FormOptions:
-    """Which model."""
+    """Configure `lstm-jax release form`."""
 
     model: tyro.conf.Positional[str] = "tang"
-    """A released model's name or a run's folder."""
+    """Name of a released model, or folder of a run."""
 
 
-USAGE = f"""usage: {PROGRAM} release WHAT [OPTIONS]
+USAGE = f"""usage: {PROGRAM} release COMMAND [OPTIONS]
 
-  form      How often samples keep the form of regulated verse.
-  report    What a model of Tang poems has learned, and what it only remembers.
-  export    Make a release of a finished run: float16 weights, figures, card.
+  form      Measure how often samples keep the form of regulated verse.
+  report    Measure what a model of Tang poems has learned, and what it merely remembers.
+  export    Release a finished run: float16 weights, figures and a card.
 
-{PROGRAM} release WHAT --help tells its options."""
+{PROGRAM} release COMMAND --help lists the options of a command."""
 
 
 def run(words: Sequence[str]) -> str:
-    """Do what is asked for.
+    """Run a release command.
 
     Args:
-        words: of the command line, after `release`.
+        words: the words of the command line after `release`.
 
     Returns:
-        What to print.
+        The text to print.
 
     Raises:
-        UserError: one line: of the options, the model or the data.
-        SystemExit: with code 0, after help was printed.
+        UserError: in one line, if the options, the model or the data are the problem.
+        SystemExit: with code 0, after printing help.
     """
     name, rest = choose(words, ("form", "report", "export"), usage=USAGE, kind="release command")
     program = f"{PROGRAM} release {name}"
     if name == "form":
-        return form.told(parse(FormOptions, rest, program, description=form.told.__doc__).model)
+        return form.run(parse(FormOptions, rest, program, description=form.run.__doc__).model)
     if name == "report":
-        asked = parse(report.Options, rest, program, description=report.__doc__)
-        return report.told(asked)
-    return export.told(parse(export.Options, rest, program, description=export.__doc__))
+        options = parse(report.Options, rest, program, description=report.__doc__)
+        return report.run(options)
+    return export.run(parse(export.Options, rest, program, description=export.__doc__))

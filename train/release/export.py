@@ -1,4 +1,4 @@
-"""Turn a finished run of the Tang recipe into a released model, its figures measured on the way.
+"""Turn a finished run of the Tang recipe into a released model, and measure its figures.
 
 lstm-jax release export --run runs/tang --out lstm_jax/pretrained/tang --commit HASH
 """
@@ -24,35 +24,35 @@ CARD = "CARD.md"
 
 @dataclass(frozen=True)
 class Options:
-    """What to release."""
+    """Configure `lstm-jax release export`."""
 
     run: Path
     """Folder of a finished run."""
     out: Path
     """Folder of the release."""
     commit: str
-    """The commit whose command trained the run."""
+    """Commit at which the run was trained."""
     command: str = "lstm-jax train tang"
-    """The command that trains it again."""
+    """Command that reproduces the training."""
     trained_on: str = "2 cores of a shared x86-64 CPU"
-    """The kind of machine."""
+    """Machine on which the run was trained."""
     stored_as: Literal["float16", "int8"] = "float16"
-    """Two bytes for each weight, or one: int8 holds twice as many in the same file."""
+    """Number format of the stored weights, with two bytes per weight or one."""
     note: str = ""
-    """What else a reader of the card should know of how it was trained."""
+    """Further remarks on the training, for the card."""
 
 
 def release(options: Options) -> LanguageModel:
-    """Store the run's best weights small, then measure and describe what was stored.
+    """Store the run's best weights in a compact form, then measure and describe the stored model.
 
     Args:
-        options: the run, and what to say of it.
+        options: the run, and facts for the card.
 
     Returns:
-        The model as it was stored.
+        The stored model.
     """
-    run = load(options.run)
-    run.save(options.out, dtype=np.dtype(options.stored_as))
+    trained = load(options.run)
+    trained.save(options.out, dtype=np.dtype(options.stored_as))
     stored = load(options.out)
     corpus = tang.load()
     valid = score_texts(stored, corpus.valid)
@@ -127,11 +127,11 @@ the real poem, because most famous poems are among its training texts: that is m
 """
 
 
-def told(options: Options) -> str:
-    """Make a release.
+def run(options: Options) -> str:
+    """Release a run.
 
     Args:
-        options: as on the command line.
+        options: the options of the command line.
 
     Returns:
         The card's figures, as JSON.

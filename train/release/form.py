@@ -1,8 +1,8 @@
-"""How often a model keeps the form of regulated verse that nobody told it about.
+"""Measure how often a model keeps the form of regulated verse, which it was never taught.
 
     lstm-jax release form MODEL
 
-A poem keeps the form where its first four lines have one length, five or seven characters.
+A poem keeps the form if its first four lines all have five, or all have seven, characters.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ SAMPLES = 200
 
 
 def keeps_form(poem: str) -> bool:
-    """Say whether the first four lines of a poem all have five characters or all have seven.
+    """Return whether the first four lines of a poem all have five, or all have seven, characters.
 
     Args:
-        poem: lines are what is between punctuation.
+        poem: the poem, whose lines are separated by punctuation.
     """
     first = lines(poem)[:4]
     return len(first) == 4 and {len(line) for line in first} in ({5}, {7})
 
 
 def share(poems: Iterable[str]) -> float:
-    """Give the share of poems that keep the form.
+    """Compute the share of poems that keep the form.
 
     Args:
-        poems: one at least.
+        poems: at least one poem.
 
     Raises:
-        ValueError: for no poems.
+        ValueError: if there are no poems.
     """
     kept = [keeps_form(poem) for poem in poems]
     if not kept:
-        raise ValueError("there are no poems to look at")
+        raise ValueError("poems must contain at least one poem, got none")
     return sum(kept) / len(kept)
 
 
 def prompting(model: LanguageModel, poems: Sequence[str]) -> list[str]:
-    """Choose the `SAMPLES` poems whose first two characters prompt a model.
+    """Choose `SAMPLES` poems whose first two characters serve as prompts.
 
-    They are taken evenly from all, a tenth more than are needed: openings that the model does not
-    know are passed over.
+    The poems are evenly spaced; a tenth more than needed are considered, because openings with
+    characters that the model does not know are skipped.
 
     Args:
-        model: of traditional characters.
-        poems: to choose from.
+        model: a model of traditional characters.
+        poems: the poems to choose from.
     """
     stride = max(1, len(poems) // (SAMPLES + SAMPLES // 10))
     return [poem for poem in poems[::stride] if not model.vocabulary.unknown(poem[:2])][:SAMPLES]
@@ -59,25 +59,25 @@ def samples(model: LanguageModel, poems: Sequence[str], temperature: float = 0.7
     """Sample `SAMPLES` texts, prompted by the first two characters of poems.
 
     Args:
-        model: of traditional characters.
-        poems: whose openings are taken; see `prompting`.
-        temperature: of the draws.
+        model: a model of traditional characters.
+        poems: the poems to take openings from; see `prompting`.
+        temperature: the sampling temperature.
     """
     prompts = [poem[:2] for poem in prompting(model, poems)]
     return model.generate(prompts, temperature=temperature, seed=0)
 
 
-def told(name: str) -> str:
+def run(name: str) -> str:
     """Compare 200 samples of a model, prompted by openings of test poems, with those poems.
 
     Args:
-        name: of a released model, or a run's folder.
+        name: the name of a released model, or a run's folder.
 
     Returns:
-        A line for the poems, one for the samples, and five of these.
+        A line about the poems, a line about the samples, and five samples.
 
     Raises:
-        ModelError, DataError: no such model; poems that are missing or altered.
+        ModelError, DataError: if there is no such model, or the poems are missing or altered.
     """
     model = load(name)
     test = tang.load().test

@@ -1,4 +1,4 @@
-"""The nearest of many lines to one, by edit distance."""
+"""Search for the nearest of many lines, by edit distance."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 
 class Lines:
-    """Hold distinct lines, to look others up among them.
+    """Store distinct lines, and search them.
 
     Args:
-        lines: one at least, of any length but 0.
+        lines: at least one line; none of them may be empty.
     """
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._lines = tuple(dict.fromkeys(lines))
         self._known = frozenset(self._lines)
         self._lengths = np.array([len(line) for line in self._lines])
-        # By columns: each step of the distance reads one character of all lines.
+        # One column per line, because each step of the distance reads one character of every line.
         self._codes = np.zeros((self._lengths.max(), len(self._lines)), np.int32)
         for number, line in enumerate(self._lines):
             self._codes[: len(line), number] = [ord(character) for character in line]
@@ -30,16 +30,16 @@ class Lines:
         return len(self._lines)
 
     def nearest(self, line: str) -> tuple[str, int]:
-        """Find the line that takes the fewest edits.
+        """Find the nearest line.
 
         Args:
-            line: any.
+            line: the line to compare with.
 
         Returns:
-            The first of the nearest lines, and how many characters must be replaced, put in or
-            left out to make it of the one that was given.
+            The first of the nearest lines, and its distance: the number of characters that must be
+            replaced, inserted or deleted to turn one line into the other.
         """
-        # Levenshtein's table, a row for each character of `line`, over all lines at once.
+        # Levenshtein's table for all lines at once, with a row for each character of `line`.
         distances = np.tile(np.arange(len(self._codes) + 1, dtype=np.int16)[:, None], len(self))
         for number, character in enumerate(line):
             before = distances.copy()
@@ -49,5 +49,5 @@ class Lines:
                 shorter = np.minimum(before[column + 1], distances[column]) + 1
                 distances[column + 1] = np.minimum(replaced, shorter)
         totals = distances[self._lengths, np.arange(len(self))]
-        found = int(totals.argmin())
-        return self._lines[found], int(totals[found])
+        index = int(totals.argmin())
+        return self._lines[index], int(totals[index])

@@ -1,10 +1,10 @@
-"""What a model of Tang poems has learned that nobody told it, and what it only remembers.
+"""Measure what a model of Tang poems has learned on its own, and what it merely remembers.
 
     lstm-jax sample --report
     lstm-jax release report --out tests/benchmarks/results
 
-Samples at three temperatures, prompted by the first two characters of test poems, beside those test
-poems themselves and beside the same with the characters of each poem shuffled, which is chance.
+Samples at three temperatures, prompted by the first two characters of test poems, are compared with
+the test poems, and with the same poems after shuffling the characters of each, which is chance.
 """
 
 from __future__ import annotations
@@ -27,51 +27,53 @@ from lstm_jax.train.release import form
 from lstm_jax.train.release.nearest import Lines
 
 TEMPERATURES = (0.5, 0.8, 1.0)
-MEASURED = 100  # lines of each kind whose nearest training line is looked for
-SHOWN = 4  # of which so many are shown
-LONG = 5  # characters; shorter lines are set phrases, which stand in many poems
+MEASURED = 100  # lines of each kind that are compared with their nearest training line
+SHOWN = 4  # lines of each kind that are shown with their nearest training line
+LONG = 5  # characters; shorter lines are set phrases that occur in many poems
 
 ROWS = {
     "keep_the_form": ("keep the form", "{:.1%}"),
-    "lines_in_training": ("lines that stand in a training poem", "{:.2%}"),
+    "lines_in_training": ("lines that occur in a training poem", "{:.2%}"),
     "nearest": ("edits between a line and the nearest training line", "{:.2f}"),
     "distinct_lines": ("distinct lines", "{:.1%}"),
-    "distinct_bigrams": ("distinct pairs of neighbouring characters", "{:.1%}"),
-    "rhyme": ("neighbouring even lines that rhyme", "{:.1%}"),
-    "regulated": ("are of a regulated form", "{:.1%}"),
-    "tones": ("tones of these as the form wants them", "{:.1%}"),
+    "distinct_bigrams": ("distinct pairs of neighboring characters", "{:.1%}"),
+    "rhyme": ("neighboring even lines that rhyme", "{:.1%}"),
+    "regulated": ("have a regulated form", "{:.1%}"),
+    "tones": ("tones of these that follow the form", "{:.1%}"),
 }
-"""Name of a figure -> what the table calls it, and how it is written there."""
+"""The label of each figure in the table, and its format, by name."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to report on, and where."""
+    """Configure `lstm-jax release report`."""
 
     model: str = "tang"
-    """A released model's name or a run's folder."""
+    """Name of a released model, or folder of a run."""
     out: Path | None = None
-    """Write poems.json and poems.md in this folder; else print the table."""
+    """Folder to write poems.json and poems.md to; by default the tables are printed."""
 
 
 def measure(model: str = "tang") -> dict[str, Any]:
-    """Measure samples, test poems and shuffled ones.
+    """Measure samples, test poems and shuffled poems.
 
     Args:
-        model: a released model's name or a run's folder.
+        model: the name of a released model, or a run's folder.
 
     Returns:
-        Figures for JSON: of each kind of poem those named in `ROWS`, and some of the lines that
-        were measured, beside the nearest ones.
+        The figures for JSON: for each kind of poem those named in `ROWS`, and some lines with the
+        nearest training lines.
 
     Raises:
-        ModelError: a model of something else, or a Pingshui table that is not installed.
-        DataError: the poems are out of reach.
+        ModelError: if the model is not one of Tang poems, or the Pingshui table is not installed.
+        DataError: if the poems are not available.
     """
     poet = load(model)
-    learned = poet.card.get("data")
-    if learned != "tang":
-        raise ModelError(f"the report is on models of Tang poems, and {model} is of {learned}")
+    data = poet.card.get("data")
+    if data != "tang":
+        raise ModelError(
+            f"the report is for models trained on Tang poems, but {model} was trained on {data}"
+        )
     corpus = tang.load()
     known = Lines(line for poem in corpus.train for line in lines(poem))
     poems = form.prompting(poet, corpus.test)
@@ -90,20 +92,22 @@ def measure(model: str = "tang") -> dict[str, Any]:
 
 
 def of_poems(poems: Sequence[str], known: Lines) -> dict[str, Any]:
-    """Measure some poems.
+    """Measure poems of one kind.
 
     Args:
-        poems: one at least, of traditional characters; a line without its mark is passed over.
+        poems: at least one poem in traditional characters; a last line without its punctuation mark
+            is ignored.
         known: the lines of the training poems.
 
     Returns:
-        The figures named in `ROWS`, None where no poem has any, and lines beside their nearest.
+        The figures named in `ROWS`, None if no poem has any, and some lines with the nearest
+        training lines.
     """
     whole = [poem[: end_of_lines(poem)] for poem in poems]
     every = [line for poem in whole for line in lines(poem)]
     pairs = [line[i : i + 2] for line in every for i in range(len(line) - 1)]
-    looked_at = [every[i] for i in np.linspace(0, len(every) - 1, MEASURED).astype(int)]
-    nearest = [(line, *known.nearest(line)) for line in looked_at]
+    sample = [every[i] for i in np.linspace(0, len(every) - 1, MEASURED).astype(int)]
+    nearest = [(line, *known.nearest(line)) for line in sample]
     return {
         "keep_the_form": form.share(whole),
         "lines_in_training": _known_share(whole, known),
@@ -118,10 +122,10 @@ def of_poems(poems: Sequence[str], known: Lines) -> dict[str, Any]:
 
 
 def shuffled(poems: Sequence[str]) -> list[str]:
-    """Shuffle the characters of each poem; marks stay where they are.
+    """Shuffle the characters of each poem; punctuation marks keep their places.
 
     Args:
-        poems: any texts.
+        poems: the poems.
     """
     rng = np.random.default_rng(0)
 
@@ -133,10 +137,10 @@ def shuffled(poems: Sequence[str]) -> list[str]:
 
 
 def markdown(figures: Mapping[str, Any]) -> str:
-    """Write the figures as tables.
+    """Format the figures as Markdown tables.
 
     Args:
-        figures: as `measure` gives them.
+        figures: the result of `measure`.
     """
     kinds = figures["kinds"]
     rows = [["", *kinds], ["---"] * (len(kinds) + 1)]
@@ -145,21 +149,21 @@ def markdown(figures: Mapping[str, Any]) -> str:
         rows.append([label, *("" if v is None else shape.format(v) for v in values)])
     beside = [["", "a line", "the nearest training line", "edits"], ["---"] * 4]
     for name, kind in kinds.items():
-        beside += [[name, *map(str, found)] for found in kind["beside"]]
+        beside += [[name, *map(str, triple)] for triple in kind["beside"]]
     return (
-        f"{figures['poems']} poems of each kind. Lines of {LONG} characters or more are looked for "
-        f"among the {figures['training_lines']:,} distinct ones of the training poems, where "
-        f"{figures['test_lines_in_training']:.2%} of those of all test poems stand; edits are the "
-        f"mean of {MEASURED} lines.\n\n"
+        f"There are {figures['poems']} poems of each kind. Lines of {LONG} or more characters are "
+        f"searched for among the {figures['training_lines']:,} distinct lines of the training "
+        f"poems, which contain {figures['test_lines_in_training']:.2%} of the lines of all test "
+        f"poems. Edits are the mean over {MEASURED} lines.\n\n"
         f"{_table(rows)}\n\n{_table(beside)}"
     )
 
 
 def summary(figures: Mapping[str, Any], temperature: float = 0.8) -> str:
-    """Say the most important of it in two sentences, for a card.
+    """Summarize the main figures in two sentences, for a card.
 
     Args:
-        figures: as `measure` gives them.
+        figures: the result of `measure`.
         temperature: one of `TEMPERATURES`.
     """
     kinds = figures["kinds"]
@@ -184,28 +188,28 @@ def _percent(share: float | None) -> str:
 
 
 def _known_share(poems: Iterable[str], known: Lines) -> float:
-    """The share of long lines that are known."""
-    found = [line in known for poem in poems for line in lines(poem) if len(line) >= LONG]
-    return sum(found) / len(found) if found else 0.0
+    """Compute the share of long lines that are known."""
+    hits = [line in known for poem in poems for line in lines(poem) if len(line) >= LONG]
+    return sum(hits) / len(hits) if hits else 0.0
 
 
 def _mean(shares: Iterable[float | None]) -> float | None:
-    found = [share for share in shares if share is not None]
-    return float(np.mean(found)) if found else None
+    defined = [share for share in shares if share is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def told(options: Options) -> str:
-    """Measure, and give the tables or write them.
+def run(options: Options) -> str:
+    """Measure a model, and return the tables or write them to files.
 
     Args:
-        options: as on the command line.
+        options: the options of the command line.
 
     Returns:
-        The tables; where they were written, if they were.
+        The tables, or where they were written.
     """
     figures = measure(options.model)
     if options.out is None:

@@ -1,4 +1,4 @@
-"""Output that may go away while a run goes on: a closed pipe, a full disk, a lost terminal."""
+"""Output that may be cut off while a run goes on: a closed pipe, a full disk, a lost terminal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from rich.console import Console
 
 
 class _Forgiving:
-    """A stream that drops what it cannot write, from the first failure on."""
+    """Wrap a stream so that it silently drops all output after the first failure."""
 
     def __init__(self, stream: IO[str]):
         self._stream = stream
@@ -34,15 +34,15 @@ class _Forgiving:
 
 
 def quiet_where_nobody_listens(console: Console) -> Console:
-    """Let a console go silent, and not raise, when its stream goes away.
+    """Silence a console, instead of raising, once its stream is closed.
 
-    `train | head -1` is over for the reader after one line; the run is not.
+    In `train | head -1` the reader is done after one line, but the run is not.
 
     Args:
-        console: as it is; it is changed in place.
+        console: the console, which is changed in place.
 
     Returns:
-        The same.
+        The same console.
     """
     if not isinstance(console.file, _Forgiving):
         console.file = cast(IO[str], _Forgiving(console.file))

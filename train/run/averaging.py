@@ -1,4 +1,4 @@
-"""A moving average of the weights, which an optimizer keeps beside what else it keeps."""
+"""A moving average of the weights, kept in the optimizer's state."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from jax import Array
 
 
 class AveragedState(NamedTuple):
-    """State of an optimizer that averages.
+    """Store the state of an optimizer that also averages the weights.
 
     Attributes:
-        inner: the state of the optimizer proper.
-        steps: updates so far.
-        average: of the weights after each of them; the first weights before there was one.
+        inner: the state of the wrapped optimizer.
+        steps: the number of updates so far.
+        average: the average of the weights after each update; the initial weights before the first.
     """
 
     inner: optax.OptState
@@ -27,16 +27,16 @@ class AveragedState(NamedTuple):
 def averaging(
     optimizer: optax.GradientTransformation, decay: float
 ) -> optax.GradientTransformation:
-    """Keep an exponential moving average of the weights that an optimizer makes.
+    """Wrap an optimizer so that it keeps an exponential moving average of the weights.
 
         a_t = Σ decay^(t - s) θ_s / Σ decay^(t - s)        over the updates s = 1 ... t
 
-    The weights before the first update count for nothing, so that no bias has to be waited out.
-    The updates are those of the optimizer alone: nothing of the training changes.
+    The initial weights do not enter the average, so it has no bias at the start. The updates are
+    the optimizer's own: training is not affected.
 
     Args:
-        optimizer: whose updates are made.
-        decay: in (0, 1); the last 1 / (1 - decay) updates count most.
+        optimizer: the optimizer to wrap.
+        decay: the decay in (0, 1); roughly the last 1 / (1 - decay) updates count.
 
     Returns:
         The transformation, whose state is an `AveragedState`.
@@ -59,10 +59,10 @@ def averaging(
 
 
 def averaged(opt_state: optax.OptState, params: Any) -> Any:
-    """Give the weights to judge and to keep: the average where there is one.
+    """Return the weights to validate and save: their average, if the optimizer keeps one.
 
     Args:
-        opt_state: of an optimizer that may be averaging.
-        params: the weights that are trained.
+        opt_state: the state of an optimizer, averaging or not.
+        params: the weights being trained.
     """
     return opt_state.average if isinstance(opt_state, AveragedState) else params

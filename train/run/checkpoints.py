@@ -1,14 +1,14 @@
-"""Checkpoints, whole or refused: Orbax holds the arrays, a manifest vouches for every byte.
+"""Checkpoints that are verified before use: Orbax stores the arrays, a manifest covers every byte.
 
     latest/
         arrays/          the leaves, written by Orbax
-        metadata.json    what the caller wants to know before it builds a model
-        manifest.json    every leaf's path, shape and dtype; every file's size and SHA-256
-        manifest.sha256  the manifest's own digest, as `sha256sum -c` reads it
+        metadata.json    facts that the caller needs before it builds a model
+        manifest.json    the path, shape and dtype of every leaf; the size and SHA-256 of every file
+        manifest.sha256  the digest of the manifest, in the format of `sha256sum -c`
 
-`latest` is replaced by two renames (latest -> latest.old, latest.new -> latest), so a kill at any
-moment leaves a whole checkpoint under one of the three names; reading finds it, and the next
-`save` puts it back in its place. One process at a time may save to a folder.
+`latest` is replaced by two renames (latest -> latest.old, latest.new -> latest), so a process that
+is killed at any moment leaves a complete checkpoint under one of the three names. `load` finds it,
+and the next `save` restores its name. Only one process at a time may save to a folder.
 """
 
 import errno
@@ -39,32 +39,32 @@ T = TypeVar("T")
 
 
 class CheckpointError(UserError, RuntimeError):
-    """A checkpoint cannot be written, or cannot be trusted; the message is one line."""
+    """Report in one line that a checkpoint cannot be written, or cannot be trusted."""
 
 
 class DamagedError(CheckpointError):
-    """A checkpoint is not as it was written."""
+    """Report that a checkpoint has changed since it was written."""
 
 
 def save(
     folder: Path, tree: Tree, *, metadata: Mapping[str, object], keep_old: bool = False
 ) -> None:
-    """Write `tree`, a pytree of jax arrays, and the JSON dict `metadata` as one checkpoint.
+    """Save a pytree of arrays and JSON metadata as one checkpoint.
 
-    A checkpoint already at `folder` is replaced, with whatever else lies inside it, and stays
-    whole until the new one is on disk. Where several processes train together, all of them call
-    this with the arrays that they share, and see the same folder.
+    A checkpoint that exists at `folder` is replaced, including any other files in it, and stays
+    complete until the new one is on disk. If several processes train together, all of them must
+    call this with the arrays that they share and the same folder.
 
     Args:
-        folder: of the checkpoint.
-        tree: its leaves are non-empty jax arrays.
-        metadata: for JSON.
-        keep_old: leave the earlier checkpoint beside the new one, in `latest.old`.
+        folder: the checkpoint's folder.
+        tree: a pytree whose leaves are non-empty jax arrays.
+        metadata: a dictionary of JSON values.
+        keep_old: whether to keep the previous checkpoint, under the name `latest.old`.
 
     Raises:
-        CheckpointError: a leaf is not a non-empty jax array, the metadata is not JSON, the folder
-            holds something that is no checkpoint, or the write fails. The earlier checkpoint is
-            then still there.
+        CheckpointError: if a leaf is not a non-empty jax array, the metadata are not JSON, the
+            folder holds something other than a checkpoint, or writing fails. The previous
+            checkpoint then still exists.
     """
     folder = Path(folder).resolve()
     leaves = jax.tree.leaves(tree)
@@ -75,8 +75,8 @@ def save(
         is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         if not isinstance(leaf, jax.Array) or is_key or leaf.size == 0:
             raise CheckpointError(
-                f"cannot save leaf {path}, a {type(leaf).__name__} of {_show(shape, dtype)}: "
-                "a checkpoint holds non-empty jax arrays, and of a PRNG key its jax.random.key_data"
+                f"cannot save leaf {path}, a {type(leaf).__name__} of {_show(shape, dtype)}: every "
+                "leaf must be a non-empty jax array; convert PRNG keys with jax.random.key_data"
             )
     try:
         metadata_text = encoded(json.dumps(metadata, ensure_ascii=False, indent=1))
@@ -84,20 +84,20 @@ def save(
         raise CheckpointError(f"the metadata for {folder} is not JSON: {error}") from error
     if _filled(folder) and not (folder / MANIFEST).is_file():
         raise CheckpointError(
-            f"{folder} is no checkpoint (it has no {MANIFEST}): move it away, or save elsewhere"
+            f"{folder} is not a checkpoint (it has no {MANIFEST}); move it away, or save elsewhere"
         )
 
     new, old = _beside(folder, "new"), _beside(folder, "old")
     if jax.process_index() > 0:
-        _orbax_save(new / ARRAYS, leaves)  # its part of the arrays; the first does the rest
+        _orbax_save(new / ARRAYS, leaves)  # only its part of the arrays; process 0 does the rest
         return
-    found = _find(folder)
+    existing = _find(folder)
     try:
-        if found not in (None, folder):
-            os.rename(found, folder)
+        if existing not in (None, folder):
+            os.rename(existing, folder)
             sync(folder.parent)
     except OSError as error:
-        raise CheckpointError(f"could not rename {found} back to {folder}: {error}") from error
+        raise CheckpointError(f"could not rename {existing} to {folder}: {error}") from error
     try:
         _remove(new)
         _remove(old)
@@ -106,87 +106,91 @@ def save(
         _orbax_save(new / ARRAYS, leaves)
         _write(new / METADATA, metadata_text)
         _write_manifest(new, described)
-    except Exception as error:  # Orbax raises of all kinds
+    except Exception as error:  # Orbax raises exceptions of many kinds
         shutil.rmtree(new, ignore_errors=True)
         raise CheckpointError(
             f"could not write a checkpoint at {folder}: {type(error).__name__}: {error}; "
-            "an earlier one is untouched"
+            "an earlier checkpoint is untouched"
         ) from error
     _put_in_place(folder, keep_old=keep_old)
 
 
 def copy(source: Path, folder: Path) -> None:
-    """Put a copy of one checkpoint in another's place; the other stays whole until it is there.
+    """Replace one checkpoint by a copy of another; it stays complete until the copy is on disk.
 
     Args:
-        source: of the checkpoint to copy.
-        folder: where the copy belongs.
+        source: the folder of the checkpoint to copy.
+        folder: the folder of the checkpoint to replace.
 
     Raises:
-        CheckpointError: there is no checkpoint at `source`, or the copy cannot be written.
+        CheckpointError: if there is no checkpoint at `source`, or the copy cannot be written.
     """
-    found, folder = _found(source), Path(folder).resolve()
+    place, folder = _find_or_raise(source), Path(folder).resolve()
     new = _beside(folder, "new")
     try:
         _remove(new)
-        shutil.copytree(found, new)
+        shutil.copytree(place, new)
         for path in [*new.rglob("*"), new]:
             sync(path)
         _remove(_beside(folder, "old"))
     except OSError as error:
-        raise CheckpointError(f"could not copy {found} to {folder}: {error}") from error
+        raise CheckpointError(f"could not copy {place} to {folder}: {error}") from error
     _put_in_place(folder, keep_old=False)
 
 
 def load(folder: Path, like: T) -> tuple[T, dict]:
-    """Read the checkpoint at `folder` and return (tree, metadata).
-
-    `like` is a pytree of arrays or `jax.ShapeDtypeStruct`s that gives the structure, shapes,
-    dtypes and, where its leaves have one, shardings; the rest goes to the default device. Every
-    leaf returned is a jax array with the bits that were saved.
+    """Verify and load a checkpoint.
 
     Args:
-        folder: of the checkpoint.
-        like: of the same structure.
+        folder: the checkpoint's folder.
+        like: a pytree of arrays or `jax.ShapeDtypeStruct`s with the structure, shapes and dtypes of
+            the saved tree. Leaves that have a sharding are loaded with it, the others onto the
+            default device.
+
+    Returns:
+        `(tree, metadata)`; every leaf is a jax array with exactly the saved bits.
 
     Raises:
-        CheckpointError: there is no checkpoint, a file of it is missing or changed, or it was
-            saved from a tree with other leaves than `like`.
+        CheckpointError: if there is no checkpoint, a file of it is missing or changed, or the saved
+            tree had other leaves than `like`.
     """
-    found, manifest = _verified(folder, like)
+    place, manifest = _verified(folder, like)
     default = jnp.zeros(()).sharding
     abstract = [
         jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=getattr(x, "sharding", None) or default)
         for x in jax.tree.leaves(like)
     ]
     try:
-        leaves = _orbax_load(found / ARRAYS, abstract)
+        leaves = _orbax_load(place / ARRAYS, abstract)
     except Exception as error:
         raise CheckpointError(
-            f"Orbax could not read {found / ARRAYS}, though every file is as it was written: "
+            f"Orbax could not read {place / ARRAYS}, although its files are unchanged: "
             f"{type(error).__name__}: {error}; check the installed orbax-checkpoint"
         ) from error
-    return jax.tree.unflatten(jax.tree.structure(like), leaves), _read_metadata(found, manifest)
+    return jax.tree.unflatten(jax.tree.structure(like), leaves), _read_metadata(place, manifest)
 
 
 def verify(folder: Path, like: Tree) -> dict:
-    """Read all that `load` reads but the arrays, and return the metadata.
+    """Verify a checkpoint as `load` does, without loading its arrays.
 
     Args:
-        folder: of the checkpoint.
+        folder: the checkpoint's folder.
         like: as for `load`.
 
+    Returns:
+        The metadata.
+
     Raises:
-        CheckpointError: as `load` does.
+        CheckpointError: as for `load`.
     """
     return _read_metadata(*_verified(folder, like))
 
 
 def has_older(folder: Path) -> bool:
-    """Say whether there is another checkpoint than the one that `load` would read.
+    """Return whether there is another checkpoint besides the one that `load` would read.
 
     Args:
-        folder: of the checkpoint.
+        folder: the checkpoint's folder.
     """
     folder = Path(folder).resolve()
     places = [folder, _beside(folder, "new"), _beside(folder, "old")]
@@ -194,56 +198,57 @@ def has_older(folder: Path) -> bool:
 
 
 def set_aside(folder: Path) -> Path:
-    """Move a damaged checkpoint out of the way, so that an older one is found in its place.
+    """Move a damaged checkpoint aside, so that `load` finds an older one.
 
     Args:
-        folder: of the checkpoint.
+        folder: the checkpoint's folder.
 
     Returns:
-        Where it is now, whole as it was found.
+        The folder to which the damaged checkpoint was moved.
 
     Raises:
-        CheckpointError: it cannot be moved.
+        CheckpointError: if it cannot be moved.
     """
-    found, number = _found(folder), 1
+    damaged, number = _find_or_raise(folder), 1
     while (aside := _beside(Path(folder).resolve(), f"damaged-{number}")).exists():
         number += 1
     try:
-        os.rename(found, aside)
+        os.rename(damaged, aside)
     except OSError as error:
-        raise CheckpointError(f"could not move {found} to {aside}: {error}") from error
+        raise CheckpointError(f"could not move {damaged} to {aside}: {error}") from error
     return aside
 
 
 def read_metadata(folder: Path) -> dict:
-    """Return the metadata of the checkpoint at `folder` without reading its arrays.
+    """Return the metadata of a checkpoint without reading its arrays.
 
     Args:
-        folder: of the checkpoint.
+        folder: the checkpoint's folder.
 
     Raises:
-        CheckpointError: there is no checkpoint, or its manifest or metadata is damaged.
+        CheckpointError: if there is no checkpoint, or its manifest or metadata are damaged.
     """
-    found = _found(folder)
-    return _read_metadata(found, _read_manifest(found))
+    place = _find_or_raise(folder)
+    return _read_metadata(place, _read_manifest(place))
 
 
 def exists(folder: Path) -> bool:
-    """Whether there is a checkpoint at `folder`, or one that a killed `save` left beside it.
+    """Return whether there is a checkpoint at `folder`, or one that a killed `save` left beside it.
 
-    A damaged one counts: `load` then says what is wrong, where False would start a run afresh.
+    A damaged checkpoint counts too: `load` then reports what is wrong with it, and the run does not
+    silently start again from the beginning.
 
     Args:
-        folder: of the checkpoint.
+        folder: the checkpoint's folder.
     """
     return _find(Path(folder).resolve()) is not None
 
 
-# Finding the checkpoint, and putting one in its place
+# Finding a checkpoint, and putting a new one in place
 
 
 def _put_in_place(folder: Path, *, keep_old: bool) -> None:
-    """Let `latest.new` be `latest`, by two renames: a whole one is there at any moment."""
+    """Rename `latest.new` to `latest`, such that a complete checkpoint exists at every moment."""
     new, old = _beside(folder, "new"), _beside(folder, "old")
     try:
         if _filled(folder):
@@ -254,8 +259,8 @@ def _put_in_place(folder: Path, *, keep_old: bool) -> None:
             _remove(old)
     except OSError as error:
         raise CheckpointError(
-            f"could not put the checkpoint at {folder} in its place: {error}; "
-            f"leave {new.name} and {old.name} there, a whole one can still be loaded"
+            f"could not put the checkpoint at {folder} in place: {error}; do not delete "
+            f"{new.name} or {old.name}, from which a complete checkpoint can still be loaded"
         ) from error
 
 
@@ -267,7 +272,7 @@ def _filled(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
-def _whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     try:
         manifest = _read_manifest(folder)
         for name in manifest["files"]:
@@ -278,36 +283,36 @@ def _whole(folder: Path) -> bool:
 
 
 def _find(folder: Path) -> Path | None:
-    """Where the checkpoint of this name lies. Changes nothing: a reader may race a writer."""
+    """Find the checkpoint of this name, without changing anything: a writer may be at work."""
     new, old = _beside(folder, "new"), _beside(folder, "old")
     if _filled(folder):
         return folder
-    if _filled(new) and _whole(new):
+    if _filled(new) and _is_intact(new):
         return new
     return old if _filled(old) else None
 
 
-def _found(folder: Path) -> Path:
+def _find_or_raise(folder: Path) -> Path:
     folder = Path(folder).resolve()
-    found = _find(folder)
-    if found is None:
+    place = _find(folder)
+    if place is None:
         raise CheckpointError(
-            f"no checkpoint at {folder} (nor at {folder.name}.new or {folder.name}.old beside it): "
-            "check the path, or train first"
+            f"there is no checkpoint at {folder} (nor at {folder.name}.new or {folder.name}.old "
+            "beside it); check the path, or train first"
         )
-    return found
+    return place
 
 
-# What a tree looks like
+# The structure of a tree
 
 
 def _verified(folder: Path, like: Tree) -> tuple[Path, dict]:
-    found = _found(folder)
-    manifest = _read_manifest(found)
+    place = _find_or_raise(folder)
+    manifest = _read_manifest(place)
     for name in manifest["files"]:
-        _read_file(found, manifest, name)
-    _compare(found, [(p, tuple(s), d) for p, s, d in manifest["leaves"]], _describe(like))
-    return found, manifest
+        _read_file(place, manifest, name)
+    _compare(place, [(p, tuple(s), d) for p, s, d in manifest["leaves"]], _describe(like))
+    return place, manifest
 
 
 def _describe(tree: Tree) -> list[tuple[str, tuple[int, ...], str]]:
@@ -324,20 +329,20 @@ def _show(shape: tuple[int, ...], dtype: str) -> str:
     return f"{dtype}[{', '.join(map(str, shape))}]"
 
 
-def _compare(folder: Path, saved: list, wanted: list) -> None:
-    if saved == wanted:
+def _compare(folder: Path, saved: list, expected: list) -> None:
+    if saved == expected:
         return
-    in_saved, in_wanted = ({path: _show(*rest) for path, *rest in x} for x in (saved, wanted))
+    in_saved, in_expected = ({path: _show(*rest) for path, *rest in x} for x in (saved, expected))
     # dict.fromkeys keeps the order of the tree, so the first difference is the first in the model.
-    for path in dict.fromkeys([*in_wanted, *in_saved]):
-        there, here = in_saved.get(path, "absent"), in_wanted.get(path, "absent")
+    for path in dict.fromkeys([*in_expected, *in_saved]):
+        there, here = in_saved.get(path, "absent"), in_expected.get(path, "absent")
         if there != here:
             raise CheckpointError(
                 f"{folder} was saved from another model: leaf {path} is {there} in the checkpoint "
                 f"and {here} in the model; build the model that its {METADATA} describes"
             )
     raise CheckpointError(
-        f"{folder} was saved from another model: the same leaves come in another order"
+        f"{folder} was saved from another model, with the same leaves in a different order"
     )
 
 
@@ -362,7 +367,7 @@ def _read_manifest(folder: Path) -> dict:
     for name in (MANIFEST, DIGEST):
         if not (folder / name).is_file():
             raise DamagedError(
-                f"{folder} is half-written or no checkpoint: found no {name} in it; "
+                f"{folder} is incomplete or not a checkpoint: it has no {name}; "
                 "load another checkpoint, or move this one away and train again"
             )
     try:
@@ -375,29 +380,31 @@ def _read_manifest(folder: Path) -> dict:
         manifest = json.loads(text)
         written = manifest["format"]
     except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise _damaged(folder / MANIFEST, f"it is no manifest ({error!r:.80})") from None
+        raise _damaged(folder / MANIFEST, f"it is not a manifest ({error!r:.80})") from None
     if written != FORMAT:
         raise CheckpointError(
-            f"{folder / MANIFEST} has format {written!r:.40} and this version reads {FORMAT}: "
+            f"{folder / MANIFEST} has format {written!r:.40}, but this version reads {FORMAT}; "
             "load it with the version of lstm_jax that wrote it"
         )
     return manifest
 
 
 def _read_file(folder: Path, manifest: dict, name: str) -> Path:
-    """The path of a file in the checkpoint, once its size and digest are those recorded."""
+    """Return the path of a file in the checkpoint after checking its size and digest."""
     path, entry = folder / name, manifest["files"][name]
     if not path.is_file():
         raise _damaged(path, "the file is missing")
     try:
         size = path.stat().st_size
         if size != entry["size"]:
-            raise _damaged(path, f"found {size} bytes where {entry['size']} were written")
+            raise _damaged(path, f"it has {size} bytes, but {entry['size']} were written")
         digest = _sha256(path)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
     if digest != entry["sha256"]:
-        raise _damaged(path, f"found SHA-256 {digest[:12]}…, wrote {entry['sha256'][:12]}…")
+        raise _damaged(
+            path, f"its SHA-256 is {digest[:12]}…, but {entry['sha256'][:12]}… was written"
+        )
     return path
 
 
@@ -405,9 +412,9 @@ def _read_metadata(folder: Path, manifest: dict) -> dict:
     return json.loads(_read_file(folder, manifest, METADATA).read_bytes())
 
 
-def _damaged(path: Path, found: str) -> DamagedError:
+def _damaged(path: Path, reason: str) -> DamagedError:
     return DamagedError(
-        f"{path} is damaged: {found}; restore it from a copy, or load another checkpoint"
+        f"{path} is damaged: {reason}; restore it from a copy, or load another checkpoint"
     )
 
 
@@ -426,9 +433,9 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """See that a disk takes so many bytes, and give them back.
+    """Check that the disk has room for `size` bytes.
 
-    Where one is full this fails in the system's words, and before Orbax fails in many threads.
+    A full disk then fails early with the system's message, before Orbax fails in many threads.
     """
     if not hasattr(os, "posix_fallocate"):
         return
@@ -436,7 +443,8 @@ def _reserve(path: Path, size: int) -> None:
         try:
             os.posix_fallocate(file.fileno(), 0, size)
         except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # as some file systems answer
+            unsupported = errno.EINVAL, errno.EOPNOTSUPP  # the answers of some file systems
+            if error.errno not in unsupported:
                 raise
     path.unlink()
 
@@ -446,8 +454,8 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-# Orbax. It sees a flat dict of numbered leaves: names, containers and empty states are the
-# manifest's and the caller's, so nothing depends on how Orbax spells a NamedTuple or a dotted key.
+# Orbax. It stores a flat dictionary of numbered leaves. Names, containers and empty states are left
+# to the manifest and the caller, so nothing depends on how Orbax encodes them.
 
 
 def _numbered(leaves: list) -> dict[str, Tree]:
@@ -456,7 +464,7 @@ def _numbered(leaves: list) -> dict[str, Tree]:
 
 @contextmanager
 def _named_in_utf8(path: Path) -> Iterator[Path]:
-    """Give a path another name, by a link, while its own is no UTF-8, which Orbax's C++ wants."""
+    """Yield the path, or a link to it if its name is not UTF-8, which Orbax's C++ code requires."""
     try:
         str(path).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""The devices that a run is spread over: batches by rows, parameters by columns."""
+"""The devices that a run is spread over: batches are split by rows, parameters by columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lstm_jax.train.run.state import TrainState
 
 DATA, MODEL = "data", "model"
 STATE: Any = TrainState(*[PartitionSpec()] * 3, carry=PartitionSpec(DATA))  # pyright: ignore
-"""How the parts of a state are split by rows: the carry alone is."""
+"""How a state is split by rows: only the carry is."""
 
 B = TypeVar("B", bound=Batch[Any])
 T = TypeVar("T")
@@ -29,11 +29,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Devices:
-    """A mesh of devices, of this process and of others that train with it.
+    """Represent a mesh of devices that belong to this process and those that train with it.
 
-    Along its axis "data" each device has rows of the batch, and computes with them what one device
-    alone computes with all; the gradients are then added up, in one message a step. Along "model"
-    each has columns of the matrices, and XLA decides what is sent when.
+    Along the axis "data" each device has some rows of the batch and computes with them what a
+    single device would compute with all rows; the gradients are then summed, in one message per
+    step. Along the axis "model" each device has some columns of the matrices, and XLA decides which
+    messages to send.
     """
 
     mesh: Mesh
@@ -47,22 +48,22 @@ class Devices:
 
     @cached_property
     def everywhere(self) -> NamedSharding:
-        """The sharding of what every device has whole."""
+        """Return the sharding of arrays that every device has in full."""
         return NamedSharding(self.mesh, PartitionSpec())
 
     @cached_property
     def by_rows(self) -> NamedSharding:
-        """The sharding of what is split by its first axis, the rows of a batch."""
+        """Return the sharding of arrays that are split by their first axis, the rows of a batch."""
         return NamedSharding(self.mesh, PartitionSpec(DATA))
 
     def of_state(self, state: TrainState) -> TrainState:
-        """Give the sharding of each array of a state.
+        """Return the sharding of each array in a state.
 
-        The carry is split by rows. Matrices are split by columns where their number can be
-        divided, and what the optimizer keeps of them likewise.
+        The carry is split by rows. Matrices are split by columns if the number of columns is
+        divisible, and so are the optimizer's matrices for them.
 
         Args:
-            state: of any arrays.
+            state: a state of arrays.
 
         Returns:
             A state of shardings.
@@ -71,73 +72,75 @@ class Devices:
         return columns._replace(carry=jax.tree.map(lambda _: self.by_rows, state.carry))
 
     def put(self, state: TrainState) -> TrainState:
-        """Spread a state that this process has whole; one device has it already.
+        """Spread a state over the devices; with a single device it is returned unchanged.
 
         Args:
-            state: equal in every process.
+            state: a state that is complete and equal in every process.
         """
         if self.mesh.size == 1:
             return state
         return jax.tree.map(self._place, state, self.of_state(state))
 
     def hold(self, state: TrainState) -> TrainState:
-        """Keep a state as `put` spread it, where XLA would be free to do otherwise.
+        """Constrain a state to the shardings of `put`, which XLA might otherwise change.
 
         Args:
-            state: inside a compiled function.
+            state: a state inside a compiled function.
         """
         if self.mesh.size == 1:
             return state
         return jax.lax.with_sharding_constraint(state, self.of_state(state))
 
     def check(self, epoch: Epoch) -> None:
-        """Refuse a mesh that cannot share out an epoch's batches.
+        """Check that the rows of an epoch's batches can be divided evenly.
 
         Args:
-            epoch: of the task; its first batch is looked at, as others may be of other rows.
+            epoch: an epoch of the task. Only its first batch is checked; the number of rows in
+                later batches may differ.
 
         Raises:
-            ConfigError: its rows cannot be divided.
+            ConfigError: if the number of rows is not divisible.
         """
         parts = self.mesh.shape[DATA]
         rows = 0 if parts == 1 else epoch.rows or len(epoch[0].inputs)
         if rows % parts:
             raise ConfigError(
-                f"--mesh data={parts} cannot share out the {rows} rows of a batch evenly: give "
-                "another N"
+                f"--mesh data={parts} cannot split the {rows} rows of a batch evenly; choose a "
+                "divisor of that number"
             )
 
     def batch(self, epoch: Epoch, index: int) -> Batch[np.ndarray] | Batch[Array]:
-        """Make a batch, spread by rows; each process reads those of its own devices.
+        """Build a batch, spread by rows; each process reads only the rows of its own devices.
 
-        A batch whose rows cannot be divided goes to every device whole, which is as right and
-        gains nothing.
+        If the number of rows is not divisible, every device gets the whole batch, which is correct
+        but no faster than a single device.
 
         Args:
-            epoch: of the task.
-            index: of the batch.
+            epoch: an epoch of the task.
+            index: the index of the batch.
         """
         if self.mesh.size == 1:
-            return epoch[index]  # which `jax.jit` puts where it belongs at less cost
+            return epoch[index]  # `jax.jit` transfers it at less cost
         if not self.several or epoch.rows is None or epoch.part is None:
             batch = epoch[index]
             split = len(batch.inputs) % self.mesh.shape[DATA] == 0
             return jax.tree.map(
                 partial(self._place, sharding=self.by_rows if split else self.everywhere), batch
             )
-        mine = self._rows(epoch.rows)
-        part = epoch.part(index, mine)
-        return jax.tree.map(partial(self._place_part, rows=epoch.rows, first=mine.start), part)
+        local_rows = self._rows(epoch.rows)
+        part = epoch.part(index, local_rows)
+        place = partial(self._place_part, rows=epoch.rows, first=local_rows.start)
+        return jax.tree.map(place, part)
 
     def spread(
         self, make: Callable[[str | None], Callable[[TrainState, B], T]], *, outputs: object
     ) -> Callable[[TrainState, B], T]:
-        """Run a function of a state and a batch on all devices, each with its rows.
+        """Return a function that runs on all devices, each with its own rows.
 
         Args:
-            make: gives the function, of the axis over which it is to add up what the devices
-                have; of None where there is nothing to add.
-            outputs: a pytree of `PartitionSpec`s, a prefix of what it returns.
+            make: `make(axis)` returns the function of a state and a batch. It must sum its results
+                over the devices of that axis, or not at all if `axis` is None.
+            outputs: a pytree of `PartitionSpec`s, a prefix of the function's result.
         """
         alone, together = make(None), make(DATA)
         parts = self.mesh.shape[DATA]
@@ -154,18 +157,18 @@ class Devices:
         return function
 
     def whole(self, tree: T) -> T:
-        """Bring a tree to the first device of this process, whole.
+        """Gather a tree on the first device of this process.
 
-        Where several processes train, all of them call this at the same time.
+        If there are several processes, all of them must call this at the same time.
 
         Args:
-            tree: of arrays of this mesh.
+            tree: a pytree of arrays on this mesh.
         """
         return tree if self.mesh.size == 1 else jax.tree.map(self._whole, tree)
 
     @property
     def several(self) -> bool:
-        """Whether the devices are of several processes."""
+        """Return whether the devices belong to several processes."""
         return jax.process_count() > 1
 
     def _whole(self, array: Array) -> Array:
@@ -185,7 +188,7 @@ class Devices:
         return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
 
     def _rows(self, rows: int) -> slice:
-        """Find the rows of a batch that this process' devices have, and what lies between them."""
+        """Return the range of rows from the first to the last that this process's devices have."""
         places = self.by_rows.addressable_devices_indices_map((rows,)).values()
         bounds = [place[0].indices(rows)[:2] for place in places if place is not None]
         return slice(min(start for start, _ in bounds), max(stop for _, stop in bounds))
@@ -199,52 +202,53 @@ class Devices:
 
 
 def sum_over(axis: str, tree: T) -> T:
-    """Add up the leaves that the devices of an axis have, in one message.
+    """Sum a tree over the devices of an axis, in one message.
 
-    One, because it is the faster, and because on a CPU several may overtake one another.
+    A single message is faster, and on a CPU several messages might overtake one another.
 
     Args:
-        axis: of the mesh.
-        tree: of floats.
+        axis: an axis of the mesh.
+        tree: a pytree of floating-point arrays.
     """
     flat, unravel = ravel_pytree(tree)
     return unravel(jax.lax.psum(flat, axis))
 
 
 def norm_over(axis: str, norms: T) -> T:
-    """Find the norms of vectors of which the devices of an axis have parts.
+    """Compute the norms of vectors that are split over the devices of an axis.
 
     Args:
-        axis: of the mesh.
-        norms: of the parts, a tree.
+        axis: an axis of the mesh.
+        norms: a pytree with the norms of this device's parts.
     """
     squares = sum_over(axis, jax.tree.map(jnp.square, norms))
     return jax.tree.map(jnp.sqrt, squares)
 
 
 def make_devices(sizes: Mapping[str, int] | None = None) -> Devices:
-    """Arrange the devices that there are as a mesh.
+    """Arrange the available devices as a mesh.
 
     Args:
-        sizes: of the axes "data" and "model", 1 where one is not named. If None, the first device
-            alone, or where several processes train, all devices, along "data".
+        sizes: the sizes of the axes "data" and "model", 1 by default. If None, only the first
+            device is used; with several processes, all devices are arranged along "data".
 
     Raises:
-        ConfigError: there are fewer devices, or not the same number in every process.
+        ConfigError: if the number of devices does not match the mesh.
     """
     if sizes is None:
         sizes = {DATA: jax.device_count() if jax.process_count() > 1 else 1}
     shape = sizes.get(DATA, 1), sizes.get(MODEL, 1)
-    count, there = shape[0] * shape[1], jax.device_count()
-    if count > there or (jax.process_count() > 1 and count != there):
+    count, available = shape[0] * shape[1], jax.device_count()
+    if count > available or (jax.process_count() > 1 and count != available):
         raise ConfigError(
-            f"--mesh data={shape[0]} model={shape[1]} wants {count} devices, and there are {there}"
+            f"--mesh data={shape[0]} model={shape[1]} needs {count} devices, but there are "
+            f"{available}"
             + ("" if jax.process_count() == 1 else f" in {jax.process_count()} processes")
         )
     if shape[1] > 1 and jax.process_count() > 1 and jax.default_backend() == "cpu":
         raise ConfigError(
-            "--mesh model=M is for the devices of one process where they are CPUs: XLA lets their "
-            "messages overtake one another; give data=N alone"
+            "--mesh model=M does not work on the CPUs of several processes, where XLA's messages "
+            "can overtake one another; use data=N alone"
         )
     axes = (AxisType.Auto, AxisType.Auto)
     return Devices(jax.make_mesh(shape, (DATA, MODEL), axes, devices=jax.devices()[:count]))

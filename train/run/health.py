@@ -1,8 +1,9 @@
-"""The health of a run, by a program of its own, so that the ordinary update stays as it is.
+"""The health of a run, computed by a separate program so that the update itself is unaffected.
 
-A look costs 1.6 to 1.7 steps of `tang`, 2.2 to 2.6 of `smoke` and 3.4 of `adding`: at the default
-of one in 200 steps 0.9%, 1.3% and 1.7% of the time, measured on 2 cores of a shared x86-64 CPU by
-`python tests/benchmarks/health.py`. The program is compiled when the first look is due.
+A measurement takes as long as 1.6 to 1.7 steps of `tang`, 2.2 to 2.6 steps of `smoke` and 3.4 steps
+of `adding`; at the default of one in 200 steps, this is 0.9%, 1.3% and 1.7% of the time, measured
+on 2 cores of a shared x86-64 CPU with `python tests/benchmarks/health.py`. The program is compiled
+for the first measurement.
 """
 
 from __future__ import annotations
@@ -33,9 +34,12 @@ from lstm_jax.trees import Tree
 
 
 class Health(NamedTuple):
-    """`update`: its figures. `adjoint`: a tuple over layers of states, leaves (T + 1,), by lag.
+    """Store the health of an update.
 
-    Of layers that read in both directions there is no adjoint: from which end would a lag count?
+    Attributes:
+        update: the figures of the update.
+        adjoint: a tuple over layers of states with leaves (T + 1,), by lag; empty for bidirectional
+            layers, in which a lag is not defined.
     """
 
     update: UpdateHealth
@@ -43,7 +47,7 @@ class Health(NamedTuple):
 
 
 Look: TypeAlias = Callable[[TrainState, Batch[A]], Health]
-"""`health(state, batch)` of the update that is about to be made of them."""
+"""`health(state, batch)` measures the update that `state` and `batch` will produce."""
 
 
 def make_health(
@@ -57,16 +61,16 @@ def make_health(
     precision: Precision = "float32",
     devices: Devices | None = None,
 ) -> Look:
-    """Make a `Look`, jitted.
+    """Build a `Look`, jitted.
 
-    The figures of the update are those of the very same update, dropout and all. The adjoint is of
-    the batch's mean loss without dropout, through the plain scan, in float32 always.
+    The figures describe the actual update, including its dropout. The adjoint is that of the
+    batch's mean loss without dropout, computed with the plain scan and always in float32.
 
     Args:
         loss, model, optimizer, seed: as for `make_update`; the model has one `Recurrent`.
-        initial_state: as a `Task` has it.
+        initial_state: see `Task.initial_state`.
         clip_norm: the limit of the gradient's global norm.
-        precision: that the update's gradients are computed in.
+        precision: the precision of the update's gradients.
         devices: as for `make_update`.
     """
     graph = nnx.graphdef(model)
@@ -78,9 +82,9 @@ def make_health(
         def health(state: TrainState, batch: Batch[Array]) -> Health:
             gradients, (_, count, _) = gradient(state, batch)
             updates, _ = optimizer.update(gradients, state.opt_state, state.params)
-            looked = update_health(gradients, updates, state.params, clip_norm=clip_norm)
+            update = update_health(gradients, updates, state.params, clip_norm=clip_norm)
             if recurrent_of(model)[1].bidirectional:
-                return Health(looked, ())
+                return Health(update, ())
             rows, steps = batch.inputs.shape[:2]
 
             def mean_loss(epsilons: Tree) -> Array:
@@ -89,7 +93,7 @@ def make_health(
                 return total / jnp.maximum(count, 1)
 
             adjoint = adjoint_by_lag(mean_loss, initial_state(model, rows), steps)
-            return Health(looked, adjoint if axis is None else norm_over(axis, adjoint))
+            return Health(update, adjoint if axis is None else norm_over(axis, adjoint))
 
         return health
 
@@ -100,9 +104,10 @@ def perturb(model: M, epsilons: tuple[Tree, ...]) -> M:
     """Add epsilons to the states of a model's layers.
 
     Args:
-        model: with one `Recurrent`; it is changed in place: give one that `nnx.merge` made.
-        epsilons: a tuple over layers, leaves (T + 1, B, H): the first are added to the states at
-            the start, the others to those after each step.
+        model: a model with one `Recurrent`, which is changed in place, so pass one that was made by
+            `nnx.merge`.
+        epsilons: a tuple over layers with leaves (T + 1, B, H); the first entries are added to the
+            initial states, the others to the states after each step.
 
     Returns:
         The model.
@@ -115,13 +120,13 @@ def perturb(model: M, epsilons: tuple[Tree, ...]) -> M:
 
 
 def figures(health: Health) -> dict[str, object]:
-    """Fetch a look at a step's health for a line of health.jsonl, to five digits.
+    """Convert the health of a step to a line of health.jsonl, rounded to five digits.
 
     Args:
-        health: what a `Look` gives.
+        health: the result of a `Look`.
 
     Returns:
-        The figures of the update, and under "adjoint" those of each layer, by name and lag.
+        The figures of the update; "adjoint" holds those of each layer, by name and lag.
     """
     update, adjoint = jax.device_get(health)
     return {

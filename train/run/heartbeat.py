@@ -1,4 +1,4 @@
-"""How a run goes, a line a minute, where no progress bar shows it: in a log, a pipe, a notebook."""
+"""A line per minute on a run's progress where no bar shows it: in a log, a pipe, a notebook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ EVERY = 60.0  # seconds
 
 
 class Heartbeat:
-    """Print a line where a minute went by without one."""
+    """Print a progress line whenever a minute has passed since the last one."""
 
     def __init__(
         self,
@@ -25,9 +25,9 @@ class Heartbeat:
 
         Args:
             console: where the lines go.
-            first: the step that the run begins after.
-            total: its last step.
-            clock: seconds since some moment.
+            first: the number of steps that earlier processes took.
+            total: the run's last step.
+            clock: a function that returns the time in seconds.
         """
         self.console, self.first, self.total, self.clock = console, first, total, clock
         self.began = self.last = clock()
@@ -36,21 +36,22 @@ class Heartbeat:
         """Print a line if it is time for one.
 
         Args:
-            step: that was taken.
-            figures: of the last steps, in words.
+            step: the number of steps taken.
+            figures: a description of the last steps.
         """
         now = self.clock()
         if now - self.last < EVERY:
             return
         self.last = now
-        left = (now - self.began) / max(step - self.first, 1) * (self.total - step)
+        remaining = (now - self.began) / max(step - self.first, 1) * (self.total - step)
         self.console.print(
-            f"step {step:,} of {self.total:,}: {figures}, {duration(left)} left", soft_wrap=True
+            f"step {step:,} of {self.total:,}: {figures}, {duration(remaining)} left",
+            soft_wrap=True,
         )
 
 
 def duration(seconds: float) -> str:
-    """Say how long something takes: "45 s", "12 min", "3 h 20 min"."""
+    """Format a duration, such as "45 s", "12 min" or "3 h 20 min"."""
     if seconds < 99.5:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

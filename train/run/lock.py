@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder."""
+"""A lock that allows one process at a time in a run's folder."""
 
 from __future__ import annotations
 
@@ -17,39 +17,40 @@ LOCK = "run.lock"
 
 
 class LockedError(UserError, RuntimeError):
-    """A folder that another process trains in."""
+    """Report that another process is training in the folder."""
 
 
 @contextmanager
 def held(folder: Path) -> Iterator[str | None]:
-    """Keep other processes out of a folder while the block runs.
+    """Lock a folder for the duration of the block.
 
-    The operating system lets go of the lock when a process ends, however it ends; the file that is
-    left behind then says who it was.
+    The operating system releases the lock when the process ends, however it ends. A lock file that
+    is left behind names the process that held the lock.
 
     Args:
-        folder: of the run; it exists.
+        folder: the run's folder, which must exist.
 
     Yields:
-        Who held the folder and ended without letting go, or None.
+        A description of the process that ended without removing its lock file, or None.
 
     Raises:
-        LockedError: another process holds it; the error says which, where and since when.
-        OSError: the folder cannot be written.
+        LockedError: if another process holds the lock; the message says which one, on which host
+            and since when.
+        OSError: if the folder cannot be written.
     """
     path = folder / LOCK
     file = _locked(path)
     try:
-        before = _holder(file)
+        previous = _holder(file)
         file.seek(0)
         file.truncate()
         who = {"process": os.getpid(), "host": socket.gethostname(), "since": time.ctime()}
         file.write(json.dumps(who))
         file.flush()
-        yield before
+        yield previous
     finally:
-        # Removed while it is held, so that nobody finds it between the two and takes it for stale.
-        with suppress(OSError):  # a folder that cannot be written any more has its own error
+        # Remove the file before releasing the lock, so that no process mistakes it for a stale one.
+        with suppress(OSError):  # a folder that can no longer be written is reported elsewhere
             path.unlink()
         file.close()
 
@@ -63,9 +64,9 @@ def _locked(path: Path) -> IO[str]:
             who = _holder(file) or "another process"
             file.close()
             raise LockedError(
-                f"{path.parent} is in use by {who}: wait until it has ended, or give another --out"
+                f"{path.parent} is in use by {who}; wait for it to end, or choose another --out"
             ) from None
-        # The one who held it may have removed the file between our opening and locking it.
+        # The previous holder may have removed the file after it was opened here.
         if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
             return file
         file.close()

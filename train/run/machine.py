@@ -1,4 +1,4 @@
-"""What the bits of a run hang on besides its configuration: the machine, and the compiler."""
+"""The platform of a run: the machine and compiler, which determine its exact bits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from lstm_jax.engines.native import library
 
 
 def platform(devices: str) -> dict[str, object]:
-    """Describe where a run goes on: the same answers give the same bits.
+    """Describe the platform of a run: on equal platforms it computes the same bits.
 
     Args:
-        devices: that it is spread over, in words.
+        devices: a description of the devices that the run is spread over.
 
     Returns:
-        Devices, threads, flags and versions, for JSON.
+        The devices, threads, flags and versions, for JSON.
     """
     native = library.loaded()
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -33,14 +33,14 @@ def platform(devices: str) -> dict[str, object]:
 
 
 def elsewhere(metadata: Mapping[str, object], here: Mapping[str, object]) -> Iterator[str]:
-    """Say what is another here than where a checkpoint was written.
+    """Report how this platform differs from the one that wrote a checkpoint.
 
     Args:
-        metadata: of the checkpoint; those of earlier versions do not know.
-        here: what `platform` gives.
+        metadata: the checkpoint's metadata; earlier versions did not record the platform.
+        here: the result of `platform`.
 
     Yields:
-        A line for a person, where anything is.
+        A line to print, if there is a difference.
     """
     there = metadata.get("platform")
     if not isinstance(there, Mapping):
@@ -49,6 +49,6 @@ def elsewhere(metadata: Mapping[str, object], here: Mapping[str, object]) -> Ite
                if there.get(name) != here[name]]  # fmt: skip
     if changed:
         yield (
-            f"the run was saved with {'; '.join(changed)}: it goes on, but to other bits than "
-            "there, by rounding"
+            f"the run was saved with {'; '.join(changed)}; it continues, but its results may "
+            "differ by rounding errors"
         )

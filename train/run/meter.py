@@ -1,4 +1,4 @@
-"""What a run tells while it learns: metrics.jsonl, health.jsonl, and the progress bar."""
+"""The reports of a run while it trains: metrics.jsonl, health.jsonl and the progress bar."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ METRICS = "metrics.jsonl"
 HEALTH = "health.jsonl"
 ASIDE = ".aside"
 HELD = ("total", "count", "norms", "steps", "skipped", "in_a_row", "clipped", "since_health")
-MOST_SKIPPED = 5  # updates in a row; one is a bad batch, so many are a run that is lost
+MOST_SKIPPED = 5  # updates in a row: a single one is a bad batch, several are a lost run
 
 
 class DivergedError(UserError, RuntimeError):
-    """A run whose loss is no finite number any more."""
+    """Report that the loss of a run is no longer finite."""
 
     code = 3
 
 
 class Meter:
-    """Means of steps, each step's metrics fetched a step after they were asked for.
+    """Average the metrics of steps and write them to `folder`, if there is one.
 
-    They are written into `folder`, if there is one.
+    The metrics of a step are fetched one step later, so that fetching does not stall the device.
     """
 
     def __init__(
@@ -63,32 +63,32 @@ class Meter:
         self.total = self.count = self.norms = 0.0
         self.steps = self.clipped = self.since_health = self.skipped = self.in_a_row = 0
         vars(self).update(held)
-        self.earlier = self.count  # of an earlier process: no part of this one's speed
-        self.unwritten: dict[str, str] = {}  # lines by the name of their file
+        self.earlier = self.count  # counted by an earlier process, so not part of this one's speed
+        self.unwritten: dict[str, str] = {}  # lines, by name of their file
         self.warned = False
         self.restart()
 
     def held(self) -> dict[str, float]:
-        """Give the sums since the last line, with which a run that goes on writes the same next.
+        """Return the sums since the last line, so that a resumed run writes the same next line.
 
         Returns:
-            For the checkpoint, and for the `held` of the meter that goes on from it.
+            The sums to save in a checkpoint, and to pass as `held` to the meter of a resumed run.
         """
         self._fetch(leave=0)
         return {name: getattr(self, name) for name in HELD}
 
     def restart(self) -> None:
-        """Start the clock of speed again, after time that was not training."""
+        """Restart the clock that measures speed, after something other than training."""
         self.since = time.perf_counter()
 
     def add(self, step: int, metrics: StepMetrics, health: Health | None, *, flush: bool) -> None:
-        """Take note of a step; `flush` writes the line of means that ends with it.
+        """Add a step.
 
         Args:
-            step: its number.
-            metrics: of the step; they are fetched a step later.
-            health: the look at it, if there was one.
-            flush: whether a line ends with it.
+            step: the number of the step.
+            metrics: the metrics of the step, which are fetched one step later.
+            health: the health of the step, if it was measured.
+            flush: whether to write a line after this step.
         """
         self.pending.append((step, metrics, health))
         self._fetch(leave=1)
@@ -97,7 +97,7 @@ class Meter:
             self.flush()
 
     def flush(self) -> None:
-        """Write one line of means since the last, of the steps whose loss was finite."""
+        """Write a line with the means since the last one, over the steps with a finite loss."""
         self._fetch(leave=0)
         if not self.steps + self.skipped:
             return
@@ -116,20 +116,21 @@ class Meter:
         self.restart()
 
     def write(self, step: int, **values: float) -> None:
-        """Append a line to metrics.jsonl, and tell the other writers.
+        """Append a line to metrics.jsonl, and pass it to the other writers.
 
         Args:
-            step: after which it was measured.
-            **values: by name.
+            step: the step after which the values were measured.
+            **values: the values, by name.
         """
         self._append(METRICS, {"step": step, **values})
         for writer in list(self.writers):
             try:
                 writer.write(step, values)
-            except OSError as error:  # such as a full disk, which the run itself survives
+            except OSError as error:  # such as a full disk, which must not end the run
                 self.writers = [other for other in self.writers if other is not writer]
                 self.console.print(
-                    f"{type(writer).__name__} cannot write ({error}): training goes on without it",
+                    f"{type(writer).__name__} cannot write ({error}); training continues without "
+                    "it",
                     soft_wrap=True,
                 )
 
@@ -150,14 +151,14 @@ class Meter:
             self.in_a_row += 1
             if self.in_a_row == 1:
                 self.console.print(
-                    f"step {self.step:,}: the loss or its gradient is no finite number, and the "
-                    "update was skipped",
+                    f"step {self.step:,}: the loss or its gradient is not finite; the update was "
+                    "skipped",
                     soft_wrap=True,
                 )
             if self.in_a_row >= MOST_SKIPPED:
                 raise DivergedError(
-                    f"the loss or its gradient was no finite number in {self.in_a_row} steps in a "
-                    f"row, up to step {self.step:,}"
+                    f"the loss or its gradient was not finite in {self.in_a_row} steps in a row, "
+                    f"up to step {self.step:,}"
                 )
             return
         norm = float(metrics.grad_norm)
@@ -170,10 +171,10 @@ class Meter:
         self.since_health += 1
 
     def move(self, folder: Path) -> None:
-        """Write to another folder from now on, and there what could not be written before.
+        """Write to another folder from now on, beginning with lines that could not be written.
 
         Args:
-            folder: a copy of the run's.
+            folder: a copy of the run's folder.
         """
         if folder != self.folder:
             self.folder = folder
@@ -181,7 +182,7 @@ class Meter:
                 self._write(folder, name)
 
     def _append(self, name: str, values: dict[str, object]) -> None:
-        """Append a line. Where the disk is full the run goes on: its state is sound."""
+        """Append a line to a file, or keep it for later if the disk is full."""
         if self.folder is None:
             return
         line = json.dumps(_finite(values), allow_nan=False) + "\n"
@@ -197,49 +198,49 @@ class Meter:
             del self.unwritten[name]
         except OSError as error:
             with suppress(OSError):
-                os.truncate(path, size)  # a part may have been written
+                os.truncate(path, size)  # part of the lines may have been written
             if not self.warned:
                 self.warned = True
                 self.console.print(
-                    f"{path} cannot be written ({error.strerror}): training goes on, and its lines "
-                    "are written when they can be (this is said once)",
+                    f"{path} cannot be written ({error.strerror}); training continues, and the "
+                    "lines will be written as soon as possible",
                     soft_wrap=True,
                 )
 
     def _show(self) -> None:
         loss = self.total / max(self.count, 1)
-        said = [f"{name} {value:.1f}" for name, value in self.task.figures(loss).items()]
-        shown = [f"loss {loss:.4g}", *said, f"{self._speed():,.0f} {self.task.unit}/s"]
-        self.progress.update(self.bar, description="  ".join(shown))
+        further = [f"{name} {value:.1f}" for name, value in self.task.figures(loss).items()]
+        parts = [f"loss {loss:.4g}", *further, f"{self._speed():,.0f} {self.task.unit}/s"]
+        self.progress.update(self.bar, description="  ".join(parts))
         if self.heart is not None:
-            self.heart.beat(self.step, ", ".join(shown))
+            self.heart.beat(self.step, ", ".join(parts))
 
     def _speed(self) -> float:
         return (self.count - self.earlier) / (time.perf_counter() - self.since)
 
 
 def cut(folder: Path, step: int) -> list[str]:
-    """Drop the lines after a step that will be trained again, and a half-written last line.
+    """Remove lines of steps that will be trained again, and an incomplete last line.
 
-    Lines that the run did not write, or that are damaged, are moved to a file beside, so that
-    nothing is lost that somebody may want. Each file is replaced whole.
+    Lines that are damaged or that the run did not write are moved to another file, so that nothing
+    useful is lost. Each file is replaced atomically.
 
     Args:
-        folder: of the run.
-        step: the last whose lines stay.
+        folder: the run's folder.
+        step: the last step whose lines stay.
 
     Returns:
-        What was moved, in words; nothing in most runs.
+        Messages about lines that were moved; usually none.
 
     Raises:
-        OSError: a file cannot be read or written.
+        OSError: if a file cannot be read or written.
     """
-    said = []
+    messages = []
     for path in (folder / METRICS, folder / HEALTH):
         if not path.exists():
             continue
         content = path.read_bytes()
-        *lines, _ = content.split(b"\n")  # what follows the last line feed was not written whole
+        *lines, _ = content.split(b"\n")  # a line without its line feed is incomplete
         steps = [_step_of(line) for line in lines]
         kept = [
             line for line, at in zip(lines, steps, strict=True) if at is not None and at <= step
@@ -250,11 +251,13 @@ def cut(folder: Path, step: int) -> list[str]:
             with aside.open("ab") as file:
                 file.write(b"".join(line + b"\n" for line in foreign))
             count = f"{len(foreign):,} line{'s' if len(foreign) > 1 else ''}"
-            said.append(f"{count} of {path.name} are damaged or not the run's: moved to {aside}")
+            messages.append(
+                f"moved {count} of {path.name} to {aside}: damaged, or not written by this run"
+            )
         cleaned = b"".join(line + b"\n" for line in kept)
         if cleaned != content:
             write_whole(path, cleaned)
-    return said
+    return messages
 
 
 def _step_of(line: bytes) -> float | None:
@@ -266,7 +269,7 @@ def _step_of(line: bytes) -> float | None:
 
 
 def _finite(values: object) -> object:
-    """JSON has no infinities: null stands for them, and for what is not a number."""
+    """Replace infinities and NaN, which JSON does not have, by null."""
     if isinstance(values, dict):
         return {name: _finite(value) for name, value in values.items()}
     if isinstance(values, list | tuple):

@@ -1,4 +1,4 @@
-"""Orbax, made silent where it fails, and patient where the clock jumps."""
+"""A wrapper around Orbax that is silent when it fails, and patient when the clock jumps."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
-# Seconds that Orbax waits for its own threads, by the wall clock. A machine that has just learned
-# the time may leap from 1970 to today, so nothing shorter than decades is safe.
+# Seconds that Orbax waits for its own threads, by the wall clock. A machine that has just received
+# the time may jump from 1970 to today, so only a limit of decades is safe.
 PATIENCE = int(threading.TIMEOUT_MAX) // 2
 
-LINGER = 5.0  # seconds that a thread of a save that failed may take to end
+LINGER = 5.0  # seconds that the threads of a failed save may take to end
 
 
 @contextmanager
 def orbax() -> Iterator[ModuleType]:
-    """Give Orbax, with nothing of it on the terminal while the block runs.
+    """Import Orbax, and keep it from printing anything while the block runs.
 
-    Where a save fails, each of its threads logs a trace of its own, and what they leave unfinished
-    warns when it is collected. The error that is raised says it all.
+    When a save fails, each of its threads logs a trace of its own, and their unfinished coroutines
+    warn when they are collected. The exception that is raised already says everything.
 
     Yields:
-        The module `orbax.checkpoint.v1`, with its context set.
+        The module `orbax.checkpoint.v1`, in a suitable context.
     """
     from orbax.checkpoint import v1 as ocp  # slow to import, and `--help` does not need it
 
-    # After the import: a logger named absl that exists before absl does would break absl.
+    # Only after the import, because a logger named absl that exists before absl would break it.
     loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
     levels = [logger.level for logger in loggers]
-    # Without directories made in the background there are no signals between threads, whose waits
-    # have time limits that cannot be set.
+    # Creating directories in the background would need signals between threads, which wait with
+    # time limits that cannot be set.
     context = ocp.Context()
     context.asynchronous.timeout_secs = PATIENCE
     context.asynchronous.create_directories_asynchronously = False
@@ -52,10 +52,10 @@ def orbax() -> Iterator[ModuleType]:
 
 
 def _settle(running: set[threading.Thread]) -> None:
-    """Let all that a failed save has begun come to its end, unheard.
+    """Wait for everything that a failed save has started, and suppress its warnings.
 
     Args:
-        running: the threads that were there before it.
+        running: the threads that were running before the save.
     """
     for thread in set(threading.enumerate()) - running:
         thread.join(LINGER)

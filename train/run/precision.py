@@ -1,4 +1,4 @@
-"""The precision that a loss is computed in, between parameters and sums that are always float32."""
+"""The precision of the loss; parameters and long sums are always float32."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from lstm_jax.trees import Tree
 
 
 def at_precision(loss: Loss[M], precision: Precision) -> Loss[M]:
-    """Compute a loss in a precision.
+    """Return a loss that is computed in the given precision.
 
-    In bfloat16 the parameters are rounded where the loss reads them, and h goes from step to step
-    in bfloat16. What sums many small terms stays float32: the cell state c, softmaxes, the loss and
-    its count. The loss takes float32 parameters and a float32 carry and gives such a carry back, so
-    its gradients are float32 too.
+    With bfloat16, the parameters are rounded when the loss reads them, and h is passed from step to
+    step in bfloat16. Everything that sums many small terms stays in float32: the cell state c, the
+    softmaxes, the loss and its count. The loss takes float32 parameters and a float32 carry and
+    returns a float32 carry, so its gradients are float32 too.
 
     Args:
-        loss: of a task.
-        precision: float32 gives back the loss itself.
+        loss: the loss of a task.
+        precision: the precision; float32 returns `loss` unchanged.
 
     Returns:
-        A loss of the same models and batches.
+        A loss for the same models and batches.
     """
     if precision == "float32":
         return loss
@@ -38,28 +38,31 @@ def at_precision(loss: Loss[M], precision: Precision) -> Loss[M]:
         graph, params = nnx.split(model)
         model = nnx.merge(graph, jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params))
         _, recurrent = recurrent_of(model)
-        # The layers round what they read. A batch is not rounded as a whole: some inputs are codes
-        # of categories, and bfloat16 holds no odd number above 256.
+        # The layers round their own inputs. The batch as a whole is not rounded, because some
+        # inputs are category codes, and bfloat16 cannot represent odd numbers above 256.
         recurrent.dtype = jnp.bfloat16
-        total, count, new = loss(model, _as_layers_have_it(recurrent, carry), batch, key)
+        total, count, new = loss(model, _cast_to_states(recurrent, carry), batch, key)
         return total, count, jax.tree.map(lambda leaf, old: leaf.astype(old.dtype), new, carry)
 
     return rounded
 
 
 def recurrent_of(model: nnx.Module) -> tuple[str, Recurrent]:
-    """Find the one `Recurrent` of a model, and the name that the model has for it.
+    """Find the `Recurrent` of a model, and the name of the attribute that holds it.
 
     Args:
-        model: of a task.
+        model: the model of a task, which has exactly one `Recurrent`.
+
+    Returns:
+        `(name, recurrent)`.
     """
-    [found] = [(name, part) for name, part in vars(model).items() if isinstance(part, Recurrent)]
-    return found
+    [attribute] = [(n, part) for n, part in vars(model).items() if isinstance(part, Recurrent)]
+    return attribute
 
 
-def _as_layers_have_it(recurrent: Recurrent, carry: Tree) -> Tree:
-    """Cast a carry to the dtypes of the layers' own states; () stays what it is."""
+def _cast_to_states(recurrent: Recurrent, carry: Tree) -> Tree:
+    """Cast a carry to the dtypes of the layers' own states; () is returned unchanged."""
     if not jax.tree.leaves(carry):
         return carry
-    begun = jax.eval_shape(lambda: recurrent.initial_state(1))
-    return jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), carry, begun)
+    initial = jax.eval_shape(lambda: recurrent.initial_state(1))
+    return jax.tree.map(lambda leaf, like: leaf.astype(like.dtype), carry, initial)

@@ -1,4 +1,4 @@
-"""Several processes that train one model together, by `jax.distributed`."""
+"""Several processes that train one model together, with `jax.distributed`."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ from lstm_jax.train.config import ConfigError
 
 T = TypeVar("T")
 
-HEARTBEAT = 30  # seconds without a sign of life after which a process is taken for dead
-JOINING = 300  # seconds in which all processes must have come
+HEARTBEAT = 30  # seconds without a sign of life after which a process counts as dead
+JOINING = 300  # seconds within which all processes must have joined
 
 
 class PeerError(UserError, RuntimeError):
-    """Another of the processes that train together is gone."""
+    """Report that another of the processes that train together is gone."""
 
     code = 4
 
 
 @contextmanager
 def joined(coordinator: str | None, processes: int | None, process: int | None) -> Iterator[None]:
-    """Train together with other processes while the block runs.
+    """Connect to the other processes for the duration of the block.
 
-    What is None is found by JAX, in the environment of Slurm, Kubernetes, Open MPI or a TPU pod,
-    or in `JAX_COORDINATOR_ADDRESS`. A block that ends by an error ends the process without
-    waiting for the others, who may wait for it: they notice at once that it is gone.
+    Arguments that are None are determined by JAX, from the environment of Slurm, Kubernetes, Open
+    MPI or a TPU pod, or from `JAX_COORDINATOR_ADDRESS`. If an error ends the block, this process
+    exits without waiting for the others, because they may be waiting for it; they notice at once.
 
     Args:
-        coordinator: "host:port" of the process of number 0.
-        processes: how many there are.
-        process: the number of this one.
+        coordinator: "host:port" of process 0.
+        processes: the number of processes.
+        process: the number of this process.
 
     Raises:
-        ConfigError: an address or numbers that cannot be, or processes that did not come.
-        PeerError: one of the others is gone.
+        ConfigError: if an argument is invalid, or the other processes did not join in time.
+        PeerError: if another process is gone.
     """
-    # Its handler of SIGTERM would take the place of ours.
+    # This service would install its own handler for SIGTERM.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         jax.distributed.initialize(
@@ -59,12 +59,12 @@ def joined(coordinator: str | None, processes: int | None, process: int | None) 
     except (ValueError, TypeError, RuntimeError) as error:
         lines = str(error).splitlines() or [type(error).__name__]
         raise ConfigError(
-            f"the processes did not come together: {lines[0]}: give --coordinator HOST:PORT, "
-            "--processes N and --process I, from 0 to N - 1, to each of them"
+            f"the processes could not connect: {lines[0]}; start each of them with --coordinator "
+            "HOST:PORT, --processes N and --process I, with I from 0 to N - 1"
         ) from None
     try:
         with _noticing():
-            tell(None)  # so that from here on each notices when another goes away
+            tell(None)  # from here on each process notices when another one is gone
             yield
     except BaseException as error:
         code = error.code if isinstance(error, SystemExit | UserError) else 1
@@ -74,30 +74,30 @@ def joined(coordinator: str | None, processes: int | None, process: int | None) 
 
 
 def is_first() -> bool:
-    """Whether this is the process that speaks and writes."""
+    """Return whether this is the process that prints and writes files."""
     return jax.process_index() == 0
 
 
 def tell(words: Any) -> Any:
-    """Tell all processes what the first has to say; all of them call this at the same time.
+    """Send a value from the first process to all; every process must call this at the same time.
 
     Args:
-        words: for JSON; those of others than the first are not heard.
+        words: a JSON value; only the first process's value matters.
 
     Returns:
-        What the first said.
+        The value of the first process.
     """
     if jax.process_count() == 1:
         return words
-    said = np.frombuffer(json.dumps(words, default=float).encode(), np.uint8)
-    size = int(multihost_utils.broadcast_one_to_all(np.int32(said.size)))
-    padded = np.resize(said, size)  # of others than the first only the size matters
+    message = np.frombuffer(json.dumps(words, default=float).encode(), np.uint8)
+    size = int(multihost_utils.broadcast_one_to_all(np.int32(message.size)))
+    padded = np.resize(message, size)  # the other processes contribute only an array of this size
     return json.loads(np.asarray(multihost_utils.broadcast_one_to_all(padded)).tobytes())
 
 
 @contextmanager
 def first_before_others() -> Iterator[None]:
-    """Let the first process run the block before the others do."""
+    """Run the block in the first process before the others run it."""
     if not is_first():
         tell(None)
     yield
@@ -106,26 +106,26 @@ def first_before_others() -> Iterator[None]:
 
 
 def in_order(result: T) -> T:
-    """Wait for a result where the next program might overtake the one that it comes from.
+    """Wait for a result if the next program might overtake the one that computes it.
 
-    Processes must send in one order. A GPU runs programs one after the other; a CPU may run two
-    at once.
+    All processes must send their messages in the same order. A GPU runs programs one after the
+    other, but a CPU may run two at once.
 
     Args:
-        result: of a program in which processes send to one another.
+        result: the result of a program in which processes exchange messages.
     """
     several = jax.process_count() > 1 and jax.default_backend() == "cpu"
     return jax.block_until_ready(result) if several else result
 
 
 def make_asked(stopped: Sequence[object]) -> Callable[[], bool]:
-    """Make a function that says whether any process was asked to stop.
+    """Build a function that returns whether any process was asked to stop.
 
-    All of them must stop after the same step, and none should wait for an answer at each: with
-    several processes the answer is that to the question before.
+    All processes must stop after the same step, but should not wait for an answer at every step; so
+    with several processes the function returns the answer to its previous call.
 
     Args:
-        stopped: is filled when this process is asked to.
+        stopped: a sequence that is filled when this process is asked to stop.
     """
     if jax.process_count() == 1:
         return lambda: bool(stopped)
@@ -147,10 +147,10 @@ def make_asked(stopped: Sequence[object]) -> Callable[[], bool]:
 
 @contextmanager
 def _noticing() -> Iterator[None]:
-    """Say in a line that another process is gone, where that is why the block ends.
+    """Report in one line that another process is gone, if that is what ended the block.
 
     Raises:
-        PeerError: in place of what the collective operation that needed it raises.
+        PeerError: instead of the error of the collective operation that failed.
     """
     try:
         yield
@@ -158,8 +158,8 @@ def _noticing() -> Iterator[None]:
         if jax.process_count() == 1 or not _is_of_a_peer(error):
             raise
         raise PeerError(
-            "another process of the run is gone: this one stops; go on from the latest checkpoint "
-            "with --resume, with as many processes as there are"
+            "another process of the run is gone, so this one stops; resume from the latest "
+            "checkpoint with --resume, with the processes that are left"
         ) from None
 
 
@@ -170,7 +170,7 @@ def _is_of_a_peer(error: BaseException) -> bool:
 
 
 def _is_of_all(code: object) -> bool:
-    """Whether all processes end in this way at once, and may say goodbye: done, or diverged."""
+    """Return whether all processes end with this code together, so that they can disconnect."""
     return code in (None, 0, 3) or (isinstance(code, int) and code > 128)
 
 

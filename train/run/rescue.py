@@ -1,4 +1,4 @@
-"""Move a run elsewhere when its folder cannot be written any more, as on a full disk."""
+"""Move a run elsewhere when its folder can no longer be written, as on a full disk."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from lstm_jax.train.run.lock import LOCK
 
 
 class Place:
-    """Where a run writes what must not be lost.
+    """Store where a run writes its checkpoints and model.
 
     Attributes:
-        folder: the run's own, or a copy of it elsewhere.
-        trouble: why it is elsewhere; None while the run's own folder can be written.
+        folder: the run's own folder, or a copy of it elsewhere.
+        trouble: the error that made the run move; None while its own folder can be written.
     """
 
     def __init__(self, folder: Path):
@@ -24,13 +24,13 @@ class Place:
         self.trouble: Exception | None = None
 
     def write(self, write: Callable[[Path], None]) -> None:
-        """Write to the folder, or to a copy of it where that fails.
+        """Write to the folder, or to a copy of it elsewhere if that fails.
 
         Args:
-            write: writes to the folder that it is given.
+            write: a function that writes to the folder passed to it.
 
         Raises:
-            CheckpointError: it cannot be written anywhere.
+            CheckpointError: if no folder can be written.
         """
         try:
             write(self.folder)
@@ -39,14 +39,14 @@ class Place:
             self.folder = self._elsewhere(write)
 
     def left(self, step: int) -> CheckpointError:
-        """Make the error that ends a run which had to move.
+        """Build the error that ends a run which had to move.
 
         Args:
-            step: after which it was saved.
+            step: the step after which the run was saved.
         """
         return CheckpointError(
-            f"{self.trouble}; the run was saved after step {step:,} in {self.folder}: go on with "
-            f"--resume --out {self.folder}"
+            f"{self.trouble}; the run was saved after step {step:,} in {self.folder}; resume it "
+            f"with --resume --out {self.folder}"
         )
 
     def _elsewhere(self, write: Callable[[Path], None]) -> Path:
@@ -57,22 +57,23 @@ class Place:
                 return copy
             except (CheckpointError, OSError):
                 shutil.rmtree(copy, ignore_errors=True)
-        tried = " nor in ".join(map(str, places))
+        tried = " or ".join(map(str, places))
         raise CheckpointError(
-            f"{self.trouble}; nor could it be saved in {tried}: what was learned since then is lost"
+            f"{self.trouble}; the run could not be saved in {tried} either, so the training since "
+            "its last checkpoint is lost"
         )
 
 
 def _copies(folder: Path, places: list[Path]) -> Iterator[Path]:
-    """Copy a run, but for its latest checkpoints, which are about to be written, to each place."""
-    left_out = shutil.ignore_patterns("latest", "latest.*", LOCK, "*.partial.*")
+    """Copy a run to each place, except the latest checkpoints, which are about to be written."""
+    excluded = shutil.ignore_patterns("latest", "latest.*", LOCK, "*.partial.*")
     for place in places:
         try:
             copy = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=place))
         except OSError:
             continue
         try:
-            shutil.copytree(folder, copy, ignore=left_out, dirs_exist_ok=True)
+            shutil.copytree(folder, copy, ignore=excluded, dirs_exist_ok=True)
             yield copy
         except OSError:
             shutil.rmtree(copy, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What training carries from step to step."""
+"""The state that training carries from step to step, and its optimizer."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from lstm_jax.trees import Tree
 
 
 class TrainState(NamedTuple):
-    """Everything a run needs to go on, as arrays.
+    """Store everything that is needed to resume a run, as arrays.
 
-    `step` counts updates, `params` is the model's state, `carry` what goes from batch to batch:
-    the recurrent state at the end of the last window, or ().
+    Attributes:
+        step: the number of updates.
+        params: the model's parameters.
+        opt_state: the optimizer's state.
+        carry: the recurrent state at the end of the last window, which is carried from batch to
+            batch, or ().
     """
 
     step: Array
@@ -30,22 +34,22 @@ class TrainState(NamedTuple):
 
     @property
     def judged(self) -> nnx.State:
-        """The parameters to validate and to keep: their average, where the optimizer takes one."""
+        """Return the parameters to validate and save: the average, if the optimizer keeps one."""
         return averaged(self.opt_state, self.params)
 
 
 def make_optimizer(
     config: OptimizerConfig, total_steps: int
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """Clip by global norm, then AdamW or Muon under warm-up and cosine.
+    """Build AdamW or Muon with clipping by the global norm, warm-up and cosine decay.
 
-    AdamW is that of Loshchilov & Hutter (2019). Muon (Jordan 2024), which is for matrices, has the
-    kernels of the layers, and AdamW then the rest: embeddings, readouts and biases. Of the weights
-    that come of it an average may be taken; see `averaging`.
+    AdamW follows Loshchilov & Hutter (2019). Muon (Jordan 2024), which is meant for matrices,
+    updates the kernels of the layers, and AdamW then updates everything else: embeddings, readouts
+    and biases. The weights can also be averaged; see `averaging`.
 
     Args:
         config: the settings.
-        total_steps: of the run, at whose end the cosine ends.
+        total_steps: the number of steps of the run, over which the cosine decays.
 
     Returns:
         The transformation, and its schedule: step -> learning rate.
@@ -66,7 +70,7 @@ def make_optimizer(
         mask=lambda params: jax.tree.map(lambda p: p.ndim > 1, params),
     )
     if config.name == "muon":
-        # Scaled as AdamW's updates are, so that one learning rate serves both.
+        # Muon's updates are scaled like AdamW's, so that one learning rate serves both.
         muon = optax.contrib.muon(schedule, weight_decay=config.weight_decay, consistent_rms=0.2)
         method = optax.partition({"muon": muon, "adamw": method}, _hidden)
     optimizer = optax.chain(optax.clip_by_global_norm(config.clip_norm), method)
@@ -76,7 +80,7 @@ def make_optimizer(
 
 
 def _hidden(params: optax.Params) -> Tree:
-    """Name the optimizer of every parameter: Muon for the kernels of the layers, else AdamW."""
+    """Label each parameter with its optimizer: Muon for the kernels of layers, AdamW otherwise."""
 
     def label(path: tuple[Tree, ...], leaf: Array) -> str:
         name = jax.tree_util.keystr(path)
@@ -86,7 +90,7 @@ def _hidden(params: optax.Params) -> Tree:
 
 
 def _promoting(optimizer: optax.GradientTransformation) -> optax.GradientTransformation:
-    """Let Optax, which counts in integers, promote them to floats under any of JAX's settings."""
+    """Allow Optax, which counts in integers, to promote them to floats under any JAX setting."""
 
     def update(
         updates: optax.Updates, state: optax.OptState, params: optax.Params | None = None
@@ -100,24 +104,24 @@ def _promoting(optimizer: optax.GradientTransformation) -> optax.GradientTransfo
 def make_state(
     model: nnx.Module, optimizer: optax.GradientTransformation, carry: Tree
 ) -> TrainState:
-    """Make the state before the first step.
+    """Build the state before the first step.
 
     Args:
-        model: whose parameters are trained; they are copied.
-        optimizer: what `make_optimizer` gives.
-        carry: what goes into the first batch.
+        model: the model to train, whose parameters are copied.
+        optimizer: the transformation from `make_optimizer`.
+        carry: the recurrent state before the first batch, or ().
     """
     params = nnx.state(model, nnx.Param)
     state = TrainState(jnp.int32(0), params, optimizer.init(params), carry)
-    # Donated buffers must be distinct, and a fresh zero state shares one array among its leaves.
+    # Donated buffers must be distinct, but the leaves of a fresh zero state share one array.
     return jax.tree.map(jnp.copy, state)
 
 
 @jax.jit
 def all_finite(tree: Tree) -> Array:
-    """Say whether every number in a tree is finite.
+    """Return whether every number in a tree is finite.
 
     Args:
-        tree: of arrays of floats.
+        tree: a pytree of floating-point arrays.
     """
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(tree)]).all()

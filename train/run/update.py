@@ -1,4 +1,4 @@
-"""One update, pure and compiled once."""
+"""The training update, a pure function that is compiled once."""
 
 from __future__ import annotations
 
@@ -23,10 +23,13 @@ from lstm_jax.trees import Tree
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class StepMetrics:
-    """What a step says of itself, scalars.
+    """Store the figures of a step, as scalars.
 
-    `total`: the loss summed over the batch's `count`. `grad_norm`: before clipping. `finite`:
-    whether both are numbers, and the update was made.
+    Attributes:
+        total: the sum of the batch's losses.
+        count: the number of losses, or the sum of their weights.
+        grad_norm: the gradient's global norm before clipping.
+        finite: whether loss and gradient were finite, so that the update was applied.
     """
 
     total: Array
@@ -38,24 +41,25 @@ class StepMetrics:
 Gradient: TypeAlias = Callable[
     [TrainState, Batch[Array]], tuple[nnx.State, tuple[Array, Array, Tree]]
 ]
-"""`gradient(state, batch) -> (gradients, (total, count, carry))`, of the batch's mean loss."""
+"""`gradient(state, batch) -> (gradients, (total, count, carry))`, for the batch's mean loss."""
 
 Update: TypeAlias = Callable[[TrainState, Batch[A]], tuple[TrainState, StepMetrics]]
 """`update(state, batch) -> (state, metrics)`."""
 
 
 def make_gradient(loss: Loss[M], model: M, seed: int, axis: str | None = None) -> Gradient:
-    """Make a `Gradient`.
+    """Build a `Gradient`.
 
-    The carried state is data to it. Dropout masks are a function of seed and step, and on a mesh of
-    the place of the rows in it: other meshes draw others.
+    The gradient does not flow into the carried state. Dropout masks depend only on the seed and the
+    step, and on a mesh also on the position of the rows in it, so meshes of different shapes draw
+    different masks.
 
     Args:
-        loss: of the task.
-        model: whose structure the parameters have.
-        seed: of the dropout masks.
-        axis: of the mesh over which the rows are split, inside `Devices.spread`. The gradient is
-            that of all rows, by one sum over the devices. None has all rows at hand.
+        loss: the loss of the task.
+        model: a model with the structure of the parameters.
+        seed: the seed of the dropout masks.
+        axis: the axis of the mesh over which the rows are split, inside `Devices.spread`; the
+            gradient is then summed over the devices. None if every device has all rows.
     """
     graph = nnx.graphdef(model)
     base_key = jax.random.key(seed)
@@ -88,16 +92,16 @@ def make_update(
     seed: int,
     devices: Devices | None = None,
 ) -> Update:
-    """Make an `Update`, jitted, its state donated.
+    """Build an `Update`, jitted, whose state is donated.
 
-    Where the loss or the gradient's norm is no finite number, the step is counted and nothing else
-    of the state changes: parameters, once lost, never come back. That is decided within the
-    compiled step, so that nobody waits for the answer.
+    If the loss or the gradient's norm is not finite, the step is counted but nothing else in the
+    state changes, because parameters that have become NaN never recover. This is decided inside the
+    compiled step, so that the host does not have to wait for the result.
 
     Args:
         loss, model, seed: as for `make_gradient`.
-        optimizer: what `make_optimizer` gives.
-        devices: that the state and the batches are spread over; one if None.
+        optimizer: the transformation from `make_optimizer`.
+        devices: the devices over which the state and the batches are spread; one if None.
     """
     devices = devices or make_devices()
 

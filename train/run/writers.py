@@ -1,4 +1,4 @@
-"""Where a run's figures go beside metrics.jsonl: TensorBoard, or a writer of one's own.
+"""Writers that receive a run's figures besides metrics.jsonl: TensorBoard, or your own.
 
 class Wandb:
     def write(self, step, values):
@@ -20,29 +20,29 @@ from typing import Any, Literal, Protocol, TypeAlias
 from lstm_jax.train.config import ConfigError
 
 Log: TypeAlias = Literal["tensorboard"]
-"""The writers that come with the package."""
+"""Writers that come with the package."""
 
 
 EVENTS = "events.out.tfevents.*"
 
 
 class Writer(Protocol):
-    """Take the figures of a run as they come."""
+    """Receive the figures of a run as they are written."""
 
     def write(self, step: int, values: Mapping[str, float]) -> None: ...
 
 
 class TensorBoard:
-    """Write an event file, which `tensorboard --logdir` shows."""
+    """Write an event file for `tensorboard --logdir`."""
 
     def __init__(self, folder: Path):
-        """Prepare to write; no file is made before there is something to write.
+        """Prepare to write; the file is created with the first figures.
 
         Args:
-            folder: of the run.
+            folder: the run's folder.
 
         Raises:
-            ConfigError: tensorboardX is not installed.
+            ConfigError: if tensorboardX is not installed.
         """
         try:
             from tensorboardX import event_file_writer, summary
@@ -50,21 +50,21 @@ class TensorBoard:
             event_pb2: Any = importlib.import_module("tensorboardX.proto.event_pb2")
         except ImportError:
             raise ConfigError(
-                "TensorBoard's files are written by the package tensorboardX, which is missing; "
+                "writing for TensorBoard needs the package tensorboardX, which is not installed; "
                 'install it with: pip install "lstm_jax[tensorboard]"'
             ) from None
-        # Not its SummaryWriter, which hands everything to a process that a signal would end first.
+        # Its SummaryWriter would hand everything to another process, which a signal ends too early.
         self._open = partial(event_file_writer.EventsWriter, str(folder / "events"))
         self._event, self._scalar = event_pb2.Event, summary.scalar
         self._start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         self._file: Any = None
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Write figures, and let those who are looking see them at once."""
+        """Write figures and flush the file, so that they can be seen at once."""
         now = time.time()
         if self._file is None:
             self._file = self._open()
-            # What an earlier process wrote from this step on is not shown: it is done again.
+            # TensorBoard then hides what an earlier process wrote from this step on.
             started = self._event(wall_time=now, step=step, session_log=self._start)
             self._file.write_event(started)
         for name, value in values.items():
@@ -80,14 +80,17 @@ class TensorBoard:
 
 @contextmanager
 def writing(log: Log | None, folder: Path) -> Iterator[tuple[Writer, ...]]:
-    """Make the writers that a command asks for, and close them in the end.
+    """Open the writers that a command asks for, and close them at the end of the block.
 
     Args:
-        log: the name of one, or None.
-        folder: of the run.
+        log: the name of a writer, or None.
+        folder: the run's folder.
+
+    Yields:
+        The writers.
 
     Raises:
-        ConfigError: the package that it needs is not installed.
+        ConfigError: if the package that the writer needs is not installed.
     """
     if log is None:
         yield ()

@@ -1,4 +1,4 @@
-"""Losses of distributions against their textbook densities in float64, and quantiles that hold."""
+"""Losses of distributions match textbook densities in float64, and quantiles have their share."""
 
 import math
 
@@ -70,7 +70,7 @@ def test_loss_and_gradient_are_finite_at_extremes(name):
 
 @pytest.mark.parametrize("q", [0.05, 0.5, 0.9])
 def test_quantiles_of_the_normal_and_of_students_t_hold_their_share(q):
-    """Beside the sum of the density, on a fine grid."""
+    """Compare with the sum of the density on a fine grid."""
     raw = np.array([0.3, -0.2, 0.4])
     for name in ("normal", "student-t"):
         own = raw[: DISTRIBUTIONS[name].parameters]

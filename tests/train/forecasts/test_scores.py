@@ -1,4 +1,4 @@
-"""Scores of many series beside loops over them."""
+"""Scores of many series equal those of loops over the series."""
 
 import numpy as np
 import pytest

@@ -20,7 +20,7 @@ POEMS = [
 
 
 def edits(one, other):
-    """Levenshtein's recursion, as it is defined."""
+    """Compute Levenshtein's distance by its definition."""
     if not one or not other:
         return len(one) + len(other)
     return min(
@@ -103,5 +103,5 @@ def test_what_is_told_is_what_was_measured():
 
 def test_a_model_of_something_else_is_refused(monkeypatch):
     monkeypatch.setattr(report, "load", lambda model: make())
-    with pytest.raises(ModelError, match="models of Tang poems, and mine is of made up"):
+    with pytest.raises(ModelError, match="Tang poems, but mine was trained on made up"):
         report.measure("mine")

@@ -1,4 +1,4 @@
-"""The moving average of the weights: its formula, and a run that is judged and kept by it."""
+"""The moving average of the weights: its formula, and a run that validates and saves it."""
 
 import io
 from dataclasses import replace
@@ -123,8 +123,8 @@ def test_a_run_that_goes_on_averages_to_the_same_bits(whole, tmp_path):
 def test_the_average_is_part_of_the_run_even_where_the_optimizer_may_change(whole):
     other = replace(CONFIG, optimizer=replace(CONFIG.optimizer, ema=0.0, learning_rate=0.01))
     message = (
-        f"the run in {whole} has optimizer.ema 0.8, not 0.0: resume with the same configuration, "
-        "or start anew with another --out"
+        f"the run in {whole} has optimizer.ema 0.8, not 0.0; resume it with the same "
+        "configuration, or start a new run with another --out"
     )
     with pytest.raises(ConfigError) as refused:
         loop.prepare(whole, other, resume=True, overwrite=False, source="best")

@@ -1,4 +1,4 @@
-"""Checkpoints come back bit for bit, or are refused by name; a kill never costs the earlier one."""
+"""Checkpoints are loaded bit for bit or refused; a kill never destroys the earlier checkpoint."""
 
 import itertools
 import json
@@ -79,7 +79,7 @@ class Killed(BaseException):
 
 
 def kill_at_rename(monkeypatch, number):
-    """Let `number` renames through, and die at the next."""
+    """Allow `number` renames, and die at the next."""
     rename, done = os.rename, []
 
     def dying(*args, **kwargs):
@@ -142,7 +142,7 @@ def test_truncated_and_missing_files_are_refused(folder, tree):
             path.write_bytes(data[:-1])
             refused(folder, like, re.escape(str(folder)))
         path.unlink()
-        refused(folder, like, f"{path.name}.* (missing|in it)")
+        refused(folder, like, f"{path.name}.*missing|has no {path.name}")
         path.write_bytes(data)
     (folder / "arrays" / "notes.txt").write_text("an extra file is no harm")
     assert_same(load(folder, like)[0], tree)
@@ -157,7 +157,7 @@ def test_damaged_metadata_is_refused_alone(folder):
 @pytest.mark.parametrize("name", ["manifest.json", "manifest.sha256"])
 def test_half_written_is_refused(folder, tree, name):
     (folder / name).unlink()
-    refused(folder, abstract(tree), f"half-written.*{re.escape(name)}")
+    refused(folder, abstract(tree), f"incomplete.*{re.escape(name)}")
     assert exists(folder)
 
 
@@ -258,7 +258,7 @@ def test_a_failed_write_keeps_the_earlier(folder, tree, monkeypatch, stage):
 
 @contextmanager
 def files_of_at_most(size):
-    """A disk that takes no larger files: what a full one does, without filling one."""
+    """Limit the size of files, which has the effect of a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
@@ -269,7 +269,7 @@ def files_of_at_most(size):
 
 @pytest.fixture(scope="module")
 def large():
-    """Arrays of more than a megabyte, which do not compress."""
+    """Return incompressible arrays of more than a megabyte."""
     return {name: jax.random.normal(jax.random.key(0), (200_000,)) for name in "ab"}
 
 
@@ -278,7 +278,7 @@ def test_a_full_disk_is_one_line_of_the_systems_words(folder, tree, large, capfd
         save(folder, large, metadata={})
     assert str(caught.value) == (
         f"could not write a checkpoint at {folder}: OSError: [Errno 27] File too large; an earlier "
-        "one is untouched"
+        "checkpoint is untouched"
     )
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
@@ -337,7 +337,7 @@ def test_metadata_that_is_not_json_is_refused(tmp_path, tree):
 
 def test_a_folder_that_is_no_checkpoint_is_not_replaced(tmp_path, tree):
     (tmp_path / "poems.txt").write_text("牀前明月光")
-    with pytest.raises(CheckpointError, match="is no checkpoint"):
+    with pytest.raises(CheckpointError, match="is not a checkpoint"):
         save(tmp_path, tree, metadata={})
     assert (tmp_path / "poems.txt").exists()
 
@@ -350,7 +350,7 @@ def test_orbax_is_quiet_even_where_logging_is_not(tmp_path, tree, caplog):
 
 
 def test_a_folder_whose_name_is_no_utf8(tmp_path, tree):
-    """Orbax's C++ takes UTF-8 alone; what the file system takes is enough here."""
+    """Orbax's C++ code accepts only UTF-8, but any name that the file system allows must work."""
     folder = tmp_path / os.fsdecode(b"\xe4\xff") / "latest"
     for step in (1, 2):
         save(folder, tree, metadata={"step": step, "from": str(folder)})

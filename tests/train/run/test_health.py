@@ -1,4 +1,4 @@
-"""The health of an update is that of the update made, and its adjoint the chain rule's."""
+"""The health describes the update that was made, and its adjoint follows the chain rule."""
 
 import io
 import json
@@ -33,7 +33,7 @@ OPTIMIZER = OptimizerConfig(learning_rate=0.05, warmup_steps=0, weight_decay=0.3
 
 @pytest.fixture(scope="module")
 def text():
-    """A model with dropout, a window in which texts begin, and a state that was carried there."""
+    """Return a model with dropout, a window in which texts begin, and a carried state."""
     config = CharLMConfig(4, 5, 2, embedding_dropout=0.1, layer_dropout=0.2, output_dropout=0.3)
     model = CharLM(V, config, rngs=nnx.Rngs(0))
     rng = np.random.default_rng(1)
@@ -148,7 +148,7 @@ def test_the_line_is_json_to_five_digits(text):
 
 @pytest.fixture
 def watched(tmp_path):
-    """A meter that watches a made-up run, and what it says."""
+    """Return a meter of a made-up run, and its output."""
     said = io.StringIO()
     console = Console(file=said, width=200)
     progress = Progress(console=console, disable=True)
@@ -170,7 +170,7 @@ def test_steps_that_are_not_finite_are_told_and_left_out_of_the_means(watched, t
     for step, norm in enumerate([1.0, math.nan, 2.0, math.inf], 1):
         made.add(step, step_of(norm), None, flush=False)
     made.flush()
-    assert said.getvalue().startswith("step 2: the loss or its gradient is no finite number")
+    assert said.getvalue().startswith("step 2: the loss or its gradient is not finite")
     [line] = map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines())
     assert (line["loss"], line["grad_norm"], line["skipped_steps"]) == (2.0, 1.5, 2)
 

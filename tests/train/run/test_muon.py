@@ -1,4 +1,4 @@
-"""Muon orthogonalises the kernels of layers, and leaves the rest to AdamW."""
+"""Muon orthogonalizes the updates of the layers' kernels, and AdamW updates the rest."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ def params():
 
 
 def updates_of(params, name, steps, **options):
-    """The last of some updates, by gradients that are drawn anew for each."""
+    """Return the last of some updates, each from new random gradients."""
     config = OptimizerConfig(
         learning_rate=RATE, warmup_steps=0, final_fraction=1.0, clip_norm=1e9, name=name, **options
     )

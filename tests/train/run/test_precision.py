@@ -1,4 +1,4 @@
-"""A loss in bfloat16 is float32's to bfloat16's tolerance, between parameters that stay float32."""
+"""A loss in bfloat16 equals the float32 loss to bfloat16's tolerance; parameters stay float32."""
 
 import json
 from dataclasses import replace
@@ -67,7 +67,7 @@ def generated():
 
 
 def begun(config):
-    """A task, its model with parameters that all matter, the state before a step, and a batch."""
+    """Return a task, its model with no parameter at zero, the state before a step, and a batch."""
     task = make_task(config)
     model = task.model(nnx.Rngs(0))
     rng = np.random.default_rng(0)
@@ -93,13 +93,13 @@ def together(tree):
 
 
 def off(found, wanted):
-    """The norm of the difference of two trees, by that of the second."""
+    """Return the norm of the difference of two trees, divided by the norm of the second."""
     found, wanted = together(found), together(wanted)
     return np.linalg.norm(found - wanted) / np.linalg.norm(wanted)
 
 
 def primitives(jaxpr):
-    """The name and the first output of each primitive of a program, insides of loops included."""
+    """Yield the name and the first output of each primitive in a program, also inside loops."""
     for equation in jaxpr.eqns:
         if equation.outvars:
             yield equation.primitive.name, equation.outvars[0].aval
@@ -172,7 +172,7 @@ def test_the_layers_read_bfloat16_and_keep_c_in_float32():
 
 
 def test_categories_with_large_codes_are_told_apart():
-    """bfloat16 holds 256 and 258, and no 257 between."""
+    """bfloat16 can represent 256 and 258, but not 257."""
     model = Forecaster(2, 4, 1, 1, ForecasterConfig(4), categories=(300,), rngs=nnx.Rngs(0))
     model.output_kernel[...] = jnp.ones((4, 1))
 
@@ -230,8 +230,8 @@ def test_a_run_does_not_go_on_in_another_precision(tmp_path):
     with pytest.raises(ConfigError) as caught:
         loop.prepare(tmp_path, narrow, resume=True, overwrite=False)
     assert str(caught.value) == (
-        f"the run in {tmp_path} has precision 'float32', not 'bfloat16': resume with the same "
-        "configuration, or start anew with another --out"
+        f"the run in {tmp_path} has precision 'float32', not 'bfloat16'; resume it with the same "
+        "configuration, or start a new run with another --out"
     )
 
 

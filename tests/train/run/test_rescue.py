@@ -1,4 +1,4 @@
-"""What cannot be written where it belongs is written elsewhere, once, and it is said where."""
+"""A run whose folder cannot be written moves elsewhere, once, and reports where."""
 
 import tempfile
 from pathlib import Path
@@ -11,7 +11,7 @@ from lstm_jax.train.run.rescue import Place
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A run's folder; the folder for temporary files is `tmp_path / "temporary"`."""
+    """Return a run's folder, and use `tmp_path / "temporary"` for temporary files."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     folder = tmp_path / "runs" / "tang"
@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def writer(*full):
-    """Something that writes a file, but not below some folders."""
+    """Return a function that writes a file, but fails below some folders."""
 
     def write(folder):
         if any(folder == one or one in folder.parents for one in full):
@@ -53,8 +53,8 @@ def test_a_run_moves_beside_with_all_but_its_latest_checkpoints(folder, tmp_path
     place.write(writer(folder))
     assert place.folder == again, "it moves once"
     assert str(place.left(7)) == (
-        f"no space left in tang; the run was saved after step 7 in {again}: go on with --resume "
-        f"--out {again}"
+        f"no space left in tang; the run was saved after step 7 in {again}; resume it with "
+        f"--resume --out {again}"
     )
 
 
@@ -70,8 +70,8 @@ def test_where_nothing_can_be_written_it_is_said(folder, tmp_path):
     with pytest.raises(CheckpointError) as caught:
         place.write(writer(tmp_path))
     assert str(caught.value) == (
-        f"no space left in tang; nor could it be saved in {tmp_path / 'runs'} nor in "
-        f"{tmp_path / 'temporary'}: what was learned since then is lost"
+        f"no space left in tang; the run could not be saved in {tmp_path / 'runs'} or "
+        f"{tmp_path / 'temporary'} either, so the training since its last checkpoint is lost"
     )
     assert not list((tmp_path / "temporary").iterdir())
 
@@ -79,5 +79,5 @@ def test_where_nothing_can_be_written_it_is_said(folder, tmp_path):
 def test_a_folder_that_is_gone_is_not_copied(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
     place = Place(Path(tmp_path / "runs" / "tang"))
-    with pytest.raises(CheckpointError, match="nor could it be saved"):
+    with pytest.raises(CheckpointError, match="could not be saved in"):
         place.write(writer(tmp_path))

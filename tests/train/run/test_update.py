@@ -1,4 +1,4 @@
-"""One update against the same step by hand: plain softmax, plain equations, plain AdamW."""
+"""An update equals the same step by hand, with plain softmax, plain equations, plain AdamW."""
 
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -74,7 +74,7 @@ def untruncated_gradient(params, carry, before, window):
 
 
 class AdamW:
-    """Algorithm 2 of Loshchilov & Hutter (2019), after clipping, in float64."""
+    """Apply Algorithm 2 of Loshchilov & Hutter (2019) after clipping, in float64."""
 
     def __init__(self, config):
         self.config, self.t, self.m, self.v = config, 0, None, None
@@ -133,7 +133,7 @@ recorder = optax.GradientTransformation(
     init=lambda params: jax.tree.map(jnp.zeros_like, params),
     update=lambda gradients, _, params: (jax.tree.map(jnp.zeros_like, params), gradients),
 )
-"""Leaves the parameters as they are, and the gradient in the optimiser's state."""
+"""An optimizer that does not change the parameters, and keeps the gradient in its state."""
 
 
 def make_texts(sizes, seed=0):
@@ -281,7 +281,7 @@ def test_weight_decay_is_on_matrices_only():
 
 @contextmanager
 def compilations():
-    """A list that grows by one with each program that XLA compiles."""
+    """Return a list that grows by one with each program that XLA compiles."""
     found = []
 
     def note(event, seconds, **_):

@@ -1,4 +1,4 @@
-"""What a run records beside metrics.jsonl."""
+"""The records of a run besides metrics.jsonl."""
 
 import io
 import json
@@ -54,12 +54,12 @@ def test_a_writer_that_cannot_write_ends_no_run(tmp_path):
     console = Console(file=said, width=200)
     assert loop.train(TINY, tmp_path / "run", console=console, writers=[full, kept]).finished
     assert (len(full.lines), len(kept.lines)) == (1, 6)
-    line = "Full cannot write ([Errno 28] No space left on device): training goes on without it\n"
+    line = "Full cannot write ([Errno 28] No space left on device); training continues without it\n"
     assert line in said.getvalue()
 
 
 def scalars(folder):
-    """The events in TensorBoard's files: (tag, step, value)."""
+    """Return the events in TensorBoard's files as (tag, step, value)."""
     event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
     found = []
     for path in sorted(folder.glob("events.*")):
@@ -100,7 +100,7 @@ def test_without_the_package_it_is_one_line(tmp_path, monkeypatch):
     with pytest.raises(ConfigError) as raised:
         TensorBoard(tmp_path)
     assert str(raised.value) == (
-        "TensorBoard's files are written by the package tensorboardX, which is missing; install "
+        "writing for TensorBoard needs the package tensorboardX, which is not installed; install "
         'it with: pip install "lstm_jax[tensorboard]"'
     )
     with writing(None, tmp_path) as writers:

@@ -182,7 +182,7 @@ def test_a_resume_gives_the_same_bytes(trained, tmp_path):
     result, _ = run(folder, replace(SENTIMENT, max_steps=7))
     assert not result.finished
     result, said = run(folder, SENTIMENT, resume=True)
-    assert "going on from step 7" in said
+    assert "resuming from step 7" in said
     assert result == trained["sentiment"][1]
     for name in ("model.safetensors", "model.json"):
         assert (folder / name).read_bytes() == (whole / name).read_bytes()

@@ -210,7 +210,7 @@ def assert_same_run(folder, other):
 def test_a_whole_run(whole, compiled):
     folder, result, said = whole
     assert result == loop.Result(TOTAL, True, result.best_valid_loss)
-    assert said.startswith("adding, T = 24, 76 parameters, 3 steps an epoch, 9 in all\n")
+    assert said.startswith("adding, T = 24, 76 parameters, 3 steps per epoch, 9 steps in total\n")
     assert said.count(" of 2,560 held-out sequences wrong, loss ") == 3
     assert "after 36 sequences\n" in said
     assert {name: program._cache_size() for name, program in compiled.items()} == dict.fromkeys(
@@ -246,7 +246,7 @@ def test_max_steps_and_a_resume_give_the_same_bytes(stop, whole, tmp_path):
     result, _ = run(folder, replace(CONFIG, max_steps=stop))
     assert result == loop.Result(stop, False, result.best_valid_loss)
     result, said = run(folder, resume=True)
-    assert f"going on from step {stop}" in said
+    assert f"resuming from step {stop}" in said
     assert result == whole[1]
     assert_same_run(folder, whole[0])
 
@@ -272,7 +272,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(whole, compiled, tmp_path, monke
     with (folder / "health.jsonl").open("a") as log:
         log.write('{"step": 6, "clipped_share": 1.0}\n{"step": 8, "cli')  # too far, and half a line
     result, said = run(folder, resume=True)
-    assert "going on from step 4" in said
+    assert "resuming from step 4" in said
     assert result == whole[1]
     assert_same_run(folder, whole[0])
 
@@ -308,7 +308,7 @@ def test_a_run_ends_when_its_patience_does(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     result, said = run(folder, PATIENT)
     assert result == loop.Result(4 * PER_EPOCH, True, 0.2), "as good as the best is not better"
-    assert said.endswith("no better for 2 validations: the run ends\n")
+    assert said.endswith("no improvement in 2 validations; the run ends\n")
     assert storage.load(folder).card["steps"] == 2 * PER_EPOCH
     before = lines(folder)
     assert run(folder, PATIENT, resume=True)[0] == result

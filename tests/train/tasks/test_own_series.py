@@ -238,7 +238,7 @@ def test_other_data_is_refused_on_resume(tmp_path):
     written(path, rows()[1:])
     with pytest.raises(ConfigError, match="the data have changed since"):
         trained(configured(path), tmp_path / "run", resume=True)
-    with pytest.raises(ModelError, match="is not what the model was trained on"):
+    with pytest.raises(ModelError, match="is not the data that the model was trained on"):
         fit.load(tmp_path / "run").evaluate()
 
 
@@ -319,7 +319,7 @@ def test_a_model_that_knows_no_mask_takes_whole_windows(tmp_path):
         opened.forecast(3, frame[:5])
     with pytest.raises(DataError, match="learned from a frame, which is not kept"):
         fit.load(tmp_path / "run").forecast(3)
-    with pytest.raises(DataError, match="learned from a frame, which is not kept: give --file"):
+    with pytest.raises(DataError, match="a data frame, which is not saved; pass the data with"):
         fit.load(tmp_path / "run").evaluate()
 
 
@@ -388,7 +388,7 @@ def test_backtests_roll_the_origin(run, capsys):
     at = np.concatenate([np.arange(5, 15), np.arange(22, 29), np.arange(30, 32)])
     assert origins(at, owner, 3, 3).tolist() == [8, 11, 14, 22, 25, 28]
     assert origins(at[:10], owner, 3, 6).tolist() == [9, 10, 11, 12, 13, 14]
-    with pytest.raises(DataError, match="--backtest is 11, and the part has 10 origins at most"):
+    with pytest.raises(DataError, match=r"--backtest must be at most 10, .* got 11; take fewer"):
         origins(at, owner, 3, 11)
     figures = fit.load(run).evaluate(backtest=2)
     assert [row["after"] for row in figures["origins"]][-1] == "mean"
@@ -396,7 +396,7 @@ def test_backtests_roll_the_origin(run, capsys):
     mean = np.mean([row["mae"] for row in figures["origins"][:2]])
     assert figures["origins"][-1]["mae"] == pytest.approx(mean)
     assert command("evaluate", run, "--backtest", 2) == 0
-    assert "origins, not fitted anew" in capsys.readouterr().out
+    assert "origins, without refitting" in capsys.readouterr().out
 
 
 def test_evaluate_on_a_file_and_a_picture(run, tmp_path, capsys):
@@ -436,7 +436,7 @@ def test_a_test_part_may_be_left_out(table, tmp_path):
     assert "nothing is left to test on" in said
     assert not len(found.task.prepared.moments("test"))
     opened = fit.load(tmp_path / "run")
-    with pytest.raises(DataError, match="take --split valid, or --file"):
+    with pytest.raises(DataError, match="use --split valid, or --file"):
         opened.evaluate()
     assert opened.evaluate("valid")["forecasts"] > 0
 

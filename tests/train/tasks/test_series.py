@@ -172,8 +172,8 @@ def test_another_series_than_the_trained_one_is_refused(tmp_path, monkeypatch, c
     with pytest.raises(SystemExit) as caught:
         cli.main(["evaluate", str(folder)])
     assert caught.value.code == 2
-    assert "trained on another weather than is installed here" in capsys.readouterr().err
-    with pytest.raises(ConfigError, match="another series"):
+    assert "trained on other data than the weather installed here" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="different series"):
         run(folder, replace(config, epochs=2), resume=True)
 
 

@@ -77,7 +77,7 @@ def test_it_says_what_it_saw_and_chose_and_stops(folder, call):
         "  --model.num-layers 1        32 recordings to learn from\n"
         "  --class-weights none        the largest class has 16 examples, the smallest 16: "
         "not more than 5 times as many\n"
-        f"{folder}: 32 training recordings: nothing was trained\n"
+        f"{folder}: 32 training recordings; dry run, nothing trained\n"
     )
 
 

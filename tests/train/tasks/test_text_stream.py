@@ -231,7 +231,7 @@ def test_a_run_that_stops_goes_on_to_the_same_bits(file, tmp_path, capsys, monke
     epoch = len(look_at_texts(load_config(tmp_path / "whole" / "config.json")).task.epoch(0))
     train(file, tmp_path / "halves", "--max-steps", str(epoch + 5))
     train(file, tmp_path / "halves", "--resume")
-    assert f"going on from step {epoch + 5}" in capsys.readouterr().out
+    assert f"resuming from step {epoch + 5}" in capsys.readouterr().out
     assert state_of(tmp_path / "halves") == state_of(tmp_path / "whole")
     assert lines(tmp_path / "halves")[-1] == lines(tmp_path / "whole")[-1]
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "halves")]
