@@ -47,7 +47,7 @@ lstm_jax.report: diagnosis steps - pictures folder page command
 lstm_jax.train: batch config task look scope runs problem
 lstm_jax.train.data: - download scaler tables corpus text audio memory synthetic
 lstm_jax.train.data: sentiment series shakespeare speech tang
-lstm_jax.train.data.examples: - classes words labelled parts sequences archive recordings hearing
+lstm_jax.train.data.examples: - classes words labeled parts sequences archive recordings hearing
 lstm_jax.train.data.panels: - times forms dates clock panel roles spacing even seen sizes load
 lstm_jax.train.data.panels: answers phases windows scaling prepare
 lstm_jax.train.data.shards: - pieces symbols count store rows prepare

@@ -651,7 +651,7 @@ def test_evaluate_says_what_it_measured(model, call, few_verses):
     code, out, err = call("evaluate", model, "--split", "valid", "--rows", 3)
     assert (code, err) == (0, "")
     assert out.startswith("verses valid: perplexity ")
-    assert "nats a symbol) over 192 symbols of 4 texts" in out
+    assert "nats per symbol) over 192 symbols of 4 texts" in out
     assert "unknown characters" in out
     assert out.count("\n") == 1
 

@@ -9,8 +9,8 @@ import hostile
 import pytest
 
 SAID = {
-    "60 MHz.wav": "says that it has 60,000,000 samples a second",
-    "60 MHz.ogg": "says that it has 60,000,000 samples a second",
+    "60 MHz.wav": "claims a rate of 60,000,000 samples per second",
+    "60 MHz.ogg": "claims a rate of 60,000,000 samples per second",
     "2 GB of one channel at 1 MHz.wav": "has 1,000 samples at 1,000,000 Hz, too few",
     "200,000 arrays.safetensors": "bytes, but at most 10,000,000 are read",
     "20,000 arrays.safetensors": "it holds 20,000 arrays, but at most 10,000 are read",

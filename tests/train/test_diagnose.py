@@ -87,7 +87,7 @@ def test_windows_are_scaled_as_the_model_s_own_were(tmp_path):
     stored.description["scaler"] = Scaler(own.mean, 2 * own.scale).to_dict()
     np.testing.assert_allclose(find(stored, 3, 100).inputs, before / 2, rtol=1e-5)
     stored.card["data_sha256"] = "0" * 64
-    with pytest.raises(ModelError, match="is not what the model was trained on"):
+    with pytest.raises(ModelError, match="has changed since the model was trained on it"):
         find(stored, 3, 100)
 
 

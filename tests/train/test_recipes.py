@@ -97,14 +97,14 @@ def all_choices():
 
 CASES = dict(all_choices())
 COLUMNS = (DataError, "has no column")
-RETURNS = (DataError, "are not above 0: it has no returns")
-NO_FILE = (DataError, "^give the data to learn from")
-NO_FOLDER = (ConfigError, "^say where the recordings are")
+RETURNS = (DataError, "are not positive, so it has no returns")
+NO_FILE = (DataError, "^there are no data to learn from")
+NO_FOLDER = (ConfigError, "^the recordings must be named by")
 TIMESCALE = (ConfigError, "^--model.max-timescale must be None for the")
-NO_TEXTS = (DataError, "^there are no texts to learn from: give some with --file")
+NO_TEXTS = (DataError, "^there are no texts to learn from: use --file")
 NOT_OWN = (
     ConfigError,
-    "^--(texts|encoding|stream|valid|test) must be left out where --data is not own",
+    "^--(texts|encoding|stream|valid|test) must be left out unless --data is own",
 )
 OF_OWN = (
     "texts=file",
@@ -124,7 +124,7 @@ REFUSED = {
     },
     **{case: COLUMNS for case in CASES if case[1].startswith("data=") and case[0] in SERIES},
     **{(recipe, "data=own"): NO_TEXTS for recipe in TEXTS},
-    **{(recipe, "data=own"): (DataError, "^--file is missing") for recipe in SERIES},
+    **{(recipe, "data=own"): (DataError, "^--file must name the table") for recipe in SERIES},
     **{
         case: (ConfigError, "^--resample must be left alone unless --data is own")
         for case in CASES if case[1].startswith("resample=") and case[0] in SERIES
@@ -138,7 +138,7 @@ REFUSED = {
         (recipe, "likelihood=negative-binomial"): (ConfigError, "^--predict must be one of level")
         for recipe in ("stocks", "weather")
     },
-    ("sine", "read=relative"): (ConfigError, "^--read must be level or change where levels"),
+    ("sine", "read=relative"): (ConfigError, "^--read must be level or change if levels"),
     ("sensor", "read=relative"): ODD,
     **{(recipe, choice): NOT_OWN for recipe in TEXTS for choice in OF_OWN},
     ("sentiment", "data=own"): NO_FILE,

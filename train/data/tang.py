@@ -1,8 +1,8 @@
 """Tang poems: 50 pinned files, cleaned, deduplicated, and split by clusters of shared lines.
 
-The poems are those of github.com/chinese-poetry/chinese-poetry (MIT licence), in traditional
-script. Many of them are in the collection twice, whole or in part and with other characters,
-so the split goes by clusters of poems that share lines: no cluster is on two sides of it.
+The poems come from github.com/chinese-poetry/chinese-poetry (MIT license), in traditional script.
+Many of them are in the collection twice, whole or in part and with variant characters. The split
+therefore keeps clusters of poems that share lines together.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ MIN_LINES = 2
 MIN_HAN = 10
 MAX_LINE = 15
 LINK_LINE = 5  # shorter lines are set phrases, shared by chance
-LINK_POEMS = 30  # so are lines in more poems than this
+LINK_POEMS = 30  # lines in more poems than this are set phrases too
 LINK_SHARED = 2
 LINK_SHARE = 0.5
 
@@ -45,10 +45,10 @@ _POEM = re.compile(f"[{HAN}{MARKS}]+")
 
 @dataclass(frozen=True)
 class Corpus:
-    """A split corpus: one string per poem, punctuation included, each split in file order.
+    """Store a split corpus: one string per poem, with punctuation, each split in file order.
 
-    `clusters` counts the clusters that were split, `raw` the poems before cleaning, and
-    `sha256` is a digest over the hashes of the source files.
+    `clusters` counts the clusters, `raw` the poems before cleaning, and `sha256` is a digest of
+    the hashes of the source files.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Corpus:
 
     @property
     def splits(self) -> dict[str, tuple[str, ...]]:
-        """The poems of each split by its name."""
+        """Return the poems of each split."""
         return {"train": self.train, "valid": self.valid, "test": self.test}
 
 
@@ -79,9 +79,10 @@ def tang_source() -> Source:
 
 
 def load() -> Corpus:
-    """Return the Tang corpus, downloaded on first use.
+    """Load the Tang corpus, which is downloaded on first use.
 
-    Raises DataError if a file is missing, altered or out of reach; see `download.fetch`.
+    Raises:
+        DataError: if a file is missing, altered or out of reach; see `download.fetch`.
     """
     source = tang_source()
     paths = fetch(source)
@@ -102,13 +103,13 @@ def load() -> Corpus:
 
 
 def describe() -> tuple[dict[str, object], str]:
-    """Describe the set for `lstm-jax data`: poems and characters of each split.
+    """Describe the set for `lstm-jax data`: the poems and characters of each split.
 
     Returns:
-        Figures for JSON, and some lines for a person.
+        Figures for JSON, and lines of text for a person.
 
     Raises:
-        DataError: a file is missing, altered or out of reach.
+        DataError: if a file is missing, altered or out of reach.
     """
     corpus = load()
     splits = {
@@ -119,32 +120,32 @@ def describe() -> tuple[dict[str, object], str]:
         counts["symbols"] = counts["texts"] + counts["characters"]
     facts = {"name": corpus.name, "raw": corpus.raw, "clusters": corpus.clusters}
     poems = sum(counts["texts"] for counts in splits.values())
-    said = [
+    report = [
         f"{corpus.raw:,} poems in the files, {poems:,} after cleaning, in {corpus.clusters:,} "
         "clusters"
     ]
-    said += [
+    report += [
         f"{name:6} {counts['texts']:7,} poems {counts['characters']:10,} characters "
-        f"{counts['symbols']:10,} symbols with the ends"
+        f"{counts['symbols']:10,} symbols including ends"
         for name, counts in splits.items()
     ]
-    return {**facts, "sha256": corpus.sha256, "splits": splits}, "\n".join(said)
+    return {**facts, "sha256": corpus.sha256, "splits": splits}, "\n".join(report)
 
 
 def clean(paragraphs: Iterable[str]) -> str | None:
-    """Return the poem as one string of Han and punctuation, or None if it is to be dropped.
+    """Return the poem as one string of Han and punctuation, or None if it must be dropped.
 
-    Notes in （） and lacunae in 〖〗 go, quotation marks and the like go but not what they hold.
-    Dropped are poems with any other symbol (□, an unbalanced bracket, a composed glyph), with
-    fewer than 2 lines or 10 Han, or with a line of more than 15.
+    Notes in （） and lacunae in 〖〗 are removed; quotation marks and the like are removed too, but
+    not the text inside them. A poem is dropped if it has any other symbol (□, an unbalanced
+    bracket, a composed glyph), fewer than 2 lines or 10 Han, or a line of more than 15.
 
     Args:
-        paragraphs: of a poem, as the files have them.
+        paragraphs: the paragraphs of a poem, as in the files.
     """
     text = unicodedata.normalize("NFC", "".join(paragraphs))
     while "（" in text:
-        text, found = _INNER_NOTE.subn("", text)
-        if not found:
+        text, count = _INNER_NOTE.subn("", text)
+        if not count:
             return None
     text = _WRAPPERS.sub("", _LACUNA.sub("", text))
     if not _POEM.fullmatch(text):
@@ -156,24 +157,24 @@ def clean(paragraphs: Iterable[str]) -> str | None:
 
 
 def fold(texts: Sequence[str]) -> list[str]:
-    """Return `texts` in simplified script; none of them may hold a newline.
+    """Convert texts to simplified script; none of them may hold a newline.
 
     Args:
-        texts: in traditional script or simplified.
+        texts: texts in traditional or simplified script.
     """
     if not texts:
         return []
-    # One call for all: a call for each poem takes several times as long.
+    # One call for all poems, because one call per poem takes several times as long.
     return OpenCC("t2s").convert("\n".join(texts)).split("\n")
 
 
 def deduplicate(poems: Iterable[str]) -> dict[str, str]:
-    """Return the distinct poems in their order, by key: their Han folded to simplified.
+    """Return the distinct poems in order, by key: their Han in simplified script.
 
-    Of poems with the same key the first stays.
+    Of several poems with the same key, the first is kept.
 
     Args:
-        poems: as `clean` gives them.
+        poems: poems as returned by `clean`.
     """
     poems = list(poems)
     keys = fold(["".join(lines(poem)) for poem in poems])
@@ -184,25 +185,25 @@ def deduplicate(poems: Iterable[str]) -> dict[str, str]:
 
 
 def cluster(poems: Mapping[str, str]) -> dict[str, str]:
-    """Return for each key of `poems` the smallest key in its cluster.
+    """Return the smallest key in the cluster of each poem.
 
-    Two poems are linked if they share 2 or more folded lines, and these are half or more of
-    the distinct lines of the one that has fewer. Only lines of 5 characters or more count, and
-    those in more than 30 poems do not link. A cluster is what links connect.
+    Two poems are linked if they share at least 2 lines in simplified script, and these are at
+    least half of the distinct lines of the poem that has fewer. Only lines of 5 or more characters
+    count, and lines that appear in more than 30 poems do not link. Links connect a cluster.
 
     Args:
-        poems: by key, as `deduplicate` gives them.
+        poems: poems by key, as returned by `deduplicate`.
     """
-    # Lines are folded again, apart: OpenCC folds by phrase, and in a key a phrase may run from
-    # one line into the next, so that the same line would fold in two ways.
+    # Lines are converted again, one by one: OpenCC converts by phrase, and in a key a phrase may
+    # run from one line into the next, so that the same line could be converted in two ways.
     folded = [lines(poem) for poem in fold(list(poems.values()))]
     long_lines = [{line for line in poem if len(line) >= LINK_LINE} for poem in folded]
     keys = list(poems)
     parent = list(range(len(keys)))
-    for (one, other), shared in _shared_lines(long_lines).items():
-        fewer = min(len(long_lines[one]), len(long_lines[other]))
+    for (first, second), shared in _shared_lines(long_lines).items():
+        fewer = min(len(long_lines[first]), len(long_lines[second]))
         if shared >= LINK_SHARED and shared >= LINK_SHARE * fewer:
-            parent[_root(parent, one)] = _root(parent, other)
+            parent[_root(parent, first)] = _root(parent, second)
     smallest: dict[int, str] = {}
     for index, key in enumerate(keys):
         root = _root(parent, index)
@@ -232,14 +233,14 @@ def _root(parent: list[int], index: int) -> int:
 def split(
     poems: Mapping[str, str], clusters: Mapping[str, str]
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Return the poems for training, validation and test, about 90:5:5, in their order.
+    """Split the poems into training, validation and test, about 90:5:5, in their order.
 
-    `clusters` names the cluster of each key; the hash of that name decides, so that a cluster
-    stays together and where it goes hangs on nothing else.
+    The split depends only on the hash of the name of a poem's cluster, so that a cluster stays
+    together.
 
     Args:
-        poems: by key.
-        clusters: what `cluster` gives.
+        poems: poems by key.
+        clusters: the cluster of each key, as returned by `cluster`.
     """
     train, valid, test = [], [], []
     for key, poem in poems.items():

@@ -1,4 +1,4 @@
-"""Texts packed into rows of windows, for truncated backpropagation through time."""
+"""Packing of texts into rows of windows, for truncated backpropagation through time."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from lstm_jax.train.batch import Batch, Epoch
 
 @dataclass(frozen=True)
 class Packed:
-    """One pass over some texts, laid into rows and cut into windows.
+    """Store one pass over texts, laid into rows and cut into windows.
 
-    Row b of each window goes on where row b of the one before ends.
+    Row b of each window continues row b of the window before.
 
     Attributes:
         inputs: ids, (B, N T).
         targets: ids, (B, N T), -1 for padding.
-        length: T, of a window.
+        length: T, the length of a window.
         end_id: the id of END.
-        symbols: targets that are no padding.
+        symbols: number of targets that are not padding.
     """
 
     inputs: np.ndarray
@@ -32,11 +32,11 @@ class Packed:
     symbols: int
 
     def windows(self) -> Epoch:
-        """Give the N windows.
+        """Return the N windows.
 
         Returns:
             Batches of arrays (B, T): `inputs` and `targets` are ids, `resets` is True where a text
-            begins, `weights` is 1 for a symbol that counts and 0 for padding.
+            begins, `weights` is 1 for symbols and 0 for padding.
         """
         return Epoch(self.inputs.shape[1] // self.length, self._window)
 
@@ -46,12 +46,12 @@ class Packed:
 
 
 def window_of(inputs: np.ndarray, targets: np.ndarray, end_id: int) -> Batch[np.ndarray]:
-    """Make the batch of a window.
+    """Build the batch of a window.
 
     Args:
         inputs: ids, (B, T).
         targets: ids, (B, T), -1 for padding.
-        end_id: the id of END, with which texts begin.
+        end_id: the id of END, which precedes each text.
     """
     padding = targets < 0
     return Batch(
@@ -72,20 +72,20 @@ def pack(
 ) -> Packed:
     """Lay whole texts into rows of nearly equal length and cut the rows into windows.
 
-    A text of ids c_1 .. c_n is read as END, c_1 .. c_n and predicted as c_1 .. c_n, END: every
-    symbol is predicted, none twice, and each text starts where `resets` is True. No text is
-    split between rows, so a state carried from window to window is always the text's own.
+    For a text of ids c_1 .. c_n, the inputs are END, c_1 .. c_n and the targets c_1 .. c_n, END.
+    Every symbol is predicted exactly once, and each text starts where `resets` is True. No text
+    is split between rows, so that a state carried from window to window belongs to the text.
 
     Args:
         texts: int32 ids, one array per text, without END.
-        rows: B.
-        length: T, of a window.
+        rows: B, the number of rows.
+        length: T, the length of a window.
         end_id: the id of END.
-        order: a permutation of the texts, as given if None: the order within each row, and
-            which of several texts of one length goes to which row.
+        order: a permutation of the texts, the identity if None. It determines the order within
+            each row, and which of several texts of the same length goes to which row.
 
     Raises:
-        ValueError: no texts, or rows or length below 1.
+        ValueError: if there are no texts, or rows or length are below 1.
     """
     if not texts:
         raise ValueError("there are no texts to pack")
@@ -94,8 +94,8 @@ def pack(
     order = np.arange(len(texts)) if order is None else np.asarray(order)
     sizes = [(0, row) for row in range(rows)]
     lanes: list[list[int]] = [[] for _ in range(rows)]
-    # Longest first, each to the shortest row: rows come out equal to within a short text, and
-    # their sizes are the same for every order, so that every epoch has as many windows.
+    # Longest first, each to the shortest row: the rows are equal to within a short text, and their
+    # sizes are the same for every order, so that every epoch has the same number of windows.
     for place in sorted(range(len(order)), key=lambda place: -len(texts[order[place]])):
         size, row = sizes[0]
         lanes[row].append(place)
@@ -116,19 +116,20 @@ def pack(
 def stripes(
     texts: Sequence[np.ndarray], *, rows: int, length: int, end_id: int, offset: int = 0
 ) -> Packed:
-    """Cut running texts, joined, into `rows` stripes of equal length, and those into windows.
+    """Join texts, and cut them into `rows` stripes of equal length and into windows.
 
-    For texts too long and too few to be rows of their own. The ends are not predicted, every
-    other symbol is, once; a row starts from the empty state where it happens to be cut.
+    This is for texts that are too long and too few to be rows of their own. The ends are not
+    predicted; every other symbol is predicted once. A row starts from the empty state wherever
+    the cut falls.
 
     Args:
         texts: int32 ids, without END.
         rows, length, end_id: as in `pack`.
-        offset: symbols by which the texts are turned, as a ring, before they are cut: another
-            one in each epoch, lest rows always start at the same places.
+        offset: number of symbols by which the joined text is rotated before it is cut. Each epoch
+            uses another offset, so that rows do not always start at the same places.
 
     Raises:
-        ValueError: no symbols, or rows or length below 1.
+        ValueError: if there are no symbols, or rows or length are below 1.
     """
     symbols = np.concatenate([np.zeros(0, np.int32), *texts])
     if not symbols.size:
@@ -145,12 +146,12 @@ def stripes(
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """Order the texts of an epoch: a pure function of seed and epoch.
+    """Draw the order of the texts in an epoch, as a pure function of seed and epoch.
 
     Args:
-        seed: of the run.
-        epoch: its number.
-        count: of texts.
+        seed: seed of the run.
+        epoch: number of the epoch.
+        count: number of texts.
 
     Returns:
         A permutation, (count,).
@@ -159,14 +160,14 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 
 
 def epoch_offset(seed: int, epoch: int, count: int) -> int:
-    """Turn a running text in an epoch; not in the first.
+    """Draw the offset for `stripes` in an epoch; it is 0 in the first epoch.
 
     Args:
-        seed: of the run.
-        epoch: its number.
-        count: of symbols.
+        seed: seed of the run.
+        epoch: number of the epoch.
+        count: number of symbols.
 
     Returns:
-        By how many symbols.
+        The offset, in symbols.
     """
     return int(np.random.default_rng([seed, epoch]).integers(count)) if epoch else 0

@@ -26,7 +26,7 @@ def test_classes_are_counted():
     assert counted(["a", "b", "a"], ["a", "b"]) == "2 classes: a 2, b 1"
     many = [str(i) for i in range(10)]
     assert counted(many, many).endswith("7 1 and 2 more")
-    with pytest.raises(DataError, match=r"^x\.csv has one class, 'a': at least two are needed"):
+    with pytest.raises(DataError, match=r"^x\.csv has only one class, 'a', but a classifier"):
         check_classes("x.csv", ["a"])
 
 

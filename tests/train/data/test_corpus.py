@@ -130,11 +130,11 @@ NAMES = "\n".join(
 @pytest.mark.parametrize(
     ("documents", "texts", "why"),
     [
-        ([PROSE], "file", "a running text, in lines of about one width"),
-        ([PROSE.replace("\n", "\n\n")], "file", "a running text, with blank lines in it"),
-        ([NAMES], "line", "90 lines of different lengths, and no blank one between them"),
-        (["one line"], "file", "a running text, in lines of about one width"),
-        ([NAMES] * 10, "file", "10 texts, each whole"),
+        ([PROSE], "file", "continuous text in lines of about the same width"),
+        ([PROSE.replace("\n", "\n\n")], "file", "continuous text with blank lines"),
+        ([NAMES], "line", "90 lines of different lengths, without blank lines between them"),
+        (["one line"], "file", "continuous text in lines of about the same width"),
+        ([NAMES] * 10, "file", "there are 10 texts, and each is kept whole"),
     ],
 )
 def test_what_a_text_is_taken_for(documents, texts, why):

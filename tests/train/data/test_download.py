@@ -327,7 +327,7 @@ def test_a_link_in_an_archive_is_not_followed(archived, cache, monkeypatch):
 def test_an_archive_out_of_reach_says_what_to_do(archived, cache):
     message = refusal(archived)
     assert "https://example.invalid/pinned/all.tar.gz failed with ConnectionError" in message
-    assert "LSTM_JAX_DATA can point at a folder with a toy/ subfolder" in message
+    assert "LSTM_JAX_DATA can point to a folder with a toy/ subfolder" in message
 
 
 def test_a_notebook_without_widgets_is_not_warned(monkeypatch):

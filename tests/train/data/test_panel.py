@@ -78,12 +78,12 @@ def test_a_table_of_many_series_becomes_a_panel(tmp_path):
     assert panel.sha256 == read_table(tmp_path / "sales.csv").sha256
     assert said == [
         f"{tmp_path}/sales.csv: 80 rows, 2 series by store, of 40 to 40 steps, median 40",
-        "day from 2024-01-01 to 2024-02-09, a row every day",
+        "day from 2024-01-01 to 2024-02-09, one row every day",
     ]
     assert [(c.field, c.value) for c in choices.values()] == [
         ("every", "1d"), ("season", 7), ("horizon", 7),
     ]  # fmt: skip
-    assert choices["season"].why == "a week of rows every day"
+    assert choices["season"].why == "a week, with one row every day"
 
 
 def test_names_may_be_separated_by_commas_unless_a_column_has_the_whole_name(tmp_path):
@@ -102,7 +102,7 @@ def test_the_order_of_rows_does_not_matter_and_is_said(tmp_path):
     found, said, _ = load(tmp_path, shuffled(STORES, order), **ROLES)
     for one, other in zip(found.series, expected.series, strict=True):
         np.testing.assert_array_equal(one.values, other.values)
-    assert "not in the order of time in 2 of 2 series: sorted" in said
+    assert "sorted the rows by time in 2 of 2 series" in said
 
 
 def test_without_times_rows_are_numbered_within_each_series(tmp_path):
@@ -112,7 +112,7 @@ def test_without_times_rows_are_numbered_within_each_series(tmp_path):
         np.testing.assert_array_equal(one.times, np.arange(40))
     np.testing.assert_array_equal(panel.series[1].values[:, 0], STORES["y"][40:])
     assert panel.step is None
-    assert said[1] == "rows are numbered as they stand, because --time names no column"
+    assert said[1] == "rows are numbered in the order of the table, because --time is not set"
     assert said[2] == "not used: day, price, open, kind"
     assert {field: choice.value for field, choice in choices.items()} == {"season": 1, "horizon": 4}
 
@@ -121,9 +121,9 @@ def test_short_series_are_left_out_and_said(tmp_path):
     panel, _, _ = load(tmp_path, shuffled(STORES, range(50)), **ROLES)
     kept, said = drop_short(panel, 20)
     assert [one.key for one in kept.series] == [("Bonn",)]
-    assert said == ["left out, shorter than 20 rows: 1 series, such as store=Ulm"]
+    assert said == ["left out 1 series of fewer than 20 rows, such as store=Ulm"]
     assert drop_short(panel, 10) == (panel, [])
-    expected = "the longest series, store=Bonn, has 40 rows, and at least 41 are needed: take a sma"
+    expected = "the longest series, store=Bonn, has 40 rows, but at least 41 are needed: use a sma"
     with pytest.raises(DataError, match=expected):
         drop_short(panel, 41)
 
@@ -131,18 +131,19 @@ def test_short_series_are_left_out_and_said(tmp_path):
 def test_a_column_that_changes_within_a_series_is_not_static(tmp_path):
     columns = {**STORES, "kind": ["city"] * 79 + ["town"]}
     assert refused(tmp_path, columns, **ROLES) == (
-        "sales.csv, line 81: kind is 'town', and 'city' in line 42, of the same series "
-        "(store=Ulm): a column that changes may be --known or --inputs, but not --static"
+        "sales.csv, line 81: kind is 'town', but 'city' in line 42 of the same series "
+        "(store=Ulm): use --known or --inputs, not --static, for a column that changes"
     )
 
 
 def test_yes_and_no_are_numbers_and_other_texts_are_not(tmp_path):
     columns = {**STORES, "open": ["yes", "no"] * 39 + ["", "maybe"]}
     assert refused(tmp_path, columns, **ROLES) == (
-        "sales.csv, line 81: open is 'maybe', and yes or no was expected, as in the rows before"
+        "sales.csv, line 81: open must be yes or no as in the rows before, got 'maybe': correct "
+        "it, or leave it empty if it is not known"
     )
     assert refused(tmp_path, STORES, time="day", by=("store",), inputs=("kind",)) == (
-        "sales.csv, line 2: kind is 'city', and a finite number was expected: mend it, or leave it "
+        "sales.csv, line 2: kind must be a finite number, got 'city': correct it, or leave it "
         "empty if it is not known"
     )
 
@@ -158,8 +159,9 @@ def test_steps_without_a_row_become_missing_and_are_said(tmp_path):
     expected = np.where(np.isin(np.arange(40), kept), np.arange(40.0), np.nan)
     np.testing.assert_array_equal(one.values[:, 0], expected)
     assert said[1:] == [
-        "4 steps without a row, taken as missing; the longest gap is 3 from 2024-01-11 on",
-        "day from 2024-01-01 to 2024-02-09, a row every day",
+        "4 steps without a row, treated as missing; the longest gap has 3 steps and starts at "
+        "2024-01-11",
+        "day from 2024-01-01 to 2024-02-09, one row every day",
         "y is missing in 4 of 40 steps (10.0%)",
     ]
 
@@ -177,22 +179,21 @@ def test_missing_targets_are_counted_by_series(tmp_path):
 def test_duplicated_times_are_refused_with_both_places(tmp_path):
     columns = series([*DAYS[:5], DAYS[1]], range(6))
     assert refused(tmp_path, columns, time="day") == (
-        "sales.csv, line 7: day is '2024-01-02' a second time, after line 3: drop one of them, put "
-        "them together with --resample mean, last or sum, or tell series apart by more columns "
-        "with --by"
+        "sales.csv, line 7: day repeats '2024-01-02' from line 3: drop one of the rows, combine "
+        "them with --resample mean, last or sum, or distinguish series by more columns with --by"
     )
     again = {**STORES, "day": [*STORES["day"][:79], STORES["day"][41]]}
     assert refused(tmp_path, again, **ROLES).startswith(
-        "sales.csv, line 81: day is '2024-01-02' a second time for store=Ulm, after line 43: drop "
+        "sales.csv, line 81: day repeats '2024-01-02' of store=Ulm from line 43: drop one of the "
     )
 
 
 def test_irregular_times_are_refused_with_the_place_and_what_would_help(tmp_path):
     columns = series([*DAYS[:5], "2024-01-06 07:00"], range(6))
     assert refused(tmp_path, columns, time="day") == (
-        "sales.csv, line 7: day is '2024-01-06 07:00', which does not fit a row every day from "
-        "'2024-01-01' in line 2 on: bring the rows to that with --resample mean, last or sum, or "
-        "name another spacing with --every"
+        "sales.csv, line 7: day is '2024-01-06 07:00', which does not fit one row every day from "
+        "'2024-01-01' in line 2: resample the rows with --resample mean, last or sum, or set "
+        "another spacing with --every"
     )
 
 
@@ -207,7 +208,7 @@ def test_irregular_times_are_resampled_where_asked(tmp_path, how, expected):
     (one,) = panel.series
     np.testing.assert_array_equal(one.times, np.array(DAYS[:4], "datetime64[s]"))
     np.testing.assert_array_equal(one.values[:, 0], expected)
-    assert f"resampled to 1 day by {'the' if how == 'last' else 'their'} {how}" in "".join(said)
+    assert f"resampled to 1 day by the {how}" in "".join(said)
 
 
 @pytest.mark.parametrize("how", ["mean", "last", "sum"])
@@ -275,7 +276,7 @@ def test_whole_numbers_are_row_numbers_and_their_gaps_are_missing(tmp_path):
     panel, said, choices = load(tmp_path, series([3, 4, 6], [1, 2, 3]), time="day")
     np.testing.assert_array_equal(panel.series[0].times, [3, 4, 5, 6])
     np.testing.assert_array_equal(panel.series[0].values[:, 0], [1, 2, np.nan, 3])
-    assert (panel.step, "day numbers the rows, from 3 to 6" in said) == (None, True)
+    assert (panel.step, "day holds row numbers from 3 to 6" in said) == (None, True)
     assert "every" not in choices
     np.testing.assert_array_equal(panel.after(np.int64(6), 2), [7, 8])
     tens, _, choices = load(tmp_path, series([10, 20, 40], [1, 2, 3]), time="day")
@@ -291,12 +292,12 @@ def test_a_clock_put_back_gives_both_hours_and_one_put_forward_none(tmp_path):
     np.testing.assert_array_equal(one.times, hours)
     np.testing.assert_array_equal(one.values[:, 0], range(6))
     assert said[1] == (
-        "2 rows at an hour that comes twice in Europe/Berlin, when clocks are put back: the first "
-        "is taken, and the second for a row that comes again"
+        "2 rows at an hour that occurs twice in Europe/Berlin, when clocks are put back: a row "
+        "counts for the first hour, a repeated row for the second"
     )
     local = [datetime(2024, 3, 31, 0) + timedelta(hours=h) for h in (0, 1, 2, 3)]
     assert refused(tmp_path, series(local, range(4)), **roles).startswith(
-        "sales.csv, line 4: day is '2024-03-31 02:00:00', which the clocks of Europe/Berlin never"
+        "sales.csv, line 4: day is '2024-03-31 02:00:00', a time that the clocks of Europe/"
     )
 
 
@@ -308,7 +309,7 @@ def test_days_of_a_zone_have_the_length_that_they_have(tmp_path):
     ahead = panel.form.write(panel.after(panel.series[0].times[-1], 2))
     assert ahead == ["2024-04-06", "2024-04-07"]
     utc = {"day": [f"{day}T00:00+0{1 + (day > date(2024, 3, 31))}:00" for day in days]}
-    advice = "or name another spacing with --every, or the zone of the clock with --zone"
+    advice = "or set another spacing with --every, or the zone of the clock with --zone"
     assert refused(tmp_path, {**utc, "y": range(12)}, time="day").endswith(advice)
     panel, _, _ = load(tmp_path, {**utc, "y": range(12)}, time="day", zone="Europe/Berlin")
     assert panel.step.name == "1 day"
@@ -326,26 +327,26 @@ REFUSED = [
     ),
     ({**WEEK, "y": [""] * 7}, {}, "sales.csv: y has no value in any row"),
     ({**WEEK, "x": [""] * 7}, {"inputs": ("x",)}, "x has no value in any row: leave it out"),
-    ({**WEEK, "y": [1, 2, "inf", 4, 5, 6, 7]}, {}, "line 4: y is 'inf', and a finite number"),
-    ({**WEEK, "y": [1, 2, "red", 4, 5, 6, 7]}, {}, "line 4: y is 'red', and a finite number"),
-    (series(DAYS[:1], [1]), {}, "sales.csv has only one row, and a series needs several: take mo"),
+    ({**WEEK, "y": [1, 2, "inf", 4, 5, 6, 7]}, {}, "line 4: y must be a finite number, got 'inf'"),
+    ({**WEEK, "y": [1, 2, "red", 4, 5, 6, 7]}, {}, "line 4: y must be a finite number, got 'red'"),
+    (series(DAYS[:1], [1]), {}, "sales.csv has only one row, but a series needs several: provide"),
     (
         {**WEEK, "s": range(7)},
         {"by": ("s",)},
-        "has only one row of each series, and a series needs several: is --by the right column?",
+        "has only one row of each series, but a series needs several: is --by the right column?",
     ),
-    ({**WEEK, "s": ["a", ""] + ["a"] * 5}, {"by": ("s",)}, "line 3: s is empty, and --by tells"),
+    ({**WEEK, "s": ["a", ""] + ["a"] * 5}, {"by": ("s",)}, "line 3: s is empty, but --by needs"),
     (
         series([*DAYS[:7], "2524-01-01"], range(8)),
         {},
-        "with a row every day, day has over",
+        "with one row every day, day would have",
     ),
     (WEEK, {"target": "z"}, "sales.csv has no column 'z': it has day, y"),
-    (WEEK, {"target": ""}, "--target names the column to forecast, and .*sales.csv has day, y"),
+    (WEEK, {"target": ""}, "--target must name the column to forecast; .*sales.csv has day, y"),
     (WEEK, {"inputs": ("y",)}, "the column 'y' is named twice in --time, --target"),
-    (WEEK, {"every": "often"}, "--every is 'often', and a spacing is written as"),
-    (WEEK, {"every": "10"}, "day has dates or times, and numbers of rows were expected, as --eve"),
-    (WEEK, {"zone": "Mars"}, "--zone is 'Mars', and a name such as Europe/Berlin"),
+    (WEEK, {"every": "often"}, "--every must be a spacing such as .*, got 'often'"),
+    (WEEK, {"every": "10"}, "day must hold row numbers, because --every is 10, got dates or times"),
+    (WEEK, {"zone": "Mars"}, "--zone must be the name of a time zone, .*, got 'Mars'"),
     (WEEK, {"time": "", "every": "1d"}, "--every needs --time, the column with the times"),
 ]
 
@@ -358,22 +359,22 @@ def test_what_no_model_can_learn_from_is_refused(tmp_path, columns, roles, expec
 
 def test_one_constant_series_among_many_is_kept_and_said(tmp_path):
     _, said, _ = load(tmp_path, {**STORES, "y": [3] * 40 + STORES["y"][40:]}, **ROLES)
-    assert "y is constant in 1 series: store=Bonn; kept, as 1 others vary" in said
+    assert "y is constant in 1 series: store=Bonn; kept, because 1 other series varies" in said
 
 
 def test_a_series_without_any_target_is_left_out_and_said(tmp_path):
     panel, said, _ = load(tmp_path, {**STORES, "y": STORES["y"][:40] + [""] * 40}, **ROLES)
     assert [one.key for one in panel.series] == [("Bonn",)]
-    assert "left out, without any y: 1 series: store=Ulm" in said
+    assert "left out 1 series without any y: store=Ulm" in said
 
 
 @pytest.mark.parametrize(
     ("rows", "season", "horizon", "why"),
     [
         (60, 12, 12, "one season"),
-        (59, 12, 5, "a tenth of the median series, from 1 to 24"),
-        (23, 1, 2, "a tenth of the median series, from 1 to 24"),
-        (5, 1, 1, "a tenth of the median series, from 1 to 24"),
+        (59, 12, 5, "a tenth of the median series, between 1 and 24"),
+        (23, 1, 2, "a tenth of the median series, between 1 and 24"),
+        (5, 1, 1, "a tenth of the median series, between 1 and 24"),
     ],
 )
 def test_season_and_horizon_follow_the_length(tmp_path, rows, season, horizon, why):
@@ -458,7 +459,7 @@ def test_rows_at_the_end_without_a_target_are_the_future(tmp_path):
     trained, said, _ = load_panel(config)
     assert [len(one.times) for one in trained.series] == [40, 37]
     assert said[-1] == (
-        "left out at the ends of series: 3 rows without y, which are taken for the future"
+        "left out 3 rows without y at the ends of series, which are assumed to be the future"
     )
     panel = read_new(config, (("city", "town"),), path)
     one = panel.series[1]
@@ -473,9 +474,9 @@ def test_new_times_must_have_the_spacing_of_training(tmp_path):
     weeks = csv(tmp_path, series(DAYS[::7], range(6)))
     assert len(read_new(config, (), weeks).series[0].times) == 36
     hours = csv(tmp_path, series([f"2024-01-01 {h:02}:00" for h in range(9)], range(9)))
-    with pytest.raises(DataError, match=r"line 3: day is .* does not fit a row every day from"):
+    with pytest.raises(DataError, match=r"line 3: day is .* does not fit one row every day from"):
         read_new(config, (), hours)
-    with pytest.raises(DataError, match="day has dates or times, and numbers of rows were expec"):
+    with pytest.raises(DataError, match="day must hold row numbers, because --every is 1, "):
         read_new(own_series(time="day"), (), hours)
     odd = csv(tmp_path, series([1, 3, 5], range(3)))
     assert len(read_new(own_series(time="day"), (), odd).series[0].times) == 5
@@ -489,5 +490,5 @@ def test_a_forecast_goes_on_from_series_that_have_a_target(tmp_path):
     panel = read_new(config, (("city", "town"),), path)
     assert [one.key for one in panel.series] == [("Bonn",)]
     path = csv(tmp_path, {**STORES, "y": [""] * 80})
-    with pytest.raises(DataError, match=r"y has no value in any row: a forecast goes on from"):
+    with pytest.raises(DataError, match=r"y has no value in any row, but a forecast needs"):
         read_new(config, (("city", "town"),), path)

@@ -19,7 +19,7 @@ SIZES = {"window": 6, "horizon": 3, "valid": 0.2, "test": 0.2, "least": 3, "pred
 WAYS = [
     {},
     {"read": "relative"},
-    {"read": "change", "centred": False},
+    {"read": "change", "centered": False},
     {"predict": "return", "read": "relative"},
     {"predict": "level"},
 ]
@@ -230,7 +230,7 @@ def test_returns_take_values_above_0():
     values = panel.series[1].values.copy()
     values[3, 0] = 0
     bad = replace(panel, series=(panel.series[0], panel.series[1]._replace(values=values)))
-    with pytest.raises(DataError, match="walks, 1 has values that are not above 0: it has no"):
+    with pytest.raises(DataError, match="walks, 1 has values that are not positive, so it has no"):
         prepare(bad, **{**SIZES, "predict": "return"})
 
 

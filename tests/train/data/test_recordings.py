@@ -62,9 +62,9 @@ def test_what_is_no_recording_is_passed_over_and_said(tmp_path):
         "low/further/down.flac": "low",
     }
     assert found.notes == (
-        "passed over: 2 .txt, 1 .json, which are no recordings",
-        "passed over: loose.wav, in no class's folder",
-        "passed over: nothing, with no recording in it",
+        "skipped 2 .txt, 1 .json, which are not recordings",
+        "skipped loose.wav, not in the folder of a class",
+        "skipped nothing, without recordings",
     )
 
 
@@ -78,14 +78,14 @@ def test_a_link_to_a_folder_above_is_not_followed(tmp_path):
     ("make", "said"),
     [
         (lambda path: None, "there is no folder"),
-        (lambda path: path.write_bytes(b""), "give a table with --file"),
-        (lambda path: path.mkdir(), "has no recordings in folders of their classes"),
-        (lambda path: write(path / "a.wav"), "a.wav is in no class's folder"),
+        (lambda path: path.write_bytes(b""), "use --file for a table"),
+        (lambda path: path.mkdir(), "has no recordings in folders of classes"),
+        (lambda path: write(path / "a.wav"), "a.wav is not in the folder of a class"),
         (
             lambda path: [write(path / part / "low" / "a.wav") for part in ("test", "train")],
-            "has the folders test and train, which are no classes: give the folder",
+            "has the folders test and train, which are not classes: use the folder",
         ),
-        (lambda path: os.makedirs(os.fsencode(path) + b"/\xff"), "is not named in UTF-8"),
+        (lambda path: os.makedirs(os.fsencode(path) + b"/\xff"), "is not UTF-8"),
     ],
 )
 def test_a_folder_that_cannot_be_learned_from_is_one_line(make, said, tmp_path):
@@ -130,26 +130,34 @@ def test_a_frame_names_files_relative_to_where_one_is(tmp_path, monkeypatch):
     frame = pandas.DataFrame({"file": ["clips/a.wav", "clips/b.wav"], "word": [1.0, None]})
     found = in_table(frame, path="file", label="word")
     assert [one[1:] for one in found.sounds] == [("clips/a.wav", "1", None)]
-    assert found.left == (Left("the frame, row 1", "no word is given"),)
+    assert found.left == (Left("the frame, row 1", "word is empty"),)
 
 
 def test_rows_without_a_file_or_a_class_are_left_out(tmp_path):
     path = table_of(tmp_path, "file,word\nclips/a.wav,\n,yes\nclips/b.wav,no\n")
     found = in_table(path, path="file", label="word")
     assert found.left == (
-        Left(f"{path}, line 2", "no word is given"),
-        Left(f"{path}, line 3", "no file is given"),
+        Left(f"{path}, line 2", "word is empty"),
+        Left(f"{path}, line 3", "file is empty"),
     )
 
 
 @pytest.mark.parametrize(
     ("text", "columns", "said"),
     [
-        ("file,word\n", {}, "has a header and no rows"),
-        ("file,word\na.wav,yes\n", {}, "not one recording is found; the first, .*a.wav, is not"),
-        ("file,word\n,yes\n", {}, "not one recording is found; the first, .*line 2, is not named"),
+        ("file,word\n", {}, "has a header but no rows"),
+        (
+            "file,word\na.wav,yes\n",
+            {},
+            "the recordings can be found; the first, .*a.wav is missing",
+        ),
+        (
+            "file,word\n,yes\n",
+            {},
+            "recordings can be found; the first, .*line 2: file is empty",
+        ),
         ("file,word\na.wav,yes\n", {"path": "fille"}, "has no column 'fille': did you mean file"),
-        ("file,word\na.wav,yes\n", {"label": ""}, "has the columns file, word: say with --path"),
+        ("file,word\na.wav,yes\n", {"label": ""}, "has the columns file, word: name the"),
         ("file,word\na.wav,yes\n", {"group": "who"}, "has no column 'who'"),
     ],
 )
@@ -174,12 +182,12 @@ def test_recordings_are_read_with_what_is_to_be_said_of_them(tmp_path):
     assert {one.shape[1] for one in rows.inputs} == {40}
     assert rows.labels.count("low") == 13
     assert rows.notes == (
-        "0.12 to 0.80 seconds each, the median 0.12; 0.1 minutes in all; 8,000 Hz (25), "
+        "0.12 to 0.80 seconds each, median 0.12; 0.1 minutes in total; 8,000 Hz (25), "
         "16,000 Hz (1); 1 channel (25), 2 channels (1)",
-        "1 are cut after 0.5 seconds",
-        "left out: 2 of 27",
+        "cut 1 recording after 0.5 seconds",
+        "left out 2 of 27 recordings:",
         "  high/broken.wav: cannot be read as a sound: Format not recognised.",
-        "  low/silent.wav: is silent from end to end: record it again",
+        "  low/silent.wav: is silent from start to end: record it again",
     )
 
 
@@ -214,7 +222,7 @@ def test_groups_of_one_class_only_are_pointed_out(tmp_path):
         for path in (tmp_path / word).glob("*.wav"):
             path.rename(path.with_name(f"{word}{path.name}"))
     [note] = heard(in_folder(tmp_path, pattern=r"(\w+)_")).notes[1:]
-    assert note == "warning: each group, such as 'highada', has recordings of one class only"
+    assert note == "warning: each group, such as 'highada', has recordings of only one class"
 
 
 def test_progress_is_shown_on_a_terminal_alone(monkeypatch):

@@ -59,7 +59,7 @@ def test_every_node_of_a_tree_is_a_phrase():
 
 @pytest.mark.parametrize("line", ["", "(3 (2 a)", "(3 (2 a)))", "word", "(2 )", "(3 a) (2"])
 def test_what_is_no_tree_is_refused(line):
-    with pytest.raises(DataError, match="no tree") as caught:
+    with pytest.raises(DataError, match="not a tree") as caught:
         subtrees(line)
     assert "\n" not in str(caught.value)
 
@@ -73,7 +73,9 @@ def test_phrases_are_distinct_and_have_the_label_that_they_got_most_often():
 
 def test_a_line_without_a_label_is_refused(tmp_path):
     (tmp_path / "a").write_text("1 good\n2 odd\n")
-    with pytest.raises(DataError, match=r"line 2 of .*a is no label 0 or 1 and a sentence: '2 odd"):
+    with pytest.raises(
+        DataError, match=r"line 2 of .*a must be a label \(0 or 1\) and .*, got '2 odd"
+    ):
         read_sentences(tmp_path / "a")
 
 

@@ -26,7 +26,7 @@ SIZES = {"window": 6, "horizon": 3, **SPLIT}
 WAYS = [
     {"predict": "level"},
     {"predict": "change", "calendar": (7.0, 30.0)},
-    {"predict": "change", "read": "change", "centred": False},
+    {"predict": "change", "read": "change", "centered": False},
     {"predict": "return", "read": "change"},
 ]
 
@@ -143,7 +143,7 @@ def test_a_missing_package_names_the_extra(monkeypatch):
 def test_another_file_than_the_pinned_one_is_refused(tmp_path, monkeypatch):
     path = put(tmp_path, monkeypatch, "weather", WEATHER)
     path.write_text(WEATHER.replace("12.8", "12.9"))
-    assert "is another file than the pinned one" in refusal("weather")
+    assert "is not the pinned file" in refusal("weather")
     path.unlink()
     assert 'cannot be read' in refusal("weather")  # fmt: skip
 
@@ -246,7 +246,7 @@ def test_scalers_are_of_the_training_rows():
     targets = ready.windows("train").targets
     assert targets.mean() == pytest.approx(0, abs=1e-5)
     assert targets.std() == pytest.approx(1, abs=1e-5)
-    signs = prepare(walk(), predict="change", read="change", centred=False, **SIZES)
+    signs = prepare(walk(), predict="change", read="change", centered=False, **SIZES)
     assert not signs.scaler.mean.any()
     assert Scaler.from_dict(ready.scaler.to_dict())(walk().values).tobytes() == (
         ready.features.tobytes()
@@ -272,11 +272,11 @@ def test_the_calendar_is_a_phase():
 @pytest.mark.parametrize(
     ("changed", "way", "said"),
     [
-        ({"window": 70}, {}, "walk has 100 rows, 55 of them in train, where a window of 70"),
-        ({"horizon": 21}, {}, "20 of them in valid, where a window of 6 and a horizon of 21 need"),
+        ({"window": 70}, {}, "walk has 100 rows, 55 of them in train, but a window of 70"),
+        ({"horizon": 21}, {}, "20 of them in valid, but a window of 6 and a horizon of 21 need"),
         ({}, {"values": np.ones((ROWS, 2))}, "a is constant in the training part (1)"),
         ({}, {"values": np.c_[np.arange(ROWS), np.zeros(ROWS)]}, "b is constant"),
-        ({"predict": "return"}, {"values": -walk().values}, "values that are not above 0"),
+        ({"predict": "return"}, {"values": -walk().values}, "values that are not positive"),
     ],
 )
 def test_a_series_that_does_not_do_is_one_line(changed, way, said):

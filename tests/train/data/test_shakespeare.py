@@ -73,4 +73,4 @@ def test_a_tiny_run_learns_and_is_judged(mirror, tmp_path, capsys):
     assert run("evaluate", out, "--split", "valid", "--json") == 0
     assert json.loads(capsys.readouterr().out)["symbols"] == len(HELD_OUT) + 1  # and the end
     assert run("evaluate", out) == 2
-    assert "no test split; --split is train or valid" in capsys.readouterr().err
+    assert "no test split; --split must be train or valid" in capsys.readouterr().err

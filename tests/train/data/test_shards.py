@@ -112,9 +112,9 @@ def test_symbols_are_counted_and_numbered_as_in_a_vocabulary(unit):
         counter.add([text])
     cut = [UNITS[unit].split(text) for text in texts]
     expected = Counter(symbol for text in cut for symbol in text)
-    assert counter.found() == expected
+    assert counter.counts() == expected
     assert counter.total == expected.total()
-    table = symbols.table(counter.found(), unit)
+    table = symbols.table(counter.counts(), unit)
     vocabulary = Vocabulary.from_texts(cut, min_count=1)
     assert tuple(table) == vocabulary.characters
     rare = Vocabulary.from_counts(table, min_count=9).characters
@@ -141,10 +141,10 @@ def test_many_words_are_counted_in_bounded_memory(monkeypatch):
     counter = symbols.counter("word")
     for start in range(0, 300, 10):
         counter.add([f"often often {' '.join(f'w{n}' for n in range(start, start + 10))} also"])
-    found = counter.found()
-    assert len(found) <= 20
+    counts = counter.counts()
+    assert len(counts) <= 20
     assert counter.total == 30 * 13
-    assert list(symbols.table(found, "word").items()) == [(" also", 30), (" often", 30)]
+    assert list(symbols.table(counts, "word").items()) == [(" also", 30), (" often", 30)]
 
 
 # --- blocks --------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ def test_a_damaged_block_is_one_line(small, tmp_path):
     for place in range(len(content)):
         content[place] ^= 1
     blocks.shards[2].write_bytes(content)
-    with pytest.raises(DataError, match=r"is damaged \(.*\): delete it, and it will be made again"):
+    with pytest.raises(DataError, match=r"is damaged \(.*\): delete it, and it will be created"):
         blocks.read(7)
 
 

@@ -45,7 +45,7 @@ def test_another_rate_and_two_channels_are_converted_and_it_says_so(tmp_path):
     wide = tone(440, rate=44_100)
     soundfile.write(tmp_path / "a.wav", np.stack([wide, 0 * wide], 1), 44_100, "FLOAT")
     samples, notes = audio.read(tmp_path / "a.wav")
-    assert notes == ["2 channels became one, their mean", "44,100 Hz became 8,000 Hz"]
+    assert notes == ["2 channels were averaged into one", "44,100 Hz was resampled to 8,000 Hz"]
     inner = slice(200, -200)  # the filter rings at the ends
     np.testing.assert_allclose(samples[inner], tone(440)[inner] / 2, atol=2e-3)
 
@@ -57,10 +57,10 @@ def test_channels_of_opposite_phase_are_not_mixed_to_silence(tmp_path, left):
     samples, [note] = audio.read(tmp_path / "a.wav")
     if left > 0.9:
         assert "2 channels cancel each other out" in note
-        assert f"only channel {1 if left == 1 else 2} is read" in note
+        assert f"only channel {1 if left == 1 else 2} is used" in note
         np.testing.assert_array_equal(np.abs(samples), np.abs(tone(440)))
     else:
-        assert note == "2 channels became one, their mean"
+        assert note == "2 channels were averaged into one"
         np.testing.assert_array_equal(samples, sound.mean(1, dtype=np.float32))
 
 
@@ -113,16 +113,22 @@ def test_what_is_no_name_is_one_line(name):
         (lambda path: path.write_bytes(b""), "cannot be read as a sound"),
         (lambda path: path.mkdir(), "cannot be read as a sound"),
         (lambda path: soundfile.write(path, np.zeros(0), 8000), "has 0 samples at 8,000 Hz"),
-        (lambda path: soundfile.write(path, tone(9, 0.04), 8000), "takes 0.05 seconds at least"),
-        (lambda path: soundfile.write(path, np.zeros(999), 8000), "is silent from end to end"),
-        (lambda path: soundfile.write(path, tone(9), 7), "has 7 samples a second: 1,000 to"),
+        (
+            lambda path: soundfile.write(path, tone(9, 0.04), 8000),
+            "must last at least 0.05",
+        ),
+        (lambda path: soundfile.write(path, np.zeros(999), 8000), "is silent from start to end"),
+        (
+            lambda path: soundfile.write(path, tone(9), 7),
+            "claims a rate of 7 samples",
+        ),
         (
             lambda path: soundfile.write(path, 1e30 * tone(9), 8000, "FLOAT"),
             "samples as large as 5e+29",
         ),
         (
             lambda path: soundfile.write(path, np.full(999, np.nan), 8000, "FLOAT"),
-            "samples that are no numbers",
+            "samples that are not numbers",
         ),
     ],
 )
@@ -139,7 +145,7 @@ def test_a_long_sound_is_cut_and_it_says_so(tmp_path):
     soundfile.write(tmp_path / "a.wav", tone(440, 0.9), audio.RATE, "FLOAT")
     samples, notes = audio.read(tmp_path / "a.wav", longest=0.5)
     np.testing.assert_array_equal(samples, tone(440, 0.5))
-    assert notes == ["it lasts 0.9 seconds: only the first 0.5 are read"]
+    assert notes == ["it lasts 0.9 seconds; only the first 0.5 are used"]
     assert audio.read(tmp_path / "a.wav", longest=0.9)[1] == []
 
 

@@ -106,23 +106,23 @@ REFUSED = {
     "a row that is too long": (
         "a.csv",
         "a,b\n1,2\n\n3,4,5\n",
-        "line 4 has 3 cells, and the ",
+        "line 4 must have 2 cells like the header, got 3",
     ),
     "a row that is too short": (
         "a.csv",
         'a,b\n"1\n1",2\n3\n',
-        "line 4 has 1 cells, and the ",
+        "line 4 must have 2 cells like the header, got 1",
     ),
     "an open quote": ("a.csv", 'a,b\n1,2\n"3,4\n', "line 3: unexpected end of data"),
     "a text after a quote": ("a.csv", 'a,b\n"1"2,3\n', "line 2: ',' expected after '\"'"),
     "a name twice": ("a.csv", "a,b,a\n1,2,3\n", "has the column 'a' more than once: rename"),
-    "nothing": ("a.csv", "", "is empty: a header and rows are expected"),
-    "blanks": ("a.csv", "\n \n", "is empty: a header and rows are expected"),
-    "a header": ("a.csv", "a,b\n", "has a header and no rows"),
+    "nothing": ("a.csv", "", "is empty: it must have a header and rows"),
+    "blanks": ("a.csv", "\n \n", "is empty: it must have a header and rows"),
+    "a header": ("a.csv", "a,b\n", "has a header but no rows"),
     "no JSON": ("a.jsonl", '{"a": 1}\n{"a": \n', r"line 2 is not JSON \(Expecting value"),
-    "a list of JSON": ("a.jsonl", "[1, 2]\n", "line 1 is not an object of JSON"),
+    "a list of JSON": ("a.jsonl", "[1, 2]\n", "line 1 must be a JSON object"),
     "deep JSON": ("a.jsonl", "[" * 100_000 + "\n", "line 1 is not JSON"),
-    "another ending": ("a.xlsx", "PK", "what is in a file is said by its ending, one of .csv"),
+    "another ending": ("a.xlsx", "PK", "the name of a table must end in one of .csv"),
     "no Parquet": ("a.parquet", "PAR1", "cannot be read as Parquet"),
 }
 
@@ -169,7 +169,7 @@ def test_what_is_no_finite_number_is_refused_with_its_place(tmp_path, cell):
     with pytest.raises(DataError) as caught:
         table.numbers("a")
     assert str(caught.value) == (
-        f"{tmp_path}/sales.csv, line 4: a is {cell!r}, and a finite number was expected: mend it, "
+        f"{tmp_path}/sales.csv, line 4: a must be a finite number, got {cell!r}: correct it, "
         "or leave it empty if it is not known"
     )
 
@@ -177,7 +177,7 @@ def test_what_is_no_finite_number_is_refused_with_its_place(tmp_path, cell):
 def test_json_keeps_what_is_no_number(tmp_path):
     for value in ([1], {"b": 1}, 10**400, float("inf")):
         table = read_table(put(tmp_path, json.dumps({"a": value}) + "\n", "a.jsonl"))
-        with pytest.raises(DataError, match=r"line 1: a is .*, and a finite number was expected"):
+        with pytest.raises(DataError, match=r"line 1: a must be a finite number, got"):
             table.numbers("a")
     assert read_table(put(tmp_path, '{"a": true}\n{"a": null}\n', "a.jsonl")).numbers("a")[0] == 1
 
@@ -202,7 +202,7 @@ def test_frames_are_tables_and_answers_are_frames_of_their_library(library):
     table = read_table(made)
     assert cells(table) == [["2024-03-01", "1.5", "a"], ["2024-03-02", None, "b"]]
     assert (table.place(1), table.like is made) == ("the frame, row 1", True)
-    with pytest.raises(DataError, match=r"^the frame, row 0: note is 'a', and a finite number"):
+    with pytest.raises(DataError, match=r"^the frame, row 0: note must be a finite number, got"):
         table.numbers("note")
     answer = frame_like({"day": [date(2024, 3, 1)], "y": [2.5]}, made)
     assert type(answer) is type(made)
@@ -239,12 +239,12 @@ def test_a_frame_is_known_by_its_cells():
 
 
 def test_what_is_no_frame_is_refused():
-    with pytest.raises(DataError, match=r"a table is a path, or a frame of .*, got dict"):
+    with pytest.raises(DataError, match=r"a table must be a path, or a frame of .*, got dict"):
         read_table({"a": [1]})
     twice = pd.DataFrame([[1, 2]], columns=["a", "a"])
     with pytest.raises(DataError, match=r"^the frame has a column more than once: rename one"):
         read_table(twice)
-    with pytest.raises(DataError, match="the frame has a header and no rows"):
+    with pytest.raises(DataError, match="the frame has a header but no rows"):
         read_table(pl.DataFrame({"a": []}))
 
 

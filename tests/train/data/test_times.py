@@ -120,14 +120,14 @@ def test_walls_and_utc_agree_with_python():
 
 @pytest.mark.parametrize("text", ["1fortnight", "0h", "h1", "1d-end", "-1h", "1.5h", " ", "9" * 20])
 def test_what_is_no_spacing_is_refused(text):
-    expected = "--every is .*, and a spacing is written as 30s, 15min, 1h, 1d, weekday, 1w, 1mo"
+    expected = "--every must be a spacing such as 30s, 15min, 1h, 1d, weekday, 1w, 1mo"
     with pytest.raises(DataError, match=expected):
         read_step(text)
 
 
 @pytest.mark.parametrize("name", ["Europe/Bonn", "../etc/passwd", "/", "+25:00", "a\0b", "Europe"])
 def test_what_is_no_zone_is_refused(name):
-    with pytest.raises(DataError, match=r"--zone is .*, and a name such as Europe/Berlin"):
+    with pytest.raises(DataError, match=r"--zone must be the name of a time zone, such as"):
         zone_of(name)
 
 
@@ -181,10 +181,10 @@ def test_times_are_read_in_other_forms_too(tmp_path, cell, time):
 
 
 def test_what_was_taken_for_granted_is_said(tmp_path):
-    assert read(tmp_path, "1999").said == ["t is read as years"]
-    assert read(tmp_path, "1709251200").said == ["t is read as seconds since 1970-01-01 in UTC"]
-    said = f"t has the day first, as {tmp_path}/a.csv, line 3 tells"
-    assert read(tmp_path, "01/02/2024", "13/02/2024").said == [said]
+    assert read(tmp_path, "1999").notes == ["t is read as years"]
+    assert read(tmp_path, "1709251200").notes == ["t is read as seconds since 1970-01-01 in UTC"]
+    note = f"t has the day first, as {tmp_path}/a.csv, line 3 shows"
+    assert read(tmp_path, "01/02/2024", "13/02/2024").notes == [note]
 
 
 def test_other_whole_numbers_are_row_numbers(tmp_path):
@@ -211,8 +211,8 @@ def test_a_zone_is_that_of_times_without_an_offset_and_of_answers(tmp_path):
 def test_times_of_several_offsets_are_answered_in_utc(tmp_path):
     found = read(tmp_path, "2024-07-01T12:00+02:00", "2024-12-01T12:00+01:00")
     assert found.form.write(found.times) == ["2024-07-01T10:00+00:00", "2024-12-01T11:00+00:00"]
-    (said,) = found.said
-    assert said == "t has 2 offsets from UTC: answers are in UTC, if --zone names no zone"
+    (note,) = found.notes
+    assert note.startswith("t has 2 offsets from UTC: forecasts will be in UTC unless --zone names")
 
 
 def test_an_hour_that_comes_twice_is_the_first_and_known(tmp_path):
@@ -222,39 +222,43 @@ def test_an_hour_that_comes_twice_is_the_first_and_known(tmp_path):
 
 
 REFUSED = [
-    (["2024-03-01", ""], {}, "line 3: t is empty, and every row needs a time"),
-    (["2024-03-01", "soon"], {}, "line 3: t is 'soon', and a time such as 2024-03-01 or"),
-    (["2024-02-30"], {}, "line 2: t is '2024-02-30', and a time such as"),
-    (["2024-03-01", "01/03/2024"], {}, "line 3: t is '01/03/2024', and a time such as"),
-    (["01/02/2024", "2024-03-01"], {}, "line 3: t is '2024-03-01', and a time such as"),
-    (["2024-03-01", "7"], {}, "line 3: t is '7', and a time such as"),
-    (["1.5", "2.5"], {}, "line 2: t is '1.5', and a time such as"),
-    (["2024-03-01T25:00"], {}, "line 2: t is '2024-03-01T25:00', and a time such as"),
+    (["2024-03-01", ""], {}, "line 3: t is empty, but every row needs a time"),
+    (["2024-03-01", "soon"], {}, "line 3: t must be a time such as 2024-03-01 or .*, got 'soon'"),
+    (["2024-02-30"], {}, "line 2: t must be a time such as .*, got '2024-02-30'"),
+    (["2024-03-01", "01/03/2024"], {}, "line 3: t must be a time such as .*, got '01/03/2024'"),
+    (["01/02/2024", "2024-03-01"], {}, "line 3: t must be a time such as .*, got '2024-03-01'"),
+    (["2024-03-01", "7"], {}, "line 3: t must be a time such as .*, got '7'"),
+    (["1.5", "2.5"], {}, "line 2: t must be a time such as .*, got '1.5'"),
+    (["2024-03-01T25:00"], {}, "line 2: t must be a time such as .*, got '2024-03-01T25:00'"),
     (
         ["01/02/2024", "03/04/2024"],
         {},
-        "line 2: t is '01/02/2024', and no row tells whether the day or the month comes first: say "
-        "it with --time-format, %d/%m/%Y or %m/%d/%Y",
+        "line 2: t is '01/02/2024', and no row shows whether the day or the month comes first: set "
+        "--time-format %d/%m/%Y or %m/%d/%Y",
     ),
     (
         ["13/02/2024", "02/13/2024"],
         {},
-        "t has the day first in .*line 2, and the month in .*line 3",
+        "t has the day first in .*line 2, but the month first in .*line 3",
     ),
     (
         ["2024-03-01T10:00", "2024-03-01T10:00Z"],
         {},
-        "line 2: t does not say its offset from UTC, and that of .*line 3 does: write all of them",
+        "line 2: t has no offset from UTC, but it has one in .*line 3: write all times",
     ),
     (
         ["2024-03-31 02:30"],
         {"zone": "Europe/Berlin"},
-        "line 2: t is '2024-03-31 02:30', which the clocks of Europe/Berlin never show",
+        "line 2: t is '2024-03-31 02:30', a time that the clocks of Europe/Berlin skip",
     ),
-    (["2024-03-01"], {"pattern": "%d.%m.%Y"}, "line 2: .*, and a time written as %d.%m.%Y was"),
-    (["2024-03-01"], {"pattern": "%Q"}, "line 2: .*, and a time written as %Q was expected"),
-    (["2024-03-01"], {"zone": "Mars"}, "--zone is 'Mars'"),
-    (["0001-01-01"], {"zone": "Asia/Tokyo"}, "line 2: t is '0001-01-01', and a time such as"),
+    (
+        ["2024-03-01"],
+        {"pattern": "%d.%m.%Y"},
+        "t must be a time in the --time-format %d.%m.%Y",
+    ),
+    (["2024-03-01"], {"pattern": "%Q"}, "line 2: t must be a time in the --time-format %Q, got"),
+    (["2024-03-01"], {"zone": "Mars"}, "--zone must be .*, got 'Mars'"),
+    (["0001-01-01"], {"zone": "Asia/Tokyo"}, "line 2: t must be a time such as .*, got '0001"),
 ]
 
 

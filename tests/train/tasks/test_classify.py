@@ -242,7 +242,7 @@ def test_a_digit_is_recognised(trained, call, tmp_path):
     assert re.fullmatch(r"0, \d+\.\d%  \(then 1 \d+\.\d%, \d \d+\.\d%\)\n", out)
     soundfile.write(tmp_path / "b.wav", np.stack([one.samples] * 2, 1) / 2, audio.RATE, "FLOAT")
     code, out, err = call("predict", folder, tmp_path / "b.wav", "--json")
-    assert err == f"{tmp_path / 'b.wav'}: 2 channels became one, their mean\n"
+    assert err == f"{tmp_path / 'b.wav'}: 2 channels were averaged into one\n"
     figures = json.loads(out)
     assert figures["label"] == "0"
     assert sum(figures["probabilities"].values()) == pytest.approx(1, abs=1e-3)
@@ -253,7 +253,7 @@ def test_a_digit_is_recognised(trained, call, tmp_path):
     [
         (["sentiment", " "], "the text is empty"),
         (["sentiment", "zany, wondrous"], "knows none of the words of 'zany, wondrous'"),
-        (["sentiment", "film " * 257], "has 257 words; at most 256 are read"),
+        (["sentiment", "film " * 257], "must have at most 256 words, got 257"),
         (["speech", "nothing.wav"], "nothing.wav cannot be read as a sound"),
         (["weather"], "there is no model 'weather'"),
         (["sentiment"], "the text is empty"),

@@ -109,8 +109,8 @@ def test_a_dry_run_says_what_is_seen_and_chosen(trained, tmp_path, call):
     assert "reviews.csv: 180 texts\n" in out
     assert "3 classes: 1 60, 2 60, 10 60\n" in out
     assert "parts: train 126, valid 27, test 27\n" in out
-    assert "words in training: median 7, 95% have at most 7, the longest 7\n" in out
-    assert "vocabulary: 137; unknown are " in out
+    assert "words in training examples: median 7, 95% have at most 7, maximum 7\n" in out
+    assert "vocabulary of 137; unknown: " in out
     for option in ("--unit word", "--class-weights none", "--epochs", "--model.hidden-features 48"):
         assert f"\n  {option}" in out
     assert not (tmp_path / "run").exists()
@@ -162,10 +162,16 @@ def test_missing_values_are_filled_and_marked():
 def test_what_cannot_be_looked_at_is_refused(trained, call):
     file = ["--file", trained / "reviews.csv"]
     for options, said in (
-        ([], "give the data to learn from: --file"),
-        (file, "give one of --text, the column with texts, --tokens, with tokens, and --by"),
-        ([*file, "--text", "review", "--by", "stars"], "not --text and --by"),
-        ([*file, "--text", "review"], "give --label, the column with the classes; the columns are"),
+        ([], "there are no data to learn from: use --file"),
+        (
+            file,
+            "name one of --text (a column with texts), --tokens (a column with tokens) and --by",
+        ),
+        ([*file, "--text", "review", "--by", "stars"], "got --text and --by"),
+        (
+            [*file, "--text", "review"],
+            "--label must name the column with the classes; the columns are",
+        ),
         ([*file, "--text", "reviw", "--label", "stars"], "no column 'reviw': did you mean review?"),
         ([*file, "--text", "stars", "--label", "review"], "is this the column with the classes?"),
         (["--file", "nothing.csv", "--text", "a", "--label", "b"], "nothing.csv cannot be read"),
@@ -208,7 +214,7 @@ def test_a_file_of_its_own_is_measured(trained, tmp_path, call):
     rows = [{**row, "stars": "7"} for row in reviews(3)]
     code, out, err = call("evaluate", trained / "texts", "--file", write(tmp_path / "x.csv", rows))
     assert (code, out) == (2, "")
-    assert "x.csv, line 2: the class '7' is none of those to learn from (1, 2, 10)" in err
+    assert "x.csv, line 2: the class '7' is not one of the training classes (1, 2, 10)" in err
 
 
 def test_a_text_of_three_classes_is_judged_word_by_word(trained, call):
@@ -233,7 +239,7 @@ def test_rows_of_a_file_are_judged_and_written_once(trained, tmp_path, call):
     new, out_file = write(tmp_path / "new.csv", rows), tmp_path / "predicted.csv"
     code, out, _ = call("predict", trained / "texts", "--file", new, "--out", out_file)
     assert code == 0
-    assert out.splitlines()[-1] == f"written: {out_file}"
+    assert out.splitlines()[-1] == f"saved to {out_file}"
     found = read_csv(out_file)
     assert [row["review"] for row in found] == texts
     assert [row["prediction"] for row in found] == ["10", "", "1"]
@@ -242,20 +248,20 @@ def test_rows_of_a_file_are_judged_and_written_once(trained, tmp_path, call):
     assert float(found[0]["probability"]) == max(shares)
     again = call("predict", trained / "texts", "--file", new, "--out", out_file)
     assert again[0] == 2
-    assert "exists, and is not overwritten" in again[2]
+    assert "exists already: use another --out" in again[2]
     code, _, err = call("predict", trained / "texts", "--file", out_file)
-    assert (code, "there is a column 'prediction' already" in err) == (2, True)
+    assert (code, "the column 'prediction' exists already" in err) == (2, True)
     code, out, _ = call("predict", trained / "texts", "--file", new)
-    assert "3 judged: 1 1, 10 1" in out
+    assert "classified 3 rows: 1 1, 10 1" in out
 
 
 @pytest.mark.parametrize(
     ("run", "arguments", "said"),
     [
-        ("texts", ["a text", "--file", "x.csv"], "give a text or a --file, not both"),
-        ("texts", ["a text", "--out", "x.csv"], "--out takes the rows of a --file"),
-        ("texts", [], "the text is empty: give some words to judge, or a --file"),
-        ("steps", ["a text"], "the model reads sequences of numbers: give them in a --file"),
+        ("texts", ["a text", "--file", "x.csv"], "a text and a --file cannot be combined"),
+        ("texts", ["a text", "--out", "x.csv"], "--out needs a --file"),
+        ("texts", [], "the text is empty: give it some words, or use --file"),
+        ("steps", ["a text"], "the model reads sequences of numbers, not a text: use --file"),
     ],
 )
 def test_a_mistake_is_one_line(run, arguments, said, trained, call):
@@ -290,7 +296,7 @@ def test_a_file_that_changed_is_refused(trained, tmp_path, call):
     assert "the data have changed since the run" in err
     code, _, err = call("evaluate", tmp_path / "run")
     assert (code, err.count("\n")) == (2, 1)
-    assert "has changed since the model learned from it" in err
+    assert "has changed since the model was trained on it" in err
 
 
 # From Python
@@ -314,11 +320,11 @@ def test_a_frame_comes_back_as_it_came(make, tmp_path, monkeypatch):
     assert answers["probability"][0] == pytest.approx(one.probability, abs=1e-5)
     again = fit.load(tmp_path / "run")
     assert again.predict("a good film") == one
-    with pytest.raises(DataError, match="learned from a frame, which is at hand in Python alone"):
+    with pytest.raises(DataError, match="trained on a frame, which is only available in Python"):
         again.evaluate()
     assert replace(again, given=frame).evaluate() == run.evaluate()
     assert run.evaluate(given=make(reviews(6, seed=4)))["texts"] == 6
-    with pytest.raises(ModelError, match=r"number 1 is no text with words: ' '"):
+    with pytest.raises(ModelError, match=r"input 1 must be a text with words, got ' '"):
         run.predict(["good", " "])
     assert type(run.model).__name__ == "SequenceClassifier"
 
@@ -336,9 +342,9 @@ def test_arrays_are_judged(trained):
     run = fit.load(trained / "steps")
     up = np.stack([100 + np.arange(6), np.zeros(6)], 1)
     assert [one.prediction for one in run.predict([up, up * [-1, 1] + [200, 0]])] == ["up", "down"]
-    with pytest.raises(ModelError, match=r"number 0 has the shape \(6, 1\), and \(steps, 2\) is"):
+    with pytest.raises(ModelError, match=r"input 0 must have the shape \(steps, 2\), got \(6, 1\)"):
         run.predict([up[:, :1]])
-    with pytest.raises(ModelError, match=r"number 1 has the shape \(2, 'different widths'\)"):
+    with pytest.raises(ModelError, match=r"input 1 must have .*, got \(2, 'different widths'\)"):
         run.predict([up, [[1, 2], [1]]])
     assert run.plot() == trained / "steps" / "reliability.png"
 

@@ -15,7 +15,7 @@ from lstm_jax.train.tasks.classify.measures import (
     confusion,
     macro_f1,
     measure,
-    told,
+    report,
     verdict,
 )
 
@@ -121,20 +121,20 @@ def test_the_nearest_mean_is_of_the_parts_of_a_sequence():
 def test_a_verdict_is_in_words():
     good, bad = {"accuracy": 0.9}, {"accuracy": 0.5}
     assert verdict(bad, {"majority": bad, "naive Bayes": good}) == (
-        "the LSTM loses to naive Bayes in accuracy"
+        "the LSTM is less accurate than naive Bayes"
     )
     assert verdict(good, {"majority": bad, "naive Bayes": good}) == (
-        "the LSTM is no better than naive Bayes in accuracy"
+        "the LSTM is only as accurate as naive Bayes"
     )
     assert verdict(good, {"majority": bad, "naive Bayes": bad}) == (
-        "the LSTM beats majority and naive Bayes in accuracy"
+        "the LSTM is more accurate than majority and naive Bayes"
     )
 
 
 def test_a_confusion_is_aligned():
     counts = np.array([[1000, 2], [3, 40]])
     assert confused(counts, ["yes", "no"]).splitlines() == [
-        "true  answered",
+        "true  predicted",
         "        yes  no",
         " yes  1,000   2",
         "  no      3  40",
@@ -152,7 +152,7 @@ def test_a_confusion_is_aligned():
 def test_what_is_told_has_both_calibrations_and_a_picture(tmp_path):
     logs, truth = judgements(sharp=3.0)
     others = {"majority": majority(truth, len(truth), 3)}
-    figures, said = told(
+    figures, said = report(
         logs, truth, "abc", others,
         what="x.csv test", unit="texts", temperature=3.0, picture=tmp_path / "reliability.png",
     )  # fmt: skip
@@ -162,6 +162,6 @@ def test_what_is_told_has_both_calibrations_and_a_picture(tmp_path):
     assert figures["baselines"]["majority"]["accuracy"] < figures["accuracy"]
     assert np.sum(figures["confusion"]) == 400
     assert np.array_equal(figures["confusion"], confusion(logs, truth))
-    assert "calibrated by temperature 3.00, fitted on validation" in said
-    assert "the LSTM beats majority in accuracy" in said
+    assert "calibrated by temperature 3.00, fitted to the validation part" in said
+    assert "the LSTM is more accurate than majority" in said
     assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")

@@ -106,7 +106,7 @@ def command(*arguments):
 
 def test_the_recipe_leaves_open_what_the_look_chooses(table):
     check(replace(recipe, target="y"))
-    with pytest.raises(ConfigError, match="--target must be the column that is forecast"):
+    with pytest.raises(ConfigError, match="--target must be the column to forecast"):
         check(recipe)
     open_one = replace(recipe, file=str(table), **COLUMNS)
     found = look(open_one)
@@ -144,8 +144,8 @@ def test_a_gap_is_left_where_there_is_room():
 def test_short_series_are_said_and_padded(tmp_path):
     found = look(configured(written(tmp_path / "short.csv", rows(17, 0)), window=12))
     assert found.task.prepared.pad == 6
-    assert "some series are short: windows may begin before they do" in found.say()
-    with pytest.raises(DataError, match="the longest series has 6 rows, 0 of them to train on"):
+    assert "some series are short: windows may begin before them" in found.say()
+    with pytest.raises(DataError, match="the longest series has 6 rows, 0 of them for training"):
         look(configured(written(tmp_path / "shorter.csv", rows(6, 0))))
 
 
@@ -155,10 +155,10 @@ def test_values_that_do_not_do_are_named(tmp_path):
     with pytest.raises(DataError) as caught:
         look(configured(written(tmp_path / "large.csv", spoilt)))
     assert str(caught.value) == (
-        "shop=A, 2024-01-06: price is 1e+31, and at most 1e+30 can be learned from"
+        "shop=A, 2024-01-06: price must be at most 1e+30 in size, got 1e+31"
     )
     counts = {"likelihood": "negative-binomial", "read": "level", "predict": "level"}
-    with pytest.raises(DataError, match=r"shop=A, 2024-01-01: units is .*takes counts, 0, 1, 2"):
+    with pytest.raises(DataError, match=r"shop=A, 2024-01-01: units must be a count, 0, 1, 2"):
         look(configured(written(tmp_path / "good.csv", rows()), **counts))
 
 
@@ -254,7 +254,7 @@ def test_a_forecast_is_a_table_and_a_picture(run, tmp_path, capsys):
     for row in found:
         assert float(row["units_0.1"]) <= float(row["units"]) <= float(row["units_0.9"])
     assert command("forecast", run, "--out", out) == 2
-    assert "is there already: give --overwrite or another --out" in capsys.readouterr().err
+    assert "exists already: use --overwrite, or another --out" in capsys.readouterr().err
     assert command("forecast", run, "--out", out, "--overwrite", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["forecast"]["units"] == pytest.approx([float(row["units"]) for row in found], 1e-5)
@@ -296,8 +296,8 @@ def test_steps_beyond_the_horizon_read_the_models_own_median(run, tmp_path, caps
     again = opened.forecast(3, path)
     np.testing.assert_allclose(whole["units"][3:6], again["units"][:3], rtol=1e-4)
     assert command("forecast", run, "--steps", 6, "--out", tmp_path / "x.csv") == 0
-    assert "beyond them it read its own medians" in capsys.readouterr().err
-    with pytest.raises(DataError, match="price must be known for each of the 7 steps, and shop=A"):
+    assert "beyond them it reads its own medians" in capsys.readouterr().err
+    with pytest.raises(DataError, match="price must be known for each of the 7 steps, but shop=A"):
         opened.forecast(7)
 
 
@@ -315,9 +315,11 @@ def test_a_model_that_knows_no_mask_takes_whole_windows(tmp_path):
     config = replace(recipe, target="y", **{**SMALL, "epochs": 1})
     trained(config, tmp_path / "run", frame)
     opened = fit.load(tmp_path / "run", frame)
-    with pytest.raises(DataError, match=r"has 5 rows with a y, and the model reads 8: give more"):
+    with pytest.raises(
+        DataError, match=r"has 5 rows with a y, but the model reads 8: provide more"
+    ):
         opened.forecast(3, frame[:5])
-    with pytest.raises(DataError, match="learned from a frame, which is not kept"):
+    with pytest.raises(DataError, match="trained on a data frame, which is not saved"):
         fit.load(tmp_path / "run").forecast(3)
     with pytest.raises(DataError, match="a data frame, which is not saved; pass the data with"):
         fit.load(tmp_path / "run").evaluate()
@@ -433,7 +435,7 @@ def test_a_distribution_from_end_to_end(likelihood, table, tmp_path):
 
 def test_a_test_part_may_be_left_out(table, tmp_path):
     found, said = trained(configured(table, test=0.0, epochs=1), tmp_path / "run")
-    assert "nothing is left to test on" in said
+    assert "there is no test part" in said
     assert not len(found.task.prepared.moments("test"))
     opened = fit.load(tmp_path / "run")
     with pytest.raises(DataError, match="use --split valid, or --file"):
@@ -447,7 +449,7 @@ def test_a_test_part_may_be_left_out(table, tmp_path):
         ({"data": "sine", "known": ("z",)}, "--known must be left alone unless --data is own"),
         ({"likelihood": "normal", "quantiles": ()}, "--likelihood must be none without"),
         ({"likelihood": "negative-binomial"}, "--predict must be one of level"),
-        ({"predict": "level"}, "--read must be level or change where levels are predicted"),
+        ({"predict": "level"}, "--read must be level or change if levels are predicted"),
         ({"test": 0.9}, "--test must be below 1 - 0.15"),
         ({"test": 2.5}, "--test must be a share below 1, or a number of rows"),
         ({"clock": ("month",), "time": ""}, "--clock must be empty without --time"),
@@ -465,11 +467,13 @@ def test_a_run_of_a_recipe_forecasts_no_table(tmp_path, capsys):
     sizes = {"window": 6, "season": 6, "model": MODEL, "batch": 512}
     trained(replace(SeriesConfig(), epochs=1, **sizes), tmp_path / "run")
     assert command("forecast", tmp_path / "run") == 2
-    assert "learned from one of the package's sets, and a forecast" in capsys.readouterr().err
+    assert "must be trained on a table of your own, got a model of sine" in capsys.readouterr().err
     assert command("evaluate", tmp_path / "run", "--file", "x.csv") == 2
-    assert "--file is not for sine, which learned from no files" in capsys.readouterr().err
+    assert (
+        "--file does not apply to sine, which was not trained on files" in capsys.readouterr().err
+    )
     assert command("evaluate", tmp_path / "run", "--backtest", 2) == 2
-    assert "--backtest is for tables of your own" in capsys.readouterr().err
+    assert "--backtest applies only to tables of your own" in capsys.readouterr().err
 
 
 def test_no_picture_without_matplotlib(run, tmp_path, monkeypatch, capsys):
@@ -534,6 +538,6 @@ def test_a_column_that_is_constant_in_training_is_left_out_and_said():
     config = replace(recipe, **SMALL, **COLUMNS | {"known": ("price", "holiday")})
     found = look(config, pd.DataFrame(table))
     assert found.config.known == ("price",)
-    assert "left out, constant in the training part: holiday" in found.saw
+    assert "left out holiday, constant in the training part" in found.saw
     plain = look(replace(config, known=("price",)), pd.DataFrame(rows()))
     np.testing.assert_array_equal(found.task.epoch(0)[0].inputs, plain.task.epoch(0)[0].inputs)

@@ -238,12 +238,15 @@ def test_a_roll_reads_what_it_said(name):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("weather --horizon 100000", "weather has 120 rows, 72 of them in train, where a window"),
+        ("weather --horizon 100000", "weather has 120 rows, 72 of them in train, but a window"),
         ("weather --target tmax", "weather has no column 'tmax'; its columns are precipitation"),
-        ("weather --inputs wind temp_max", "--inputs must be other columns than the target"),
-        ("weather --noise 0.1", "--noise must be at least 0 and finite, and 0 but for the sine"),
-        ("weather --roll 5", "--roll must be 0 where other columns or returns are read"),
-        ("weather --quantiles 0.9 0.5 0.1", "--quantiles must be rising in (0, 1), with 0.5 in"),
+        (
+            "weather --inputs wind temp_max",
+            "--inputs must be different columns, without the target",
+        ),
+        ("weather --noise 0.1", "--noise must be at least 0 and finite, and 0 for data other"),
+        ("weather --roll 5", "--roll must be 0 if there are other input columns"),
+        ("weather --quantiles 0.9 0.5 0.1", "--quantiles must be increasing in (0, 1), with 0.5"),
         ("weather --model.linear 15", "--model.linear must be from 0 to --window, 14, got 15"),
         ("sine --test 0.9", "--test must be below 1 - 0.15"),
         ("sine --model.odd", "--model.odd must be False unless changes are predicted"),

@@ -62,21 +62,21 @@ def test_it_says_what_it_saw_and_chose_and_stops(folder, call):
     assert (code, err) == (0, "")
     assert out == (
         f"{folder}: 48 recordings\n"
-        "0.12 to 0.12 seconds each, the median 0.12; 0.1 minutes in all; 8,000 Hz; 1 channel\n"
+        "0.12 to 0.12 seconds each, median 0.12; 0.1 minutes in total; 8,000 Hz; 1 channel\n"
         "2 classes: high 24, low 24\n"
         "parts: train 32, valid 8, test 8\n"
         "chosen:\n"
-        "  --rate 8000                 0 of 48 recordings have 16,000 samples a second or more\n"
-        "  --longest 0.12              none is longer\n"
+        "  --rate 8000                 0 of 48 recordings have 16,000 or more samples per second\n"
+        "  --longest 0.12              no recording is longer\n"
         "  --valid 0.15                of 48 recordings\n"
         "  --test 0.15                 of 48 recordings\n"
-        "  --batch 16                  32 recordings to learn from\n"
-        "  --epochs 50                 2 batches in each, 100 in all\n"
-        "  --patience 16               a third of them, and at least 8\n"
-        "  --model.hidden-features 32  32 recordings to learn from\n"
-        "  --model.num-layers 1        32 recordings to learn from\n"
+        "  --batch 16                  32 training recordings\n"
+        "  --epochs 50                 2 batches in each, 100 in total\n"
+        "  --patience 16               a third of the epochs, at least 8\n"
+        "  --model.hidden-features 32  32 training recordings\n"
+        "  --model.num-layers 1        32 training recordings\n"
         "  --class-weights none        the largest class has 16 examples, the smallest 16: "
-        "not more than 5 times as many\n"
+        "the ratio is at most 5\n"
         f"{folder}: 32 training recordings; dry run, nothing trained\n"
     )
 
@@ -127,7 +127,7 @@ def test_speakers_and_equal_sounds_stay_together(tmp_path):
     (tmp_path / "low" / "ada_9.wav").write_bytes((tmp_path / "low" / "bob_1.wav").read_bytes())
     config = replace(recipe.config, folder=str(tmp_path), group_pattern=r"(\w+)_")
     _, data, _ = load(config)
-    assert "1 recordings are repeated, and equal ones are kept in one part" in data.saw
+    assert "1 of the recordings repeat others; equal ones are kept in the same part" in data.saw
     assert "4 groups, each kept in one part" in data.saw
     sizes = {name: len(part.truth) for name, part in data.parts.items()}
     # The sound that is ada's and bob's joins the two.
@@ -154,9 +154,9 @@ def test_a_table_is_split_by_its_groups(folder, tmp_path):
 @pytest.mark.parametrize(
     ("values", "kind", "said"),
     [
-        ({}, ConfigError, "^say where the recordings are: --folder with a folder"),
-        ({"folder": "a", "file": "b.csv"}, ConfigError, "^give --folder or --file, and not both"),
-        ({"file": "."}, ConfigError, "is a folder: give it with --folder"),
+        ({}, ConfigError, "^the recordings must be named by --folder, a folder"),
+        ({"folder": "a", "file": "b.csv"}, ConfigError, "^--folder and --file cannot be combined"),
+        ({"file": "."}, ConfigError, "is a folder: use --folder"),
         ({"folder": "nowhere"}, DataError, "there is no folder .*nowhere"),
     ],
 )
@@ -167,7 +167,7 @@ def test_data_that_are_not_named_are_asked_for(values, kind, said):
 
 def test_one_class_is_refused(folder, tmp_path):
     (tmp_path / "low").symlink_to(folder / "low")
-    with pytest.raises(DataError, match="has one class, 'low': at least two are needed"):
+    with pytest.raises(DataError, match="has only one class, 'low', but a classifier"):
         look_at_own(replace(recipe.config, folder=str(tmp_path)))
 
 
@@ -189,7 +189,7 @@ def test_a_run_learns_and_stands_beside_what_costs_nothing(run, folder):
 def test_a_model_that_is_no_better_than_a_mean_is_called_that(run, call):
     code, out, err = call("evaluate", run.folder, "--split", "valid")
     assert (code, err) == (0, "")
-    assert "the LSTM is no better than nearest mean spectrum in accuracy" in out
+    assert "the LSTM is only as accurate as nearest mean spectrum" in out
 
 
 def test_its_features_are_those_of_its_description(run):
@@ -224,10 +224,10 @@ def test_a_sound_is_recognised_from_a_file_and_from_samples(run, folder, tmp_pat
 @pytest.mark.parametrize(
     ("sounds", "rate", "said"),
     [
-        (np.zeros(999), None, "samples take a rate"),
-        (np.zeros(999), 8000, "the sound is silent from end to end"),
-        (np.array(["a"]), 8000, "samples are numbers"),
-        (np.zeros((2, 3, 4)), 8000, "samples are numbers"),
+        (np.zeros(999), None, "samples must have a rate"),
+        (np.zeros(999), 8000, "the sound is silent from start to end"),
+        (np.array(["a"]), 8000, "samples must be numbers"),
+        (np.zeros((2, 3, 4)), 8000, "samples must be numbers"),
         (np.zeros((0, 2)), 8000, "the sound has 0 samples"),
         ("nowhere.wav", None, "nowhere.wav cannot be read as a sound"),
     ],
@@ -265,9 +265,9 @@ def test_it_is_judged_on_other_recordings(run, tmp_path, call):
     assert (figures["on"], figures["recordings"]) == (str(tmp_path / "new"), 4)
     assert set(figures["baselines"]) == {"majority", "nearest mean spectrum"}
     (tmp_path / "new" / "low").rename(tmp_path / "new" / "middle")
-    with pytest.raises(DataError, match="the class 'middle' is none of those to learn from"):
+    with pytest.raises(DataError, match="the class 'middle' is not one of the training classes"):
         run.evaluate(file=tmp_path / "new")
-    with pytest.raises(DataError, match="is no folder: the model learned from folders"):
+    with pytest.raises(DataError, match="must be a folder with one folder per class"):
         run.evaluate(file=tmp_path / "new.csv")
 
 
@@ -280,7 +280,7 @@ def test_other_recordings_than_those_it_learned_from_are_said(folder, tmp_path):
     data = sound_folder(tmp_path / "data")
     run = fit.sounds(data, out=tmp_path / "run", **{**SMALL, "epochs": 1})
     (data / "low" / "ada_0.wav").unlink()
-    with pytest.raises(DataError, match="have changed since the model learned from them"):
+    with pytest.raises(DataError, match="have changed since the model was trained on them"):
         run.evaluate()
     with pytest.raises(ConfigError, match=r"^the data have changed since the run in"):
         fit.sounds(data, out=tmp_path / "run", resume=True, **{**SMALL, "epochs": 1})
@@ -297,7 +297,7 @@ def test_a_frame_of_files_is_learned_from(folder, tmp_path):
     columns = {"path": "file", "label": "word"}
     run = fit.sounds(frame, out=tmp_path / "run", **columns, **{**SMALL, "epochs": 1})
     assert run.evaluate()["recordings"] == 8
-    with pytest.raises(ConfigError, match="say where the recordings are"):
+    with pytest.raises(ConfigError, match="the recordings must be named by"):
         fit.load(tmp_path / "run").evaluate()
 
 

@@ -78,24 +78,24 @@ def test_what_is_in_the_texts_is_said(file):
     held = size - int(size * 0.95)
     cut = int(size * 0.9)
     assert said[1] == (
-        f"running text, its characters in order: {cut:,} to learn from, {size - cut - held:,} for "
-        f"validation, {held:,} for the test"
+        f"continuous text, split by characters in order: {cut:,} for training, "
+        f"{size - cut - held:,} for validation, {held:,} for testing"
     )
     assert said[2].endswith(" different characters: Latin 100%")
-    assert said[-1].startswith("that is little text: with fewer than 20,000 characters")
+    assert said[-1].startswith("this is not much text: with fewer than 20,000 characters")
 
 
 def test_what_is_odd_in_the_texts_is_said(tmp_path):
     texts = [f"the verse of number {number}, long enough" for number in range(60)]
     texts += [texts[0], texts[0], "\x07 bell \ufffd", "漢字 кириллица"]
     said = "\n".join(look_at_texts(own(), texts).saw)
-    assert "2 texts are copies of others; all copies of one are on one side" in said
-    assert "1 control characters, which are learned like any others" in said
+    assert "2 texts are copies of others; equal texts are in the same part" in said
+    assert "1 control characters, which are learned like any other" in said
     assert "1 characters are U+FFFD" in said
     assert "64 texts of " in said
     lines = [f"{text}\nmore of it, in a line that all of them have" for text in texts]
     said = "\n".join(look_at_texts(own(), lines).saw)
-    assert "are in the training texts too: what is measured on them is partly memory" in said
+    assert "are also in the training texts, so that results on them are partly memory" in said
 
 
 @pytest.mark.parametrize(
@@ -130,14 +130,18 @@ def test_texts_of_all_sizes_run_on_and_those_of_one_size_do_not():
 @pytest.mark.parametrize(
     ("fields", "given", "said"),
     [
-        ({}, None, "there are no texts to learn from: give some with --file "),
+        ({}, None, "there are no texts to learn from: use --file"),
         ({}, ["few"], "3 characters are too few to set some aside for "),
-        ({}, ["few words " * 10], "90 characters are left to learn from, and 200 are needed"),
+        (
+            {},
+            ["few words " * 10],
+            "the training part has 90 characters, but at least 200 are needed",
+        ),
         ({"texts": "line"}, ["a\na\na"], "1 different texts are too few to set some aside for"),
-        ({"file": ("a.txt",)}, ["a"], "files and texts were given: give one or the other"),
+        ({"file": ("a.txt",)}, ["a"], "files and texts cannot be combined"),
         ({"file": ("no*.txt",)}, None, r"there is no file 'no\*\.txt'"),
-        ({"data_sha256": "0" * 64}, ["a"], "the texts have changed since the run learned from"),
-        ({"data_sha256": "0" * 64}, None, "that were given in Python and are in no file"),
+        ({"data_sha256": "0" * 64}, ["a"], "the texts have changed since the run was trained on"),
+        ({"data_sha256": "0" * 64}, None, "the run was trained on texts from Python"),
     ],
 )
 def test_what_cannot_be_learned_is_refused_in_one_line(fields, given, said):
@@ -241,7 +245,7 @@ def test_an_evaluation_stands_beside_n_grams(run):
     assert five["nats_per_symbol"] < figures["baselines"]["unigram"]["nats_per_symbol"]
     lines = said.splitlines()
     assert [line.split()[0] for line in lines[2:5]] == ["the", "5-gram", "unigram"]
-    assert lines[5].startswith("the model loses to the 5-gram, by ")
+    assert lines[5].startswith("the model is worse than the 5-gram, by ")
 
 
 def test_a_run_evaluates_itself(run):
@@ -261,11 +265,13 @@ def test_texts_that_changed_are_not_evaluated_and_others_are_without_n_grams(fil
     train(own(file, **TINY), tmp_path / "run")
     run = fit.load(tmp_path / "run")
     file.write_text(RUNNING + "more", encoding="utf-8")
-    with pytest.raises(DataError, match=r"^the texts have changed since the run learned from them"):
+    with pytest.raises(
+        DataError, match=r"^the texts have changed since the run was trained on them"
+    ):
         run.evaluate()
     figures, said = measure(EvaluateOptions(str(run.folder), file=file))
     assert figures["baselines"] == {}
-    assert "not at hand, and so no n-grams are beside it" in said
+    assert "because the training texts are not available" in said
     file.unlink()
     with pytest.raises(DataError, match=r"^there is no file "):
         run.evaluate()
@@ -287,7 +293,9 @@ def test_a_running_text_is_judged_without_ends(file, tmp_path):
 
 def test_a_split_that_was_not_held_out_is_refused(file, tmp_path):
     train(own(file, test=0.0, **TINY), tmp_path / "run")
-    with pytest.raises(UserError, match="held out no test split; --split is train or valid"):
+    with pytest.raises(
+        UserError, match="the run has no test split; --split must be train or valid"
+    ):
         fit.load(tmp_path / "run").evaluate("test")
 
 
@@ -314,7 +322,7 @@ def test_texts_from_python_are_learned(tmp_path, monkeypatch, capsys):
     assert run.folder.as_posix() == "runs/text"
     assert run.evaluate()["on"] == "own test"
     assert "40 texts" in capsys.readouterr().out
-    with pytest.raises(DataError, match="in Python and are in no file: give them again"):
+    with pytest.raises(DataError, match="texts from Python, which are not saved: pass them again"):
         fit.load("text").evaluate()
     assert fit.load("text").evaluate(given=list(VERSES)) == run.evaluate()
 
@@ -339,4 +347,4 @@ def test_files_of_nothing_beside_others_are_named(tmp_path):
     said = look_at_texts(own(tmp_path / "*.txt")).saw
     assert said[0].startswith(f"2 files: {len(RUNNING) + 2:,} bytes")
     empty = tmp_path / "b.txt"
-    assert said[1] == f"1 of the files hold nothing and are left out, {empty} the first"
+    assert said[1] == f"left out 1 of the files, which are empty, the first: {empty}"

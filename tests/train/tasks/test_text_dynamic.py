@@ -154,8 +154,8 @@ def test_own_running_text_is_judged_with_and_without(tmp_path, monkeypatch):
     with pytest.raises(ModelError) as refused:
         measure(EvaluateOptions(str(run), file=other, dynamic=True))
     assert str(refused.value) == (
-        "--dynamic measures gradients on the texts that the model learned from, and they are not "
-        "at hand: restore them, or leave it out"
+        "--dynamic measures gradients on the training texts, which are not available: restore "
+        "them, or leave it out"
     )
 
 
@@ -167,16 +167,16 @@ def test_texts_of_their_own_are_refused(model, tmp_path):
     with pytest.raises(ModelError) as refused:
         perplexity(stored, config, Scope("valid", dynamic=True))
     assert str(refused.value) == (
-        "--dynamic is for running text, and each text of verses is read from the empty state: "
-        "leave it out"
+        "--dynamic applies to continuous text, but each text of verses is read from the empty "
+        "state: leave it out"
     )
     lines = tmp_path / "lines.txt"
     lines.write_text("abc\nabc\n", encoding="utf-8")
     with pytest.raises(ModelError) as refused:
         perplexity(stored, config, Scope("valid", file=lines, dynamic=True))
     assert str(refused.value) == (
-        f"--dynamic is for running text, and each line of {lines} is a text of its own: leave one "
-        "of them out"
+        f"--dynamic applies to continuous text, but each line of {lines} is a text of its "
+        "own: leave out one of them"
     )
 
 
@@ -186,6 +186,6 @@ def test_own_texts_that_do_not_run_on_are_refused(tmp_path):
     )
     _, run = trained_on(content, tmp_path / "two", texts="paragraph")
     with pytest.raises(
-        ModelError, match=r"^--dynamic is for running text, and each of these texts"
+        ModelError, match=r"^--dynamic applies to continuous text, but each of these texts"
     ):
         measure(EvaluateOptions(str(run), dynamic=True))

@@ -124,17 +124,17 @@ def test_a_long_text_is_judged_now_and_then(file, monkeypatch):
     goes_on = ~first.resets[:, 0]
     assert goes_on.any()
     assert (first.inputs[goes_on, 0] == last.targets[goes_on, -1]).all()
-    assert look.saw[-1] == "3 epochs of 15 steps read the texts once; each is validated"
+    assert look.saw[-1] == "3 epochs of 15 steps read the texts once, each with a validation"
     assert look.config.epochs == 90
-    assert look.chose[-1].why.startswith("30 times the 3 that read the texts once; at most")
+    assert look.chose[-1].why.startswith("30 times the 3 epochs that read the texts once; at most")
 
 
 def test_what_was_seen_is_said(file):
     saw = look_at_texts(own(file, stream=True, **(TINY | {"texts": "file", "min_count": 80}))).saw
     assert saw[0] == f"{file}: 2,879 bytes, 2,879 characters in texts"
-    assert saw[1].startswith("30 texts or pieces of them, of at most 100 characters: ")
+    assert saw[1].startswith("30 texts or pieces of at most 100 characters: ")
     assert saw[2].endswith("different characters: Latin 100%")
-    assert "of the characters to learn from are seen fewer than 80 times" in saw[3]
+    assert "of the training characters occur fewer than 80 times" in saw[3]
 
 
 def test_files_from_ten_on_are_texts_each(tmp_path):
@@ -144,7 +144,7 @@ def test_files_from_ten_on_are_texts_each(tmp_path):
         paths[-1].write_text("\n".join(VERSES[number : number + 3]), encoding="utf-8")
     chose = {c.field: c for c in look_at_texts(own(*paths, stream=True, valid=0.2, test=0.2)).chose}
     assert chose["texts"].value == "file"
-    assert chose["texts"].why == "40 files, each a text"
+    assert chose["texts"].why == "there are 40 files, and each is a text"
 
 
 def test_rare_symbols_are_unknown_without_preparing_again(file, monkeypatch):
@@ -159,9 +159,12 @@ def test_rare_symbols_are_unknown_without_preparing_again(file, monkeypatch):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"valid": 0.9}, r"^--valid 0.9 of 2,879 bytes is held in memory and is more than 2,000: "),
+        (
+            {"valid": 0.9},
+            r"^--valid must be at most 0.69 \(2,000 of 2,879 bytes, which are kept in memory\)",
+        ),
         ({"file": ("none.txt",)}, r"^there is no file 'none.txt'"),
-        ({"file": ()}, r"^there are no texts to learn from: give some with --file"),
+        ({"file": ()}, r"^there are no texts to learn from: use --file"),
         ({"encoding": "ascii-art"}, r"^there is no encoding 'ascii-art'"),
     ],
 )
@@ -185,12 +188,12 @@ def test_a_bad_byte_is_said_with_the_file_and_its_place(file):
 def test_too_little_is_refused(tmp_path):
     path = tmp_path / "little.txt"
     path.write_text("one\ntwo\nthree\n" * 4, encoding="utf-8")
-    with pytest.raises(UserError, match=r"to learn from, and 200 are needed|too few to set some"):
+    with pytest.raises(UserError, match=r"but at least 200 are needed|too few to set some"):
         look_at_texts(own(path, stream=True, **(TINY | {"texts": "line"})))
 
 
 def test_only_texts_of_ones_own_are_streamed():
-    with pytest.raises(ConfigError, match="--stream must be left out where --data is not own"):
+    with pytest.raises(ConfigError, match="--stream must be left out unless --data is own"):
         check(TextConfig(data="verses", stream=True))
 
 
@@ -244,7 +247,7 @@ def run(file, tmp_path):
 
 
 def test_texts_from_python_are_not_streamed():
-    with pytest.raises(UserError, match=r"^texts from Python are in memory already: leave out str"):
+    with pytest.raises(UserError, match=r"^texts from Python are already in memory: leave out str"):
         fit.text(texts=VERSES, stream=True)
 
 
@@ -253,10 +256,12 @@ def test_a_run_is_evaluated_on_what_was_held_out(run, file, tmp_path):
     assert figures["perplexity"] == pytest.approx(run.card["valid_perplexity"], rel=1e-5)
     assert figures["baselines"] == {}
     assert said.splitlines()[-1] == (
-        "the texts that it learned from are larger than memory, and so no n-grams are beside it"
+        "there are no n-grams to compare with, because the training texts are larger than memory"
     )
     assert run.evaluate()["on"] == "own test"
-    with pytest.raises(UserError, match="held out no train split; --split is valid or test"):
+    with pytest.raises(
+        UserError, match="the run has no train split; --split must be valid or test"
+    ):
         measure(EvaluateOptions(str(tmp_path / "run"), split="train"))
     other = tmp_path / "other.txt"
     other.write_text("\n".join(VERSES[:4]), encoding="utf-8")
@@ -268,5 +273,5 @@ def test_a_run_is_evaluated_on_what_was_held_out(run, file, tmp_path):
 
 def test_texts_that_changed_are_not_gone_on_with(run, file, tmp_path):
     file.write_text("\n".join(VERSES[1:]), encoding="utf-8")
-    with pytest.raises(UserError, match=r"texts have changed since the run learned from them"):
+    with pytest.raises(UserError, match=r"texts have changed since the run was trained on them"):
         measure(EvaluateOptions(str(tmp_path / "run")))

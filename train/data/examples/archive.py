@@ -1,4 +1,4 @@
-"""Read .ts files, the format of the UEA and UCR archives of sequences with a class.
+"""Reading of .ts files, the format of the UEA and UCR archives of labeled sequences.
 
 @problemName Name
 @univariate false
@@ -18,52 +18,52 @@ import numpy as np
 
 from lstm_jax.text.lines import read_text
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.labelled import Rows
+from lstm_jax.train.data.examples.labeled import Rows
 from lstm_jax.train.data.examples.sequences import LARGEST, of_archive
 
 
 def read_ts(path: Path, encoding: str | None = None) -> Rows:
-    """Read sequences, of equal or unequal lengths; a missing value, "?", is NaN.
+    """Read sequences of equal or different lengths, where a missing value, "?", becomes NaN.
 
     Args:
-        path: of a .ts file.
-        encoding: of the file; UTF-8 if None.
+        path: a .ts file.
+        encoding: encoding of the file; UTF-8 if None.
 
     Raises:
-        DataError: a file of another form, or with time stamps; it says in which line.
-        TextFileError: a file that is no text.
+        DataError: if the file has another format, or time stamps; the message names the line.
+        TextFileError: if the file is not text.
     """
     content, text = read_text(path, encoding)
     header, lines = _apart(path, text)
     if header.get("timestamps", "false") == "true":
         raise DataError(
-            f"{path} has time stamps, which are not read: write the values alone, or a CSV with a "
-            "row for each step"
+            f"{path} has time stamps, which are not supported: write the values alone, or a CSV "
+            "file with one row per step"
         )
     if not header.get("classlabel", "").startswith("true"):
-        raise DataError(f"{path} has no classes: its header must say @classLabel true and them")
+        raise DataError(f"{path} has no classes: its header must have @classLabel true and names")
     sequences, labels, places = [], [], []
     for number, line in lines:
         place = f"{path}, line {number:,}"
         *dimensions, label = line.split(":")
         if not dimensions or not label.strip():
-            raise DataError(f"{place}: dimensions and a class are expected, ':' between them")
+            raise DataError(f"{place} must hold dimensions and a class, separated by ':'")
         sequence = _sequence(place, dimensions)
         if sequences and sequence.shape[1] != sequences[0].shape[1]:
             raise DataError(
-                f"{place} has {sequence.shape[1]} dimensions, and the lines before it have "
-                f"{sequences[0].shape[1]}"
+                f"{place} must have {sequences[0].shape[1]} dimensions, like the lines before it, "
+                f"got {sequence.shape[1]}"
             )
         sequences.append(sequence)
         labels.append(label.strip())
         places.append(place)
     if not sequences:
-        raise DataError(f"{path} has no line after @data: there is nothing to learn from")
+        raise DataError(f"{path} has no lines after @data: there is nothing to learn from")
     return of_archive(str(path), sequences, labels, places, hashlib.sha256(content).hexdigest())
 
 
 def _apart(path: Path, text: str) -> tuple[dict[str, str], list[tuple[int, str]]]:
-    """Give the header by names in small letters, and the numbered lines after @data."""
+    """Split a file into the header, by names in lower case, and the numbered lines of data."""
     header: dict[str, str] = {}
     lines: list[tuple[int, str]] = []
     data = False
@@ -78,21 +78,21 @@ def _apart(path: Path, text: str) -> tuple[dict[str, str], list[tuple[int, str]]
             data = name.lower() == "data"
             header[name.lower()] = value.strip().lower()
         else:
-            raise DataError(f"{path}, line {number:,} stands before @data and begins with no @")
+            raise DataError(f"{path}, line {number:,} is before @data and must begin with @")
     if not data:
-        raise DataError(f"{path} has no @data: it is no .ts file of the UEA archive")
+        raise DataError(f"{path} has no @data: it is not a .ts file of the UEA archive")
     return header, lines
 
 
 def _sequence(place: str, dimensions: list[str]) -> np.ndarray:
-    found = [[_value(place, cell) for cell in one.split(",")] for one in dimensions]
-    lengths = sorted({len(one) for one in found})
+    rows = [[_value(place, cell) for cell in row.split(",")] for row in dimensions]
+    lengths = sorted({len(row) for row in rows})
     if len(lengths) > 1:
         raise DataError(
-            f"{place}: the dimensions have {lengths[0]:,} to {lengths[-1]:,} values, and as many "
-            "in each are expected"
+            f"{place}: all dimensions must have the same number of values, got {lengths[0]:,} to "
+            f"{lengths[-1]:,}"
         )
-    return np.array(found).T
+    return np.array(rows).T
 
 
 def _value(place: str, cell: str) -> float:
@@ -104,6 +104,7 @@ def _value(place: str, cell: str) -> float:
         value = math.inf
     if not abs(value) <= LARGEST:
         raise DataError(
-            f"{place}: {cell[:40]!r} is no number up to {LARGEST:g}, and no ? for a missing one"
+            f"{place}: a value must be a number up to {LARGEST:g}, or ? if it is missing, got "
+            f"{cell[:40]!r}"
         )
     return value

@@ -1,4 +1,4 @@
-"""Classes of a user's examples: their names in order, and parts of the data with some of each."""
+"""Classes of a user's examples: their order, and splits that keep the share of each class."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 from lstm_jax.train.data.download import DataError
 
-SHOWN = 8  # classes, in a line
+SHOWN = 8  # classes that a message lists
 
 
 def in_order(labels: Iterable[str]) -> tuple[str, ...]:
-    """Give every label once, in numeric order where all are numbers, else as text."""
+    """Return the distinct labels, in numeric order if all are numbers, otherwise sorted as text."""
     names = set(labels)
     numbers = {name: _number(name) for name in names}
     if any(number is None for number in numbers.values()):
@@ -23,7 +23,7 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def counted(labels: Sequence[str], classes: Sequence[str]) -> str:
-    """Say how many there are of each class: "3 classes: a 10, b 7, c 5"."""
+    """Report the number of examples of each class, for example "3 classes: a 10, b 7, c 5"."""
     counts = Counter(labels)
     shown = ", ".join(f"{name} {counts[name]:,}" for name in classes[:SHOWN])
     more = f" and {len(classes) - SHOWN:,} more" if len(classes) > SHOWN else ""
@@ -31,28 +31,28 @@ def counted(labels: Sequence[str], classes: Sequence[str]) -> str:
 
 
 def check_classes(name: str, classes: Sequence[str]) -> None:
-    """Refuse data in which there is nothing to tell apart.
+    """Raise an error if the data have fewer than two classes.
 
     Args:
-        name: of the data.
-        classes: what `in_order` gives.
+        name: name of the data.
+        classes: the classes.
 
     Raises:
-        DataError: fewer than two classes.
+        DataError: if there are fewer than two classes.
     """
     if len(classes) < 2:
-        only = f"one class, {classes[0]!r}" if classes else "no class"
-        raise DataError(f"{name} has {only}: at least two are needed to tell them apart")
+        only = f"only one class, {classes[0]!r}" if classes else "no class"
+        raise DataError(f"{name} has {only}, but a classifier needs at least two")
 
 
 def together(*columns: Sequence[Hashable]) -> list[int]:
-    """Join rows that have an equal value in any of some columns.
+    """Join rows that have an equal value in any of the columns.
 
     Args:
-        *columns: N values each; None is equal to nothing.
+        *columns: N values each; None is not equal to anything.
 
     Returns:
-        A number for each row, equal for rows that are joined, directly or by others between them.
+        A number for each row, equal for rows that are joined directly or through other rows.
     """
     parent = list(range(len(columns[0])))
 
@@ -72,54 +72,54 @@ def together(*columns: Sequence[Hashable]) -> list[int]:
 def split(
     labels: Sequence[str], units: Sequence[int], *, valid: float, test: float, seed: int
 ) -> dict[str, np.ndarray]:
-    """Deal rows out to three parts, with nearly the same share of each class in every one.
+    """Split rows into three parts, with nearly the same share of each class in every part.
 
     Args:
-        labels: of the rows, N.
-        units: rows with equal numbers are kept in one part.
-        valid, test: the shares of these parts; the rest is to learn from.
-        seed: decides which rows go where.
+        labels: labels of the N rows.
+        units: numbers of the rows; rows with equal numbers are kept in one part.
+        valid, test: the shares of these parts; the rest is for training.
+        seed: seed of the split.
 
     Returns:
-        The rows of "train", "valid" and "test", each in rising order. A class of three units or
-        more has some in every part whose share is above 0, and each class has some to learn from.
+        The rows of "train", "valid" and "test", each in increasing order. A class of three or more
+        units is in every part whose share is above 0, and each class is in the training part.
     """
     members: dict[int, list[int]] = defaultdict(list)
     for row, unit in enumerate(units):
         members[unit].append(row)
-    # Groups of several classes, such as speakers, are dealt out together.
-    alike: dict[tuple[str, ...], list[list[int]]] = defaultdict(list)
+    # Groups with several classes, such as speakers, are split as one kind.
+    kinds: dict[tuple[str, ...], list[list[int]]] = defaultdict(list)
     for rows in members.values():
-        own = {labels[row] for row in rows}
-        alike[tuple(own) if len(own) == 1 else ()].append(rows)
+        names = {labels[row] for row in rows}
+        kinds[tuple(names) if len(names) == 1 else ()].append(rows)
     rng = np.random.default_rng(seed)
     parts: dict[str, list[int]] = {"train": [], "valid": [], "test": []}
     kept = Counter(labels)
-    for kind in sorted(alike):
-        own = [alike[kind][i] for i in rng.permutation(len(alike[kind]))]
-        total, several = sum(map(len, own)), len(own) >= 3
+    for kind in sorted(kinds):
+        group = [kinds[kind][i] for i in rng.permutation(len(kinds[kind]))]
+        total, many = sum(map(len, group)), len(group) >= 3
         for part, share, to_come in (("test", test, valid > 0), ("valid", valid, False)):
-            wanted, taken = math.floor(share * total + 0.5), 0
-            # The last of them are for training, and as many for the parts still to come.
-            least = 1 + (several and to_come)
-            while share > 0 and len(own) > least and (taken < wanted or (several and not taken)):
-                unit = _spare(own, labels, kept)
+            target, taken = math.floor(share * total + 0.5), 0
+            # One unit is left for training, and one for the part still to come.
+            least = 1 + (many and to_come)
+            while share > 0 and len(group) > least and (taken < target or (many and not taken)):
+                unit = _spare(group, labels, kept)
                 if unit is None:
                     break
-                own.remove(unit)
+                group.remove(unit)
                 kept.subtract(labels[row] for row in unit)
                 taken += len(unit)
                 parts[part] += unit
-        parts["train"] += [row for rows in own for row in rows]
+        parts["train"] += [row for rows in group for row in rows]
     return {name: np.array(sorted(rows), int) for name, rows in parts.items()}
 
 
 def _spare(
-    own: Sequence[list[int]], labels: Sequence[str], kept: Mapping[str, int]
+    units: Sequence[list[int]], labels: Sequence[str], kept: Mapping[str, int]
 ) -> list[int] | None:
-    """Find the last unit, of at most half the rows, without which no class is left with none."""
-    total = sum(map(len, own))
-    for rows in reversed(own):
+    """Find the last unit with at most half of the rows whose removal leaves some of each class."""
+    total = sum(map(len, units))
+    for rows in reversed(units):
         if 2 * len(rows) <= total and all(
             kept[name] > count for name, count in Counter(labels[row] for row in rows).items()
         ):
@@ -128,11 +128,11 @@ def _spare(
 
 
 def balanced(truth: np.ndarray, classes: int) -> np.ndarray:
-    """Give each example the weight by which every class counts the same; their mean is 1.
+    """Compute weights of the examples, of mean 1, with which every class counts the same.
 
     Args:
         truth: classes of the examples, (N,).
-        classes: C.
+        classes: C, the number of classes.
     """
     counts = np.bincount(truth, minlength=classes)
     return (len(truth) / ((counts > 0).sum() * counts[truth])).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Listed recordings, read: what their files say of themselves, and their features."""
+"""Reading of listed recordings: the headers of their files, and their features."""
 
 from __future__ import annotations
 
@@ -15,57 +15,58 @@ from rich.progress import track
 from lstm_jax.train.data import audio
 from lstm_jax.train.data.audio import AudioError, Header, Mel
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.labelled import Rows
+from lstm_jax.train.data.examples.labeled import Rows
 from lstm_jax.train.data.examples.recordings import SHOWN, Left, Listing, Sound
+from lstm_jax.train.data.tables import count
 
-MOST_LEFT = 0.1  # of the recordings
+MOST_LEFT = 0.1  # share of the recordings that may be left out
 T = TypeVar("T")
 
 
 def headers(listing: Listing) -> tuple[Listing, list[Header]]:
-    """Read what the files say of themselves.
+    """Read the headers of the files.
 
     Args:
-        listing: of the recordings.
+        listing: the recordings.
 
     Returns:
-        The listing, with those that cannot be opened left out, and a header for each of the rest.
+        The listing without the files that cannot be opened, and the header of each other file.
 
     Raises:
-        DataError: more than a tenth of the recordings would be left out.
-        AudioError: librosa is not installed.
+        DataError: if more than a tenth of the recordings would be left out.
+        AudioError: if librosa is not installed.
     """
     audio.check(Mel())
-    sounds, found, left = [], [], list(listing.left)
+    sounds, results, left = [], [], list(listing.left)
     for sound in listing.sounds:
         try:
-            # A pipe would be waited for without end. `Path.is_file` raises for some names.
+            # Opening a pipe would wait forever. `Path.is_file` raises for some names.
             if not os.path.isfile(sound.path):
-                raise AudioError(f"{sound.path} is no file")
-            found.append(audio.header(sound.path))
+                raise AudioError(f"{sound.path} is not a file")
+            results.append(audio.header(sound.path))
             sounds.append(sound)
         except AudioError as error:
             left.append(Left(sound.name, _reason(error, sound)))
     _check_left(listing.name, len(sounds), left)
-    return Listing(listing.name, tuple(sounds), tuple(left), listing.notes), found
+    return Listing(listing.name, tuple(sounds), tuple(left), listing.notes), results
 
 
-def hear(listing: Listing, found: Sequence[Header], mel: Mel, longest: float) -> Rows:
-    """Read recordings and compute their features, with a progress bar where there is a terminal.
+def hear(listing: Listing, headers: Sequence[Header], mel: Mel, longest: float) -> Rows:
+    """Read recordings and compute their features, with a progress bar on a terminal.
 
     Args:
-        listing: of recordings that can be opened.
-        found: their headers.
-        mel: how features are computed.
-        longest: seconds; longer recordings are cut there.
+        listing: recordings that can be opened.
+        headers: their headers.
+        mel: configuration of the features.
+        longest: length in seconds after which recordings are cut.
 
     Returns:
-        Features, (T, bands) and not scaled, of every recording that can be used. Those of equal
-        samples have equal keys.
+        Unscaled features (T, bands) of every usable recording. Recordings with equal samples have
+        equal keys.
 
     Raises:
-        DataError: more than a tenth of the recordings are left out.
-        AudioError: features that cannot be computed of any.
+        DataError: if more than a tenth of the recordings would be left out.
+        AudioError: if the features cannot be computed for any recording.
     """
     audio.check(mel)
     sounds, features, keys, left = [], [], [], list(listing.left)
@@ -83,7 +84,7 @@ def hear(listing: Listing, found: Sequence[Header], mel: Mel, longest: float) ->
         keys.append(hashlib.sha256(samples.tobytes()).hexdigest())
         whole.update(repr((sound.name, sound.label, sound.group, content)).encode())
     _check_left(listing.name, len(sounds), left)
-    notes = [_lengths(found), *_cut(found, longest), *listing.notes]
+    notes = [_lengths(headers), *_cut(headers, longest), *listing.notes]
     return Rows(
         name=listing.name,
         inputs=features,
@@ -96,38 +97,38 @@ def hear(listing: Listing, found: Sequence[Header], mel: Mel, longest: float) ->
     )
 
 
-def progress(items: Sequence[T], what: str) -> Iterable[T]:
-    """Go through items, with a progress bar where there is a terminal.
+def progress(items: Sequence[T], title: str) -> Iterable[T]:
+    """Iterate over items, with a progress bar on a terminal.
 
     Args:
-        items: any.
-        what: to write beside the bar.
+        items: the items.
+        title: text beside the bar.
     """
     errors = Console(stderr=True)
     hidden = not errors.is_terminal
-    return track(items, what, console=errors, transient=True, disable=hidden)
+    return track(items, title, console=errors, transient=True, disable=hidden)
 
 
 def _reason(error: Exception, sound: Sound) -> str:
-    """Give an error without the path, which the name before it says already."""
+    """Return an error without the path, which precedes it in the report."""
     return str(error).removeprefix(str(sound.path)).strip()
 
 
 def _check_left(name: str, kept: int, left: Sequence[Left]) -> None:
     if len(left) > MOST_LEFT * (kept + len(left)):
         raise DataError(
-            f"{name}: {len(left):,} of {kept + len(left):,} recordings cannot be used, and a tenth "
-            f"at most may be left out; the first is {left[0].name}: {left[0].why}"
+            f"{name}: {len(left):,} of {kept + len(left):,} recordings cannot be used, but at most "
+            f"a tenth may be left out; the first is {left[0].name}: {left[0].why}"
         )
 
 
-def _lengths(found: Sequence[Header]) -> str:
-    seconds = np.array([one.seconds for one in found])
-    rates = Counter(f"{one.rate:,} Hz" for one in found)
-    channels = Counter(f"{one.channels} channel{'s'[: one.channels > 1]}" for one in found)
+def _lengths(headers: Sequence[Header]) -> str:
+    seconds = np.array([header.seconds for header in headers])
+    rates = Counter(f"{header.rate:,} Hz" for header in headers)
+    channels = Counter(f"{h.channels} channel{'s'[: h.channels > 1]}" for h in headers)
     return (
-        f"{seconds.min():.2f} to {seconds.max():.2f} seconds each, the median "
-        f"{np.median(seconds):.2f}; {seconds.sum() / 60:,.1f} minutes in all; {_shares(rates)}; "
+        f"{seconds.min():.2f} to {seconds.max():.2f} seconds each, median "
+        f"{np.median(seconds):.2f}; {seconds.sum() / 60:,.1f} minutes in total; {_shares(rates)}; "
         f"{_shares(channels)}"
     )
 
@@ -139,24 +140,24 @@ def _shares(counts: Counter[str]) -> str:
     return ", ".join(shown) + (" and others" if len(counts) > SHOWN else "")
 
 
-def _cut(found: Sequence[Header], longest: float) -> list[str]:
-    longer = sum(one.seconds > longest for one in found)
-    return [f"{longer:,} are cut after {longest:g} seconds"] if longer else []
+def _cut(headers: Sequence[Header], longest: float) -> list[str]:
+    longer = sum(header.seconds > longest for header in headers)
+    return [f"cut {count(longer, 'recording')} after {longest:g} seconds"] if longer else []
 
 
 def _left(left: Sequence[Left], kept: int) -> list[str]:
     if not left:
         return []
-    first = [f"  {one.name}: {one.why}" for one in left[:SHOWN]]
+    first = [f"  {entry.name}: {entry.why}" for entry in left[:SHOWN]]
     more = [f"  and {len(left) - SHOWN:,} more"] if len(left) > SHOWN else []
-    return [f"left out: {len(left):,} of {kept + len(left):,}", *first, *more]
+    return [f"left out {len(left):,} of {kept + len(left):,} recordings:", *first, *more]
 
 
 def _groups(sounds: Sequence[Sound]) -> list[str]:
-    of: dict[str, set[str]] = {}
+    classes: dict[str, set[str]] = {}
     for sound in sounds:
         if sound.group is not None:
-            of.setdefault(sound.group, set()).add(sound.label)
-    if not of or any(len(labels) > 1 for labels in of.values()):
+            classes.setdefault(sound.group, set()).add(sound.label)
+    if not classes or any(len(labels) > 1 for labels in classes.values()):
         return []
-    return [f"warning: each group, such as {min(of)!r}, has recordings of one class only"]
+    return [f"warning: each group, such as {min(classes)!r}, has recordings of only one class"]

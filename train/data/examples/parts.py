@@ -1,4 +1,4 @@
-"""A user's labelled examples in three parts: to learn from, to validate on, to test on."""
+"""Splits of a user's labeled examples into parts for training, validation and testing."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ import numpy as np
 
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.examples import classes as kinds
-from lstm_jax.train.data.examples.labelled import Rows, without_singles
+from lstm_jax.train.data.examples.labeled import Rows, without_singles
 
 FEW = 2000
 
 
 class Part(NamedTuple):
-    """Some examples, and the index of the class of each, (N,)."""
+    """Store some examples, and the index of the class of each, (N,)."""
 
     inputs: Sequence[Any]
     truth: np.ndarray
 
 
 @dataclass(frozen=True)
-class Labelled:
-    """Examples of a user's in their parts.
+class Labeled:
+    """Store the labeled examples of a user, split into parts.
 
     Attributes:
-        name: of the file, or "the frame".
-        classes: names, in order.
+        name: name of the file, or "the frame".
+        classes: names of the classes, in order.
         parts: "train", "valid" and "test".
-        sha256: of the files.
-        saw: what is in the data, a line each.
+        sha256: digest of the files.
+        saw: lines that describe the data.
         columns: names of the D columns of sequences (T, D).
     """
 
@@ -46,7 +46,7 @@ class Labelled:
 
 
 def share_of(rows: int) -> float:
-    """Give the share of the examples to validate, or to test, on: more where there are few."""
+    """Return the share of examples for validation or testing, which is larger for few examples."""
     return 0.1 if rows >= FEW else 0.15
 
 
@@ -59,19 +59,20 @@ def arrange(
     seed: int,
     unit: str,
     label: str = "the class",
-) -> Labelled:
-    """Split examples, or take the parts that were given, and say what is the same in several.
+) -> Labeled:
+    """Split examples into parts, or use given parts, and report examples that several parts share.
 
     Args:
-        rows: all examples, or those to learn from.
-        held: those given to validate or to test on, by "valid" and "test".
-        valid, test: the shares to take from `rows` where nothing was given.
-        seed: of the split.
-        unit: what an example is, in the plural.
-        label: what to call the column of the classes.
+        rows: all examples, or the training examples.
+        held: given parts, by "valid" and "test".
+        valid, test: shares of `rows` for parts that are not given.
+        seed: seed of the split.
+        unit: name of an example, in the plural.
+        label: name of the column of the classes, for errors.
 
     Raises:
-        DataError: fewer than two classes, too few examples, or a given part with other classes.
+        DataError: if there are fewer than two classes or too few examples, or a given part has
+            other classes.
     """
     rows = without_singles(rows, label)
     rows, crossing = _without_held(rows, held, unit)
@@ -81,46 +82,46 @@ def arrange(
     shares = {"valid": valid, "test": test}
     shares |= dict.fromkeys(held, 0.0)
     units = kinds.together(rows.keys, rows.groups)
-    found = kinds.split(rows.labels, units, **shares, seed=seed)
-    parts = {name: _part(rows.take(found[name].tolist()), ids) for name in found}
-    parts |= {name: _part(given, ids) for name, given in held.items()}
+    indices = kinds.split(rows.labels, units, **shares, seed=seed)
+    parts = {name: _part(rows.take(indices[name].tolist()), ids) for name in indices}
+    parts |= {name: _part(part_rows, ids) for name, part_rows in held.items()}
     for name in ("train", "valid"):
         if not len(parts[name].inputs):
             raise DataError(
-                f"{rows.name} has only {len(rows):,} {unit}{_tied(units)}, too few to keep some "
-                "for validation: give more"
+                f"{rows.name} has only {len(rows):,} {unit}{_tied(units)}, too few to set some "
+                "aside for validation: provide more"
             )
     lines = [
         f"{rows.name}: {len(rows):,} {unit}",
         *rows.notes,
-        *(f"{given.name}: {len(given):,} {unit}" for given in held.values()),
-        *(note for given in held.values() for note in given.notes),
+        *(f"{part_rows.name}: {len(part_rows):,} {unit}" for part_rows in held.values()),
+        *(note for part_rows in held.values() for note in part_rows.notes),
         kinds.counted(rows.labels, names),
         *_same(rows, unit),
         *crossing,
         *_groups(rows, held),
         "parts: " + ", ".join(f"{name} {len(part.inputs):,}" for name, part in parts.items()),
     ]
-    digests = " ".join([rows.sha256, *(given.sha256 for given in held.values())])
+    digests = " ".join([rows.sha256, *(part_rows.sha256 for part_rows in held.values())])
     sha256 = hashlib.sha256(digests.encode()).hexdigest() if held else rows.sha256
-    return Labelled(rows.name, names, parts, sha256, tuple(lines), rows.columns)
+    return Labeled(rows.name, names, parts, sha256, tuple(lines), rows.columns)
 
 
 def part_of(rows: Rows, names: Sequence[str]) -> Part:
-    """Take other examples as a part.
+    """Convert examples to a part, for the classes of a trained model.
 
     Args:
         rows: the examples.
-        names: of the classes that a model knows.
+        names: names of the classes that the model knows.
 
     Raises:
-        DataError: a class that is none of them, with its place.
+        DataError: if an example has another class; the message names its place.
     """
     return _part(rows, {name: index for index, name in enumerate(names)})
 
 
 def _tied(units: Sequence[int]) -> str:
-    """Say how many units there are, where some examples belong together."""
+    """Describe the number of groups, if some examples belong together."""
     count = len(set(units))
     return f" in {count:,} groups that stay whole" if count < len(units) else ""
 
@@ -131,26 +132,26 @@ def _part(rows: Rows, ids: Mapping[str, int]) -> Part:
             known = ", ".join(list(ids)[: kinds.SHOWN])
             more = ", ..." if len(ids) > kinds.SHOWN else ""
             raise DataError(
-                f"{place}: the class {label!r} is none of those to learn from ({known}{more})"
+                f"{place}: the class {label!r} is not one of the training classes ({known}{more})"
             )
     return Part(rows.inputs, np.array([ids[label] for label in rows.labels], int))
 
 
 def _without_held(rows: Rows, held: Mapping[str, Rows], unit: str) -> tuple[Rows, list[str]]:
-    """Leave out of training what is in a given part, and say so; also of one part in the other."""
-    keys = {name: set(given.keys) for name, given in held.items()}
-    seen = set().union(*keys.values())
-    kept = [row for row, key in enumerate(rows.keys) if key not in seen]
-    said = []
+    """Remove the examples of given parts from training; report them and those in both parts."""
+    keys = {name: set(part_rows.keys) for name, part_rows in held.items()}
+    held_keys = set().union(*keys.values())
+    kept = [row for row, key in enumerate(rows.keys) if key not in held_keys]
+    lines = []
     if len(kept) < len(rows):
-        said.append(
-            f"left out: {len(rows) - len(kept):,} {unit} of {rows.name} that are also to be "
-            "validated or tested on"
+        lines.append(
+            f"left out {len(rows) - len(kept):,} of the {unit} of {rows.name}, which are also used "
+            "for validation or testing"
         )
     both = keys.get("valid", set()) & keys.get("test", set())
     if both:
-        said.append(f"{len(both):,} {unit} to validate on are also to be tested on")
-    return (rows.take(kept) if said else rows), said
+        lines.append(f"{len(both):,} of the {unit} are used for both validation and testing")
+    return (rows.take(kept) if lines else rows), lines
 
 
 def _same(rows: Rows, unit: str) -> list[str]:
@@ -160,18 +161,18 @@ def _same(rows: Rows, unit: str) -> list[str]:
     repeated = len(rows) - len(labels)
     if not repeated:
         return []
-    against = sum(len(found) > 1 for found in labels.values())
-    more = f"; {against:,} of them have more than one class" if against else ""
-    return [f"{repeated:,} {unit} are repeated, and equal ones are kept in one part{more}"]
+    ambiguous = sum(len(names) > 1 for names in labels.values())
+    more = f"; {ambiguous:,} different {unit} have more than one class" if ambiguous else ""
+    return [f"{repeated:,} of the {unit} repeat others; equal ones are kept in the same part{more}"]
 
 
 def _groups(rows: Rows, held: Mapping[str, Rows]) -> list[str]:
     groups = {group for group in rows.groups if group is not None}
     if not groups:
         return []
-    said = [f"{len(groups):,} groups, each kept in one part"]
-    for name, given in held.items():
-        shared = len(groups & set(given.groups))
+    lines = [f"{len(groups):,} groups, each kept in one part"]
+    for name, part_rows in held.items():
+        shared = len(groups & set(part_rows.groups))
         if shared:
-            said.append(f"{shared:,} groups to learn from are also in the part {name}")
-    return said
+            lines.append(f"{shared:,} groups are in both the training part and the part {name}")
+    return lines

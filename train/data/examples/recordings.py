@@ -1,4 +1,4 @@
-"""A user's recordings: a folder with a folder for each class, or a table of files and classes."""
+"""Lists of a user's recordings: a folder of folders, one per class, or a table of files."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.labelled import groups_of, labels_of
+from lstm_jax.train.data.examples.labeled import groups_of, labels_of
 from lstm_jax.train.data.tables import read_table
 
 ENDINGS = frozenset(".wav .wave .flac .ogg .oga .opus .mp3 .aif .aiff .au .caf .w64 .rf64".split())
 SPLITS = frozenset("train training valid validation val dev test testing eval".split())
-SHOWN = 3  # names, in a line
+SHOWN = 3  # names that a message lists
 
 
 class Sound(NamedTuple):
-    """A file, what to call it, its class, and whom it is of; the latter None if nobody asked."""
+    """Store the file of a recording, its name, its class, and its group, if groups are in use."""
 
     path: Path
     name: str
@@ -29,7 +29,7 @@ class Sound(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What is left out, and why."""
+    """Store the name of a recording that is left out, and the reason."""
 
     name: str
     why: str
@@ -37,13 +37,13 @@ class Left(NamedTuple):
 
 @dataclass(frozen=True)
 class Listing:
-    """Recordings as they are listed, none of them opened yet.
+    """Store a list of recordings, whose files have not been opened.
 
     Attributes:
-        name: of the folder or the table.
-        sounds: in the order of their names, or of the rows.
+        name: name of the folder or the table.
+        sounds: the recordings, in the order of their names or rows.
         left: rows without a file or a class.
-        notes: lines on what was passed over.
+        notes: lines that report skipped files.
     """
 
     name: str
@@ -53,20 +53,20 @@ class Listing:
 
 
 def in_folder(folder: Path, *, pattern: str = "") -> Listing:
-    """List a folder that holds a folder for each class.
+    """List the recordings in a folder that has one folder per class.
 
-    Recordings in folders further down are of the class above them. Hidden files and files with
-    other endings than those of sounds are passed over.
+    Recordings in nested folders belong to the class of the top one. Hidden files and files that do
+    not have the ending of a sound file are skipped.
 
     Args:
         folder: the folder.
-        pattern: a regular expression whose first group finds a recording's group in its name.
+        pattern: a regular expression whose first group is the group of a recording in its name.
 
     Raises:
-        DataError: no such folder, one that cannot be read, or nothing in it.
+        DataError: if the folder does not exist, cannot be read, or has no recordings.
     """
     if not folder.is_dir():
-        hint = ": give a table with --file" if folder.is_file() else ""
+        hint = ": use --file for a table" if folder.is_file() else ""
         raise DataError(f"there is no folder {folder}{hint}")
     top = _entries(folder)
     classes = [path for path in top if path.is_dir()]
@@ -77,27 +77,28 @@ def in_folder(folder: Path, *, pattern: str = "") -> Listing:
     empty = []
     for path in classes:
         files = [file for file in _files(path) if file.is_file()]
-        own = [file for file in files if file.suffix.lower() in ENDINGS]
-        others.update(file.suffix.lower() or file.name for file in files if file not in set(own))
-        empty += [] if own else [path.name]
+        recordings = [file for file in files if file.suffix.lower() in ENDINGS]
+        rest = [file for file in files if file not in set(recordings)]
+        others.update(file.suffix.lower() or file.name for file in rest)
+        empty += [] if recordings else [path.name]
         sounds += [
             Sound(file, str(file.relative_to(folder)), path.name, group_of(file.name, pattern))
-            for file in own
+            for file in recordings
         ]
     loose = [path.name for path in top if path.is_file() and path.suffix.lower() in ENDINGS]
     if not sounds:
         raise DataError(
-            f"{folder} has no recordings in folders of their classes: it is to have a folder for "
-            f"each class, with .wav, .flac or .ogg files in it"
-            + (f"; {loose[0]} is in no class's folder" if loose else "")
+            f"{folder} has no recordings in folders of classes: it must have one folder for each "
+            f"class, with .wav, .flac or .ogg files in it"
+            + (f"; {loose[0]} is not in the folder of a class" if loose else "")
         )
     notes = []
     if others:
-        notes.append(f"passed over: {_counts(others)}, which are no recordings")
+        notes.append(f"skipped {_counts(others)}, which are not recordings")
     if loose:
-        notes.append(f"passed over: {_named(loose)}, in no class's folder")
+        notes.append(f"skipped {_named(loose)}, not in the folder of a class")
     if empty:
-        notes.append(f"passed over: {_named(empty)}, with no recording in it")
+        notes.append(f"skipped {_named(empty)}, without recordings")
     return Listing(str(folder), tuple(sounds), notes=tuple(notes))
 
 
@@ -110,43 +111,43 @@ def in_table(
     pattern: str = "",
     encoding: str = "",
 ) -> Listing:
-    """List a table that has a row for each recording.
+    """List the recordings in a table that has one row per recording.
 
     Args:
-        source: as `read_table` takes it.
-        path: the column with the files, relative to the table's folder, or to the working folder
-            if the table is a frame.
-        label: the column with the classes.
-        group: the column that says whom a recording is of; none if "".
-        pattern: as in `in_folder`, where there is no such column.
-        encoding: of the table's file; UTF-8 if "".
+        source: the table, as for `read_table`.
+        path: name of the column with the files, relative to the folder of the table, or to the
+            working folder if the table is a frame.
+        label: name of the column with the classes.
+        group: name of the column with the groups, such as speakers; "" if there is none.
+        pattern: as in `in_folder`, if there is no such column.
+        encoding: encoding of the table; UTF-8 if "".
 
     Raises:
-        DataError: no such file or column, or not one recording that is there.
+        DataError: if the table or a column does not exist, or none of the recordings exists.
     """
     table = read_table(source, encoding=encoding or None)
     base = Path(source).parent if isinstance(source, str | Path) else Path()
     if not path or not label:
         raise DataError(
-            f"{table.name} has the columns {', '.join(table.names[:12])}: say with --path which "
-            "one has the files, and with --label which one has the classes"
+            f"{table.name} has the columns {', '.join(table.names[:12])}: name the column with the "
+            "files with --path, and the column with the classes with --label"
         )
     sounds, left = [], []
     rows = zip(
         labels_of(table, path), labels_of(table, label), groups_of(table, group), strict=True
     )
-    for row, (file, word, who) in enumerate(rows):
+    for row, (file, word, member) in enumerate(rows):
         missing = path if file is None else label if word is None else ""
-        missing = missing or (group if group and who is None else "")
+        missing = missing or (group if group and member is None else "")
         if missing or file is None or word is None:
-            left.append(Left(table.place(row), f"no {missing} is given"))
+            left.append(Left(table.place(row), f"{missing} is empty"))
             continue
-        who = who if group else group_of(Path(file).name, pattern)
-        sounds.append(Sound(base / file, file, word, who))
-    gone = [sound for sound in sounds if not os.path.isfile(sound.path)]
-    if len(gone) == len(sounds):
-        first = f"{gone[0].path}, is not there" if gone else f"{left[0].name}, is not named"
-        raise DataError(f"{table.name}: not one recording is found; the first, {first}")
+        member = member if group else group_of(Path(file).name, pattern)
+        sounds.append(Sound(base / file, file, word, member))
+    absent = [sound for sound in sounds if not os.path.isfile(sound.path)]
+    if len(absent) == len(sounds):
+        first = f"{absent[0].path} is missing" if absent else f"{left[0].name}: {left[0].why}"
+        raise DataError(f"{table.name}: none of the recordings can be found; the first, {first}")
     return Listing(table.name, tuple(sounds), tuple(left))
 
 
@@ -154,18 +155,18 @@ def group_of(name: str, pattern: str) -> str | None:
     """Find the group of a recording in the name of its file.
 
     Args:
-        name: of the file, without its folder.
-        pattern: a regular expression with a group; "" finds nothing.
+        name: name of the file, without its folder.
+        pattern: a regular expression with a group; "" if there are no groups.
 
     Raises:
-        DataError: a name in which it is not found.
+        DataError: if the pattern does not match the name.
     """
     if not pattern:
         return None
-    found = re.search(pattern, name)
-    if found is None or found[1] is None:
+    match = re.search(pattern, name)
+    if match is None or match[1] is None:
         raise DataError(f"the pattern {pattern!r} finds no group in the name {name!r}")
-    return found[1]
+    return match[1]
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -177,7 +178,7 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> Iterable[Path]:
-    """Give the files below a folder, those of folders further down included."""
+    """Yield the files in a folder and its nested folders."""
     for path in _entries(folder):
         if path.is_dir() and not path.is_symlink():  # a link may lead back up
             yield from _files(path)
@@ -192,14 +193,14 @@ def _hidden(name: str) -> bool:
 def _check_names(folder: Path, names: list[str]) -> None:
     if len(names) > 1 and {name.lower() for name in names} <= SPLITS:
         raise DataError(
-            f"{folder} has the folders {' and '.join(names)}, which are no classes: give the "
+            f"{folder} has the folders {' and '.join(names)}, which are not classes: use the "
             f"folder {folder / names[0]}, or a table of files and classes with --file"
         )
     for name in names:
         try:
             name.encode()
         except UnicodeEncodeError:
-            raise DataError(f"the folder {name!r} in {folder} is not named in UTF-8") from None
+            raise DataError(f"the name of the folder {name!r} in {folder} is not UTF-8") from None
 
 
 def _counts(others: Counter[str]) -> str:

@@ -1,4 +1,4 @@
-"""Sequences of numbers with a class each: a long table, or a .ts file of the UEA archive."""
+"""Labeled sequences of numbers, from a long table or a .ts file of the UEA archive."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.labelled import Rows, groups_of, labels_of
-from lstm_jax.train.data.tables import Table, is_missing
+from lstm_jax.train.data.examples.labeled import Rows, groups_of, labels_of
+from lstm_jax.train.data.tables import Table, count, is_missing
 
 MOST_COLUMNS = 1000
-LARGEST = 1e30  # of a number, whose square is to be one too
+LARGEST = 1e30  # largest number, so that its square is finite in float32
 
 
 def read_long(
@@ -26,19 +26,20 @@ def read_long(
     columns: Sequence[str] = (),
     group: str = "",
 ) -> Rows:
-    """Take sequences out of a table with a row for each of their steps.
+    """Read sequences from a table with one row per step.
 
     Args:
-        table: with the rows of all sequences, in any order.
-        by: the column that says which sequence a row is of.
-        label: with the classes, the same in all rows of a sequence; "" where none are known.
-        time: by which the steps are put in order; as they stand in the file if "".
-        columns: to be read; all others that hold numbers if there are none.
-        group: a column whose equal values are to stay together; none if "".
+        table: the rows of all sequences, in any order.
+        by: name of the column that identifies the sequence of a row.
+        label: name of the column with the classes, which must be the same in all rows of a
+            sequence; "" if classes are not known.
+        time: name of the column that orders the steps; the order of the table if "".
+        columns: names of the columns to read; all other columns of numbers if empty.
+        group: name of a column whose equal values stay in the same part; "" if there is none.
 
     Raises:
-        DataError: no such column, a sequence with two classes or two steps of one time, or a cell
-            that is no number; it says where.
+        DataError: if a column does not exist, a sequence has two classes or repeats a time, or a
+            cell is not a number; the message names the place.
     """
     names = labels_of(table, by)
     labels = labels_of(table, label) if label else [""] * len(table)
@@ -47,8 +48,8 @@ def read_long(
     values = np.stack([table.numbers(name) for name in chosen], 1)
     for row, column in np.argwhere(np.abs(values) > LARGEST).tolist():
         raise DataError(
-            f"{table.place(row)}: {chosen[column]} is {values[row, column]:g}, and numbers up to "
-            f"{LARGEST:g} are read"
+            f"{table.place(row)}: {chosen[column]} must be at most {LARGEST:g} in size, got "
+            f"{values[row, column]:g}"
         )
     moments = _moments(table, time)
     members: dict[str, list[int]] = {}
@@ -56,24 +57,24 @@ def read_long(
     unnamed = [row for row, name in enumerate(names) if name is None]
     if unnamed:
         notes.append(
-            f"left out: {len(unnamed):,} rows without a value in {by!r}, the first of them "
+            f"left out {count(len(unnamed), 'row')} without a value in {by!r}, the first: "
             f"{table.place(unnamed[0])}"
         )
     for row, name in enumerate(names):
         if name is not None:
             members.setdefault(name, []).append(row)
-    found: list[tuple[np.ndarray, str, str | None, str, str]] = []
-    unlabelled = 0
+    sequences: list[tuple[np.ndarray, str, str | None, str, str]] = []
+    unlabeled = 0
     for name, rows in members.items():
-        own = {labels[row] for row in rows} - {None}
-        if len(own) > 1:
+        classes = {labels[row] for row in rows} - {None}
+        if len(classes) > 1:
             other = next(row for row in rows if labels[row] not in (None, labels[rows[0]]))
             raise DataError(
-                f"{table.place(other)}: the sequence {name!r} has the class {labels[other]!r}, and "
-                f"{labels[rows[0]]!r} before: one is expected in all of its rows"
+                f"{table.place(other)}: the sequence {name!r} has the class {labels[other]!r}, but "
+                f"{labels[rows[0]]!r} before: all rows of a sequence must have the same class"
             )
-        if not own:
-            unlabelled += 1
+        if not classes:
+            unlabeled += 1
             continue
         if moments is not None:
             rows = sorted(rows, key=lambda row: moments[row])
@@ -83,18 +84,18 @@ def read_long(
                         f"{table.place(after)}: the sequence {name!r} has a second step at "
                         f"{time} {table.column(time)[after]}"
                     )
-        [own_label] = own
+        [class_name] = classes
         first = rows[0]
-        found.append((values[rows], own_label or "", groups[first], table.place(first), name))
-    if not found:
+        sequences.append((values[rows], class_name or "", groups[first], table.place(first), name))
+    if not sequences:
         raise DataError(f"{table.name} has no sequence with a class in {label!r}")
-    if unlabelled:
-        notes.append(f"left out: {unlabelled:,} sequences without a class in {label!r}")
-    inputs, own_labels, own_groups, places, own_names = map(list, zip(*found, strict=True))
-    keys = [_key(one) for one in inputs]
+    if unlabeled:
+        notes.append(f"left out {count(unlabeled, 'sequence')} without a class in {label!r}")
+    inputs, all_labels, all_groups, places, all_names = map(list, zip(*sequences, strict=True))
+    keys = [_key(sequence) for sequence in inputs]
     return Rows(
-        table.name, inputs, own_labels, keys, own_groups, places, table.sha256, tuple(notes),
-        chosen, own_names,
+        table.name, inputs, all_labels, keys, all_groups, places, table.sha256, tuple(notes),
+        chosen, all_names,
     )  # fmt: skip
 
 
@@ -102,54 +103,58 @@ def of_archive(
     name: str, sequences: Sequence[np.ndarray], labels: Sequence[str], places: Sequence[str],
     sha256: str,
 ) -> Rows:  # fmt: skip
-    """Make examples of what a .ts file holds.
+    """Build examples from the contents of a .ts file.
 
     Args:
-        name: of the file.
+        name: name of the file.
         sequences: arrays (T, D).
-        labels: of each.
-        places: where each stands.
-        sha256: of the file.
+        labels: label of each sequence.
+        places: place of each sequence in the file.
+        sha256: digest of the file.
     """
     columns = tuple(f"dimension {index + 1}" for index in range(sequences[0].shape[1]))
-    keys = [_key(one) for one in sequences]
+    keys = [_key(sequence) for sequence in sequences]
     groups = [None] * len(keys)
     names = [str(number) for number in range(1, len(keys) + 1)]
     return Rows(name, sequences, labels, keys, groups, places, sha256, (), columns, names)
 
 
 def with_columns(rows: Rows, columns: Sequence[str]) -> Rows:
-    """Refuse sequences of other columns than those that a model reads.
+    """Return sequences with the columns of a model.
+
+    Args:
+        rows: the sequences.
+        columns: names of the columns that the model reads.
 
     Raises:
-        DataError: another number of columns.
+        DataError: if the number of columns differs.
     """
     if len(rows.columns) != len(columns):
+        expected = f"{count(len(columns), 'column')} to read ({', '.join(columns[:6])})"
         raise DataError(
-            f"{rows.name} has {len(rows.columns):,} columns to read ({', '.join(rows.columns[:6])})"
-            f", and {len(columns):,} are expected ({', '.join(columns[:6])})"
+            f"{rows.name} must have {expected}, got {len(rows.columns):,} "
+            f"({', '.join(rows.columns[:6])})"
         )
     return replace(rows, columns=tuple(columns))
 
 
 def _numeric(table: Table, others: set[str]) -> tuple[str, ...]:
-    left = [name for name in table.names if name not in others]
-    if len(left) > MOST_COLUMNS:
+    rest = [name for name in table.names if name not in others]
+    if len(rest) > MOST_COLUMNS:
         raise DataError(
-            f"{table.name} has {len(left):,} columns: name those to read with --inputs (at most "
-            f"{MOST_COLUMNS:,} are read)"
+            f"{table.name} has {len(rest):,} columns: name the columns to read, at most "
+            f"{MOST_COLUMNS:,}, with --inputs"
         )
-    found = tuple(name for name in left if _holds_numbers(table.column(name)))
-    if not found:
+    numeric = tuple(name for name in rest if _holds_numbers(table.column(name)))
+    if not numeric:
         raise DataError(
-            f"{table.name} has no column of numbers beside those that are named: name those to "
-            "read with --inputs"
+            f"{table.name} has no further column of numbers: name the columns to read with --inputs"
         )
-    return found
+    return numeric
 
 
 def _holds_numbers(cells: Sequence[Any]) -> bool:
-    """Say whether the first value of a column is a number."""
+    """Return whether the first value of a column is a number."""
     first = next((cell for cell in cells if not is_missing(cell)), None)
     try:
         float(first)  # pyright: ignore[reportArgumentType]
@@ -159,13 +164,13 @@ def _holds_numbers(cells: Sequence[Any]) -> bool:
 
 
 def _moments(table: Table, time: str) -> list[Any] | None:
-    """Give what steps are put in order by: numbers if all are, else texts, such as ISO dates."""
+    """Return the keys that order the steps: numbers if all are numbers, otherwise texts."""
     if not time:
         return None
     cells = table.column(time)
     for row, cell in enumerate(cells):
         if is_missing(cell):
-            raise DataError(f"{table.place(row)}: there is no time in {time!r}")
+            raise DataError(f"{table.place(row)}: {time} is empty, but every row needs a time")
     try:
         return [float(cell) for cell in cells]
     except (TypeError, ValueError, OverflowError):

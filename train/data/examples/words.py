@@ -1,4 +1,4 @@
-"""Texts of any language as words: punctuation on its own, and signs of scripts without blanks."""
+"""Splitting of texts of any language into words, punctuation marks, and characters."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _SIGN = re.compile(f"[{_NO_BLANKS}]")
 
 
 def split(text: str, unit: Unit) -> tuple[str, ...]:
-    """Split a text, in lower case and with its characters composed (NFC).
+    """Split a text, in lower case and with composed characters (NFC).
 
     Args:
-        text: of any language.
-        unit: words are runs of letters and digits, with apostrophes between them; every other
-            sign, and each character of a script that puts no blanks between words, is a word of
-            its own. Characters are all but blanks, of which a run counts as one.
+        text: a text in any language.
+        unit: a word is a run of letters and digits, with apostrophes between them; any other
+            sign, and each character of a script without blanks between words, is a word of its
+            own. If the unit is a character, a run of blanks counts as one character.
     """
     text = unicodedata.normalize("NFC", text).lower()
     if unit == "character":
@@ -34,12 +34,12 @@ def split(text: str, unit: Unit) -> tuple[str, ...]:
 
 
 def tokens(text: str) -> tuple[str, ...]:
-    """Split a text at its blanks, and change nothing else."""
+    """Split a text at blanks, without any other change."""
     return tuple(text.split())
 
 
 def unit_of(texts: Iterable[str]) -> Unit:
-    """Choose what texts are to be split into: characters, where their script has no blanks."""
+    """Choose the unit for texts: characters if their script has no blanks, otherwise words."""
     letters = signs = 0
     for text in texts:
         letters += sum(map(str.isalpha, text))
@@ -48,15 +48,15 @@ def unit_of(texts: Iterable[str]) -> Unit:
 
 
 def plain(text: str) -> str:
-    """Give a text by which those that differ in case and blanks alone are equal."""
+    """Normalize a text, so that texts that differ only in case and blanks become equal."""
     return " ".join(unicodedata.normalize("NFC", text).casefold().split())
 
 
 @cache
 def _words() -> re.Pattern[str]:
-    # Vowel signs and accents, which combine with a letter, are none themselves to `re`.
+    # Vowel signs and accents combine with a letter, but `re` does not count them as letters.
     signs = [chr(code) for code in range(0x10000) if unicodedata.category(chr(code))[0] == "M"]
     marks = "".join(signs)
     letter = rf"(?:[^\W{_NO_BLANKS}]|[{marks}])"
-    own = rf"[{_NO_BLANKS}][{marks}]*"
-    return re.compile(rf"{own}|{letter}+(?:['’]{letter}+)*|[^\s]")
+    single = rf"[{_NO_BLANKS}][{marks}]*"
+    return re.compile(rf"{single}|{letter}+(?:['’]{letter}+)*|[^\s]")

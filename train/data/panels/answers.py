@@ -1,4 +1,4 @@
-"""Answers about series as columns of a table: of which series, at which time, and the values."""
+"""Results for series as columns of a table: the series, the time, and the values."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lstm_jax.train.data.panels.panel import Panel
 def answer_columns(
     panel: Panel, answers: Iterable[tuple[tuple[str, ...], np.ndarray, Mapping[str, Any]]]
 ) -> dict[str, list[Any]]:
-    """Lay answers out as columns: those of `by`, the time as it came in, then the values.
+    """Arrange results as columns: those of `by`, the time in its original form, then the values.
 
     Args:
-        panel: whose series they are about.
+        panel: the panel of the series.
         answers: for each series its key, (N,) times as in `One`, and columns of N values by name.
     """
     columns: dict[str, list[Any]] = {name: [] for name in (*panel.by, panel.time or "row")}
@@ -32,11 +32,11 @@ def answer_columns(
 
 
 def _cells_of(like: Any, name: str) -> dict[str, Any]:
-    """Give a frame's own cells by their texts: a 7 in the frame is a 7 in the answer."""
+    """Map texts to the cells of a frame, so that numbers stay numbers in the result."""
     if like is None:
         return {}
     frame = nw.from_native(like)
     if isinstance(frame, nw.LazyFrame):
         frame = frame.collect()
-    found: Sequence[Any] = frame[name].unique().to_list()
-    return {str(cell): cell for cell in found}
+    cells: Sequence[Any] = frame[name].unique().to_list()
+    return {str(cell): cell for cell in cells}

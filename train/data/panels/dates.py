@@ -1,4 +1,4 @@
-"""Cells read as times: how they are written is found from the first, or from all of them."""
+"""Reading of cells as times, in a format that is inferred from the first cell or from all."""
 
 from __future__ import annotations
 
@@ -20,61 +20,61 @@ YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?" + CLOCK, re.A
 YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + CLOCK, re.ASCII)
 GOOD = "2024-03-01 or 2024-03-01T12:30"
 EPOCHS = {1: (10**8, 10**10), 1000: (10**11, 10**13)}
-"""Units in a second -> whole numbers that are taken for times since 1970: from 1973 to 2286."""
+"""Units per second -> range of integers that are read as times since 1970, from 1973 to 2286."""
 
 Reader: TypeAlias = Callable[[Cell], datetime]
-"""Reads a cell; what it cannot read raises a ValueError, TypeError or OverflowError."""
+"""Reads a cell; raises ValueError, TypeError or OverflowError if the cell is not a time."""
 
 
-class Found(NamedTuple):
-    """What the cells of a column are: how to read one, None for row numbers; and what was said."""
+class Style(NamedTuple):
+    """Store the form of the cells of a column, their reader (None for row numbers), and notes."""
 
     read: Reader | None
     form: Form
-    said: list[str]
+    notes: list[str]
 
 
-def find_form(table: Table, column: str, rows: Mapping[Cell, int], pattern: str = "") -> Found:
-    """Find out how the times of a column are written.
+def find_form(table: Table, column: str, rows: Mapping[Cell, int], pattern: str = "") -> Style:
+    """Infer how the times of a column are written.
 
     Args:
-        table: that has the column, for errors.
-        column: its name.
-        rows: each different cell of it -> the row in which it stands first.
-        pattern: of texts, as strptime has it, where it is known.
+        table: the table, for errors.
+        column: name of the column.
+        rows: each distinct cell -> the first row that contains it.
+        pattern: format of texts, as for strptime; "" if it is not known.
 
     Raises:
-        DataError: the first cell is no time, or days and months cannot be told apart.
+        DataError: if the first cell is not a time, or days and months cannot be told apart.
     """
     cell = next(iter(rows))
     if isinstance(cell, date):
-        return Found(_read_object, Form("datetime" if isinstance(cell, datetime) else "date"), [])
+        return Style(_read_object, Form("datetime" if isinstance(cell, datetime) else "date"), [])
     if pattern:
         kind = "text" if isinstance(cell, str) else "digits"
         read = partial(_read_pattern, pattern)
-        return Found(read, Form(kind, pattern.replace("%z", ""), offset=_pattern_ends(pattern)), [])
+        return Style(read, Form(kind, pattern.replace("%z", ""), offset=_pattern_ends(pattern)), [])
     numbers = whole_numbers(rows)
     if numbers:
         return _of_numbers(column, numbers)
     text = cell.strip() if isinstance(cell, str) else ""
-    found = YEAR_LAST.fullmatch(text)
-    if found:
-        first, said = _order(table, column, rows)
+    match = YEAR_LAST.fullmatch(text)
+    if match:
+        first, note = _order(table, column, rows)
         marks = ("%d", "%m", "%Y") if first == "day" else ("%m", "%d", "%Y")
-        form = Form("text", found[2].join(marks) + _clock(found), offset=_ends(found))
-        return Found(partial(_read_year_last, first), form, [said])
-    found = YEAR_FIRST.fullmatch(text)
-    if not found:
+        form = Form("text", match[2].join(marks) + _clock(match), offset=_ends(match))
+        return Style(partial(_read_year_last, first), form, [note])
+    match = YEAR_FIRST.fullmatch(text)
+    if not match:
         raise no_time(table, column, rows[cell], cell, pattern)
-    marks = ("%Y", "%m", "%d") if found[4] else ("%Y", "%m")
-    form = Form("text", found[2].join(marks) + _clock(found), offset=_ends(found))
-    return Found(_read_year_first, form, [])
+    marks = ("%Y", "%m", "%d") if match[4] else ("%Y", "%m")
+    form = Form("text", match[2].join(marks) + _clock(match), offset=_ends(match))
+    return Style(_read_year_first, form, [])
 
 
 def whole_numbers(cells: Sequence[Cell] | Mapping[Cell, int]) -> list[int] | None:
-    """Give cells as whole numbers, None if one is something else."""
+    """Convert cells to integers; return None if any cell is something else."""
     numbers = (int, float, np.integer, np.floating)
-    found = []
+    integers = []
     for cell in cells:
         if isinstance(cell, str):
             whole = re.fullmatch(r" *-?\d{1,18} *", cell, re.ASCII) is not None
@@ -83,39 +83,41 @@ def whole_numbers(cells: Sequence[Cell] | Mapping[Cell, int]) -> list[int] | Non
             whole = number and abs(cell) < 2**62 and cell == int(cell)
         if not whole:
             return None
-        found.append(int(cell))
-    return found
+        integers.append(int(cell))
+    return integers
 
 
 def no_time(table: Table, column: str, row: int, cell: Cell, pattern: str = "") -> DataError:
-    """Say which cell is no time.
+    """Create the error for a cell that is not a time.
 
     Args:
-        table, column, row, cell: where it stands, and what it is.
-        pattern: that was expected, "" if none was.
+        table, column, row, cell: place and content of the cell.
+        pattern: the expected format; "" if there is none.
     """
-    place = f"{table.place(row)}: {column} is {shown(cell)}, and a time"
+    place = f"{table.place(row)}: {column} must be a time"
     if pattern:
-        return DataError(f"{place} written as {pattern} was expected: that is --time-format")
+        return DataError(
+            f"{place} in the --time-format {pattern}, got {shown(cell)}: correct one of them"
+        )
     return DataError(
-        f"{place} such as {GOOD} was expected: mend it, or say how all of them are written with "
-        "--time-format, such as %d.%m.%Y"
+        f"{place} such as {GOOD}, got {shown(cell)}: correct it, or set the format of all times "
+        "with --time-format, such as %d.%m.%Y"
     )
 
 
-def _of_numbers(column: str, numbers: list[int]) -> Found:
+def _of_numbers(column: str, numbers: list[int]) -> Style:
     low, high = min(numbers), max(numbers)
     if low >= 1500 and high <= 2200:
-        return Found(_read_year, Form("digits", "%Y"), [f"{column} is read as years"])
+        return Style(_read_year, Form("digits", "%Y"), [f"{column} is read as years"])
     if low >= 1500_01_01 and high <= 2200_12_31 and all(map(_is_day, numbers)):
-        said = f"{column} is read as year, month and day with nothing between them"
-        return Found(_read_day, Form("digits", "%Y%m%d"), [said])
-    for scale, (least, most) in EPOCHS.items():
-        if least <= low and high < most:
+        note = f"{column} is read as year, month and day without separators"
+        return Style(_read_day, Form("digits", "%Y%m%d"), [note])
+    for scale, (minimum, maximum) in EPOCHS.items():
+        if minimum <= low and high < maximum:
             unit = "seconds" if scale == 1 else "milliseconds"
-            said = f"{column} is read as {unit} since 1970-01-01 in UTC"
-            return Found(partial(_read_epoch, scale), Form("epoch", scale=scale), [said])
-    return Found(None, Form("row"), [])
+            note = f"{column} is read as {unit} since 1970-01-01 in UTC"
+            return Style(partial(_read_epoch, scale), Form("epoch", scale=scale), [note])
+    return Style(None, Form("row"), [])
 
 
 def _read_object(cell: Cell) -> datetime:
@@ -127,7 +129,7 @@ def _read_object(cell: Cell) -> datetime:
 def _read_pattern(pattern: str, cell: Cell) -> datetime:
     try:
         return datetime.strptime(str(cell).strip(), pattern)
-    except re.error as error:  # of a pattern that names the year twice
+    except re.error as error:  # raised for a pattern that contains the year twice
         raise ValueError(str(error)) from None
 
 
@@ -160,16 +162,16 @@ def _read_year_first(cell: Cell) -> datetime:
 
 
 def _read_year_last(first: str, cell: Cell) -> datetime:
-    one, _, two, year, *clock = _parts(YEAR_LAST, cell)
-    day, month = (one, two) if first == "day" else (two, one)
+    first_number, _, second_number, year, *clock = _parts(YEAR_LAST, cell)
+    day, month = (first_number, second_number) if first == "day" else (second_number, first_number)
     return _made(year, month, day, clock)
 
 
 def _parts(expected: re.Pattern[str], cell: Cell) -> Sequence[str]:
-    found = expected.fullmatch(cell.strip()) if isinstance(cell, str) else None
-    if found is None:
-        raise ValueError("no time")
-    return found.groups()
+    match = expected.fullmatch(cell.strip()) if isinstance(cell, str) else None
+    if match is None:
+        raise ValueError("not a time")
+    return match.groups()
 
 
 def _made(year: str, month: str, day: str, clock: Sequence[str]) -> datetime:
@@ -180,37 +182,37 @@ def _made(year: str, month: str, day: str, clock: Sequence[str]) -> datetime:
 
 
 def _order(table: Table, column: str, rows: Mapping[Cell, int]) -> tuple[str, str]:
-    """Find out from a number above 12 whether the day or the month comes first."""
+    """Infer from a number above 12 whether the day or the month comes first."""
     above: dict[int, int] = {}
     for cell, row in rows.items():
-        found = YEAR_LAST.fullmatch(cell.strip()) if isinstance(cell, str) else None
-        if not found:
+        match = YEAR_LAST.fullmatch(cell.strip()) if isinstance(cell, str) else None
+        if not match:
             raise no_time(table, column, row, cell)
         for place in (1, 3):
-            if int(found[place]) > 12:
+            if int(match[place]) > 12:
                 above.setdefault(place, row)
     if len(above) == 2:
         raise DataError(
-            f"{column} has the day first in {table.place(above[1])}, and the month in "
-            f"{table.place(above[3])}: write them alike, as in {GOOD}"
+            f"{column} has the day first in {table.place(above[1])}, but the month first in "
+            f"{table.place(above[3])}: write all times in the same format, such as {GOOD}"
         )
     if not above:
         raise DataError(
-            f"{table.place(0)}: {column} is {shown(next(iter(rows)))}, and no row tells whether "
-            "the day or the month comes first: say it with --time-format, %d/%m/%Y or %m/%d/%Y"
+            f"{table.place(0)}: {column} is {shown(next(iter(rows)))}, and no row shows whether "
+            "the day or the month comes first: set --time-format %d/%m/%Y or %m/%d/%Y"
         )
     place, row = next(iter(above.items()))
     first = "day" if place == 1 else "month"
-    return first, f"{column} has the {first} first, as {table.place(row)} tells"
+    return first, f"{column} has the {first} first, as {table.place(row)} shows"
 
 
-def _clock(found: re.Match[str]) -> str:
-    between, hour, _, second = found.groups()[4:8]
+def _clock(match: re.Match[str]) -> str:
+    between, hour, _, second = match.groups()[4:8]
     return "" if hour is None else f"{between}%H:%M" + (":%S" if second else "")
 
 
-def _ends(found: re.Match[str]) -> str:
-    return {None: "", "Z": "Z"}.get(found.groups()[8], "+00:00")
+def _ends(match: re.Match[str]) -> str:
+    return {None: "", "Z": "Z"}.get(match.groups()[8], "+00:00")
 
 
 def _pattern_ends(pattern: str) -> str:

@@ -1,4 +1,4 @@
-"""Rows of a table put in the order of time and on even steps: what is missing becomes NaN."""
+"""Sorting of the rows of a table by time, on even steps; missing rows become NaN."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lstm_jax.train.data.tables import Table, shown
 
 Time: TypeAlias = np.datetime64 | np.int64
 MOST_STEPS = 20
-"""Steps for each row, beyond which a table is mostly gaps."""
+"""Steps per row, beyond which a table is mostly gaps."""
 
 
 class Ordered(NamedTuple):
-    """N rows by series and time: `rows` of the table, `codes` of their series, and `times`."""
+    """Store N rows sorted by series and time: `rows` of the table, `codes` of series, `times`."""
 
     rows: np.ndarray
     codes: np.ndarray
@@ -25,7 +25,7 @@ class Ordered(NamedTuple):
 
 
 class Even(NamedTuple):
-    """A series on even steps: `times` (T,), `values` (T, C), and `empty` (T,): had no row."""
+    """Store a series on even steps: `times` (T,), `values` (T, C), `empty` (T,) where no row is."""
 
     times: np.ndarray
     values: np.ndarray
@@ -33,63 +33,63 @@ class Even(NamedTuple):
 
 
 def put_in_order(codes: np.ndarray, times: np.ndarray, later: np.ndarray) -> Ordered:
-    """Order rows by series and time, those of equal times as they stand.
+    """Sort rows by series and time; rows of equal times keep their order.
 
     Args:
-        codes: (N,) which series a row is of.
-        times: (N,).
-        later: (N,) seconds to the second time at which the clock shows the same, see `Read`: a row
-            whose time came before in its series is of that one.
+        codes: (N,), index of the series of each row.
+        times: (N,), times of the rows.
+        later: (N,), seconds to the second instant at which the clock shows the same time, see
+            `Read`. A row that repeats a time of its series is moved to that instant.
     """
     rows = np.lexsort((times, codes))
-    twice = _same(codes[rows], times[rows])
-    if (later[rows[1:]][twice] > 0).any():
+    repeated = _same(codes[rows], times[rows])
+    if (later[rows[1:]][repeated] > 0).any():
         times = times.copy()
-        times[rows[1:][twice]] += later[rows[1:][twice]].astype("timedelta64[s]")
+        times[rows[1:][repeated]] += later[rows[1:][repeated]].astype("timedelta64[s]")
         rows = np.lexsort((times, codes))
     return Ordered(rows, codes[rows], times[rows])
 
 
 def refuse_twice(table: Table, column: str, ordered: Ordered, title: Callable[[int], str]) -> None:
-    """Refuse a series with two rows of one time.
+    """Raise an error if a series has two rows with the same time.
 
     Args:
-        table, column: where the times stand.
-        ordered: its rows.
-        title: what to call the series of a code, "" if there is only one.
+        table, column: place of the times, for errors.
+        ordered: the rows in order.
+        title: function from the code of a series to its name, which is "" if there is only one.
 
     Raises:
-        DataError: with the places of both.
+        DataError: if a time is repeated; the message names both places.
     """
-    twice = np.flatnonzero(_same(ordered.codes, ordered.times))
-    if not len(twice):
+    repeated = np.flatnonzero(_same(ordered.codes, ordered.times))
+    if not len(repeated):
         return
-    at = twice[ordered.rows[twice + 1].argmin()]
-    first, second = ordered.rows[[at, at + 1]].tolist()
-    cell, which = shown(table.column(column)[second]), title(int(ordered.codes[at]))
+    place = repeated[ordered.rows[repeated + 1].argmin()]
+    first, second = ordered.rows[[place, place + 1]].tolist()
+    cell, which = shown(table.column(column)[second]), title(int(ordered.codes[place]))
     raise DataError(
-        f"{table.place(second)}: {column} is {cell} a second time{which and f' for {which}'}, "
-        f"after {table.word} {table.lines[first]:,}: drop one of them, put them together with "
-        "--resample mean, last or sum, or tell series apart by more columns with --by"
+        f"{table.place(second)}: {column} repeats {cell}{which and f' of {which}'} from "
+        f"{table.word} {table.lines[first]:,}: drop one of the rows, combine them with --resample "
+        "mean, last or sum, or distinguish series by more columns with --by"
     )
 
 
 def even_rows(
     table: Table, column: str, ordered: Ordered, values: np.ndarray, step: Step, advice: str = ""
 ) -> list[Even]:
-    """Put each series on even steps from its first row on.
+    """Place each series on even steps, starting with its first row.
 
     Args:
-        table, column: where the times stand, for errors.
-        ordered: its rows, no two of the same time in a series.
-        values: (N, C), a row for each of the table's.
+        table, column: place of the times, for errors.
+        ordered: the rows in order, without repeated times in a series.
+        values: (N, C), one row for each row of the table.
         step: the spacing.
-        advice: what else may help if a time is on no step.
+        advice: further advice for the error about a time that is not on a step.
 
     Raises:
-        DataError: a time that is on no step, or a table that would be nearly all gaps.
+        DataError: if a time is not on a step, or the result would be mostly gaps.
     """
-    made, budget = [], _budget(table)
+    series, budget = [], _budget(table)
     for start, stop in _spans(ordered.codes):
         times, rows = ordered.times[start:stop], ordered.rows[start:stop]
         numbers = step.between(times[0], times)
@@ -97,43 +97,43 @@ def even_rows(
         if len(off):
             cells, bad = table.column(column), int(rows[off[0]])
             raise DataError(
-                f"{table.place(bad)}: {column} is {shown(cells[bad])}, which does not fit a row "
+                f"{table.place(bad)}: {column} is {shown(cells[bad])}, which does not fit one row "
                 f"{step.how_often} from {shown(cells[rows[0]])} in {table.word} "
-                f"{table.lines[rows[0]]:,} on: bring the rows to that with --resample mean, last "
-                f"or sum, or name another spacing with --every{advice}"
+                f"{table.lines[rows[0]]:,}: resample the rows with --resample mean, last or sum, "
+                f"or set another spacing with --every{advice}"
             )
         budget -= int(numbers[-1]) + 1
         _check_budget(table, column, budget, step)
-        made.append(_spread(step, times[0], numbers, values[rows]))
-    return made
+        series.append(_spread(step, times[0], numbers, values[rows]))
+    return series
 
 
 def resampled_rows(
     table: Table, column: str, ordered: Ordered, values: np.ndarray, step: Step, how: str
 ) -> list[Even]:
-    """Put together the rows that fall into each step.
+    """Aggregate the rows that fall into each step.
 
     Args:
-        table, column: where the times stand, for errors.
-        ordered: its rows.
-        values: (N, C), a row for each of the table's, the target's column first.
-        step: the spacing; its steps begin with a day, week (on Monday) or month where it has such.
-        how: "mean", "last", or "sum", which is of the target alone: others are averaged.
+        table, column: place of the times, for errors.
+        ordered: the rows in order.
+        values: (N, C), one row for each row of the table, with the target in the first column.
+        step: the spacing; steps of days, weeks or months begin with a day, a Monday or a month.
+        how: "mean", "last" or "sum", which sums the target and averages the other columns.
 
     Raises:
-        DataError: a table that would be nearly all gaps.
+        DataError: if the result would be mostly gaps.
     """
-    made, budget = [], _budget(table)
+    series, budget = [], _budget(table)
     for start, stop in _spans(ordered.codes):
         first = _begin(step, ordered.times[start])
         numbers = step.between(first, ordered.times[start:stop])
         budget -= int(numbers[-1]) + 1
         _check_budget(table, column, budget, step)
         heads = np.flatnonzero(np.diff(numbers, prepend=-1))
-        own = values[ordered.rows[start:stop]]
-        together = _last(own, heads) if how == "last" else _mean(own, heads, how == "sum")
-        made.append(_spread(step, first, numbers[heads], together))
-    return made
+        part = values[ordered.rows[start:stop]]
+        combined = _last(part, heads) if how == "last" else _mean(part, heads, how == "sum")
+        series.append(_spread(step, first, numbers[heads], combined))
+    return series
 
 
 def _spread(step: Step, first: Time, numbers: np.ndarray, values: np.ndarray) -> Even:
@@ -146,7 +146,7 @@ def _spread(step: Step, first: Time, numbers: np.ndarray, values: np.ndarray) ->
 
 
 def _begin(step: Step, time: Time) -> Time:
-    """Give the beginning of the step in which a time is."""
+    """Return the beginning of the step that contains a time."""
     if step.unit == "row":
         return np.int64(time) // step.count * step.count
     zone = step.zone if step.counts_days else ""
@@ -166,10 +166,10 @@ def _begin(step: Step, time: Time) -> Time:
 
 
 def _mean(values: np.ndarray, heads: np.ndarray, of_sum: bool) -> np.ndarray:
-    """Average the values that are there; of a sum, add up the first column's."""
-    there = ~np.isnan(values)
-    total = np.add.reduceat(np.where(there, values, 0.0), heads)
-    counts = np.add.reduceat(there.astype(np.int64), heads)
+    """Average the values that are not missing; if `of_sum`, sum the first column instead."""
+    known = ~np.isnan(values)
+    total = np.add.reduceat(np.where(known, values, 0.0), heads)
+    counts = np.add.reduceat(known.astype(np.int64), heads)
     mean = np.divide(total, counts, out=np.full(total.shape, np.nan), where=counts > 0)
     if of_sum:
         mean[:, 0] = np.where(counts[:, 0] > 0, total[:, 0], np.nan)
@@ -177,14 +177,14 @@ def _mean(values: np.ndarray, heads: np.ndarray, of_sum: bool) -> np.ndarray:
 
 
 def _last(values: np.ndarray, heads: np.ndarray) -> np.ndarray:
-    """Take the last values that are there."""
+    """Return the last values that are not missing."""
     places = np.where(np.isnan(values), -1, np.arange(len(values))[:, None])
     last = np.maximum.reduceat(places, heads)
     return np.where(last < 0, np.nan, np.take_along_axis(values, np.maximum(last, 0), 0))
 
 
 def _same(codes: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Say for each row but the first whether it is of the series and time of the one before."""
+    """Return for each row but the first whether it repeats the series and time before it."""
     return (codes[1:] == codes[:-1]) & (times[1:] == times[:-1])
 
 
@@ -200,7 +200,7 @@ def _budget(table: Table) -> int:
 def _check_budget(table: Table, column: str, budget: int, step: Step) -> None:
     if budget < 0:
         raise DataError(
-            f"{table.name}: with a row {step.how_often}, {column} has over {MOST_STEPS} empty "
-            "steps for each row: is one of the times mistaken? Name a longer spacing with --every, "
-            "or leave out --time, which numbers the rows"
+            f"{table.name}: with one row {step.how_often}, {column} would have more than "
+            f"{MOST_STEPS} empty steps per row: correct any wrong time, set a longer spacing with "
+            "--every, or leave out --time to number the rows"
         )

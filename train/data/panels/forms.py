@@ -1,4 +1,4 @@
-"""How the times of a table are written, so that answers are written alike."""
+"""The format of the times of a table, so that results are written in the same format."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from lstm_jax.train.data.panels.times import PLAIN, offset_name, to_wall, zone_o
 
 @dataclass(frozen=True)
 class Form:
-    """How a time is written in a table.
+    """Describe the format of times in a table.
 
     Attributes:
-        kind: "row" numbers rows; "epoch" counts from 1970; "text" is written by a pattern, and
-            "digits" is such a text taken for a number; "date" and "datetime" are Python's objects.
-        pattern: as strftime has it.
-        zone: of the clock, "" if no zone was named.
-        offset: how a time says its offset from UTC, "Z" or "+00:00"; "" if it does not.
-        scale: units of an "epoch" in a second, 1 or 1000.
+        kind: "row" numbers rows; "epoch" counts from 1970; "text" follows a pattern, and "digits"
+            is such a text as a number; "date" and "datetime" are Python objects.
+        pattern: the pattern, as for strftime.
+        zone: time zone of the clock; "" if no zone was set.
+        offset: notation of the offset from UTC, "Z" or "+00:00"; "" if times have no offset.
+        scale: units of an "epoch" per second, 1 or 1000.
     """
 
     kind: Literal["row", "epoch", "text", "digits", "date", "datetime"] = "row"
@@ -31,10 +31,10 @@ class Form:
     scale: int = 1
 
     def write(self, times: np.ndarray) -> list[Any]:
-        """Write times as the table has them.
+        """Write times in the format of the table.
 
         Args:
-            times: (N,) in UTC, or row numbers.
+            times: (N,), in UTC, or row numbers.
         """
         if self.kind == "row":
             return times.tolist()

@@ -1,4 +1,4 @@
-"""A user's table made a panel: its columns, its series, their times and what is missing."""
+"""Conversion of a user's table to a panel: columns, series, times and missing values."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lstm_jax.train.data.panels.roles import OwnSeries, roles_of
 from lstm_jax.train.data.panels.sizes import choose_sizes
 from lstm_jax.train.data.panels.spacing import find_step
 from lstm_jax.train.data.panels.times import Step, read_step
-from lstm_jax.train.data.tables import Table, is_missing, read_table, shown, some
+from lstm_jax.train.data.tables import Table, is_missing, listed, read_table, shown
 from lstm_jax.train.look import Choice
 
 WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
@@ -31,64 +31,64 @@ Levels = tuple[tuple[str, ...], ...]
 
 
 def load_panel(
-    config: OwnSeries, given: object = None, *, levels: Levels | None = None
+    config: OwnSeries, frame: object = None, *, levels: Levels | None = None
 ) -> tuple[Panel, list[str], list[Choice]]:
-    """Load the series of a user's file or frame.
+    """Load the series of a file or a frame.
 
-    Rows at a series' end that have no target are left out; `read_new` gives them too.
+    Rows without a target at the end of a series are left out; `read_new` returns them too.
 
     Args:
-        config: names the file and its columns; what is open in it is chosen.
-        given: a frame that is read instead of the file.
-        levels: the values of the static columns that a trained model knows, whose spacing stands
-            in `config` too; None before training.
+        config: names the file and its columns.
+        frame: a frame to read instead of the file.
+        levels: values of the static columns that a trained model knows, in which case `config`
+            has the spacing too; None before training.
 
     Returns:
-        The panel; what is in the table, a line each; and values for `every`, `zone`, `season` and
-        `horizon`.
+        The panel; lines that report the contents of the table; and defaults for `every`, `zone`,
+        `season` and `horizon`.
 
     Raises:
-        DataError: a table that no panel can be made of; it says where.
+        DataError: if the table cannot be converted to a panel; the message names the place.
     """
-    table = read_table(config.file if given is None else given, encoding=config.encoding or None)
-    whole, said = _panel(config, table, levels)
-    ended = [_until(one, seen(one)) for one in whole.series]
-    kept = tuple(one for one in ended if len(one.times))
+    table = read_table(config.file if frame is None else frame, encoding=config.encoding or None)
+    whole, lines = _panel(config, table, levels)
+    ended = [_until(series, seen(series)) for series in whole.series]
+    kept = tuple(series for series in ended if len(series.times))
     if not kept:
         raise DataError(f"{table.name}: {whole.target} has no value in any row")
     panel = replace(whole, series=kept)
     seen_series.refuse_constant(panel)
-    said += seen_series.describe(panel)
-    said += seen_series.left_out(whole, ended)
+    lines += seen_series.describe(panel)
+    lines += seen_series.left_out(whole, ended)
     used = set(roles_of(table, config).names)
     unused = [name for name in table.names if name not in used]
     if unused:
-        said.append(f"not used: {some(unused)}")
-    return panel, said, choose_sizes(panel, config.season)
+        lines.append(f"not used: {listed(unused)}")
+    return panel, lines, choose_sizes(panel, config.season)
 
 
 def read_new(config: OwnSeries, levels: Levels, source: object) -> Panel:
-    """Read series that a trained model is to go on with.
+    """Read series that a trained model will forecast.
 
     Args:
-        config: of the run, with the spacing and the zone that were chosen.
-        levels: the values of the static columns that the model knows.
-        source: the path of a file or a frame, with the columns that the model was trained on. Rows
-            at the end that have no target are the future, of which the known columns are read.
+        config: configuration of the run, including the spacing and the zone.
+        levels: values of the static columns that the model knows.
+        source: the path of a file, or a frame, with the columns that the model was trained on.
+            Rows at the end without a target are the future; their known columns are read.
 
     Returns:
-        The series that have a target to go on from.
+        The series that have any target.
 
     Raises:
-        DataError: as in `load_panel`, times of another spacing, or no target at all.
+        DataError: as in `load_panel`, or if times have another spacing, or there is no target.
     """
     panel, _ = _panel(config, read_table(source, encoding=config.encoding or None), levels)
-    begun = tuple(one for one in panel.series if seen(one))
-    if not begun:
+    known = tuple(series for series in panel.series if seen(series))
+    if not known:
         raise DataError(
-            f"{panel.name}: {panel.target} has no value in any row: a forecast goes on from some"
+            f"{panel.name}: {panel.target} has no value in any row, but a forecast needs some"
         )
-    return replace(panel, series=begun)
+    return replace(panel, series=known)
 
 
 def _panel(config: OwnSeries, table: Table, levels: Levels | None) -> tuple[Panel, list[str]]:
@@ -128,8 +128,8 @@ def _panel(config: OwnSeries, table: Table, levels: Levels | None) -> tuple[Pane
         One(key, even.times, even.values, static)
         for key, even, static in zip(keys, rows, statics, strict=True)
     )
-    said = seen_series.in_file(table, panel, read, ordered, rows, keys, config.resample)
-    return replace(panel, series=tuple(series)), said
+    lines = seen_series.in_file(table, panel, read, ordered, rows, keys, config.resample)
+    return replace(panel, series=tuple(series)), lines
 
 
 def _times(config: OwnSeries, table: Table, codes: np.ndarray) -> Read:
@@ -146,38 +146,38 @@ def _times(config: OwnSeries, table: Table, codes: np.ndarray) -> Read:
 
 
 def _step(config: OwnSeries, table: Table, read: Read, ordered: Ordered, *, trained: bool) -> Step:
-    """Give the spacing that is named, or that of the training, or what is found."""
+    """Return the spacing in the configuration, or infer it before training."""
     numbered = read.form.kind == "row"
     zone = "" if numbered else read.form.zone
-    # Of rows that are numbered one by one, nothing was chosen in training.
+    # Training does not save a spacing for rows that are numbered one by one.
     every = config.every or ("1" if trained else "")
     if every:
         step = read_step(every, zone)
         if (step.unit == "row") != numbered:
-            has, wanted = "dates or times", "numbers of rows"
-            has, wanted = (wanted, has) if numbered else (has, wanted)
+            actual, expected = "dates or times", "row numbers"
+            actual, expected = (expected, actual) if numbered else (actual, expected)
             raise DataError(
-                f"{table.name}: {config.time or 'without --time it'} has {has}, and {wanted} were "
-                f"expected, as --every is {every}"
+                f"{table.name}: {config.time or 'the time, without --time,'} must hold {expected}, "
+                f"because --every is {every}, got {actual}"
             )
         return step
-    found = find_step(ordered.times, ordered.codes, zone)
-    if found is None:
+    step = find_step(ordered.times, ordered.codes, zone)
+    if step is None:
         raise DataError(
-            f"{table.name} has only one row{' of each series' if config.by else ''}, and a series "
-            f"needs several: {'is --by the right column?' if config.by else 'take more data'}"
+            f"{table.name} has only one row{' of each series' if config.by else ''}, but a series "
+            f"needs several: {'is --by the right column?' if config.by else 'provide more data'}"
         )
-    return found
+    return step
 
 
 def _series_of(table: Table, by: Sequence[str]) -> tuple[list[tuple[str, ...]], np.ndarray]:
-    """Number the series in the order in which they come; which one is each row of?"""
+    """Number the series in order of appearance; return their keys and the number of each row."""
     texts = []
     for name in by:
         column = table.texts(name)
         if None in column:
             place = table.place(column.index(None))
-            raise DataError(f"{place}: {name} is empty, and --by tells by it which series it is of")
+            raise DataError(f"{place}: {name} is empty, but --by needs a value to name the series")
         texts.append(column)
     if not by:
         return [()], np.zeros(len(table), np.int64)
@@ -187,24 +187,24 @@ def _series_of(table: Table, by: Sequence[str]) -> tuple[list[tuple[str, ...]], 
 
 
 def _numbers(table: Table, name: str) -> np.ndarray:
-    """Give a column as numbers, one of yes and no as 1 and 0."""
+    """Return a column as numbers, where yes and no (or true and false) become 1 and 0."""
     cells = table.column(name)
     first = next((cell for cell in cells if not is_missing(cell)), None)
     if first is None:
         raise DataError(f"{table.name}: {name} has no value in any row: leave it out")
     if not isinstance(first, str) or first.strip().lower() not in WORDS:
         return table.numbers(name)
-    found = np.full(len(cells), np.nan)
+    values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
         word = str(cell).strip().lower()
         if word in WORDS:
-            found[row] = WORDS[word]
+            values[row] = WORDS[word]
         elif not is_missing(cell):
             raise DataError(
-                f"{table.place(row)}: {name} is {shown(cell)}, and yes or no was expected, as in "
-                "the rows before"
+                f"{table.place(row)}: {name} must be yes or no as in the rows before, got "
+                f"{shown(cell)}: correct it, or leave it empty if it is not known"
             )
-    return found
+    return values
 
 
 def _levels(table: Table, static: Sequence[str]) -> Levels:
@@ -214,7 +214,7 @@ def _levels(table: Table, static: Sequence[str]) -> Levels:
 def _static(
     table: Table, panel: Panel, keys: Sequence[tuple[str, ...]], codes: np.ndarray
 ) -> list[tuple[int, ...]]:
-    """Give each series' codes of the static columns, in which it must have one value."""
+    """Return the codes of each series in the static columns, which must not change within it."""
     columns = []
     for name, levels in zip(panel.static, panel.levels, strict=True):
         code_of: dict[str | None, int] = {level: code for code, level in enumerate(levels, 1)}
@@ -226,16 +226,16 @@ def _static(
             first = where.setdefault(series, row)
             if texts[first] != text:
                 raise DataError(
-                    f"{table.place(row)}: {name} is {text!r}, and {texts[first]!r} in {table.word} "
-                    f"{table.lines[first]:,}, of the same series ({panel.title(keys[series])}): a "
-                    "column that changes may be --known or --inputs, but not --static"
+                    f"{table.place(row)}: {name} is {text!r}, but {texts[first]!r} in {table.word} "
+                    f"{table.lines[first]:,} of the same series ({panel.title(keys[series])}): use "
+                    "--known or --inputs, not --static, for a column that changes"
                 )
-        found = [
+        column = [
             code_of.get(texts[where[i]] or "", 0) if i in where else 0 for i in range(len(keys))
         ]
-        columns.append(found)
+        columns.append(column)
     return list(zip(*columns, strict=True)) if columns else [()] * len(keys)
 
 
-def _until(one: One, stop: int) -> One:
-    return one._replace(times=one.times[:stop], values=one.values[:stop])
+def _until(series: One, stop: int) -> One:
+    return series._replace(times=series.times[:stop], values=series.values[:stop])

@@ -1,4 +1,4 @@
-"""Many series of one table: evenly spaced rows of a target and of what is read beside it."""
+"""Several series from one table: evenly spaced rows of a target and of other columns."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lstm_jax.train.data.panels.times import Step
 
 
 class One(NamedTuple):
-    """Hold one series: N evenly spaced rows.
+    """Store one series of N evenly spaced rows.
 
-    `key`: its values in the `by` columns, () where there is only one series. `times` (N,):
-    datetime64[s] in UTC, or int64 where the time is a row number. `values` (N, C) float64: the
-    target, then the past-only columns, then the known ones; NaN where a value is missing.
-    `static`: a code for each static column, 0 for a value that training did not know. `clean`
-    (N,): the target without its noise, where that is known.
+    `key` holds its values in the `by` columns, and is () if there is only one series. `times` (N,)
+    are datetime64[s] in UTC, or int64 if they are row numbers. `values` (N, C) float64 are the
+    target, the past-only columns, and the known columns, with NaN for missing values. `static` has
+    a code for each static column, 0 for a value that did not occur in training. `clean` (N,) is
+    the target without its noise, if that is known.
     """
 
     key: tuple[str, ...]
@@ -31,23 +31,23 @@ class One(NamedTuple):
 
 @dataclass(frozen=True)
 class Panel:
-    """Hold series of the same columns and the same spacing.
+    """Store series that have the same columns and the same spacing.
 
     Attributes:
-        name: of the file or the set.
-        unit: of the target, if it is known.
-        target: the column that is forecast.
-        past: columns that are known up to now.
-        known: columns that are known for the future too.
-        by: columns that tell the series apart.
-        static: categories that do not change within a series.
-        levels: for each static column, the values behind its codes 1, 2, ...
-        series: at least one.
-        step: the spacing; None where the time is a row number that goes up by 1.
-        sha256: of the file or the frame.
-        time: the column with the times, "" if there is none.
-        form: how a time is written in that column.
-        like: the frame that the series came from, if they did.
+        name: name of the file or the set.
+        unit: unit of the target, if it is known.
+        target: the column to forecast.
+        past: columns that are known only up to now.
+        known: columns that are also known in the future.
+        by: columns whose values tell the series apart.
+        static: categorical columns that do not change within a series.
+        levels: for each static column, the values with the codes 1, 2, ...
+        series: the series, at least one.
+        step: the spacing; None if times are row numbers that increase by 1.
+        sha256: digest of the file or the frame.
+        time: the column with the times; "" if there is none.
+        form: format of the times in that column.
+        like: the frame that the series were read from, if any.
     """
 
     name: str
@@ -67,27 +67,27 @@ class Panel:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of each series' values, in their order."""
+        """Return the names of the columns of `values`, in order."""
         return (self.target, *self.past, *self.known)
 
     def title(self, key: tuple[str, ...]) -> str:
-        """Name a series: "store=Bonn, product=7", or the panel's name if there is only one."""
+        """Return a name such as "store=Bonn, product=7"; the panel's if it has only one series."""
         pairs = zip(self.by, key, strict=True)
         return ", ".join(f"{name}={value}" for name, value in pairs) or self.name
 
     def after(self, last: np.datetime64 | np.int64, count: int) -> np.ndarray:
-        """Give the times of the next rows.
+        """Return the times of the rows that follow.
 
         Args:
             last: a time of a series.
-            count: of the times that follow it.
+            count: number of rows.
         """
         return (self.step or Step(1, "row")).after(last, count)
 
 
-def seen(one: One) -> int:
-    """Count the rows up to the last one with a target; those after it are the future."""
-    rows = np.flatnonzero(~np.isnan(one.values[:, 0]))
+def seen(series: One) -> int:
+    """Count the rows up to the last one with a target; later rows are the future."""
+    rows = np.flatnonzero(~np.isnan(series.values[:, 0]))
     return int(rows[-1]) + 1 if len(rows) else 0
 
 
@@ -95,25 +95,25 @@ def drop_short(panel: Panel, least: int) -> tuple[Panel, list[str]]:
     """Leave out series that are too short to learn from.
 
     Args:
-        panel: of at least one series.
-        least: rows that a series must have.
+        panel: a panel with at least one series.
+        least: minimum number of rows of a series.
 
     Returns:
-        The panel of those that are left, and what to say of the others.
+        The panel without the short series, and a line that reports them, if any.
 
     Raises:
-        DataError: none is left.
+        DataError: if no series is left.
     """
-    kept = tuple(one for one in panel.series if len(one.times) >= least)
+    kept = tuple(series for series in panel.series if len(series.times) >= least)
     if not kept:
-        longest = max(panel.series, key=lambda one: len(one.times))
+        longest = max(panel.series, key=lambda series: len(series.times))
         which = f"the longest series, {panel.title(longest.key)}," if panel.by else "the series"
         raise DataError(
-            f"{panel.name}: {which} has {len(longest.times):,} rows, and at least {least:,} are "
-            "needed: take a smaller --window or --horizon, or more data"
+            f"{panel.name}: {which} has {len(longest.times):,} rows, but at least {least:,} are "
+            "needed: use a smaller --window or --horizon, or provide more data"
         )
-    left = [panel.title(one.key) for one in panel.series if len(one.times) < least]
-    if not left:
+    dropped = [panel.title(series.key) for series in panel.series if len(series.times) < least]
+    if not dropped:
         return panel, []
-    said = f"left out, shorter than {least:,} rows: {len(left):,} series, such as {left[0]}"
-    return replace(panel, series=kept), [said]
+    message = f"left out {len(dropped):,} series of fewer than {least:,} rows, such as {dropped[0]}"
+    return replace(panel, series=kept), [message]

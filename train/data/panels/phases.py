@@ -1,4 +1,4 @@
-"""What a time of the year, the week or the day tells: sines and cosines, known in the future."""
+"""Phases of the year, the week and the day as sines and cosines, which are known in the future."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ DAY = 86_400.0
 
 
 def clock_of(times: np.ndarray, parts: Sequence[str]) -> np.ndarray:
-    """Read parts off times.
+    """Compute phases of the calendar.
 
     Args:
         times: (N,) datetime64.
-        parts: of "month", "weekday" and "hour".
+        parts: P of "month", "weekday" and "hour".
 
     Returns:
-        (N, 2 P), the sine and the cosine of each part's phase: of the year, the week, the day.
+        (N, 2 P), the sines and then the cosines of the phases of the year, the week or the day.
     """
     days = times.astype("datetime64[s]").astype(np.int64) / DAY
     months = times.astype("datetime64[M]")

@@ -1,4 +1,4 @@
-"""Make series ready for windows: fill in, split, fit scalers on the training rows, scale."""
+"""Preparation of series for windows: fill gaps, split, fit scalers to the training rows, scale."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lstm_jax.train.data.scaler import Scaler
 
 
 class Rows(NamedTuple):
-    """One series after `pad` rows that stand for what was before it, (N,) and (N, C).
+    """Store one series of N rows, the first `pad` of which are padding, and its C columns.
 
-    `values` in their unit, and what is read of them in `columns`, both NaN where missing; `filled`:
-    the target with the last known value where it is missing.
+    `values` are in their units, `columns` are the inputs derived from them, both NaN where missing;
+    `filled` is the target, with the last known value where it is missing.
     """
 
     times: np.ndarray
@@ -29,12 +29,12 @@ class Rows(NamedTuple):
     clean: np.ndarray | None
 
 
-class Way(NamedTuple):
-    """How series are read and foretold, as `prepare` is told."""
+class Setup(NamedTuple):
+    """Configure the inputs and targets of a model, with the arguments of `prepare`."""
 
     predict: str
     read: str
-    centred: bool
+    centered: bool
     counts: bool
     window: int
     horizon: int
@@ -46,7 +46,7 @@ def prepare(
     *,
     predict: str,
     read: str = "level",
-    centred: bool = True,
+    centered: bool = True,
     counts: bool = False,
     window: int,
     horizon: int,
@@ -59,53 +59,54 @@ def prepare(
     clock: Sequence[str] = (),
     fitted: Fitted | None = None,
 ) -> Prepared:
-    """Split each series, fit its scalers on its training rows alone, and scale it.
+    """Split each series, fit its scalers to its training rows alone, and scale it.
 
-    What is read are the columns, the target's first, of "return" their logarithms (that of the
-    target alone if it is read "relative"), and of "change" the differences from row to row, without
-    the first row, which has none; and for each of the `calendar` periods, in rows, the sine and the
-    cosine of the row's phase. Scalers that are not `centred` keep the sign of a change. Where a
-    value is missing, the last known one is read, and a mask beside it if values are missing in the
-    training rows too.
+    The inputs are the columns, with the target first, and the sine and cosine of the phase of each
+    row in the `calendar` periods. If `predict` is "return", the inputs are the logarithms of the
+    columns (or of the target alone if `read` is "relative"). If `read` is "change", they are the
+    differences from row to row, without the first row, which has none. Scalers that are not
+    `centered` keep the sign of a change. A missing value is replaced by the last known one, with a
+    mask as a further input if values are also missing in the training rows.
 
     Args:
         panel: the series.
         predict: "level", "change" or "return", see `aim`.
-        read: "level", "change", or "relative", the target less its last value in the window.
-        centred: whether the scalers take the mean off.
-        counts: whether targets are scaled by 1 + their mean, as counts are.
-        window: rows that are read.
-        horizon: steps that are forecast.
+        read: "level", "change", or "relative", the target minus its last value in the window.
+        centered: whether the scalers subtract the mean.
+        counts: whether targets are counts, which are scaled by 1 + their mean.
+        window: number of rows in the inputs.
+        horizon: number of steps to forecast.
         valid, test, gap, least: as in `split`.
-        pad: rows before each series in which windows may begin; they count as missing.
+        pad: number of rows before each series in which windows may begin; they count as missing.
         calendar: periods, in rows.
-        clock: what is read off the times.
-        fitted: what was fitted before; it is fitted now if None.
+        clock: phases computed from the times, as in `clock_of`.
+        fitted: an earlier fit; scalers are fitted now if None.
 
     Raises:
-        DataError: a series too short for the window and the horizon, a column that is constant, or
-            a return asked of values that are not above 0.
+        DataError: if a series is too short for the window and the horizon, a column is constant,
+            or returns of values that are not positive are requested.
     """
-    way = Way(predict, read, centred, counts, window, horizon, pad)
-    rows = [_rows(panel, one, way) for one in panel.series]
+    setup = Setup(predict, read, centered, counts, window, horizon, pad)
+    rows = [_rows(panel, series, setup) for series in panel.series]
     spans = [
-        _moved(split(len(one.times) - pad, valid, test, gap=gap, least=least), pad) for one in rows
+        _moved(split(len(series.times) - pad, valid, test, gap=gap, least=least), pad)
+        for series in rows
     ]
     if len(rows) == 1 and not pad and fitted is None and not least:
         _check_length(panel.name, len(rows[0].times), spans[0], window, horizon)
-    fitted = _fit(panel, rows, [one["train"].stop for one in spans], way, fitted)
+    fitted = _fit(panel, rows, [series["train"].stop for series in spans], setup, fitted)
     features, layout = [], Layout(0)
-    for index, one in enumerate(rows):
+    for index, series in enumerate(rows):
         scaler = Scaler(fitted.scaler.mean[index], fitted.scaler.scale[index])
-        past, future = _read(panel, one, scaler, fitted.masked, calendar, clock, pad)
-        codes = np.tile(np.array(panel.series[index].static, np.int64), (len(one.times), 1))
+        past, future = _read(panel, series, scaler, fitted.masked, calendar, clock, pad)
+        codes = np.tile(np.array(panel.series[index].static, np.int64), (len(series.times), 1))
         layout = Layout(past.shape[1], future.shape[1], codes.shape[1])
         features.append(np.concatenate([past, future, codes], 1).astype(np.float32))
-    starts = np.cumsum([0, *(len(one.times) for one in rows)])
+    starts = np.cumsum([0, *(len(series.times) for series in rows)])
     return Prepared(
-        times=np.concatenate([one.times for one in rows]),
-        target=np.concatenate([one.values[:, 0] for one in rows]),
-        filled=np.concatenate([one.filled for one in rows]),
+        times=np.concatenate([series.times for series in rows]),
+        target=np.concatenate([series.values[:, 0] for series in rows]),
+        filled=np.concatenate([series.filled for series in rows]),
         features=np.concatenate(features),
         clean=rows[0].clean,
         owner=np.repeat(np.arange(len(rows)), np.diff(starts)),
@@ -117,14 +118,14 @@ def prepare(
         pad=pad,
         predict=predict,
         read=read,
-        centred=centred,
+        centered=centered,
         window=window,
         horizon=horizon,
     )
 
 
 def last_known(values: np.ndarray) -> np.ndarray:
-    """Put the last value that was known where one is missing; NaN where none was.
+    """Replace missing values by the last known value, or NaN if there is none before.
 
     Args:
         values: (N, C).
@@ -134,78 +135,88 @@ def last_known(values: np.ndarray) -> np.ndarray:
 
 
 def _fit(
-    panel: Panel, rows: Sequence[Rows], stops: Sequence[int], way: Way, fitted: Fitted | None
+    panel: Panel,
+    rows: Sequence[Rows],
+    stops: Sequence[int],
+    setup: Setup,
+    fitted: Fitted | None,
 ) -> Fitted:
-    """Fit what is not fitted yet to the rows before `stops`."""
-    pad, names = way.pad, panel.columns
-    parts = [one.columns[pad:stop] for one, stop in zip(rows, stops, strict=True)]
+    """Fit the scalers that are not fitted yet, to the rows before `stops`."""
+    pad, names = setup.pad, panel.columns
+    parts = [series.columns[pad:stop] for series, stop in zip(rows, stops, strict=True)]
     if fitted is None:
-        none = np.full((len(rows), len(names)), np.nan)
+        unknown = np.full((len(rows), len(names)), np.nan)
         missing = np.any([np.isnan(part).any(0) for part in parts], axis=0)
         masked = {*np.flatnonzero(missing).tolist()} | ({0} if pad else set())
-        fitted = Fitted(Scaler(none, none), Scaler(none[:, :1], none[:, :1]), tuple(sorted(masked)))
-    scaler = fit_scalers(parts, names, centred=way.centred, before=fitted.scaler)
-    if way.counts:
-        # Of a series that has no count yet the mean is taken to be 1.
+        fitted = Fitted(
+            Scaler(unknown, unknown), Scaler(unknown[:, :1], unknown[:, :1]), tuple(sorted(masked))
+        )
+    scaler = fit_scalers(parts, names, centered=setup.centered, before=fitted.scaler)
+    if setup.counts:
+        # A series without any count gets the mean 1.
         first = [part[np.isfinite(part[:, 0]), 0] for part in parts]
         means = np.array([[part.mean() if len(part) else 1.0] for part in first])
         new = np.isnan(fitted.target_scaler.scale)
         scale = np.where(new, 1 + means, fitted.target_scaler.scale)
         return Fitted(scaler, Scaler(np.zeros_like(scale), scale), fitted.masked)
+    sizes = setup.window, setup.horizon, pad
     aims = [
-        aims_of(one.values[:stop, 0], one.filled[:stop], way.predict, way.window, way.horizon, pad)
-        for one, stop in zip(rows, stops, strict=True)
+        aims_of(series.values[:stop, 0], series.filled[:stop], setup.predict, *sizes)
+        for series, stop in zip(rows, stops, strict=True)
     ]
-    if way.read == "relative":  # of mean 0, and as wide as they lie from it
+    if setup.read == "relative":  # so that the mean is 0 and the scale is the RMS
         aims = [np.concatenate([part, -part]) for part in aims]
     target = fit_scalers(
-        aims, [f"the {way.predict} of {names[0]}"], centred=way.centred, before=fitted.target_scaler
+        aims,
+        [f"the {setup.predict} of {names[0]}"],
+        centered=setup.centered,
+        before=fitted.target_scaler,
     )
-    if way.read == "relative":
+    if setup.read == "relative":
         scale = np.concatenate([target.scale, scaler.scale[:, 1:]], 1)
         scaler = Scaler(scaler.mean, scale)
     return Fitted(scaler, target, fitted.masked)
 
 
-def _rows(panel: Panel, one: One, way: Way) -> Rows:
-    """What is forecast and what is read of a series."""
-    values, times, clean = one.values, one.times, one.clean
+def _rows(panel: Panel, series: One, setup: Setup) -> Rows:
+    """Compute the targets and the inputs of a series."""
+    values, times, clean = series.values, series.times, series.clean
     columns = values
-    if way.predict == "return":
-        logs = 1 if way.read == "relative" else values.shape[1]
+    if setup.predict == "return":
+        logs = 1 if setup.read == "relative" else values.shape[1]
         if (values[:, :logs] <= 0).any():
-            name = ", ".join((panel.name, *one.key))
-            raise DataError(f"{name} has values that are not above 0: it has no returns")
+            name = ", ".join((panel.name, *series.key))
+            raise DataError(f"{name} has values that are not positive, so it has no returns")
         columns = np.concatenate([np.log(values[:, :logs]), values[:, logs:]], 1)
-    if way.read == "change":
+    if setup.read == "change":
         columns = np.diff(columns, axis=0)
         values, times, clean = values[1:], times[1:], None if clean is None else clean[1:]
-    if way.pad:
-        before = ((way.pad, 0), (0, 0))
-        values, columns = (np.pad(v, before, constant_values=np.nan) for v in (values, columns))
-        times = np.pad(times, (way.pad, 0), "edge")
+    if setup.pad:
+        padding = ((setup.pad, 0), (0, 0))
+        values, columns = (np.pad(v, padding, constant_values=np.nan) for v in (values, columns))
+        times = np.pad(times, (setup.pad, 0), "edge")
     return Rows(times, values, columns, last_known(values)[:, 0], clean)
 
 
 def _read(
     panel: Panel,
-    one: Rows,
+    series: Rows,
     scaler: Scaler,
     masked: Sequence[int],
     calendar: Sequence[float],
     clock: Sequence[str],
     pad: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What is known of each row in the past only, and what is known in the future too."""
-    columns = last_known(one.columns)
-    # Before the first known value stands that one: it is in each window that such a row is in.
+    """Return the features of each row that are known only in the past, and in the future too."""
+    columns = last_known(series.columns)
+    # Rows before the first known value get that value: every window with such a row contains it.
     columns = last_known(columns[::-1])[::-1]
     scaled = np.nan_to_num(scaler(columns))
     count = 1 + len(panel.past)
-    masks = np.isnan(one.values[:, [*masked]])
+    masks = np.isnan(series.values[:, [*masked]])
     phases = 2 * np.pi * (np.arange(len(columns)) - pad)[:, None] / np.array([*calendar])
     past = [scaled[:, :count], masks, np.sin(phases), np.cos(phases)]
-    future = [scaled[:, count:], clock_of(one.times, clock)] if clock else [scaled[:, count:]]
+    future = [scaled[:, count:], clock_of(series.times, clock)] if clock else [scaled[:, count:]]
     if clock or panel.known:
         future.append(np.zeros((len(columns), 1)))
     return np.concatenate(past, 1), np.concatenate(future, 1)
@@ -220,6 +231,6 @@ def _check_length(name: str, count: int, spans: Spans, window: int, horizon: int
         least = horizon + (window if part == "train" else 0)
         if len(rows) < least:
             raise DataError(
-                f"{name} has {count:,} rows, {len(rows):,} of them in {part}, where a "
-                f"window of {window} and a horizon of {horizon} need {least}: take shorter ones"
+                f"{name} has {count:,} rows, {len(rows):,} of them in {part}, but a window of "
+                f"{window} and a horizon of {horizon} need {least}: use smaller ones"
             )

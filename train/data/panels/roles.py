@@ -1,4 +1,4 @@
-"""Which columns of a user's table are what, as a configuration names them."""
+"""The roles of the columns of a user's table, as named in a configuration."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.tables import Table, some
+from lstm_jax.train.data.tables import Table, listed
 
 Names = tuple[str, ...]
 
 
 class OwnSeries(Protocol):
-    """What a configuration says of a user's table, as `SeriesConfig` does."""
+    """Describe the fields of a configuration, such as `SeriesConfig`, that concern a table."""
 
     @property
     def file(self) -> str: ...
@@ -45,7 +45,7 @@ class OwnSeries(Protocol):
 
 @dataclass(frozen=True)
 class Roles:
-    """Columns by what they are for; `time` is "" where the rows are numbered."""
+    """Store the columns by their role; `time` is "" if the rows are numbered."""
 
     time: str
     target: str
@@ -56,30 +56,30 @@ class Roles:
 
     @property
     def names(self) -> Names:
-        """All of them."""
+        """Return the names of all columns in use."""
         time = (self.time,) if self.time else ()
         return (*time, self.target, *self.past, *self.known, *self.by, *self.static)
 
 
 def roles_of(table: Table, config: OwnSeries) -> Roles:
-    """Find the columns that a configuration names, one by one or with commas between.
+    """Find the columns that a configuration names, separately or joined by commas.
 
     Args:
-        table: any.
+        table: the table.
         config: names its columns.
 
     Raises:
-        DataError: no target is named, or a column is named twice.
+        DataError: if no target is named, or a column is named twice.
     """
     if not config.target:
         raise DataError(
-            f"--target names the column to forecast, and {table.name} has {some(table.names)}"
+            f"--target must name the column to forecast; {table.name} has {listed(table.names)}"
         )
     lists = (config.inputs, config.known, config.by, config.static)
     past, known, by, static = (_split(table, names) for names in lists)
     roles = Roles(config.time, config.target, past, known, by, static)
     for name in roles.names:
-        # What tells series apart may be embedded too.
+        # A column that tells series apart may also be static.
         if roles.names.count(name) > 1 + (name in by and name in static):
             raise DataError(
                 f"the column {name!r} is named twice in --time, --target, --inputs, --known, --by "
@@ -89,9 +89,9 @@ def roles_of(table: Table, config: OwnSeries) -> Roles:
 
 
 def _split(table: Table, names: Sequence[str]) -> Names:
-    """Split names at commas, but for those that are the whole name of a column."""
-    found: list[str] = []
+    """Split names at commas, except for names of columns that contain a comma."""
+    columns: list[str] = []
     for name in names:
         whole = "," not in name or name in table.names
-        found += [name] if whole else [part.strip() for part in name.split(",") if part.strip()]
-    return tuple(found)
+        columns += [name] if whole else [part.strip() for part in name.split(",") if part.strip()]
+    return tuple(columns)

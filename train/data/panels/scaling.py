@@ -1,4 +1,4 @@
-"""The scalers of each series: fitted to its training rows, or taken from what was fitted before."""
+"""The scalers of each series: fitted to its training rows, or taken from an earlier fit."""
 
 from __future__ import annotations
 
@@ -13,86 +13,89 @@ from lstm_jax.train.data.scaler import Scaler
 
 
 class Fitted(NamedTuple):
-    """What was fitted to training rows: `scaler` (S, C) and `target_scaler` (S, 1), NaN for series
-    that were not there; `masked`, the columns of which the model sees where they are missing."""
+    """Store the results of fitting to the training rows.
+
+    `scaler` (S, C) and `target_scaler` (S, 1) are NaN for series that have not been fitted;
+    `masked` are the columns that have a mask of missing values among the features.
+    """
 
     scaler: Scaler
     target_scaler: Scaler
     masked: tuple[int, ...] = ()
 
 
-def fit_scaler(values: np.ndarray, names: Sequence[str], *, centred: bool = True) -> Scaler:
-    """Fit a scaler to columns: their mean and standard deviation.
+def fit_scaler(values: np.ndarray, names: Sequence[str], *, centered: bool = True) -> Scaler:
+    """Fit the mean and standard deviation of columns.
 
     Args:
         values: (N, D).
-        names: of the columns, for errors.
-        centred: else the mean is taken to be 0, which keeps the sign of a value.
+        names: names of the columns, for errors.
+        centered: if False, use 0 for the mean, which keeps the sign of a value.
 
     Raises:
-        DataError: a column that is constant, by its name.
+        DataError: if a column is constant.
     """
     mean, scale = _moments(values)
     for name, constant, size in zip(names, _constant(mean, scale), np.abs(mean), strict=True):
         if constant:
             raise DataError(
                 f"{name} is constant in the training part ({size:g}): there is nothing to learn "
-                "from it; leave it out or take a longer series"
+                "from it; leave it out or use a longer series"
             )
-    return Scaler(mean if centred else np.zeros_like(mean), scale)
+    return Scaler(mean if centered else np.zeros_like(mean), scale)
 
 
 def fit_scalers(
-    parts: Sequence[np.ndarray], names: Sequence[str], *, centred: bool = True, before: Scaler
+    parts: Sequence[np.ndarray], names: Sequence[str], *, centered: bool = True, before: Scaler
 ) -> Scaler:
     """Fit a scaler to each of several series.
 
-    What is constant in one of them, or not known there, has the scale that it has in the middle one
-    of the others; what is constant in each, such as a price that differs between them, that which
-    it has in all together.
+    A column that is constant or missing in one series gets the median of its scales in the other
+    series. A column that is constant in every series, such as a price that differs between them,
+    gets its scale over all series together.
 
     Args:
-        parts: (N, D) of each, NaN where a value is missing.
-        names: of the columns, for errors.
-        centred: as in `fit_scaler`.
-        before: (S, D), what was fitted before; NaN in the rows of series that are fitted now.
+        parts: the values (N, D) of each series, NaN where missing.
+        names: names of the columns, for errors.
+        centered: as in `fit_scaler`.
+        before: (S, D), the earlier fit; NaN in the rows of series that must be fitted now.
 
     Returns:
-        (S, D).
+        The scalers of all series, (S, D).
 
     Raises:
-        DataError: a column that is constant in all of them, by its name.
+        DataError: if a column is constant over all series together.
     """
     new = np.isnan(before.scale).any(1)
     if not new.any():
         return before
     if len(parts) == 1 and not np.isnan(parts[0]).any():
-        one = fit_scaler(parts[0], names, centred=centred)
-        return Scaler(one.mean[None], one.scale[None])
+        fit = fit_scaler(parts[0], names, centered=centered)
+        return Scaler(fit.mean[None], fit.scale[None])
     mean, scale = before.mean.copy(), before.scale.copy()
     for index in np.flatnonzero(new).tolist():
-        mean[index], found = _moments(parts[index])
-        scale[index] = np.where(_constant(mean[index], found), np.nan, found)
+        mean[index], deviation = _moments(parts[index])
+        scale[index] = np.where(_constant(mean[index], deviation), np.nan, deviation)
     for column in np.flatnonzero(np.isnan(scale).all(0)).tolist():
         whole = np.concatenate([part[:, [column]] for part in parts])
-        one = fit_scaler(whole[np.isfinite(whole)][:, None], [names[column]], centred=centred)
-        scale[:, column] = one.scale[0]
+        fit = fit_scaler(whole[np.isfinite(whole)][:, None], [names[column]], centered=centered)
+        scale[:, column] = fit.scale[0]
     scale = np.where(np.isnan(scale), np.nanmedian(scale, axis=0), scale)
-    return Scaler(np.nan_to_num(mean) if centred else np.zeros_like(mean), scale)
+    return Scaler(np.nan_to_num(mean) if centered else np.zeros_like(mean), scale)
 
 
 def aims_of(
     values: np.ndarray, filled: np.ndarray, predict: str, window: int, horizon: int, pad: int
 ) -> np.ndarray:
-    """Give what is to be said of the training rows of a series, (N, 1), to fit its scaler.
+    """Compute the targets in the training rows of a series, (N, 1), to fit a scaler to them.
 
     Args:
-        values, filled: (N,), the target of the training rows, after `pad` others.
+        values, filled: (N,), the target in the training rows, after `pad` rows of padding.
         predict: see `aim`.
         window, horizon, pad: as in `prepare`.
     """
     at = np.arange(max(window, pad + 1) - 1, len(values) - horizon)
-    if not len(at):  # too few rows for a whole window: what there is of the steps to come
+    if not len(at):  # too few rows for a whole window, so horizons may be cut short
         at = np.arange(pad, len(values) - 1)
         values = np.pad(values, (0, horizon), constant_values=np.nan)
     if not len(at):
@@ -101,7 +104,7 @@ def aims_of(
 
 
 def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of what is known of each column, NaN where nothing is."""
+    """Return mean and standard deviation of the known values of each column, NaN if none is."""
     if len(values) and not np.isnan(values).any():
         return values.mean(0), values.std(0)
     known = np.isfinite(values)

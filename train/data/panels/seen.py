@@ -1,4 +1,4 @@
-"""What is said of a table of series before anything is learned from it."""
+"""The report on a table of series that is printed before training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lstm_jax.train.data.panels.clock import Read
 from lstm_jax.train.data.panels.even import Even, Ordered
 from lstm_jax.train.data.panels.panel import One, Panel
 from lstm_jax.train.data.panels.times import Step
-from lstm_jax.train.data.tables import Table, some
+from lstm_jax.train.data.tables import Table, count, listed
 
 
 def in_file(
@@ -23,92 +23,96 @@ def in_file(
     keys: Sequence[tuple[str, ...]],
     resample: str,
 ) -> list[str]:
-    """Say what was found in a file and mended: its order, its clock, the steps without a row.
+    """Report the state of a file and the repairs: its order, its clock, the steps without a row.
 
     Args:
-        table: that was read.
-        panel: what is known of it but for its series.
-        read: its times as they stand.
-        ordered: its rows in order.
-        rows: of each series, on even steps.
-        keys: of the series.
-        resample: how rows were put together, "refuse" if they were not.
+        table: the table that was read.
+        panel: the panel without its series.
+        read: the times of the rows.
+        ordered: the rows in order.
+        rows: the rows of each series, on even steps.
+        keys: keys of the series.
+        resample: how rows were aggregated; "refuse" if they were not.
     """
     lengths = [len(even.times) for even in rows]
-    said = [f"{table.name}: {count(len(table), 'row')}"]
+    lines = [f"{table.name}: {count(len(table), 'row')}"]
     if panel.by:
-        said[0] += (
+        lines[0] += (
             f", {len(rows):,} series by {', '.join(panel.by)}, of {min(lengths):,} to "
             f"{max(lengths):,} steps, median {np.median(lengths):,.0f}"
         )
-    said += read.said
+    lines += read.notes
     backwards = (np.diff(ordered.rows) < 0) & (np.diff(ordered.codes) == 0)
     unsorted = len(np.unique(ordered.codes[1:][backwards]))
     if unsorted:
-        of = f" in {unsorted:,} of {len(rows):,} series" if panel.by else ""
-        said.append(f"not in the order of time{of}: sorted")
-    twice = int((read.later > 0).sum())
-    if twice:
-        said.append(
-            f"{count(twice, 'row')} at an hour that comes twice in {read.form.zone}, when clocks "
-            "are put back: the first is taken, and the second for a row that comes again"
+        where = f" in {unsorted:,} of {len(rows):,} series" if panel.by else ""
+        lines.append(f"sorted the rows by time{where}")
+    ambiguous = int((read.later > 0).sum())
+    if ambiguous:
+        lines.append(
+            f"{count(ambiguous, 'row')} at an hour that occurs twice in {read.form.zone}, when "
+            "clocks are put back: a row counts for the first hour, a repeated row for the second"
         )
     if resample != "refuse":
-        how = {"mean": "their mean", "last": "the last", "sum": "their sum, other columns' mean"}
+        methods = {
+            "mean": "the mean of the rows",
+            "last": "the last row",
+            "sum": "the sum of the target and the mean of other columns",
+        }
         filled = sum(int((~even.empty).sum()) for even in rows)
-        said.append(
-            f"resampled to {_step(panel).name} by {how[resample]}: {filled:,} steps have rows"
+        lines.append(
+            f"resampled to {_step(panel).name} by {methods[resample]}: {filled:,} steps have rows"
         )
     gaps = sum(int(even.empty.sum()) for even in rows)
     if gaps:
-        size, at, which = max(
+        size, start, which = max(
             (*_longest_run(even.empty), series) for series, even in enumerate(rows)
         )
-        of = f" of {panel.title(keys[which])}" if panel.by else ""
-        since = panel.form.write(rows[which].times[at : at + 1])[0]
-        said.append(
-            f"{count(gaps, 'step')} without a row, taken as missing; the longest gap{of} is "
-            f"{size:,} from {since} on"
+        where = f" in {panel.title(keys[which])}" if panel.by else ""
+        since = panel.form.write(rows[which].times[start : start + 1])[0]
+        lines.append(
+            f"{count(gaps, 'step')} without a row, treated as missing; the longest gap{where} has "
+            f"{count(size, 'step')} and starts at {since}"
         )
-    return said
+    return lines
 
 
 def describe(panel: Panel) -> list[str]:
-    """Say what is in a panel: first and last times, spacing, missing values, constant series.
+    """Report the contents of a panel: times, spacing, missing values and constant series.
 
     Args:
-        panel: of at least one series.
+        panel: a panel with at least one series.
     """
-    first = min(one.times[0] for one in panel.series)
-    last = max(one.times[-1] for one in panel.series)
+    first = min(series.times[0] for series in panel.series)
+    last = max(series.times[-1] for series in panel.series)
     begin, end = panel.form.write(np.array([first, last]))
     step, zone = _step(panel), panel.form.zone
     if panel.time and panel.step is None:
-        said = [f"{panel.time} numbers the rows, from {begin} to {end}"]
+        lines = [f"{panel.time} holds row numbers from {begin} to {end}"]
     elif panel.time:
         clock = f", on the clock of {zone}" if zone else ""
-        said = [f"{panel.time} from {begin} to {end}, a row {step.how_often}{clock}"]
+        lines = [f"{panel.time} from {begin} to {end}, one row {step.how_often}{clock}"]
     else:
-        said = ["rows are numbered as they stand, because --time names no column"]
-    said += [line for place in range(len(panel.columns)) if (line := _missing(panel, place))]
-    constant = [panel.title(one.key) for one in panel.series if _is_constant(one)]
+        lines = ["rows are numbered in the order of the table, because --time is not set"]
+    lines += [line for place in range(len(panel.columns)) if (line := _missing(panel, place))]
+    constant = [panel.title(series.key) for series in panel.series if _is_constant(series)]
     if constant:
-        others = len(panel.series) - len(constant)
-        said.append(
-            f"{panel.target} is constant in {len(constant):,} series: {some(constant)}; kept, as "
-            f"{others:,} others vary"
+        varying = len(panel.series) - len(constant)
+        lines.append(
+            f"{panel.target} is constant in {len(constant):,} series: {listed(constant)}; kept, "
+            f"because {varying:,} other series {'varies' if varying == 1 else 'vary'}"
         )
-    return said
+    return lines
 
 
 def refuse_constant(panel: Panel) -> None:
-    """Refuse a panel in which no series varies.
+    """Raise an error if no series of a panel varies.
 
     Args:
-        panel: of at least one series with a target.
+        panel: a panel with at least one series.
 
     Raises:
-        DataError: its target is constant.
+        DataError: if the target is constant in every series.
     """
     if all(map(_is_constant, panel.series)):
         where = f"in each of {len(panel.series):,} series" if panel.by else "in every row"
@@ -118,29 +122,26 @@ def refuse_constant(panel: Panel) -> None:
 
 
 def left_out(whole: Panel, ended: Sequence[One]) -> list[str]:
-    """Say which rows and series have no target to learn from.
+    """Report the rows and series that are left out because they have no target.
 
     Args:
-        whole: as it was read.
+        whole: the panel as read.
         ended: its series, each up to its last target.
     """
-    said = []
-    pairs = [(len(one.times), len(end.times)) for one, end in zip(whole.series, ended, strict=True)]
+    lines = []
+    pairs = [
+        (len(series.times), len(end.times)) for series, end in zip(whole.series, ended, strict=True)
+    ]
     ahead = sum(full - short for full, short in pairs if short)
     if ahead:
-        said.append(
-            f"left out at the ends of series: {count(ahead, 'row')} without {whole.target}, which "
-            "are taken for the future"
+        lines.append(
+            f"left out {count(ahead, 'row')} without {whole.target} at the ends of series, which "
+            "are assumed to be the future"
         )
-    empty = [whole.title(one.key) for one in ended if not len(one.times)]
+    empty = [whole.title(series.key) for series in ended if not len(series.times)]
     if empty:
-        said.append(f"left out, without any {whole.target}: {len(empty):,} series: {some(empty)}")
-    return said
-
-
-def count(number: int, thing: str) -> str:
-    """Write a number of things: "1 row", "2,000 rows"."""
-    return f"{number:,} {thing}{'s' * (number != 1)}"
+        lines.append(f"left out {len(empty):,} series without any {whole.target}: {listed(empty)}")
+    return lines
 
 
 def _step(panel: Panel) -> Step:
@@ -148,8 +149,8 @@ def _step(panel: Panel) -> Step:
 
 
 def _missing(panel: Panel, place: int) -> str:
-    missing = [np.isnan(one.values[:, place]) for one in panel.series]
-    total, size = sum(int(m.sum()) for m in missing), sum(len(m) for m in missing)
+    missing = [np.isnan(series.values[:, place]) for series in panel.series]
+    total, size = sum(int(flags.sum()) for flags in missing), sum(len(flags) for flags in missing)
     if not total:
         return ""
     line = f"{panel.columns[place]} is missing in {total:,} of {size:,} steps ({total / size:.1%})"
@@ -160,8 +161,8 @@ def _missing(panel: Panel, place: int) -> str:
     return line
 
 
-def _is_constant(one: One) -> bool:
-    return np.ptp(_there(one.values[:, 0])) == 0
+def _is_constant(series: One) -> bool:
+    return np.ptp(_there(series.values[:, 0])) == 0
 
 
 def _there(values: np.ndarray) -> np.ndarray:
@@ -169,7 +170,7 @@ def _there(values: np.ndarray) -> np.ndarray:
 
 
 def _longest_run(flags: np.ndarray) -> tuple[int, int]:
-    """Give the length and the start of the longest run of True."""
+    """Return the length and the start of the longest run of True."""
     edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
     starts, stops = edges[::2], edges[1::2]
     if not len(starts):

@@ -1,4 +1,4 @@
-"""What is chosen for a panel of series where nothing was said: spacing, season and horizon."""
+"""Defaults for a panel of series: spacing, time zone, season and horizon."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ def choose_sizes(panel: Panel, season: int = 0) -> list[Choice]:
     """Choose spacing, zone, season and horizon.
 
     Args:
-        panel: of at least one series.
-        season: that was named; 0 if none was.
+        panel: a panel with at least one series.
+        season: the requested season; 0 if it must be chosen.
     """
-    median = int(np.median([len(one.times) for one in panel.series]))
-    made = []
+    median = int(np.median([len(series.times) for series in panel.series]))
+    choices = []
     if panel.step:
-        made.append(Choice("every", panel.step.every, "the most frequent difference of times"))
+        choices.append(Choice("every", panel.step.every, "the most frequent distance between rows"))
     if panel.form.zone:
-        made.append(Choice("zone", panel.form.zone, "as the times themselves say"))
+        choices.append(Choice("zone", panel.form.zone, "the zone of the times themselves"))
     step = panel.step or Step(1, "row")
     default = step.season if 2 * step.season <= median else 1
-    why = f"{step.pattern} of rows {step.how_often}" if default > 1 else step.pattern
+    why = f"{step.pattern}, with one row {step.how_often}" if default > 1 else step.pattern
     if default < step.season:
-        why = f"the series are shorter than two seasons of {step.season}"
-    made.append(Choice("season", default, why))
+        why = f"the median series is shorter than two seasons of {step.season}"
+    choices.append(Choice("season", default, why))
     season = season or default
     if 1 < season <= median / 5:
-        made.append(Choice("horizon", season, "one season"))
+        choices.append(Choice("horizon", season, "one season"))
     else:
         size = max(1, min(LONGEST_HORIZON, median // 10))
-        why = f"a tenth of the median series, from 1 to {LONGEST_HORIZON}"
-        made.append(Choice("horizon", size, why))
-    return made
+        why = f"a tenth of the median series, between 1 and {LONGEST_HORIZON}"
+        choices.append(Choice("horizon", size, why))
+    return choices

@@ -1,4 +1,4 @@
-"""The spacing of a table's times, found from the differences between them."""
+"""The spacing of the times of a table, inferred from their differences."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ FRIDAY = 4
 
 
 def find_step(times: np.ndarray, codes: np.ndarray, zone: str = "") -> Step | None:
-    """Find the most frequent difference between a row and the next of the same series.
+    """Find the most frequent difference between consecutive rows of the same series.
 
-    Months, quarters, years and the last days of months are found by the calendar, and days by the
-    clock of the zone. Days of which none is a Saturday or Sunday, although there are rows before
-    and after a weekend, are weekdays.
+    Months, quarters, years and last days of months are recognized by the calendar, and days by the
+    clock of the zone. If rows lie before and after a weekend but never on one, days are weekdays.
 
     Args:
-        times: (N,) in UTC or row numbers, rising within each series.
-        codes: (N,) which series each row is of, rising.
-        zone: of the clock that counts days and months.
+        times: (N,), in UTC or row numbers, increasing within each series.
+        codes: (N,), index of the series of each row, increasing.
+        zone: time zone whose clock counts days and months.
 
     Returns:
-        None if every series has only one time.
+        The spacing, or None if every series has only one time.
     """
     pairs = np.flatnonzero((codes[1:] == codes[:-1]) & (times[1:] > times[:-1]))
     if not len(pairs):
@@ -37,23 +36,24 @@ def find_step(times: np.ndarray, codes: np.ndarray, zone: str = "") -> Step | No
     if size == DAY and _only_weekdays(wall, pairs):
         return Step(1, "weekday", zone)
     if size % DAY:
-        # An hour in which clocks change is an hour: what lasts less than a day is counted in UTC.
+        # Spacings that are not whole days are counted in UTC, so that changes of the clock have no
+        # effect.
         size = _most_frequent((times[pairs + 1] - times[pairs]).astype(np.int64))
     return Step(size, "second", zone)
 
 
 def _months(wall: np.ndarray, pairs: np.ndarray, zone: str) -> Step | None:
-    """Find whole months between rows on the same day of the month, or on its last day."""
+    """Find a spacing of whole months, on the same day of the month or on its last day."""
     days, months = wall.astype("datetime64[D]"), wall.astype("datetime64[M]")
-    apart = (months[pairs + 1] - months[pairs]).astype(np.int64)
+    distances = (months[pairs + 1] - months[pairs]).astype(np.int64)
     hours = wall - days
-    if apart.min() < 1 or (hours[pairs + 1] != hours[pairs]).any():
+    if distances.min() < 1 or (hours[pairs + 1] != hours[pairs]).any():
         return None
     number = (days - months.astype("datetime64[D]")).astype(np.int64)
     if (number[pairs + 1] == number[pairs]).all():
-        return Step(_most_frequent(apart), "month", zone)
+        return Step(_most_frequent(distances), "month", zone)
     if ((days + A_DAY).astype("datetime64[M]") > months).all():
-        return Step(_most_frequent(apart), "month end", zone)
+        return Step(_most_frequent(distances), "month end", zone)
     return None
 
 
@@ -65,6 +65,6 @@ def _only_weekdays(wall: np.ndarray, pairs: np.ndarray) -> bool:
 
 
 def _most_frequent(sizes: np.ndarray) -> int:
-    """Give the most frequent number, the smallest of several."""
+    """Return the most frequent number, the smallest if there is a tie."""
     values, counts = np.unique(sizes, return_counts=True)
     return int(values[counts.argmax()])

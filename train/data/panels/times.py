@@ -1,4 +1,4 @@
-"""The spacing of times: how to write it, what comes next, and how many steps lie between."""
+"""The spacing of times: its notation, the times that follow, and the steps between two times."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ PLAIN = np.dtype("datetime64[s]")
 A_DAY, A_MONTH = np.timedelta64(1, "D"), np.timedelta64(1, "M")
 FIRST, LAST = np.datetime64("0001-01-01T00:00:00"), np.datetime64("9999-12-31T23:59:59")
 
-BEYOND = "a time is before the year 1 or after 9999, where dates end"
+BEYOND = "a time is before the year 1 or after the year 9999: dates must lie between them"
 
 
 @dataclass(frozen=True)
 class Step:
-    """The spacing of evenly spaced times.
+    """Describe the spacing of evenly spaced times.
 
     Attributes:
-        count: of units from one time to the next.
+        count: number of units from one time to the next.
         unit: "row" numbers rows; "month end" is the same hour of the last day of a month;
-            "weekday" knows no Saturdays and Sundays.
-        zone: whose clock counts days and months, as `zone_of` has it; UTC if "". Seconds do not
-            depend on it, so that an hour lasts an hour when clocks change.
+            "weekday" skips Saturdays and Sundays.
+        zone: time zone whose clock counts days and months, as in `zone_of`; UTC if "". Seconds do
+            not depend on it, so that an hour lasts an hour when clocks change.
     """
 
     count: int
@@ -46,7 +46,7 @@ class Step:
 
     @property
     def every(self) -> str:
-        """The spacing as a user writes it: "30min"."""
+        """Return the spacing in the notation of `--every`, for example "30min"."""
         if self.unit == "row":
             return str(self.count)
         if self.unit == "weekday":
@@ -56,7 +56,7 @@ class Step:
 
     @property
     def name(self) -> str:
-        """The spacing in words: "30 minutes"."""
+        """Return the spacing in words, for example "30 minutes"."""
         if self.unit in ("row", "weekday"):
             return self.unit if self.count == 1 else f"{self.count} {self.unit}s"
         count, unit = self._largest()
@@ -65,12 +65,12 @@ class Step:
 
     @property
     def how_often(self) -> str:
-        """How often there is a row: "every 30 minutes", "every month"."""
+        """Return how often there is a row, for example "every 30 minutes" or "every month"."""
         return f"every {self.name.removeprefix('1 ')}"
 
     @property
     def season(self) -> int:
-        """Rows after which a pattern is likely to come again: a week of days, a year of months."""
+        """Return the rows in a likely season: a week of days, a year of months."""
         if self.unit in ("month", "month end"):
             return _whole(12, self.count)
         if self.unit in ("row", "weekday"):
@@ -79,7 +79,7 @@ class Step:
             return _whole(52, self.count // (7 * DAY))
         if self.count % DAY == 0:
             return _whole(7, self.count // DAY)
-        # A day of quarters of an hour, an hour of minutes, a minute of seconds.
+        # A day if rows are at least 5 minutes apart, an hour if at least 30 seconds, or a minute.
         return next(
             _whole(size, self.count)
             for size, least in ((DAY, 300), (3600, 30), (60, 0))
@@ -88,7 +88,7 @@ class Step:
 
     @property
     def pattern(self) -> str:
-        """What the season is of: "a week"."""
+        """Return the length of the season in words, for example "a week"."""
         if self.season == 1:
             return "no season is known"
         if self.unit in ("month", "month end") or self.count % (7 * DAY) == 0:
@@ -98,20 +98,20 @@ class Step:
         return {DAY: "a day", 3600: "an hour"}.get(self.season * self.count, "a minute")
 
     def after(self, time: np.datetime64 | np.int64, count: int) -> np.ndarray:
-        """Give the times that follow a time.
+        """Return the times that follow a time.
 
         Args:
-            time: in UTC, or a row number.
-            count: of the times that follow.
+            time: the time, in UTC, or a row number.
+            count: how many times to return.
         """
         return self.add(time, np.arange(1, count + 1))
 
     def add(self, time: np.datetime64 | np.int64, steps: np.ndarray) -> np.ndarray:
-        """Give the times that are so many steps after a time.
+        """Add steps to a time.
 
         Args:
-            time: in UTC, or a row number.
-            steps: (N,) whole numbers, which may be below 0.
+            time: the time, in UTC, or a row number.
+            steps: (N,) integers, which may be negative.
 
         Returns:
             (N,) times.
@@ -125,11 +125,13 @@ class Step:
         return to_utc(_days_after(self, day, steps).astype(PLAIN) + hour, self.zone)
 
     def between(self, start: np.datetime64 | np.int64, times: np.ndarray) -> np.ndarray:
-        """Count the whole steps from a time to others; `add` gives a time back that is on a step.
+        """Count the whole steps from a time to later times.
+
+        For a time that lies on a step, this is the inverse of `add`.
 
         Args:
-            start: in UTC, or a row number.
-            times: (N,), none before it.
+            start: the first time, in UTC, or a row number.
+            times: (N,), none of them before `start`.
         """
         if self.unit == "row":
             return (times - start) // self.count
@@ -147,7 +149,7 @@ class Step:
 
     @property
     def counts_days(self) -> bool:
-        """Whether the clock of the zone counts its days or months."""
+        """Return whether the spacing is counted in days or months by the clock of the zone."""
         return self.unit != "second" or self.count % DAY == 0
 
     def _largest(self) -> tuple[int, str]:
@@ -157,23 +159,23 @@ class Step:
 
 
 def read_step(text: str, zone: str = "") -> Step:
-    """Read a spacing as a user writes it.
+    """Parse a spacing in the notation of `--every`.
 
     Args:
-        text: such as "30min"; a number alone is of rows.
-        zone: whose clock counts days and months.
+        text: a text such as "30min"; a number without a unit counts rows.
+        zone: time zone whose clock counts days and months.
 
     Raises:
-        DataError: it is none.
+        DataError: if the text is not a spacing.
     """
     text = text.strip().lower()
     if text in ("weekday", "1weekday"):
         return Step(1, "weekday", zone)
-    found = re.fullmatch(r"(\d{0,9}) ?(s|min|h|d|w|mo|q|y|)(-end)?", text, re.ASCII)
-    count, unit, end = found.groups() if found else ("0", "", None)
+    match = re.fullmatch(r"(\d{0,9}) ?(s|min|h|d|w|mo|q|y|)(-end)?", text, re.ASCII)
+    count, unit, end = match.groups() if match else ("0", "", None)
     number = int(count or "1")
     if not text or number == 0 or (end and unit not in MONTHS):
-        raise DataError(f"--every is {text!r}, and a spacing is written as {WRITTEN}")
+        raise DataError(f"--every must be a spacing such as {WRITTEN}, got {text!r}")
     if not unit:
         return Step(number, "row")
     if unit in SECONDS:
@@ -182,13 +184,13 @@ def read_step(text: str, zone: str = "") -> Step:
 
 
 def zone_of(name: str) -> tzinfo:
-    """Give a time zone.
+    """Return the time zone with a name.
 
     Args:
-        name: as the IANA database has it, such as "Europe/Berlin", or an offset, "+02:00".
+        name: name in the IANA database, such as "Europe/Berlin", or an offset, such as "+02:00".
 
     Raises:
-        DataError: there is none.
+        DataError: if there is no such zone.
     """
     if name in ("", "UTC", "Z"):
         return UTC
@@ -200,26 +202,26 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise DataError(
-            f"--zone is {name!r}, and a name such as Europe/Berlin or UTC was expected"
+            f"--zone must be the name of a time zone, such as Europe/Berlin or UTC, got {name!r}"
         ) from None
 
 
 def offset_name(seconds: int) -> str:
-    """Write an offset from UTC: "+02:00"."""
+    """Format an offset from UTC, for example "+02:00"."""
     hours, minutes = divmod(abs(seconds) // 60, 60)
     return f"{'-' if seconds < 0 else '+'}{hours:02}:{minutes:02}"
 
 
 def to_wall(times: np.ndarray, zone: str) -> np.ndarray:
-    """Give what a clock in a zone shows at times in UTC, (N,) datetime64[s]."""
-    own = zone_of(zone)
-    return _each(times, lambda time: _shifted(time.replace(tzinfo=UTC), own), zone)
+    """Convert times in UTC to the local time of a zone, (N,) datetime64[s]."""
+    local_zone = zone_of(zone)
+    return _each(times, lambda time: _shifted(time.replace(tzinfo=UTC), local_zone), zone)
 
 
 def to_utc(wall: np.ndarray, zone: str) -> np.ndarray:
-    """Give the times in UTC at which a clock in a zone shows them, the first of two."""
-    own = zone_of(zone)
-    return _each(wall, lambda time: _shifted(time.replace(tzinfo=own), UTC), zone)
+    """Convert local times of a zone to UTC; of two possible instants, the first."""
+    local_zone = zone_of(zone)
+    return _each(wall, lambda time: _shifted(time.replace(tzinfo=local_zone), UTC), zone)
 
 
 def _shifted(time: datetime, zone: tzinfo) -> datetime:
@@ -231,15 +233,15 @@ def _each(times: np.ndarray, change: Callable[[datetime], datetime], zone: str) 
         raise DataError(BEYOND)
     if zone in ("", "UTC", "Z"):
         return times
-    different, places = np.unique(times.astype(PLAIN), return_inverse=True)
+    distinct, indices = np.unique(times.astype(PLAIN), return_inverse=True)
     try:
-        return np.array([change(time) for time in different.tolist()], PLAIN)[places]
+        return np.array([change(time) for time in distinct.tolist()], PLAIN)[indices]
     except OverflowError:
         raise DataError(BEYOND) from None
 
 
 def _days_after(step: Step, day: np.datetime64, steps: np.ndarray) -> np.ndarray:
-    """Days that are so many steps after a day."""
+    """Add steps to a day."""
     if step.unit == "second":
         return day + steps * (step.count // DAY) * A_DAY
     if step.unit == "weekday":
@@ -248,10 +250,10 @@ def _days_after(step: Step, day: np.datetime64, steps: np.ndarray) -> np.ndarray
     last = (months + A_MONTH).astype("datetime64[D]") - A_DAY
     if step.unit == "month end":
         return last
-    # A 31st is the last day of a month that has none.
+    # In a shorter month, a 31st becomes the last day.
     return np.minimum(months.astype("datetime64[D]") + (day - day.astype("datetime64[M]")), last)
 
 
 def _whole(size: int, part: int) -> int:
-    """How often a part goes into a size, 1 if it does not."""
+    """Return the number of parts in a size, or 1 if it is not a whole number."""
     return size // part if size % part == 0 and size > part else 1

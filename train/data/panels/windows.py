@@ -1,10 +1,9 @@
-"""From series to windows of them: chronological splits, scalers of the training rows, batches.
+"""Windows of series: chronological splits, scalers fitted to the training rows, and batches.
 
-The rows of all series lie below one another, those of each after some rows of padding where windows
-may begin before it does. A window belongs to the split that all of its targets are in. What it
-reads is from before them, which for the first windows of a split is the end of the split before:
-the past is known when a forecast is made. Nothing of a later split is in any window, scaler or
-target of an earlier one.
+The rows of all series are joined, each series after some rows of padding in which windows may
+begin. A window belongs to the split that holds all of its targets. Its inputs precede the targets;
+the first windows of a split therefore read the end of the split before, because the past is known
+when a forecast is made. No window, scaler or target of a split uses anything from a later split.
 """
 
 from __future__ import annotations
@@ -19,38 +18,40 @@ from numpy.typing import ArrayLike
 from lstm_jax.train.data.scaler import Scaler
 
 Spans = dict[str, range]
-"""Of one series: "train", "valid" and "test" -> its rows."""
+"""Name of a part, "train", "valid" or "test" -> its rows in one series."""
 
 
 def count_of(share: float, rows: int) -> int:
-    """Say how many rows a share of them is; from 1 on it is their number itself."""
+    """Convert a share of the rows to a number of rows; a value of 1 or more is a number already."""
     return round(share) if share >= 1 else round(rows * share)
 
 
 def split(count: int, valid: float, test: float, *, gap: int = 0, least: int = 0) -> Spans:
-    """Number the rows of train, valid and test, in time's order.
+    """Split rows into train, valid and test, in the order of time.
 
     Args:
-        count: of rows.
-        valid, test: their shares, or from 1 on their numbers.
-        gap: rows before valid and before test that are left out.
-        least: rows that valid and test have at least, unless their share is 0.
+        count: number of rows.
+        valid, test: shares of the rows, or numbers of rows if 1 or more.
+        gap: number of rows left out before valid and before test.
+        least: minimum size of valid and test, unless their share is 0.
     """
-    last, middle = (max(count_of(v, count), least if v else 0) for v in (test, valid))
-    start = max(count - last, 0)
-    before = max(start - (gap if last else 0), 0)
-    begin = max(before - middle, 0)
+    test_size, valid_size = (max(count_of(v, count), least if v else 0) for v in (test, valid))
+    test_start = max(count - test_size, 0)
+    valid_stop = max(test_start - (gap if test_size else 0), 0)
+    valid_start = max(valid_stop - valid_size, 0)
     return {
-        "train": range(max(begin - (gap if middle else 0), 0)),
-        "valid": range(begin, before),
-        "test": range(start, count),
+        "train": range(max(valid_start - (gap if valid_size else 0), 0)),
+        "valid": range(valid_start, valid_stop),
+        "test": range(test_start, count),
     }
 
 
 class Layout(NamedTuple):
-    """How many of the features, in this order, are known in the `past` only, which the first is the
-    target of; in the `future` too, the last of which is a flag that says that a row is there; and
-    `codes` of categories."""
+    """Count the features of each kind, in this order.
+
+    `past` features are known only up to now, and start with the target; `future` features are known
+    in the future too, and end with a flag of the rows to forecast; `codes` are categories.
+    """
 
     past: int
     future: int = 0
@@ -58,11 +59,11 @@ class Layout(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """N windows: `inputs` (N, T, D) float32, a view where it can be one; `targets` (N, H) float32,
-    scaled, 0 where they are missing.
+    """Store N windows.
 
-    `at` (N,): the row of each window's last input, the moment of the forecast. `weights` (N, H):
-    0 where a target is missing; None if none is.
+    `inputs` (N, T, D) are float32, and a view if possible; `targets` (N, H) are float32, scaled,
+    and 0 where missing. `at` (N,) is the row of the last input of each window, the moment of the
+    forecast. `weights` (N, H) are 0 where a target is missing, or None if no target is.
     """
 
     inputs: np.ndarray
@@ -73,23 +74,23 @@ class Windows(NamedTuple):
 
 @dataclass(frozen=True)
 class Prepared:
-    """Series made ready: what is read, what is foretold, and the scalers in between.
+    """Store series that are ready for training: features, targets and their scalers.
 
     Attributes:
-        times: (M,), of each row.
+        times: (M,), time of each row.
         target: (M,), in its unit; NaN where it is missing, and in the padding.
-        filled: (M,), the same with the last known value where it is missing.
-        features: (M, D) float32, scaled: the target first, columns that are known in the past only,
-            a mask of each column in `masked`, phases of the calendar; then, if anything is known in
-            the future, those columns, what is read off the times, and a flag; then static codes.
-        clean: (M,), or None.
-        owner: (M,), which series a row is of.
-        spans: the splits of each series, in rows of these arrays.
-        scaler, target_scaler: of each series, (S, C) and (S, 1).
-        masked: columns of which the model sees where they are missing.
-        layout: how many of the features are what.
-        pad: rows before each series, in which windows may begin.
-        predict, read, centred, window, horizon: as in `prepare`.
+        filled: (M,), the target, with the last known value where it is missing.
+        features: (M, D) float32, scaled: the target, the columns known only in the past, a mask of
+            each column in `masked`, phases of the calendar; then, if anything is known in the
+            future, those columns, the phases of the times, and a flag; then the static codes.
+        clean: (M,), the target without noise, or None.
+        owner: (M,), index of the series of each row.
+        spans: the splits of each series, as rows of these arrays.
+        scaler, target_scaler: scalers of each series, (S, C) and (S, 1).
+        masked: columns that have a mask of missing values among the features.
+        layout: number of features of each kind.
+        pad: number of rows before each series in which windows may begin.
+        predict, read, centered, window, horizon: as in `prepare`.
     """
 
     times: np.ndarray
@@ -106,33 +107,33 @@ class Prepared:
     pad: int
     predict: str
     read: str
-    centred: bool
+    centered: bool
     window: int
     horizon: int
 
     def moments(self, split: str, horizon: int | None = None) -> np.ndarray:
-        """Give the rows at which a forecast is made whose targets are in a split.
+        """Return the rows at which forecasts are made whose targets are in a split.
 
-        Those at which no value is known yet, and those after which none is, are left out.
+        Rows without a known value up to them, or in the steps to come, are left out.
 
         Args:
             split: "train", "valid" or "test".
-            horizon: of the forecast; the model's own if None.
+            horizon: steps of the forecast; the horizon of the model if None.
         """
         steps = horizon or self.horizon
-        found = []
+        candidates = []
         for spans in self.spans:
             begin = spans["train"].start - self.pad
             first = max(spans[split].start, begin + self.window, spans["train"].start + 1) - 1
-            found.append(np.arange(first, max(spans[split].stop - steps, first)))
-        at = np.concatenate(found)
+            candidates.append(np.arange(first, max(spans[split].stop - steps, first)))
+        at = np.concatenate(candidates)
         known = np.isfinite(self.target)
-        # The values that are known after a row, counted: some of the steps to come, at least one.
+        # Running count of known values, to test that at least one of the steps to come is known.
         total = np.concatenate([[0], known.cumsum()])
         return at[np.isfinite(self.filled[at]) & (total[at + 1 + steps] > total[at + 1])]
 
     def windows(self, split: str) -> Windows:
-        """Give every window of a split.
+        """Return all windows of a split.
 
         Args:
             split: "train", "valid" or "test".
@@ -140,7 +141,7 @@ class Prepared:
         return self.at(self.moments(split))
 
     def at(self, at: np.ndarray) -> Windows:
-        """Give the windows that end at rows (N,)."""
+        """Return the windows whose inputs end at rows (N,)."""
         targets = self.aims(at)
         missing = np.isnan(targets)
         if not missing.any():
@@ -149,22 +150,23 @@ class Prepared:
         return Windows(self.inputs(at), np.where(missing, np.float32(0), targets), at, weights)
 
     def aims(self, at: np.ndarray) -> np.ndarray:
-        """Give what a model learns to say at rows (N,), scaled: (N, H) float32, NaN if missing."""
+        """Return the scaled targets at rows (N,): (N, H) float32, NaN where missing."""
         aims = aim(self.predict, self.target, self.filled, at, self.horizon)
         return self._target_scaler(at, 1)(aims)
 
     def inputs(self, at: np.ndarray) -> np.ndarray:
-        """Give what is read at rows (N,): (N, W, D), or (N, W + H, D) if something is known then.
+        """Return the inputs at rows (N,): (N, W, D), or (N, W + H, D) with features of the future.
 
         Args:
-            at: (N,). It is a view where they follow one another and are read as they are.
+            at: (N,), the rows. The result is a view if they are consecutive and the features need
+                no change.
         """
         layout = self.layout
         steps = self.horizon if layout.future else 0
         views = sliding_window_view(self.features, self.window + steps, axis=0).swapaxes(1, 2)
         first = at - self.window + 1
-        plain = not layout.future and self.read != "relative"
-        if plain and len(at) and at[-1] - at[0] == len(at) - 1:
+        unchanged = not layout.future and self.read != "relative"
+        if unchanged and len(at) and at[-1] - at[0] == len(at) - 1:
             return views[first[0] : first[0] + len(at)]
         read = views[first]
         if self.read == "relative":
@@ -175,10 +177,10 @@ class Prepared:
         return read
 
     def restore(self, scaled: ArrayLike, at: np.ndarray) -> np.ndarray:
-        """Put scaled forecasts in the target's unit.
+        """Convert scaled forecasts to the unit of the target.
 
         Args:
-            scaled: (N, H, ...).
+            scaled: (N, H, ...), the forecasts.
             at: (N,), the rows at which they were made.
         """
         scaled = np.asarray(scaled)
@@ -189,25 +191,25 @@ class Prepared:
         return last + values if self.predict == "change" else last * np.exp(values)
 
     def _target_scaler(self, at: np.ndarray, axes: int) -> Scaler:
-        shape, of = (-1, *[1] * axes), self.owner[at]
-        mean, scale = self.target_scaler.mean[of], self.target_scaler.scale[of]
+        shape, series = (-1, *[1] * axes), self.owner[at]
+        mean, scale = self.target_scaler.mean[series], self.target_scaler.scale[series]
         return Scaler(mean.reshape(shape), scale.reshape(shape))
 
 
 def aim(
     predict: str, target: np.ndarray, filled: np.ndarray, at: np.ndarray, horizon: int
 ) -> np.ndarray:
-    """Say what a model learns to say of the steps to come.
+    """Compute the quantity that a model learns to predict for the steps to come.
 
-    "level": the target itself. "change": its difference to the last value known. "return": ln of
-    its ratio to that.
+    "level" is the target itself, "change" the difference from the last known value, "return" the
+    logarithm of the ratio to it.
 
     Args:
         predict: "level", "change" or "return".
         target: (M,), in its unit.
-        filled: (M,), with the last known value where one is missing.
-        at: rows (N,), the last that is read.
-        horizon: H.
+        filled: (M,), the target, with the last known value where it is missing.
+        at: (N,), the rows of the last inputs.
+        horizon: H, the number of steps.
 
     Returns:
         (N, H), NaN where the target is missing.

@@ -1,4 +1,4 @@
-"""What is in text files of any size: their digest, their texts by splits, their symbols."""
+"""Statistics of text files of any size: their digest, the texts of each split, their symbols."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ from lstm_jax.train.data.shards import symbols
 from lstm_jax.train.data.shards.pieces import Pieces, read_pieces
 
 Read = Callable[[int], None]
-"""Is told how many bytes more were read."""
+"""Called with the number of bytes that have just been read."""
 
 
 class Files(NamedTuple):
-    """Text files, and how to read them.
+    """Describe text files and how to read them.
 
     Args:
-        paths: of the files.
-        encoding: of all of them; UTF-8 if None.
-        texts: what a text is: "file", "line" or "paragraph".
-        unit: of the symbols.
+        paths: the files.
+        encoding: encoding of all files; UTF-8 if None.
+        texts: unit of a text: "file", "line" or "paragraph".
+        unit: unit of a symbol: "character", "word" or "byte".
         valid, test: shares of the texts that are held out.
     """
 
@@ -44,22 +44,22 @@ class Files(NamedTuple):
 
     @property
     def splits(self) -> tuple[str, ...]:
-        """Name the splits that there are."""
+        """Return the names of the splits."""
         return ("train", "valid", "test") if self.test else ("train", "valid")
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What is in the texts.
+    """Store statistics of the texts.
 
     Attributes:
-        symbols: of the training texts, how often each is there, the most frequent first; of very
-            many words the rarest are left out.
-        kinds: how many different ones were counted.
-        total: symbols of the training texts.
-        characters: of all texts.
-        texts: of each split, how many: whole ones, and pieces of longer ones.
-        cut: whether some are longer than a piece.
+        symbols: count of each symbol in the training texts, the most frequent first. If there are
+            very many words, the rarest are left out.
+        kinds: number of different symbols that were counted.
+        total: number of symbols in the training texts.
+        characters: number of characters in all texts.
+        texts: number of texts in each split, where each piece of a long text counts as one.
+        cut: whether any text is longer than a piece.
     """
 
     symbols: dict[str, int]
@@ -71,13 +71,13 @@ class Counts:
 
 
 def sha256_of(paths: Sequence[Path]) -> str:
-    """Give one digest of files, as `corpus.read_files` does.
+    """Compute one digest of all files, the same as `corpus.read_files` does.
 
     Args:
-        paths: of the files.
+        paths: the files.
 
     Raises:
-        DataError: one cannot be read.
+        DataError: if a file cannot be read.
     """
     digests = []
     with bar("Checking", paths) as read:
@@ -95,30 +95,30 @@ def sha256_of(paths: Sequence[Path]) -> str:
 
 
 def count(files: Files) -> Counts:
-    """Count what is in files.
+    """Count the texts and symbols of files.
 
     Args:
-        files: to read.
+        files: the files to read.
 
     Raises:
         TextFileError: as in `prepare`.
-        DataError: too few texts for some to be in each split.
+        DataError: if there are too few texts to fill every split.
     """
     counter, texts, characters, whole = symbols.counter(files.unit), Counter(), 0, True
     with bar("Counting", files.paths) as read:
-        for split, found in splits_of(files, read):
-            characters += sum(map(len, found.texts))
-            texts[split] += len(found.texts)
-            whole = whole and all(found.ends)
+        for split, pieces in splits_of(files, read):
+            characters += sum(map(len, pieces.texts))
+            texts[split] += len(pieces.texts)
+            whole = whole and all(pieces.ends)
             if split == "train":
-                counter.add(found.texts)
+                counter.add(pieces.texts)
     empty = [split for split in files.splits if not texts[split]]
     if empty:
         raise DataError(
             f"{texts.total():,} texts, or pieces of longer ones, are too few to set some aside for "
-            f"{' and '.join(empty)}: give more text, or --stream False, which cuts it finer"
+            f"{' and '.join(empty)}: provide more text, or use --stream False, which cuts it finer"
         )
-    counts = counter.found()
+    counts = counter.counts()
     kept, number = (
         symbols.table(counts, files.unit),
         {split: texts[split] for split in files.splits},
@@ -127,30 +127,32 @@ def count(files: Files) -> Counts:
 
 
 def splits_of(files: Files, read: Read) -> Iterator[tuple[str, Pieces]]:
-    """Read the texts of files, those of a split together: by their hash, so that equal ones are.
+    """Read the texts of files and assign each to a split by its hash.
+
+    Equal texts are in the same split.
 
     Args:
-        files: to read.
-        read: is told how many bytes were read.
+        files: the files to read.
+        read: called with the number of bytes of each read.
 
     Yields:
-        The split, and some of its texts.
+        The name of a split, and some of its texts.
 
     Raises:
-        TextFileError: a file that is of another encoding, or binary; it says at which byte.
+        TextFileError: if a file has another encoding or is binary; the message names the byte.
     """
     bounds = np.array([files.test, files.test + files.valid]) * 2**32
     for path in files.paths:
-        for found in read_pieces(path, files.encoding, files.texts, read=read):
-            hashes = np.fromiter(map(_hash, found.texts), np.uint32, len(found.texts))
+        for pieces in read_pieces(path, files.encoding, files.texts, read=read):
+            hashes = np.fromiter(map(_hash, pieces.texts), np.uint32, len(pieces.texts))
             sides = np.searchsorted(bounds, hashes, "right")
             for side, split in enumerate(("test", "valid", "train")):
                 chosen = np.flatnonzero(sides == side).tolist()
-                if len(chosen) == len(found.texts):
-                    yield split, found
+                if len(chosen) == len(pieces.texts):
+                    yield split, pieces
                 elif chosen:
-                    texts = [found.texts[place] for place in chosen]
-                    yield split, Pieces(texts, [found.ends[place] for place in chosen])
+                    texts = [pieces.texts[place] for place in chosen]
+                    yield split, Pieces(texts, [pieces.ends[place] for place in chosen])
 
 
 def _hash(text: str) -> int:
@@ -158,22 +160,22 @@ def _hash(text: str) -> int:
 
 
 @contextmanager
-def bar(what: str, paths: Sequence[Path]) -> Iterator[Read]:
-    """Show on a terminal how many bytes of files were read.
+def bar(title: str, paths: Sequence[Path]) -> Iterator[Read]:
+    """Show a progress bar of the bytes read, if stderr is a terminal.
 
     Args:
-        what: is done.
-        paths: of the files.
+        title: name of the activity, such as "Counting".
+        paths: the files that will be read.
 
     Yields:
-        What is to be told of each read.
+        A function to call with the number of bytes of each read.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda more: None
         return
     size = sum(path.stat().st_size for path in paths)
-    shown = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*shown, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=size)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(title, total=size)
         yield lambda more: progress.advance(task, more)

@@ -1,4 +1,4 @@
-"""Texts of files of any length: whole where they are short, in pieces where they are long."""
+"""Texts of files of any length: short texts are kept whole, long ones are cut into pieces."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import NamedTuple
 from lstm_jax.text.lines import read_chunks
 from lstm_jax.train.data.corpus import BLANK_LINES, parts_of
 
-PIECE = 2**16  # characters; a longer text is cut
+PIECE = 2**16  # characters in a piece; longer texts are cut
 
 
 class Pieces(NamedTuple):
-    """Texts one after the other, some of them cut.
+    """Store consecutive texts, some of them in pieces.
 
     Args:
         texts: whole texts, and pieces of longer ones.
-        ends: of each, whether its text ends with it.
+        ends: for each entry, whether it ends a text.
     """
 
     texts: list[str]
@@ -30,52 +30,55 @@ def read_pieces(
     """Read the texts of a file, a few at a time.
 
     Args:
-        path: of the file.
-        encoding: of it; UTF-8 if None.
-        texts: what a text is: "file", "line" or "paragraph", as in `corpus.cut`.
-        read: is told how many bytes were read.
+        path: the file.
+        encoding: encoding of the file; UTF-8 if None.
+        texts: unit of a text: "file", "line" or "paragraph", as in `corpus.cut`.
+        read: called with the number of bytes of each read.
 
     Yields:
-        The texts that `corpus.cut` gives. One of more than `PIECE` characters is in pieces, which
-        joined are the text; where it is cut hangs on its characters alone.
+        The same texts as `corpus.cut` returns. A text of more than `PIECE` characters comes in
+        pieces that join to the text; the cuts depend only on its characters.
 
     Raises:
-        TextFileError: it cannot be read, or is of another encoding; it says at which byte.
+        TextFileError: if the file cannot be read or has another encoding; the message names the
+            byte.
     """
-    rest, begun = "", False  # a text whose end was not read yet; whether a piece of it was given
+    rest, begun = "", False  # an unfinished text; whether a piece of it was yielded already
     for size, chunk in read_chunks(path, encoding):
         read(size)
-        whole, rest = _apart(rest + chunk, texts) if size else (parts_of(rest + chunk, texts), "")
-        found, ends = [], []
-        for text in whole:
+        complete, rest = (
+            _apart(rest + chunk, texts) if size else (parts_of(rest + chunk, texts), "")
+        )
+        pieces, ends = [], []
+        for text in complete:
             if len(text) > PIECE:
-                *some, text = cut(text)
-                found += some
-                ends += [False] * len(some)
+                *parts, text = cut(text)
+                pieces += parts
+                ends += [False] * len(parts)
                 begun = True
             if begun or text.strip():
-                found.append(text)
+                pieces.append(text)
                 ends.append(True)
             begun = False
         if len(rest) > PIECE:
             if texts == "paragraph" and not begun:
                 rest = rest.lstrip("\n")
-            *some, rest = cut(rest)
-            found += some
-            ends += [False] * len(some)
+            *parts, rest = cut(rest)
+            pieces += parts
+            ends += [False] * len(parts)
             begun = True
-        yield Pieces(found, ends)
+        yield Pieces(pieces, ends)
 
 
 def cut(text: str) -> list[str]:
     """Cut a text into pieces of at most `PIECE` characters.
 
     Args:
-        text: any.
+        text: any text.
 
     Returns:
-        The pieces, at least one. Each ends with the last line that fits, else before the last
-        blank, else where it must: no word is cut that need not be.
+        At least one piece. Each piece ends after the last line that fits, otherwise before the
+        last space that fits, otherwise inside a word.
     """
     pieces, start = [], 0
     while len(text) - start > PIECE:
@@ -88,11 +91,11 @@ def cut(text: str) -> list[str]:
 
 
 def _apart(text: str, texts: str) -> tuple[list[str], str]:
-    """Cut off the texts that are there whole, whatever follows; and give the rest."""
+    """Split off the texts that are complete, whatever follows, and return them and the rest."""
     if texts == "file":
         return [], text
     end = text.rfind("\n") + 1
     if texts == "paragraph":
-        # More blank lines may follow the last ones: those stay with the rest.
+        # More blank lines may follow the last ones, so those stay with the rest.
         end = max((match.start() for match in BLANK_LINES.finditer(text)), default=0)
     return (parts_of(text[:end], texts) if end else []), text[end:]

@@ -1,4 +1,4 @@
-"""Text files of any size, written once to the cache as blocks of ids that can be read anywhere."""
+"""Preparation of text files of any size: written once to the cache as blocks of ids."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from lstm_jax.train.data.shards.count import Counts, Files, bar, count, splits_o
 from lstm_jax.train.data.shards.store import Blocks, BlockWriter, open_blocks
 from lstm_jax.train.data.shards.symbols import Encoder
 
-FORMAT = 1  # of the folder; another one is prepared anew
-DAY = 24 * 3600  # seconds after which what an interrupted preparation left is deleted
+FORMAT = 1  # version of the folder; texts are prepared again when it changes
+DAY = 24 * 3600  # seconds after which the remains of an interrupted preparation are deleted
 ABOUT, LENGTHS = "about.json", "lengths.npy"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Texts that were prepared.
+    """Store the location and the statistics of prepared texts.
 
     Attributes:
-        folder: in the cache.
-        sha256: of the files.
-        counts: what is in them.
-        dtype: of the ids.
-        lengths: symbols of each block of the training texts.
+        folder: folder in the cache.
+        sha256: digest of the files.
+        counts: statistics of the texts.
+        dtype: dtype of the ids.
+        lengths: number of symbols in each block of the training texts.
     """
 
     folder: Path
@@ -42,17 +42,18 @@ class Prepared:
     lengths: np.ndarray
 
     def blocks(self, known: int) -> Blocks:
-        """Open the training texts.
+        """Open the blocks of the training texts.
 
         Args:
-            known: V, of a vocabulary that is the table's beginning; other symbols are unknown.
+            known: V, the size of a vocabulary that is the beginning of the table of symbols; all
+                other symbols are unknown.
         """
         shards = sorted(self.folder.glob("*.array_record"))
         return open_blocks(shards, self.lengths, self.dtype, known)
 
     @property
     def held_out(self) -> dict[str, tuple[str, ...]]:
-        """Give the texts of each split but that of training."""
+        """Return the texts of each held-out split."""
         paths = {name: self.folder / f"{name}.json" for name in self.counts.texts}
         return {
             name: tuple(json.loads(path.read_text(encoding="utf-8")))
@@ -62,21 +63,21 @@ class Prepared:
 
 
 def prepare(files: Files, sha256: str) -> Prepared:
-    """Prepare texts, or find them prepared in the cache.
+    """Prepare texts, or find them in the cache.
 
-    The folder in the cache appears when everything is in it; interrupted, there is none.
+    The folder in the cache appears only when it is complete; an interruption leaves none.
 
     Args:
-        files: to read.
-        sha256: of them.
+        files: the files to read.
+        sha256: their digest.
 
     Raises:
-        TextFileError: a file that is of another encoding, or binary; it says at which byte.
-        DataError: too few texts, a package that is missing, a cache that cannot be written.
+        TextFileError: if a file has another encoding or is binary; the message names the byte.
+        DataError: if there are too few texts, a package is missing, or the cache is not writable.
     """
     store.packages()
-    how = [FORMAT, sha256, *files[1:], pieces.PIECE, store.BLOCK]
-    key = hashlib.sha256(json.dumps(how).encode()).hexdigest()[:32]
+    settings = [FORMAT, sha256, *files[1:], pieces.PIECE, store.BLOCK]
+    key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:32]
     folder = cache() / "prepared" / key
     if not _is_whole(folder):
         try:
@@ -91,7 +92,7 @@ def prepare(files: Files, sha256: str) -> Prepared:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether everything that was written is there."""
+    """Return whether the folder is complete."""
     try:
         sizes = json.loads((folder / ABOUT).read_text(encoding="utf-8"))["sizes"]
         return all((folder / name).stat().st_size == size for name, size in sizes.items())
@@ -109,11 +110,11 @@ def _make(files: Files, folder: Path) -> None:
     try:
         counts = count(files)
         _write(files, counts, partial)
-        shutil.rmtree(folder, ignore_errors=True)  # one that is not whole
+        shutil.rmtree(folder, ignore_errors=True)  # an incomplete one
         try:
             partial.rename(folder)
         except OSError:
-            if not _is_whole(folder):  # else another process was faster
+            if not _is_whole(folder):  # otherwise another process was faster
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -122,16 +123,16 @@ def _make(files: Files, folder: Path) -> None:
 def _write(files: Files, counts: Counts, folder: Path) -> None:
     encoder = Encoder(files.unit, list(counts.symbols))
     writer = BlockWriter(folder, encoder.dtype)
-    held: dict[str, list[str]] = {split: [] for split in files.splits if split != "train"}
+    held_out: dict[str, list[str]] = {split: [] for split in files.splits if split != "train"}
     with bar("Writing", files.paths) as read:
-        for split, found in splits_of(files, read):
+        for split, pieces in splits_of(files, read):
             if split == "train":
-                writer.add(*encoder.encode(found.texts, found.ends))
+                writer.add(*encoder.encode(pieces.texts, pieces.ends))
             else:
-                held[split] += found.texts
+                held_out[split] += pieces.texts
     writer.close()
     np.save(folder / LENGTHS, np.array(writer.lengths, np.int32))
-    for split, texts in held.items():
+    for split, texts in held_out.items():
         (folder / f"{split}.json").write_text(json.dumps(texts), encoding="utf-8")
     sizes = {path.name: path.stat().st_size for path in folder.iterdir()}
     about = {"counts": asdict(counts), "dtype": encoder.dtype.str, "sizes": sizes}

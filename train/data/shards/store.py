@@ -1,4 +1,4 @@
-"""Blocks of ids on the disk: written to shards of ArrayRecord, read anywhere through Grain."""
+"""Blocks of ids on disk: written as shards of ArrayRecord, read in any order through Grain."""
 
 from __future__ import annotations
 
@@ -12,20 +12,19 @@ import numpy as np
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data.download import DataError
 
-BLOCK = 2**16  # symbols
-SHARD = 2**12  # blocks
-OPTIONS = "group_size:1,zstd:1"  # each block is read alone
+BLOCK = 2**16  # symbols in a block
+SHARD = 2**12  # blocks in a shard
+OPTIONS = "group_size:1,zstd:1"  # so that each block can be read on its own
 
 
 class BlockWriter:
     """Write texts to blocks, and the blocks to shards.
 
-    A block holds whole texts one after the other, as many as fit `BLOCK` symbols, and one that is
-    longer alone.
+    A block holds as many whole texts as fit in `BLOCK` symbols, or a single longer text.
 
     Args:
-        folder: of the shards; it exists.
-        dtype: of the ids.
+        folder: existing folder for the shards.
+        dtype: dtype of the ids.
     """
 
     def __init__(self, folder: Path, dtype: np.dtype) -> None:
@@ -34,29 +33,29 @@ class BlockWriter:
         self._shard: Any = None
         self._pending: list[np.ndarray] = []
         self.lengths: list[int] = []
-        """Symbols of each block that was written."""
+        """Number of symbols in each block written so far."""
 
     def add(self, ids: np.ndarray, sizes: np.ndarray) -> None:
-        """Take more texts.
+        """Add texts.
 
         Args:
-            ids: of all of them, one text after the other.
-            sizes: how many are each text's.
+            ids: the ids of all texts, joined.
+            sizes: number of ids of each text.
         """
         ends = np.cumsum(sizes)
-        text = at = 0
+        text = start = 0
         while text < len(sizes):
-            held = sum(map(len, self._pending))
-            fitting = int(np.searchsorted(ends, at + BLOCK - held, "right"))
-            if fitting <= text and held:
+            pending = sum(map(len, self._pending))
+            fitting = int(np.searchsorted(ends, start + BLOCK - pending, "right"))
+            if fitting <= text and pending:
                 self._flush()
                 continue
             text = max(fitting, text + 1)
-            self._pending.append(ids[at : ends[text - 1]])
-            at = int(ends[text - 1])
+            self._pending.append(ids[start : ends[text - 1]])
+            start = int(ends[text - 1])
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the last block, and close the shard."""
         self._flush()
         if self._shard is not None:
             self._shard.close()
@@ -77,13 +76,14 @@ class BlockWriter:
 
 
 class Blocks(NamedTuple):
-    """Blocks of ids, of which any can be read.
+    """Store the location of N blocks of ids, and read any of them.
 
     Args:
-        shards: paths, in their order.
-        lengths: (N,), symbols of each block.
-        dtype: of the ids, as they were written.
-        known: V: ids from V on are unknown.
+        shards: paths of the shards, in order.
+        lengths: (N,), number of symbols in each block.
+        dtype: dtype of the ids in the shards.
+        known: V; ids from V on are replaced by the unknown symbol.
+        source: the data source of Grain that reads the bytes of a block.
     """
 
     shards: tuple[Path, ...]
@@ -96,13 +96,13 @@ class Blocks(NamedTuple):
         """Read a block.
 
         Args:
-            number: of the block, in [0, N).
+            number: number of the block, in [0, N).
 
         Returns:
-            Its ids; 0, END, behind each text that ends.
+            Its ids, with END, 0, after each text that ends.
 
         Raises:
-            DataError: it is not as it was written.
+            DataError: if the block is damaged.
         """
         folder = self.shards[0].parent
         try:
@@ -115,13 +115,13 @@ class Blocks(NamedTuple):
 
 
 def open_blocks(shards: Sequence[Path], lengths: np.ndarray, dtype: np.dtype, known: int) -> Blocks:
-    """Open what a `BlockWriter` wrote.
+    """Open the shards written by a `BlockWriter`.
 
     Args:
         shards, lengths, dtype, known: as in `Blocks`.
 
     Raises:
-        DataError: a package is missing.
+        DataError: if a package is missing.
     """
     _, grain = packages()
     source = grain.sources.ArrayRecordDataSource([str(path) for path in shards])
@@ -129,24 +129,24 @@ def open_blocks(shards: Sequence[Path], lengths: np.ndarray, dtype: np.dtype, kn
 
 
 def packages() -> tuple[ModuleType, ModuleType]:
-    """Import what reads and writes shards.
+    """Import the packages that write and read shards.
 
     Returns:
-        array_record's module, and grain.
+        The module of array_record, and grain.
 
     Raises:
-        DataError: one is not installed; it says how it is.
+        DataError: if one is not installed; the message says how to install it.
     """
     try:
         import grain
         from array_record.python import array_record_module  # pyright: ignore
     except ImportError:
         raise DataError(
-            "texts are read from the disk by grain and array-record, and they are not installed: "
+            "reading texts from disk needs grain and array-record, which are not installed: "
             'pip install "lstm_jax[scale]"'
         ) from None
     return array_record_module, grain
 
 
-def _damaged(folder: Path, why: object) -> DataError:
-    return DataError(f"{folder} is damaged ({why}): delete it, and it will be made again")
+def _damaged(folder: Path, reason: object) -> DataError:
+    return DataError(f"{folder} is damaged ({reason}): delete it, and it will be created again")

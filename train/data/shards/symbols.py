@@ -1,4 +1,4 @@
-"""The symbols of texts, counted and numbered by arrays: a text of gigabytes has billions."""
+"""Counting and numbering of symbols with arrays, because gigabytes of text hold billions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.text.units import to_bytes, words
 
-CODES = 0x110000  # numbers of characters in Unicode
-MOST_WORDS = 2**20  # different words counted at a time
-WORDS = 2**16 - 2  # of them kept: their ids, with two more, fit 16 bits
+CODES = 0x110000  # number of code points in Unicode
+MOST_WORDS = 2**20  # different words that are counted at a time
+WORDS = 2**16 - 2  # words that are kept; their ids and two more fit in 16 bits
 
 WRITTEN: Mapping[str, Callable[[str], str]] = {"character": str, "byte": to_bytes}
-"""The units whose symbols are characters -> a text as its symbols, joined."""
+"""Unit whose symbols are characters -> function from a text to its symbols, joined."""
 
 
 class Characters:
-    """Count characters, or bytes, which are written as characters."""
+    """Count characters, or bytes that are represented as characters."""
 
     def __init__(self, unit: str) -> None:
         self._written = WRITTEN[unit]
@@ -28,51 +28,51 @@ class Characters:
 
     @property
     def total(self) -> int:
-        """How many were counted."""
+        """Return the number of symbols counted."""
         return int(self._counts.sum())
 
     def add(self, texts: Sequence[str]) -> None:
-        """Count the symbols of some texts."""
-        found = np.bincount(_codes(map(self._written, texts)))
-        self._counts[: len(found)] += found
+        """Count the symbols of texts."""
+        counts = np.bincount(_codes(map(self._written, texts)))
+        self._counts[: len(counts)] += counts
 
-    def found(self) -> dict[str, int]:
-        """Give how often each was seen."""
-        there = np.flatnonzero(self._counts)
-        return {chr(code): int(self._counts[code]) for code in there}
+    def counts(self) -> dict[str, int]:
+        """Return the count of each symbol."""
+        codes = np.flatnonzero(self._counts)
+        return {chr(code): int(self._counts[code]) for code in codes}
 
 
 class Words:
-    """Count words, in a bounded memory.
+    """Count words in bounded memory.
 
-    Where there are more different ones than `MOST_WORDS`, the rarest are forgotten, and counted
-    from 0 if they come again.
+    If there are more than `MOST_WORDS` different words, the rarest are forgotten, and counted from
+    0 if they appear again.
     """
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._least = 1
         self.total = 0
-        """How many were counted, those that were forgotten included."""
+        """Number of words counted, including those that were forgotten."""
 
     def add(self, texts: Sequence[str]) -> None:
-        """Count the words of some texts."""
+        """Count the words of texts."""
         for text in texts:
-            found = words(text)
-            self._counts.update(found)
-            self.total += len(found)
+            tokens = words(text)
+            self._counts.update(tokens)
+            self.total += len(tokens)
         while len(self._counts) > MOST_WORDS:
             kept = {word: count for word, count in self._counts.items() if count > self._least}
             self._counts = Counter(kept)
             self._least += 1
 
-    def found(self) -> dict[str, int]:
-        """Give how often each was seen."""
+    def counts(self) -> dict[str, int]:
+        """Return the count of each word that was not forgotten."""
         return dict(self._counts)
 
 
 def counter(unit: str) -> Characters | Words:
-    """Make what counts the symbols of a unit.
+    """Create a counter for the symbols of a unit.
 
     Args:
         unit: "character", "word" or "byte".
@@ -81,15 +81,16 @@ def counter(unit: str) -> Characters | Words:
 
 
 def table(counts: Mapping[str, int], unit: str) -> dict[str, int]:
-    """Take the symbols that are numbered, with their counts.
+    """Select the symbols that get a number, with their counts.
 
     Args:
-        counts: of all that were seen.
-        unit: of the symbols.
+        counts: the counts of all symbols.
+        unit: unit of the symbols.
 
     Returns:
-        The most frequent first, as in a `Vocabulary` of all of them: that of a higher `min_count`
-        is its beginning. Of very many words the rarest are left out.
+        The symbols in the order of a `Vocabulary`, the most frequent first, so that a vocabulary
+        with a higher `min_count` is a beginning of this table. If there are very many words, the
+        rarest are left out.
     """
     every = Vocabulary.from_counts(counts, min_count=1).characters
     return {symbol: counts[symbol] for symbol in (every[:WORDS] if unit == "word" else every)}
@@ -99,8 +100,9 @@ class Encoder:
     """Number the symbols of texts.
 
     Args:
-        unit: of the texts.
-        symbols: the most frequent first; symbol i has the id i + 2, as in a `Vocabulary`.
+        unit: unit of the symbols.
+        symbols: the symbols, the most frequent first; symbol i has the id i + 2, as in a
+            `Vocabulary`.
     """
 
     def __init__(self, unit: str, symbols: Sequence[str]) -> None:
@@ -115,14 +117,15 @@ class Encoder:
             self._by_code[_codes(symbols)] = ids
 
     def encode(self, texts: Sequence[str], ends: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
-        """Give the ids of texts, one after the other, with END behind those that end.
+        """Encode texts as ids, with END after each text that ends.
 
         Args:
-            texts: to encode.
-            ends: of each, whether it ends.
+            texts: the texts to encode.
+            ends: whether each text ends, or is a piece that continues.
 
         Returns:
-            All ids, of `dtype`; and how many are each text's, its END included.
+            The ids of all texts, joined, of type `dtype`; and the number of ids of each text,
+            including its END.
         """
         if self._unit == "word":
             cut = list(map(words, texts))
@@ -139,6 +142,6 @@ class Encoder:
 
 
 def _codes(symbols: Iterable[str]) -> np.ndarray:
-    """Give the number of each character, in Unicode."""
+    """Return the code points of all characters."""
     joined = "".join(symbols)
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4")

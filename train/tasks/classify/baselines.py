@@ -1,6 +1,6 @@
-"""What costs nothing to know of a class: the most frequent one, words counted, nearest means.
+"""Simple baselines for classifiers: the most frequent class, naive Bayes, and the nearest mean.
 
-Each gives ln p of every class, so that the same figures can be told of it as of a model.
+Each returns ln p of every class, so that it can be measured in the same way as a model.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-PARTS = 4  # of a sequence, whose means are compared
+PARTS = 4  # parts of a sequence whose means are compared
 
 
 def majority(train: np.ndarray, count: int, classes: int) -> np.ndarray:
-    """Give every sequence the shares of the classes in training, each seen once more.
+    """Predict the shares of the classes in training for every sequence, with add-one smoothing.
 
     Args:
         train: classes of the training sequences, (N,).
-        count: M, sequences to judge.
-        classes: C.
+        count: M, the number of sequences to classify.
+        classes: C, the number of classes.
 
     Returns:
         ln p, (M, C).
@@ -34,13 +34,13 @@ def naive_bayes(
     texts: Sequence[Sequence[str]],
     classes: int,
 ) -> np.ndarray:
-    """Judge texts by multinomial naive Bayes over their words, add-one.
+    """Classify texts by multinomial naive Bayes over their words, with add-one smoothing.
 
     Args:
-        train: words of the training texts, N.
+        train: words of the N training texts.
         truth: their classes, (N,).
-        texts: words of the texts to judge, M; those that training has not are passed over.
-        classes: C.
+        texts: words of the M texts to classify; words that are not in training are ignored.
+        classes: C, the number of classes.
 
     Returns:
         ln p, (M, C).
@@ -56,37 +56,37 @@ def naive_bayes(
     logs = np.log(counts / counts.sum(0))
     prior = np.bincount(truth, minlength=classes) + 1.0
     prior = np.log(prior / prior.sum())
-    found = [prior + logs[[known[w] for w in words if w in known]].sum(0) for words in texts]
-    return _normalised(np.stack(found))
+    logits = [prior + logs[[known[w] for w in words if w in known]].sum(0) for words in texts]
+    return _normalized(np.stack(logits))
 
 
 def nearest_mean(
     train: Sequence[np.ndarray], truth: np.ndarray, sequences: Sequence[np.ndarray], classes: int
 ) -> np.ndarray:
-    """Judge sequences by how near they are to the mean of each class, as `profile` sees them.
+    """Classify sequences by the distance of their `profile` to the mean of each class.
 
     Args:
-        train: the training sequences, N arrays (T, D), scaled; T may differ.
+        train: the N training sequences (T, D), scaled; T may differ.
         truth: their classes, (N,).
-        sequences: M, to judge.
-        classes: C.
+        sequences: the M sequences to classify.
+        classes: C, the number of classes.
 
     Returns:
-        ln p, (M, C), of one variance for all classes.
+        ln p, (M, C), with one variance for all classes.
     """
-    seen = np.stack([profile(sequence) for sequence in train])
+    profiles = np.stack([profile(sequence) for sequence in train])
     means = np.stack(
-        [seen[truth == label].mean(0) if (truth == label).any() else seen.mean(0)
+        [profiles[truth == label].mean(0) if (truth == label).any() else profiles.mean(0)
          for label in range(classes)]
     )  # fmt: skip
-    variance = max(float(((seen - means[truth]) ** 2).mean()), 1e-12)
-    asked = np.stack([profile(sequence) for sequence in sequences])
-    distance = ((asked[:, None] - means[None]) ** 2).sum(-1)
-    return _normalised(-distance / (2 * variance))
+    variance = max(float(((profiles - means[truth]) ** 2).mean()), 1e-12)
+    queries = np.stack([profile(sequence) for sequence in sequences])
+    distance = ((queries[:, None] - means[None]) ** 2).sum(-1)
+    return _normalized(-distance / (2 * variance))
 
 
 def profile(sequence: np.ndarray) -> np.ndarray:
-    """Give the means of the quarters of a sequence (T, D), one after the other, (4 D,)."""
+    """Compute the means of the four quarters of a sequence (T, D), joined, (4 D,)."""
     edges = np.linspace(0, len(sequence), PARTS + 1)
     starts = np.minimum(edges[:-1].astype(int), len(sequence) - 1)
     ends = np.maximum(np.ceil(edges[1:]).astype(int), starts + 1)
@@ -94,6 +94,6 @@ def profile(sequence: np.ndarray) -> np.ndarray:
     return np.concatenate(means)
 
 
-def _normalised(logs: np.ndarray) -> np.ndarray:
-    most = logs.max(-1, keepdims=True)
-    return logs - most - np.log(np.exp(logs - most).sum(-1, keepdims=True))
+def _normalized(logs: np.ndarray) -> np.ndarray:
+    maximum = logs.max(-1, keepdims=True)
+    return logs - maximum - np.log(np.exp(logs - maximum).sum(-1, keepdims=True))

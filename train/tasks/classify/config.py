@@ -1,4 +1,4 @@
-"""What a run of a classifier of sequences is made of, whatever it reads."""
+"""The configuration of a run that trains a classifier of sequences, whatever its inputs."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least
 
 @dataclass(frozen=True)
 class ClassifierConfig(TrainConfig):
-    """A training run of a model that reads a whole sequence and says of what class it is."""
+    """Configure a training run of a classifier of whole sequences."""
 
     model: SequenceClassifierConfig = field(default_factory=SequenceClassifierConfig)
     validations: int = 1
-    """Validations in a pass over the training data: an epoch is one part in so many of it."""
+    """Number of validations, and thus epochs, in a pass over the training data."""
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep."""
+        """Yield the conditions on the fields."""
         yield from super().bounds()
         yield from at_least(1, self, "validations")
         sizes = ("embedding_features", "hidden_features", "num_layers")
@@ -29,15 +29,15 @@ class ClassifierConfig(TrainConfig):
 
 
 def or_open(bounds: Iterable[Bound], *names: str) -> Iterator[Bound]:
-    """Let some fields be 0, which leaves them to be chosen when the data are looked at.
+    """Allow some fields to be 0, so that they are chosen from the data.
 
     Args:
-        bounds: of a configuration for a user's own data.
-        *names: of the fields, as a user writes them.
+        bounds: conditions of a configuration for a user's own data.
+        *names: names of the fields, as a user writes them.
     """
     for name, value, good, expected in bounds:
         may_be_open = name in names
-        expected = f"{expected}, or 0 to have it chosen" if may_be_open else expected
+        expected = f"{expected}, or 0 to choose it from the data" if may_be_open else expected
         yield name, value, good or (may_be_open and value == 0), expected
 
 
@@ -47,63 +47,62 @@ OPEN_SIZES = ("model.embedding_features", "model.hidden_features", "model.num_la
 
 @dataclass(frozen=True)
 class ClassifyConfig(ClassifierConfig):
-    """A training run of a classifier of texts, or of sequences of numbers."""
+    """Configure a training run of a classifier of texts, or of sequences of numbers."""
 
     data: Literal["sentiment", "own"] = "sentiment"
-    """Film reviews (SST-2), or a file of your own."""
+    """Data to learn: film reviews (SST-2), or a file of your own."""
     file: str = ""
-    """Your table, a CSV, TSV, JSONL or Parquet file; or a .ts file of the UEA archive."""
+    """Table with your data: a CSV, TSV, JSONL or Parquet file, or a .ts file of the UEA archive."""
     valid_file: str = ""
-    """What to validate on; part of FILE if not given."""
+    """File to validate on; a part of FILE if not given."""
     test_file: str = ""
-    """What to test on; part of FILE if not given."""
+    """File to test on; a part of FILE if not given."""
     encoding: str = ""
-    """Of the files; UTF-8 if not given."""
+    """Encoding of the files; UTF-8 if not given."""
     label: str = ""
-    """The column with the classes."""
+    """Column with the classes."""
     text: str = ""
-    """The column with texts to classify; or"""
+    """Column with texts to classify."""
     tokens: str = ""
-    """the column with tokens, taken as they are, blanks between them; or, for sequences of
-    numbers,"""
+    """Column with tokens separated by blanks, instead of texts."""
     by: str = ""
-    """the column that says which sequence a row is a step of."""
+    """Column that identifies the sequence of a row, for sequences of numbers instead of texts."""
     time: str = ""
-    """The column by which the steps of a sequence are put in order; as they stand if not given."""
+    """Column that orders the steps of a sequence; the order of the table if not given."""
     inputs: tuple[str, ...] = ()
-    """The columns to read of each step; all others that hold numbers if not given."""
+    """Columns to read at each step; all other columns of numbers if not given."""
     group: str = ""
-    """A column whose equal values are kept in one split: a writer, a patient, a day."""
+    """Column whose equal values stay in the same part: a writer, a patient, a day."""
     unit: Literal["word", "character"] | None = None
-    """What a text is split into; chosen by its script if not given."""
+    """Unit into which texts are split; chosen by the script of the texts if not given."""
     min_count: int = 1
-    """Words seen less often in training are read as unknown."""
+    """Minimum count of a word in training; rarer words are unknown."""
     longest: int = 0
-    """Longer sequences are cut there; chosen if 0."""
+    """Length at which longer sequences are cut; chosen if 0."""
     class_weights: Literal["none", "balanced"] | None = None
-    """Whether each class counts as much as any other in the loss; chosen if not given."""
+    """Weights of classes in the loss; balanced makes all classes equal; chosen if not given."""
     noise: float | None = None
-    """Noise on sequences of numbers while training, in standard deviations; chosen if not given."""
+    """Noise on sequences of numbers in training, in standard deviations; chosen if not given."""
     valid: float | None = None
-    """The share of the rows to validate on; chosen if not given."""
+    """Share of the rows for validation; chosen if not given."""
     test: float | None = None
-    """The share of the rows to test on; chosen if not given."""
+    """Share of the rows for testing; chosen if not given."""
     learn: Literal["sentences", "phrases", "neutral"] = "neutral"
-    """Of film reviews: sentences alone, every phrase of theirs that is not neutral too, or the
-    neutral ones as well, which may be either: half and half."""
+    """Film reviews to train on: sentences alone, with phrases, or with neutral phrases too.
+    A neutral phrase counts half as either class."""
     words: int = 1024
-    """Words, or steps, of a training batch, padding included; at most 128 sequences."""
+    """Number of words, or steps, in a training batch, including padding; at most 128 sequences."""
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep."""
-        own = self._own_bounds()
-        yield from or_open(own, *OPEN, *OPEN_SIZES) if self.data == "own" else own
+        """Yield the conditions on the fields."""
+        bounds = self._own_bounds()
+        yield from or_open(bounds, *OPEN, *OPEN_SIZES) if self.data == "own" else bounds
 
     def _own_bounds(self) -> Iterator[Bound]:
         yield from super().bounds()
         yield from at_least(64, self, "words")
         yield from at_least(1, self, "min_count")
         yield from at_least(0, self, "longest")
-        for name, most in {"noise": 1.0, "valid": 0.5, "test": 0.5}.items():
+        for name, maximum in {"noise": 1.0, "valid": 0.5, "test": 0.5}.items():
             value = getattr(self, name)
-            yield name, value, value is None or 0 <= value <= most, f"in [0, {most:g}]"
+            yield name, value, value is None or 0 <= value <= maximum, f"in [0, {maximum:g}]"

@@ -1,4 +1,4 @@
-"""What a classifier of texts or sequences is worth on data that it did not learn from."""
+"""Evaluation of a classifier of texts or sequences on held-out data."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from lstm_jax.errors import UserError
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.parts import Labelled, Part, part_of
+from lstm_jax.train.data.examples.parts import Labeled, Part, part_of
 from lstm_jax.train.data.examples.sequences import with_columns
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.classify.baselines import majority, naive_bayes, nearest_mean
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 from lstm_jax.train.tasks.classify.judge import log_probabilities, make_reader
-from lstm_jax.train.tasks.classify.measures import told
+from lstm_jax.train.tasks.classify.measures import report
 from lstm_jax.train.tasks.classify.readers import Reader, SequenceReader, TextReader, restored
 from lstm_jax.train.tasks.classify.source import arranged, kind_of, read, read_rows
 
 
-class Asked(NamedTuple):
-    """What is to be judged: words, or scaled sequences; what a model reads of it; the truth."""
+class Cases(NamedTuple):
+    """Store examples to evaluate on: words or scaled sequences, inputs of the model, and truth."""
 
     seen: Sequence[Any]
     read: Sequence[np.ndarray]
@@ -33,29 +33,29 @@ class Asked(NamedTuple):
 
 
 def measure(stored: Stored, config: ClassifyConfig, scope: Scope) -> Told:
-    """Measure a classifier beside what costs nothing, and draw its picture if one is wanted.
+    """Evaluate a classifier beside simple baselines, and draw its picture if `scope` names one.
 
     Args:
         stored: the model.
-        config: of its run.
-        scope: the split, or a file or frame with classes, and where to draw.
+        config: configuration of its run.
+        scope: the split, or a file or frame with classes, and the path of the picture.
 
     Raises:
-        DataError: data that is missing, altered, or has none of the classes.
-        ModelError: film reviews and a file, or no matplotlib to draw with.
+        DataError: if data are missing, altered, or have other classes.
+        ModelError: if a file is given for film reviews, or matplotlib is not installed.
     """
     classes = stored.description["classes"]
     reader = restored(stored.description)
-    train, asked, what, unit = to_judge(reader, config, scope, classes)
-    if not len(asked.truth):
-        raise DataError(f"there are no {unit} to judge in {what}: give another --split or a --file")
+    train, cases, what, unit = to_judge(reader, config, scope, classes)
+    if not len(cases.truth):
+        raise DataError(f"there are no {unit} in {what}: use another --split or a --file")
     params = nnx.state(stored.network, nnx.Param)
-    logs = log_probabilities(make_reader(stored.network), params, asked.read)
-    return told(
+    logs = log_probabilities(make_reader(stored.network), params, cases.read)
+    return report(
         logs,
-        asked.truth,
+        cases.truth,
         classes,
-        _others(train, asked, reader, len(classes)) if train else {},
+        _others(train, cases, reader, len(classes)) if train else {},
         what=what,
         unit=unit,
         temperature=stored.card.get("temperature"),
@@ -65,70 +65,70 @@ def measure(stored: Stored, config: ClassifyConfig, scope: Scope) -> Told:
 
 def to_judge(
     reader: Reader, config: ClassifyConfig, scope: Scope, classes: Sequence[str]
-) -> tuple[Asked | None, Asked, str, str]:
-    """Read what a classifier is judged on.
+) -> tuple[Cases | None, Cases, str, str]:
+    """Read the examples on which a classifier is evaluated.
 
     Args:
-        reader: of the model.
-        config: of its run.
+        reader: reader of the model.
+        config: configuration of its run.
         scope: the split, or a file or frame with classes.
-        classes: of the model, in order.
+        classes: names of the classes of the model, in order.
 
     Returns:
-        What it learned from, if that is at hand; what is judged; what that is called; and what one
-        example is, in the plural.
+        The training examples, if available; the examples to evaluate on; their name; and the name
+        of an example, in the plural.
 
     Raises:
-        DataError: data that is missing, altered, or has none of the classes.
-        ModelError: film reviews and a file.
+        DataError: if data are missing, altered, or have other classes.
+        ModelError: if a file is given for film reviews.
     """
     if config.data == "sentiment":
         return _reviews(reader, scope)
     return _own(reader, config, scope, classes)
 
 
-def _reviews(reader: Reader, scope: Scope) -> tuple[Asked, Asked, str, str]:
+def _reviews(reader: Reader, scope: Scope) -> tuple[Cases, Cases, str, str]:
     if scope.file is not None or scope.given is not None:
-        raise ModelError("--file is not for a judge of film reviews, which learned from no files")
+        raise ModelError("--file does not apply to film reviews, which are not read from files")
     assert isinstance(reader, TextReader)
     data = sentiment.load()
-    train, asked = (
-        Asked(
+    train, cases = (
+        Cases(
             [text.words for text in texts],
             [reader.vocabulary.encode(text.words) for text in texts],
             np.array([text.label for text in texts]),
         )
         for texts in (data.train, data.splits[scope.split])
     )
-    return train, asked, f"sentiment {scope.split}", "sentences"
+    return train, cases, f"sentiment {scope.split}", "sentences"
 
 
 def _own(
     reader: Reader, config: ClassifyConfig, scope: Scope, classes: Sequence[str]
-) -> tuple[Asked | None, Asked, str, str]:
-    """Give what was learned from, if it is at hand, what is judged, and what both are called."""
+) -> tuple[Cases | None, Cases, str, str]:
+    """Read a user's own data; see `to_judge`."""
     unit = kind_of(config)
-    learned = _learned(config, scope)
-    train = None if learned is None else _asked(reader, learned.parts["train"])
+    data = _learned(config, scope)
+    train = None if data is None else _cases_of(reader, data.parts["train"])
     source = scope.file if scope.file is not None else scope.given
-    if scope.file is None and learned is not None:
-        part = learned.parts[scope.split]
-        return train, _asked(reader, part), f"{Path(learned.name).name} {scope.split}", unit
+    if scope.file is None and data is not None:
+        part = data.parts[scope.split]
+        return train, _cases_of(reader, part), f"{Path(data.name).name} {scope.split}", unit
     if source is None:
         raise DataError(
-            f"{config.file} has changed since the model learned from it (its sha256 differs): "
-            "judge it as new data, with --file"
+            f"{config.file} has changed since the model was trained on it (its sha256 differs): "
+            "evaluate it as new data, with --file"
             if config.file
-            else "the model learned from a frame, which is at hand in Python alone: give --file"
+            else "the model was trained on a frame, which is only available in Python: use --file"
         )
     rows = read(config, source)
     if isinstance(reader, SequenceReader):
         rows = with_columns(rows, reader.columns)
-    return train, _asked(reader, part_of(rows, classes)), Path(rows.name).name, unit
+    return train, _cases_of(reader, part_of(rows, classes)), Path(rows.name).name, unit
 
 
-def _learned(config: ClassifyConfig, scope: Scope) -> Labelled | None:
-    """Read again what a model learned from; None where that is not at hand, or has changed."""
+def _learned(config: ClassifyConfig, scope: Scope) -> Labeled | None:
+    """Read the training data again; return None if they are not available, or have changed."""
     if not config.file and scope.given is None:
         return None
     try:
@@ -140,18 +140,18 @@ def _learned(config: ClassifyConfig, scope: Scope) -> Labelled | None:
     return data if data.sha256 == config.data_sha256 else None
 
 
-def _asked(reader: Reader, part: Part) -> Asked:
+def _cases_of(reader: Reader, part: Part) -> Cases:
     read = reader(part.inputs)
     if isinstance(reader, TextReader):
-        return Asked([reader.words(text) for text in part.inputs], read, part.truth)
-    return Asked(read, read, part.truth)
+        return Cases([reader.words(text) for text in part.inputs], read, part.truth)
+    return Cases(read, read, part.truth)
 
 
-def _others(train: Asked, asked: Asked, reader: Reader, classes: int) -> dict[str, np.ndarray]:
-    """Judge by what costs nothing."""
-    found = {"majority": majority(train.truth, len(asked.truth), classes)}
+def _others(train: Cases, cases: Cases, reader: Reader, classes: int) -> dict[str, np.ndarray]:
+    """Predict the classes with simple baselines."""
+    baselines = {"majority": majority(train.truth, len(cases.truth), classes)}
     if isinstance(reader, TextReader):
-        found["naive Bayes"] = naive_bayes(train.seen, train.truth, asked.seen, classes)
+        baselines["naive Bayes"] = naive_bayes(train.seen, train.truth, cases.seen, classes)
     else:
-        found["nearest mean"] = nearest_mean(train.read, train.truth, asked.read, classes)
-    return found
+        baselines["nearest mean"] = nearest_mean(train.read, train.truth, cases.read, classes)
+    return baselines

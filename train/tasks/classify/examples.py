@@ -1,4 +1,4 @@
-"""Sequences with their classes, and batches of nearly one length."""
+"""Labeled sequences, and batches of similar lengths."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MOST_ROWS = 128
 
 
 class Examples(NamedTuple):
-    """`inputs`, N arrays of ids (T,) or vectors (T, D), and `targets` (N, C), float32.
+    """Store N examples: `inputs` of ids (T,) or vectors (T, D), and `targets` (N, C), float32.
 
-    `weights` (N,) say how much each counts in the loss; all the same if None.
+    `weights` (N,) are the weights in the loss; all examples count the same if None.
     """
 
     inputs: Sequence[np.ndarray]
@@ -25,13 +25,13 @@ class Examples(NamedTuple):
 
 
 def widths_of(longest: int, *, halfway: bool = False) -> tuple[int, ...]:
-    """Give the widths that batches are padded to, up to the first that holds every sequence.
+    """Return the widths that batches are padded to, up to the first that holds every sequence.
 
-    Few shapes are compiled: powers of two from 4 on.
+    The widths are powers of two, starting with 4, so that only a few shapes are compiled.
 
     Args:
-        longest: steps of the longest sequence.
-        halfway: also the widths between them, 6, 12, 24.
+        longest: number of steps in the longest sequence.
+        halfway: include the widths between them, 6, 12, 24 and so on.
     """
     widths = [4]
     while widths[-1] < longest:
@@ -41,7 +41,7 @@ def widths_of(longest: int, *, halfway: bool = False) -> tuple[int, ...]:
 
 
 def rows_of(words: int, width: int) -> int:
-    """Give the rows of a batch of some width, so that it holds about so many words."""
+    """Return the rows of a batch of some width, so that it holds about `words` words."""
     return max(1, min(MOST_ROWS, words // width))
 
 
@@ -53,16 +53,16 @@ def plan(
 ) -> list[tuple[int, int, np.ndarray]]:
     """Plan one pass over sequences, in a random order.
 
-    Each width has its own batches, so their number is the same for every order.
+    Each width has its own batches, so that their number does not depend on the order.
 
     Args:
-        lengths: (N,), of the sequences.
-        widths: what `widths_of` gives.
-        rows_of: width -> rows of a batch.
-        rng: decides the order.
+        lengths: lengths of the sequences, (N,).
+        widths: the result of `widths_of`.
+        rows_of: function from a width to the rows of a batch.
+        rng: random generator for the order.
 
     Returns:
-        `(width, rows, indices)` of each batch; of indices there are `rows` or fewer.
+        `(width, rows, indices)` of each batch, with at most `rows` indices.
     """
     bucket = np.searchsorted(widths, lengths)
     batches = []
@@ -80,18 +80,18 @@ def collate(
     rows: int,
     augment: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Batch[np.ndarray]:
-    """Make the batch of some examples, filled up to `rows` with ones of no weight.
+    """Build the batch of some examples, filled up to `rows` with examples of weight 0.
 
     Args:
-        examples: N of them.
-        indices: which.
-        width: T.
-        rows: B.
-        augment: maps a sequence to the one to read instead, no longer.
+        examples: N examples.
+        indices: indices of the examples in the batch.
+        width: T, the number of steps.
+        rows: B, the number of rows.
+        augment: function from a sequence to one to read instead, which is not longer.
 
     Returns:
-        `inputs` (B, T) ids or (B, T, D), `targets` (B, C) that sum to 1, `weights` (B,), 0 for a
-        row that only fills the batch, and `lengths` (B,).
+        `inputs` (B, T) ids or (B, T, D), `targets` (B, C) with rows that sum to 1, `weights` (B,),
+        0 for rows that only fill the batch, and `lengths` (B,).
     """
     chosen = [examples.inputs[i] for i in indices]
     chosen = chosen if augment is None else [augment(sequence) for sequence in chosen]

@@ -1,4 +1,4 @@
-"""Texts or sequences for a report: those that a classifier did not learn from."""
+"""Held-out texts or sequences for a report on a classifier."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from lstm_jax.train.tasks.classify.rows import rows_of_examples
 
 
 def examples_to_read(stored: Stored, config: ClassifyConfig, count: int, steps: int) -> Rows:
-    """Take examples of the test split, or where there is none, of the validation's.
+    """Select examples of the test split, or of the validation split if there is no test split.
 
     Args:
         stored: the model.
-        config: of its run.
+        config: configuration of its run.
         count, steps: as in `rows_of_examples`.
 
     Raises:
-        DataError: data that is missing or altered.
+        DataError: if data are missing or altered.
     """
     reader, classes = restored(stored.description), stored.description["classes"]
-    _, asked, what, unit = to_judge(reader, config, Scope("test"), classes)
-    if not len(asked.truth):
-        _, asked, what, unit = to_judge(reader, config, Scope("valid"), classes)
+    _, cases, what, unit = to_judge(reader, config, Scope("test"), classes)
+    if not len(cases.truth):
+        _, cases, what, unit = to_judge(reader, config, Scope("valid"), classes)
     return rows_of_examples(
-        Examples(asked.read, np.eye(len(classes), dtype=np.float32)[asked.truth]),
+        Examples(cases.read, np.eye(len(classes), dtype=np.float32)[cases.truth]),
         count,
         steps,
         kind=unit.removesuffix("s"),
         source=f"{unit.capitalize()} of {what}.",
-        words=asked.seen if isinstance(reader, TextReader) else None,
+        words=cases.seen if isinstance(reader, TextReader) else None,
     )

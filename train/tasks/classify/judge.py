@@ -1,4 +1,4 @@
-"""How many sequences a classifier gets right, and how sure it is."""
+"""Predictions of a classifier, and their accuracy and nats."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from lstm_jax.padding import pad
 from lstm_jax.train.tasks.classify.calibration import tempered
 from lstm_jax.train.tasks.classify.examples import Examples, widths_of
 
-AT_ONCE = 64  # sequences of a batch
+AT_ONCE = 64  # sequences in a batch
 
 Reader: TypeAlias = Callable[[nnx.State, np.ndarray, np.ndarray], Array]
 """`read(params, inputs, lengths) -> ln p (B, C)`."""
 
 
 def make_reader(model: SequenceClassifier) -> Reader:
-    """Make a `Reader`, jitted, without dropout.
+    """Build a jitted `Reader` without dropout.
 
     Args:
-        model: whose structure the parameters have.
+        model: a model with the structure of the parameters.
     """
     graph = nnx.graphdef(model)
 
@@ -39,19 +39,19 @@ def make_reader(model: SequenceClassifier) -> Reader:
 
 
 def log_probabilities(read: Reader, params: nnx.State, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Read sequences, in batches of nearly one length.
+    """Compute the log probabilities of classes, in batches of similar lengths.
 
     Args:
-        read: what `make_reader` gives.
-        params: of the model.
-        inputs: N sequences, ids (T,) or vectors (T, D); T may differ.
+        read: the result of `make_reader`.
+        params: parameters of the model.
+        inputs: N sequences of ids (T,) or vectors (T, D), where T may differ.
 
     Returns:
         ln p of every class, float32 (N, C), in the order of the sequences.
     """
     lengths = np.array([len(sequence) for sequence in inputs])
     widths = widths_of(max(int(lengths.max()), 1))
-    bucket, found = np.searchsorted(widths, lengths), {}
+    bucket, results = np.searchsorted(widths, lengths), {}
     for index, width in enumerate(widths):
         members = np.flatnonzero(bucket == index)
         for start in range(0, len(members), AT_ONCE):
@@ -59,31 +59,31 @@ def log_probabilities(read: Reader, params: nnx.State, inputs: Sequence[np.ndarr
             filled = np.resize(part, AT_ONCE)  # one shape for each width
             batch, counts = pad([inputs[i] for i in filled.tolist()], to=width)
             rows = np.asarray(read(params, batch, counts))
-            found |= dict(zip(part.tolist(), rows, strict=False))
-    return np.stack([found[i] for i in range(len(inputs))])
+            results |= dict(zip(part.tolist(), rows, strict=False))
+    return np.stack([results[i] for i in range(len(inputs))])
 
 
 def judged(stored: Stored, inputs: Sequence[np.ndarray], read: Reader | None = None) -> np.ndarray:
-    """Read sequences with a stored model, its temperature applied.
+    """Compute the log probabilities of classes by a stored model, with its temperature.
 
     Args:
         stored: the model.
         inputs: N sequences, as in `log_probabilities`.
-        read: what `make_reader` gives of its network; made here if None.
+        read: the result of `make_reader` for its network; built here if None.
 
     Returns:
         ln p of every class, (N, C).
     """
     read = read or make_reader(stored.network)
-    found = log_probabilities(read, nnx.state(stored.network, nnx.Param), inputs)
-    return tempered(found, stored.card.get("temperature", 1.0))
+    logs = log_probabilities(read, nnx.state(stored.network, nnx.Param), inputs)
+    return tempered(logs, stored.card.get("temperature", 1.0))
 
 
 def after_each(stored: Stored, sequence: np.ndarray) -> np.ndarray:
-    """Ask for the classes after each step of a sequence.
+    """Compute the probabilities of classes after each step of a sequence.
 
-    A bidirectional model reads what there is so far from both ends, so each row is a reading of
-    its own: one batch of all beginnings.
+    A bidirectional model reads each beginning of the sequence from both ends, so all beginnings are
+    read as one batch.
 
     Args:
         stored: the model.
@@ -95,13 +95,13 @@ def after_each(stored: Stored, sequence: np.ndarray) -> np.ndarray:
     beginnings = [sequence[: step + 1] for step in range(len(sequence))]
     inputs, lengths = pad(beginnings, to=widths_of(len(sequence))[-1])
     read = make_reader(stored.network)
-    found = np.asarray(read(nnx.state(stored.network, nnx.Param), inputs, lengths))
-    return np.exp(tempered(found, stored.card.get("temperature", 1.0)))
+    logs = np.asarray(read(nnx.state(stored.network, nnx.Param), inputs, lengths))
+    return np.exp(tempered(logs, stored.card.get("temperature", 1.0)))
 
 
 @dataclass(frozen=True)
-class Judgement:
-    """Of so many `sequences`, how many are judged `wrong`, and the mean `nats` of the truth."""
+class Judgment:
+    """Store the number of `sequences`, how many are `wrong`, and the mean `nats` of the truth."""
 
     sequences: int
     wrong: int
@@ -109,36 +109,36 @@ class Judgement:
 
     @property
     def accuracy(self) -> float:
-        """The share that is right."""
+        """Return the share of sequences that are right."""
         return 1 - self.wrong / self.sequences
 
     def say(self, unit: str) -> str:
-        """Put it in words; `unit` is what a sequence is, in the plural."""
+        """Format the result; `unit` is the name of a sequence, in the plural."""
         return (
             f"accuracy {100 * self.accuracy:.2f}% ({self.wrong:,} of {self.sequences:,} {unit} "
             f"wrong, {self.nats:.3f} nats each)"
         )
 
 
-def judge(read: Reader, params: nnx.State, examples: Examples) -> Judgement:
-    """Hold what a model says of examples, its most probable class, against the truth.
+def judge(read: Reader, params: nnx.State, examples: Examples) -> Judgment:
+    """Compare the most probable classes of examples with the truth.
 
     Args:
-        read: what `make_reader` gives.
-        params: of the model.
-        examples: N of them.
+        read: the result of `make_reader`.
+        params: parameters of the model.
+        examples: N examples.
     """
     return hold(log_probabilities(read, params, examples.inputs), examples.targets)
 
 
-def hold(found: np.ndarray, targets: np.ndarray) -> Judgement:
-    """Hold ln p of every class, (N, C), against the truth.
+def hold(logs: np.ndarray, targets: np.ndarray) -> Judgment:
+    """Compare log probabilities with the truth.
 
     Args:
-        found: ln p.
-        targets: (N, C), each row with a sum of 1.
+        logs: ln p of every class, (N, C).
+        targets: (N, C), with rows that sum to 1.
     """
-    wrong = int((found.argmax(-1) != targets.argmax(-1)).sum())
-    # Selected before they are multiplied: what is impossible, -inf, is asked of no truth of 0.
-    asked = np.where(targets > 0, found, 0) * targets
-    return Judgement(len(found), wrong, float(-asked.sum(-1, dtype=np.float64).mean()))
+    wrong = int((logs.argmax(-1) != targets.argmax(-1)).sum())
+    # Selected before the product, because -inf of an impossible class times 0 would be NaN.
+    terms = np.where(targets > 0, logs, 0) * targets
+    return Judgment(len(logs), wrong, float(-terms.sum(-1, dtype=np.float64).mean()))

@@ -1,4 +1,4 @@
-"""What a classifier is worth, in figures and in a table, beside what costs nothing."""
+"""Measures of a classifier and of simple baselines, as figures and as a table."""
 
 from __future__ import annotations
 
@@ -13,47 +13,47 @@ from lstm_jax.train.scope import Told
 from lstm_jax.train.tasks.classify.calibration import calibration_error, tempered
 
 MODEL = "LSTM"
-MOST_COLUMNS = 12  # classes, in a table of what was taken for what
-MOST_MIXED = 10
+MOST_COLUMNS = 12  # classes in a table of the confusion matrix
+MOST_MIXED = 10  # pairs of classes that are listed instead
 LONGEST_NAME = 24
 
 
 def measure(logs: np.ndarray, truth: np.ndarray) -> dict[str, Any]:
-    """Measure judgements.
+    """Compute the measures of predictions.
 
     Args:
         logs: ln p of every class, (N, C).
-        truth: the classes, (N,).
+        truth: the true classes, (N,).
 
     Returns:
         `wrong`, `accuracy`, `macro_f1`, `nats` and `calibration_error`.
     """
     wrong = int((logs.argmax(-1) != truth).sum())
-    said = logs[np.arange(len(truth)), truth].astype(np.float64)
+    chosen = logs[np.arange(len(truth)), truth].astype(np.float64)
     return {
         "wrong": wrong,
         "accuracy": 1 - wrong / len(truth),
         "macro_f1": macro_f1(confusion(logs, truth)),
-        "nats": float(-said.mean()),
+        "nats": float(-chosen.mean()),
         "calibration_error": calibration_error(logs, truth),
     }
 
 
 def confusion(logs: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Count (C, C) what was taken for what: a row for each true class, a column for each answer."""
+    """Count the confusion matrix (C, C), with a row per true class and a column per prediction."""
     counts = np.zeros((logs.shape[1],) * 2, int)
     np.add.at(counts, (truth, logs.argmax(-1)), 1)
     return counts
 
 
 def macro_f1(counts: np.ndarray) -> float:
-    """Give the mean F1 of the classes that are there or were answered, from a confusion."""
+    """Compute the mean F1 of the classes that are true or predicted, from a confusion matrix."""
     right, total = np.diag(counts), counts.sum(0) + counts.sum(1)
-    there = total > 0
-    return float((2 * right[there] / total[there]).mean())
+    present = total > 0
+    return float((2 * right[present] / total[present]).mean())
 
 
-def told(
+def report(
     logs: np.ndarray,
     truth: np.ndarray,
     classes: Sequence[str],
@@ -64,58 +64,60 @@ def told(
     temperature: float | None = None,
     picture: Path | None = None,
 ) -> Told:
-    """Tell what a model is worth on some sequences.
+    """Report the measures of a model and of baselines.
 
     Args:
-        logs: ln p of every class as the model says it, (N, C), no temperature applied.
-        truth: the classes, (N,).
-        classes: their names, C.
-        baselines: name -> ln p of it, (N, C).
-        what: the sequences are, for a person.
-        unit: what one of them is, in the plural.
-        temperature: of the model, where it has one.
-        picture: where to draw reliability and confusion; nowhere if None.
+        logs: ln p of every class by the model, (N, C), without its temperature.
+        truth: the true classes, (N,).
+        classes: names of the C classes.
+        baselines: name of a baseline -> its ln p, (N, C).
+        what: name of the data, for a person.
+        unit: name of an example, in the plural.
+        temperature: temperature of the model, if it has one.
+        picture: path of a picture of reliability and confusion; None for no picture.
 
     Returns:
         Figures, and a table with a verdict.
 
     Raises:
-        ModelError: no matplotlib to draw with.
+        ModelError: if matplotlib is not installed, but a picture is requested.
     """
-    used = tempered(logs, temperature or 1.0)
-    own = measure(used, truth)
-    others = {name: measure(found, truth) for name, found in baselines.items()}
-    counts = confusion(used, truth)
-    figures: dict[str, object] = {"on": what, unit: len(truth), **own}
+    calibrated = tempered(logs, temperature or 1.0)
+    scores = measure(calibrated, truth)
+    baseline_scores = {name: measure(prediction, truth) for name, prediction in baselines.items()}
+    counts = confusion(calibrated, truth)
+    figures: dict[str, object] = {"on": what, unit: len(truth), **scores}
     if temperature is not None:
         before = calibration_error(logs, truth)
         figures |= {"temperature": temperature, "calibration_error_before": before}
-    figures |= {"baselines": others, "classes": list(classes), "confusion": counts.tolist()}
+    figures |= {"baselines": baseline_scores}
+    figures |= {"classes": list(classes), "confusion": counts.tolist()}
     lines = [
-        f"{what}: accuracy {own['accuracy']:.2%} ({own['wrong']:,} of {len(truth):,} {unit} wrong)",
+        f"{what}: accuracy {scores['accuracy']:.2%} "
+        f"({scores['wrong']:,} of {len(truth):,} {unit} wrong)",
         "",
-        table({MODEL: own, **others}),
+        table({MODEL: scores, **baseline_scores}),
         "",
     ]
     if temperature is not None:
         lines.append(
-            f"calibrated by temperature {temperature:.2f}, fitted on validation: calibration error "
-            f"{figures['calibration_error_before']:.1%} before, {own['calibration_error']:.1%} "
-            "after"
+            f"calibrated by temperature {temperature:.2f}, fitted to the validation part: "
+            f"calibration error {figures['calibration_error_before']:.1%} before, "
+            f"{scores['calibration_error']:.1%} after"
         )
-    lines += [verdict(own, others), "", confused(counts, classes)]
+    lines += [verdict(scores, baseline_scores), "", confused(counts, classes)]
     if picture is not None:
         try:
             from lstm_jax.train.tasks.classify.picture import draw
         except ImportError as error:
             raise ModelError(str(error)) from None
-        draw(logs, used, truth, counts, classes, picture)
-        lines.append(f"\nthe picture: {picture}")
+        draw(logs, calibrated, truth, counts, classes, picture)
+        lines.append(f"\nsaved picture to {picture}")
     return figures, "\n".join(lines)
 
 
 def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
-    """Set the figures of several in a table, a line each."""
+    """Format measures as a table, with one line per model."""
     width = max(map(len, rows))
     lines = [f"{'':{width}}  accuracy  macro F1  nats   calibration error"]
     lines += [
@@ -126,19 +128,19 @@ def table(rows: Mapping[str, Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def verdict(own: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> str:
-    """Say in words whether a model is better than each of the others."""
-    loses = [name for name, row in others.items() if row["accuracy"] > own["accuracy"]]
-    ties = [name for name, row in others.items() if row["accuracy"] == own["accuracy"]]
-    if loses:
-        return f"the {MODEL} loses to {' and to '.join(loses)} in accuracy"
+def verdict(scores: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]]) -> str:
+    """Report whether a model is more accurate than each of the baselines."""
+    better = [name for name, row in baselines.items() if row["accuracy"] > scores["accuracy"]]
+    ties = [name for name, row in baselines.items() if row["accuracy"] == scores["accuracy"]]
+    if better:
+        return f"the {MODEL} is less accurate than {' and '.join(better)}"
     if ties:
-        return f"the {MODEL} is no better than {' and than '.join(ties)} in accuracy"
-    return f"the {MODEL} beats {' and '.join(others)} in accuracy" if others else ""
+        return f"the {MODEL} is only as accurate as {' and '.join(ties)}"
+    return f"the {MODEL} is more accurate than {' and '.join(baselines)}" if baselines else ""
 
 
 def confused(counts: np.ndarray, classes: Sequence[str]) -> str:
-    """Say what was taken for what: all of it for a few classes, the most frequent for many."""
+    """Format a confusion matrix: whole for few classes, the most frequent errors for many."""
     names = [_short(name) for name in classes]
     width = max(len("true"), *map(len, names))
     if len(classes) > MOST_COLUMNS:
@@ -146,10 +148,10 @@ def confused(counts: np.ndarray, classes: Sequence[str]) -> str:
         order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_MIXED].tolist()
         pairs = [divmod(place, len(classes)) for place in order if wrong.flat[place]]
         lines = [f"{wrong[r, c]:6,}  {names[r]:>{width}} taken for {names[c]}" for r, c in pairs]
-        return "\n".join(["taken for one another most often:", *lines]) if lines else ""
+        return "\n".join(["most frequent confusions:", *lines]) if lines else ""
     widths = [max(len(name), len(f"{counts[:, i].max():,}")) for i, name in enumerate(names)]
     head = "  ".join(f"{name:>{w}}" for name, w in zip(names, widths, strict=True))
-    lines = [f"{'true':>{width}}  {'answered':<{len(head)}}".rstrip(), f"{'':{width}}  {head}"]
+    lines = [f"{'true':>{width}}  {'predicted':<{len(head)}}".rstrip(), f"{'':{width}}  {head}"]
     for name, row in zip(names, counts, strict=True):
         cells = "  ".join(f"{int(count):>{w},}" for count, w in zip(row, widths, strict=True))
         lines.append(f"{name:>{width}}  {cells}")

@@ -1,4 +1,4 @@
-"""A user's own texts or sequences: read, looked at, and made a task."""
+"""The inspection of a user's own texts or sequences, and the task built from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data.examples import parts, words
 from lstm_jax.train.data.examples.classes import balanced
-from lstm_jax.train.data.examples.parts import Labelled
+from lstm_jax.train.data.examples.parts import Labeled
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.classify import choices
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
@@ -27,19 +27,19 @@ from lstm_jax.train.tasks.classify.readers import (
 from lstm_jax.train.tasks.classify.source import absolute, arranged, kind_of, read_rows
 from lstm_jax.train.tasks.classify.task import ClassifierTask
 
-SOME = 1000  # texts that are looked at for their script
+SOME = 1000  # number of texts by which the script is recognized
 
 
 def look_at_own(config: ClassifyConfig, given: object = None) -> Look[ClassifyConfig]:
-    """Read a user's data, choose what was left open, and make the task.
+    """Read a user's data, choose open settings, and build the task.
 
     Args:
-        config: of the run.
-        given: a frame, where the data are in no file.
+        config: configuration of the run.
+        given: a frame, if the data are not in a file.
 
     Raises:
-        DataError: data that cannot be learned from; it says where and why.
-        TextFileError: a file that is no text.
+        DataError: if the data cannot be learned from; the message names the place and the reason.
+        TextFileError: if a file is not text.
     """
     rows, held = read_rows(config, given)
     share = parts.share_of(len(rows))
@@ -52,7 +52,7 @@ def look_at_own(config: ClassifyConfig, given: object = None) -> Look[ClassifyCo
     reader, config, more, seen = reader_of(config, data)
     made += more
     inputs = reader(train.inputs)
-    lengths = np.array([len(one) for one in inputs])
+    lengths = np.array([len(sequence) for sequence in inputs])
     count, kind = len(inputs), kind_of(config)
     config, more = choices.fill(config, lengths, train.truth, len(data.classes), kind)
     made += more
@@ -76,20 +76,20 @@ def look_at_own(config: ClassifyConfig, given: object = None) -> Look[ClassifyCo
 
 
 def reader_of(
-    config: ClassifyConfig, data: Labelled
+    config: ClassifyConfig, data: Labeled
 ) -> tuple[Reader, ClassifyConfig, tuple[Choice, ...], list[str]]:
     """Choose how the examples are read.
 
     Args:
-        config: of the run.
-        data: in their parts.
+        config: configuration of the run.
+        data: the examples, in their parts.
 
     Returns:
-        What reads them, the configuration, the choices that were made, and what was seen.
+        The reader, the configuration, the choices that were made, and lines that describe the data.
     """
     train = data.parts["train"].inputs
     if kind_of(config) == "sequences":
-        lengths = np.array([len(one) for one in train])
+        lengths = np.array([len(sequence) for sequence in train])
         longest = choices.of_longest(lengths, choices.MOST_STEPS, "steps")
         config, made = choose(config, [longest])
         reader = fit_sequences(data.columns, train, config.longest)
@@ -112,12 +112,12 @@ def reader_of(
 def examples(
     inputs: Sequence[np.ndarray], truth: np.ndarray, classes: int, weighted: bool = False
 ) -> Examples:
-    """Put what is read and the classes together.
+    """Combine inputs and classes.
 
     Args:
-        inputs: N sequences, of ids or vectors.
+        inputs: N sequences of ids or vectors.
         truth: their classes, (N,).
-        classes: C.
+        classes: C, the number of classes.
         weighted: whether every class counts the same.
     """
     targets = np.eye(classes, dtype=np.float32)[truth]
@@ -125,28 +125,28 @@ def examples(
 
 
 def shaken(noise: float, rng: np.random.Generator, sequence: np.ndarray) -> np.ndarray:
-    """Add noise to a sequence, of a standard deviation."""
+    """Add noise with a standard deviation to a sequence."""
     return sequence + rng.normal(0, noise, sequence.shape).astype(np.float32)
 
 
 def _unit(texts: Sequence[str]) -> Choice:
     unit = words.unit_of(texts[:SOME])
     why = {
-        "word": "the texts are of a script that puts blanks between words",
-        "character": "the texts are of a script that puts no blanks between words",
+        "word": "the script of the texts has blanks between words",
+        "character": "the script of the texts has no blanks between words",
     }
     return Choice("unit", unit, why[unit])
 
 
 def _lengths(lengths: np.ndarray, unit: str) -> list[str]:
-    middle, most = np.quantile(lengths, [0.5, 0.95]).tolist()
+    median, high = np.quantile(lengths, [0.5, 0.95]).tolist()
     return [
-        f"{unit} in training: median {middle:,.0f}, 95% have at most {most:,.0f}, the longest "
-        f"{int(lengths.max()):,}"
+        f"{unit} in training examples: median {median:,.0f}, 95% have at most {high:,.0f}, "
+        f"maximum {int(lengths.max()):,}"
     ]
 
 
-def _vocabulary(reader: TextReader, data: Labelled) -> str:
+def _vocabulary(reader: TextReader, data: Labeled) -> str:
     shares = []
     for name in ("valid", "test"):
         ids = reader(data.parts[name].inputs)
@@ -154,11 +154,11 @@ def _vocabulary(reader: TextReader, data: Labelled) -> str:
             flat = np.concatenate(ids)
             unknown = (flat == reader.vocabulary.unknown_id).mean() if len(flat) else 0.0
             shares.append(f"{unknown:.1%} in {name}")
-    return f"vocabulary: {len(reader.vocabulary):,}; unknown are {' and '.join(shares)}"
+    return f"vocabulary of {len(reader.vocabulary):,}; unknown: {' and '.join(shares)}"
 
 
 def _missing(reader: Reader, train: Sequence[np.ndarray]) -> list[str]:
-    share = float(np.mean([np.isnan(one).mean() for one in train]))
+    share = float(np.mean([np.isnan(sequence).mean() for sequence in train]))
     if not share:
         return []
-    return [f"missing values: {share:.1%}; filled with the last one before, and marked"]
+    return [f"missing values: {share:.1%}; replaced by the last known value, and marked"]

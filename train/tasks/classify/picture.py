@@ -1,4 +1,4 @@
-"""The picture of a classifier. It takes matplotlib: import it when a picture is asked for."""
+"""The picture of a classifier. It needs matplotlib: import it only when a picture is requested."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ def draw(
     classes: Sequence[str],
     path: Path,
 ) -> None:
-    """Draw how far probabilities can be relied on, and what was taken for what, as a PNG.
+    """Draw the reliability of probabilities and the confusion matrix, as a PNG file.
 
     Args:
-        logs: ln p as the model says it, (N, C).
+        logs: ln p by the model, (N, C).
         used: the same with the temperature applied.
-        truth: the classes, (N,).
-        counts: what was taken for what, (C, C).
-        classes: their names, C.
-        path: of the picture.
+        truth: the true classes, (N,).
+        counts: the confusion matrix, (C, C).
+        classes: names of the C classes.
+        path: path of the picture.
     """
-    curves = {"as it is": calibration.reliability(logs, truth)}
+    curves = {"uncalibrated": calibration.reliability(logs, truth)}
     if used is not logs:
         curves["calibrated"] = calibration.reliability(used, truth)
     few = len(classes) <= MOST_CLASSES
@@ -40,6 +40,6 @@ def draw(
         figure = new_figure(2 if few else 1)
         reliability(curves, axes=figure.axes[0])
         if few:
-            confusion(counts, classes=classes, title="True and answered", axes=figure.axes[1],
-                      labels=("answered", "true"))  # fmt: skip
+            confusion(counts, classes=classes, title="True and predicted", axes=figure.axes[1],
+                      labels=("predicted", "true"))  # fmt: skip
         figure.savefig(path, dpi=110)

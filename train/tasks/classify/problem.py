@@ -1,4 +1,4 @@
-"""Texts, or sequences of numbers, and the class that each is of."""
+"""The problem of classifying texts, or sequences of numbers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +16,12 @@ from lstm_jax.train.tasks.classify.sentiment import make_sentiment_task
 
 
 def of_sentiment(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give today's values of a configuration of when film reviews were a kind of their own."""
+    """Convert the configuration of an older run, when film reviews were a problem of their own."""
     return {**values, "data": "sentiment"}
 
 
 def look(config: ClassifyConfig, given: object = None) -> Look[ClassifyConfig]:
-    """Load what a configuration names, and make the task; see `look_at_own`."""
+    """Load the data that a configuration names, and build the task; see `look_at_own`."""
     if config.data == "own":
         return look_at_own(config, given)
     return Look(config, make_sentiment_task(config))

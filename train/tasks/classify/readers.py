@@ -1,4 +1,4 @@
-"""From a text, or a sequence of numbers, to what a classifier reads; kept with the model."""
+"""Conversion of a text or a sequence of numbers to the inputs of a classifier, saved with it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Split = Literal["word", "character", "token", "treebank"]
 
 @dataclass(frozen=True)
 class TextReader:
-    """Split texts and number their words.
+    """Split texts, and number their words.
 
     Attributes:
-        split: into what.
-        vocabulary: of the training texts.
-        longest: words that are read; those behind are cut off. 0 reads all.
+        split: unit into which texts are split.
+        vocabulary: vocabulary of the training texts.
+        longest: number of words after which a text is cut; 0 reads all words.
     """
 
     split: Split
@@ -32,35 +32,35 @@ class TextReader:
     longest: int = 0
 
     def words(self, text: str) -> tuple[str, ...]:
-        """Split a text, and cut it."""
-        found = split_text(text, self.split)
-        return found[: self.longest] if self.longest else found
+        """Split a text into words, and cut it if it is long."""
+        words_of_text = split_text(text, self.split)
+        return words_of_text[: self.longest] if self.longest else words_of_text
 
     def __call__(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Give the ids of texts."""
+        """Encode texts as ids."""
         return [self.vocabulary.encode(self.words(text)) for text in texts]
 
     @property
     def reads(self) -> Reads:
-        """Say what a model of it reads."""
+        """Describe the inputs of a model with this reader."""
         return {"vocabulary_size": len(self.vocabulary)}
 
     def to_store(self) -> dict[str, object]:
-        """Give it for the model's description."""
+        """Return the fields for the model's description."""
         stored = self.vocabulary.to_store()
         return {"vocabulary": stored, "split": self.split, "longest": self.longest}
 
 
 @dataclass(frozen=True)
 class SequenceReader:
-    """Scale sequences, fill in what is missing, and mark where it was.
+    """Scale sequences, fill in missing values, and mark them.
 
     Attributes:
         columns: names of the D columns.
-        scaler: of the training steps.
-        marked: the columns in which training has missing values: each is read with a mark, 1 where
-            its value is missing.
-        longest: steps that are read; those behind are cut off. 0 reads all.
+        scaler: scaler fitted to the training steps.
+        marked: columns with missing values in training, each of which gets a further input that is
+            1 where its value is missing.
+        longest: number of steps after which a sequence is cut; 0 reads all steps.
     """
 
     columns: tuple[str, ...]
@@ -69,7 +69,7 @@ class SequenceReader:
     longest: int = 0
 
     def __call__(self, sequences: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Give what is read of sequences (T, D), float32 (T, D + marks)."""
+        """Convert sequences (T, D) to inputs, float32 (T, D + marks)."""
         cut = self.longest or None
         return [self._one(sequence[:cut]) for sequence in sequences]
 
@@ -77,21 +77,21 @@ class SequenceReader:
         scaled = self.scaler(sequence)
         missing = np.isnan(scaled)
         if missing.any():
-            # The last value that was there, and before the first the mean, which is 0.
+            # The last known value, or before the first known value the mean, which is 0.
             rows = np.where(missing, -1, np.arange(len(scaled))[:, None])
             last = np.maximum.accumulate(rows, 0)
-            seen = np.take_along_axis(scaled, np.maximum(last, 0), 0)
-            scaled = np.where(last < 0, 0, seen).astype(np.float32)
+            filled = np.take_along_axis(scaled, np.maximum(last, 0), 0)
+            scaled = np.where(last < 0, 0, filled).astype(np.float32)
         marks = missing[:, list(self.marked)].astype(np.float32)
         return np.concatenate([scaled, marks], 1)
 
     @property
     def reads(self) -> Reads:
-        """Say what a model of it reads."""
+        """Describe the inputs of a model with this reader."""
         return {"in_features": len(self.columns) + len(self.marked)}
 
     def to_store(self) -> dict[str, object]:
-        """Give it for the model's description."""
+        """Return the fields for the model's description."""
         return {
             **self.reads,
             "columns": list(self.columns),
@@ -117,25 +117,25 @@ def fit_sequences(
     """Fit the scaling of each column to the training sequences.
 
     Args:
-        columns: names, D.
-        train: N sequences (T, D), NaN where a value is missing.
+        columns: names of the D columns.
+        train: N sequences (T, D), with NaN for missing values.
         longest: as in `SequenceReader`.
     """
     steps = np.concatenate([sequence[: longest or None] for sequence in train])
-    there = ~np.isnan(steps)
-    count = np.maximum(there.sum(0), 1)
-    mean = np.where(there, steps, 0).sum(0) / count
-    scale = np.sqrt((np.where(there, steps - mean, 0) ** 2).sum(0) / count)
+    known = ~np.isnan(steps)
+    count = np.maximum(known.sum(0), 1)
+    mean = np.where(known, steps, 0).sum(0) / count
+    scale = np.sqrt((np.where(known, steps - mean, 0) ** 2).sum(0) / count)
     scale = np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1), scale, 1.0)  # constant columns
-    marked = tuple(np.flatnonzero(~there.all(0)).tolist())
+    marked = tuple(np.flatnonzero(~known.all(0)).tolist())
     return SequenceReader(tuple(columns), Scaler(mean, scale), marked, longest)
 
 
 def restored(description: Mapping[str, Any]) -> Reader:
-    """Give the reader that a model's description holds.
+    """Restore the reader from a model's description.
 
     Args:
-        description: of a classifier; one of before there were users' data is of film reviews.
+        description: description of a classifier; older ones without "split" are of film reviews.
     """
     longest = description.get("longest", 0)
     if "vocabulary" in description:

@@ -1,4 +1,4 @@
-"""Sequences for a report: those that a classifier did not learn from, cut to one length."""
+"""Held-out sequences for a report on a classifier, cut to one length."""
 
 from __future__ import annotations
 
@@ -21,23 +21,21 @@ def rows_of_examples(
     source: str,
     words: Sequence[Sequence[str]] | None = None,
 ) -> Rows:
-    """Take the longest examples, and of each as many steps as all of them have.
+    """Select the longest examples, and cut them to the length of the shortest of these.
 
     Args:
-        examples: held-out ones.
-        count: of rows, at most.
-        steps: of a row, at most.
-        kind: what an example is, in the singular.
-        source: a sentence that says whence they are.
-        words: of each example, where it has some.
+        examples: the held-out examples.
+        count: maximum number of rows.
+        steps: maximum number of steps in a row.
+        kind: name of an example, in the singular.
+        source: a sentence on where the examples come from.
+        words: words of each example, if it has any.
     """
     which, width = longest([len(sequence) for sequence in examples.inputs], count, steps)
     cut = sum(len(examples.inputs[place]) > width for place in which)
     notes = [f"the {len(which)} longest of {len(examples.inputs):,} {kind}s"]
     if cut:
-        notes.append(
-            f"{cut:,} of them were cut to {width} steps, and are judged by what was read so far"
-        )
+        notes.append(f"{cut:,} of them were cut to {width} steps, and are judged by those steps")
     return Rows(
         inputs=np.stack([examples.inputs[place][:width] for place in which]),
         targets=examples.targets[which],

@@ -1,4 +1,4 @@
-"""A classifier as `fit` and `load` give it: ask it, measure it, draw its picture."""
+"""The run of a classifier, as returned by `fit.classify` and `load`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ C = TypeVar("C", bound=ClassifierConfig)
 
 @dataclass(frozen=True, repr=False)
 class ClassifierRun(Run[C]):
-    """Hold what tells classes apart, whatever it reads, with the run that made it."""
+    """Run of a classifier, whatever its inputs."""
 
     def plot(self, split: str = "test", path: str | Path | None = None) -> Path:
-        """Draw how far its probabilities can be relied on, and what it takes for what.
+        """Draw the reliability of its probabilities, and its confusion matrix.
 
         Args:
-            split: of the data that it learned from.
-            path: of the picture; reliability.png in the run's folder if None.
+            split: split of the data that the model was trained on.
+            path: path of the picture; reliability.png in the run's folder if None.
 
         Returns:
-            The path.
+            The path of the picture.
 
         Raises:
-            ModelError: no matplotlib to draw with.
-            DataError: data that is missing or altered.
+            ModelError: if matplotlib is not installed.
+            DataError: if data are missing or altered.
         """
         picture = Path(path) if path is not None else self.folder / PICTURE
         self.evaluate(split, picture=picture)
@@ -45,30 +45,32 @@ class ClassifierRun(Run[C]):
 
 @dataclass(frozen=True, repr=False)
 class ClassifyRun(ClassifierRun[ClassifyConfig]):
-    """Hold a trained classifier of texts or of sequences with the run that made it."""
+    """Run of a classifier of texts or sequences, with a method to predict classes."""
 
     def predict(self, data: Any) -> Any:
-        """Say of what class something is.
+        """Predict the classes of data.
 
         Args:
             data: a text; a list of texts, or of arrays (steps, columns); a frame, or the `Path` of
-                a file, like the one that it learned from, in which classes may be missing.
+                a file, like the training data, in which classes may be missing.
 
         Returns:
-            A `Prediction` of a text, a list of them of a list; of a frame one of its library: its
-            rows (of sequences a row each) with the columns "prediction", "probability", and "p_"
-            with each class. Of a file that is a dict of lists. Classes are texts.
+            A `Prediction` for a text, or a list of them for a list. For a frame, a frame of the
+            same library with its rows (or a row per sequence) and the columns "prediction",
+            "probability", and "p_" with each class; for a file, the same as a dict of lists.
+            Classes are texts.
 
         Raises:
-            ModelError, DataError: data of another kind than it learned from; it says where.
+            ModelError, DataError: if the data are not like the training data; the message names
+                the place.
         """
         if isinstance(data, str):
-            [found] = answer_each(self.stored, [data])
-            return found
+            [prediction] = answer_each(self.stored, [data])
+            return prediction
         if isinstance(data, Sequence | np.ndarray):
             return answer_each(self.stored, list(data))
-        found = answer_file(self.stored, self.config, data)
-        return frame_like(found, None if isinstance(data, Path) else data)
+        columns = answer_file(self.stored, self.config, data)
+        return frame_like(columns, None if isinstance(data, Path) else data)
 
 
 __all__ = ["ClassifierRun", "ClassifyRun", "Prediction"]

@@ -1,4 +1,4 @@
-"""Sentences and what they think of a film: learned from phrases, judged on sentences."""
+"""The task of classifying film reviews: trained on phrases, validated on sentences."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from lstm_jax.train.tasks.classify.task import ClassifierTask
 
 
 def make_sentiment_task(config: ClassifyConfig, data: Sentiment | None = None) -> ClassifierTask:
-    """Load, number the words of the training texts alone, and encode.
+    """Build a vocabulary from the training texts alone, encode all texts, and build the task.
 
     Args:
-        config: of the run.
-        data: what `sentiment.load()` gives, if it is at hand.
+        config: configuration of the run.
+        data: the data, if they are loaded already.
 
     Raises:
-        DataError: a file is missing, altered or out of reach.
+        DataError: if a file is missing, altered or out of reach.
     """
     data = data or sentiment.load()
     texts = learned(data, config.learn)
     vocabulary = Vocabulary.from_texts((text.words for text in texts), min_count=1)
     sentences = f"{len(data.train):,} sentences"
     phrases = len(texts) - len(data.train)
-    what = f"{sentences} and {phrases:,} phrases of theirs" if phrases else sentences
+    contents = f"{sentences} and {phrases:,} of their phrases" if phrases else sentences
     return ClassifierTask(
         config,
-        description=f"sentiment: {what}, {len(vocabulary):,} words",
+        description=f"sentiment: {contents}, {len(vocabulary):,} words",
         unit="sentences",
         facts={"data": "sentiment", "data_sha256": data.sha256},
         identity={"vocabulary": vocabulary.digest, "data": data.sha256},
@@ -47,11 +47,11 @@ def make_sentiment_task(config: ClassifyConfig, data: Sentiment | None = None) -
 
 
 def learned(data: Sentiment, what: str) -> tuple[Text, ...]:
-    """Choose the training texts; sentences come twice where phrases are learned, once as a phrase.
+    """Select the training texts; with phrases, each sentence occurs twice, once as a phrase.
 
     Args:
-        data: of all splits.
-        what: as `ClassifyConfig.learn` has it.
+        data: the texts of all splits.
+        what: the value of `ClassifyConfig.learn`.
     """
     phrases = {
         "sentences": (),
@@ -62,11 +62,11 @@ def learned(data: Sentiment, what: str) -> tuple[Text, ...]:
 
 
 def examples(texts: Sequence[Text], vocabulary: Vocabulary) -> Examples:
-    """Encode texts, and their labels as probabilities: of one that is neutral, a half each.
+    """Encode texts, and their labels as probabilities, which are a half each for neutral texts.
 
     Args:
-        texts: N of them.
-        vocabulary: of the training texts.
+        texts: N texts.
+        vocabulary: vocabulary of the training texts.
     """
     known = np.eye(len(LABELS), dtype=np.float32)
     neutral = np.full(len(LABELS), 1 / len(LABELS), np.float32)

@@ -1,6 +1,6 @@
-"""Sequences to tell apart: cross-entropy, and the share that is right.
+"""The task of classifying sequences: cross-entropy, and accuracy in validation.
 
-What is read, words, numbers or sound, is the business of who makes the task.
+Whether the inputs are words, numbers or sound is up to the code that builds the task.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from lstm_jax.train.tasks.classify.judge import hold, log_probabilities, make_re
 from lstm_jax.trees import Tree, widened
 
 Augment: TypeAlias = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-"""`augment(rng, sequence)` gives the sequence to read instead, no longer."""
+"""`augment(rng, sequence)` returns a sequence to read instead, which is not longer."""
 
 
 class Reads(TypedDict, total=False):
-    """What a classifier reads: ids below `vocabulary_size`, or vectors of `in_features`."""
+    """Describe the inputs of a classifier: ids below `vocabulary_size`, or `in_features`."""
 
     vocabulary_size: int
     in_features: int
@@ -39,13 +39,12 @@ class Reads(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class ClassifierTask:
-    """Examples, and the model that is to tell their classes apart; a `Task`.
+    """Train a classifier on examples; a `Task`.
 
-    `reads` is what the model reads; `own` is what its files hold
-    besides, such as the names of the classes; `rows_of` gives the rows of a batch of some width,
-    and `halfway` is as in `widths_of`. Where it is `calibrated`, each validation fits a
-    temperature, which the model's card then has, and of models that err as little the one whose
-    tempered probabilities are the best is kept.
+    `reads` describes the inputs of the model; `own` are further facts for its files, such as the
+    names of the classes; `rows_of` returns the rows of a batch of some width, and `halfway` is as
+    in `widths_of`. If `calibrated`, each validation fits a temperature for the model's card; of
+    models with equally many errors, the one with the best calibrated probabilities is kept.
     """
 
     config: ClassifierConfig
@@ -78,7 +77,7 @@ class ClassifierTask:
         return ()
 
     def epoch(self, number: int) -> Epoch:
-        # A pass is cut into parts of one size; the few batches that remain wait for another pass.
+        # A pass is cut into parts of equal size; a few batches remain for later passes.
         config, parts = self.config, self.config.validations
         turn, part = divmod(number, parts)
         widths = widths_of(int(self.lengths.max()), halfway=self.halfway)
@@ -112,16 +111,16 @@ class ClassifierTask:
         def validate(params: nnx.State, step: int) -> Validation:
             del step
             logs = log_probabilities(read, params, self.valid.inputs)
-            found = hold(logs, self.valid.targets)
-            figures = {"valid_accuracy": found.accuracy, "valid_nats": found.nats}
-            # What is asked for is a right answer: the model that is kept errs the least.
-            wrong = found.wrong / found.sequences if np.isfinite(found.nats) else np.nan
-            if self.calibrated and np.isfinite(found.nats):
+            result = hold(logs, self.valid.targets)
+            figures = {"valid_accuracy": result.accuracy, "valid_nats": result.nats}
+            # The model with the fewest errors is kept, because a user asks for a right answer.
+            wrong = result.wrong / result.sequences if np.isfinite(result.nats) else np.nan
+            if self.calibrated and np.isfinite(result.nats):
                 temperature = fit_temperature(logs, self.valid.targets.argmax(-1))
                 nats = hold(tempered(logs, temperature), self.valid.targets).nats
                 figures |= {"temperature": temperature, "valid_tempered_nats": nats}
-                wrong += nats / (1 + nats) / found.sequences  # less than one more error
-            return Validation(wrong, figures, f"validation {found.say(self.unit)}")
+                wrong += nats / (1 + nats) / result.sequences  # less than one more error
+            return Validation(wrong, figures, f"validation {result.say(self.unit)}")
 
         return validate
 

@@ -1,4 +1,4 @@
-"""What a run on a long-memory problem is made of."""
+"""The configuration of a run on a long-memory problem."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from lstm_jax.train.data.memory import LEAST_STEPS
 ADAM = OptimizerConfig(
     learning_rate=1e-2, warmup_steps=0, final_fraction=1.0, weight_decay=0.0, b2=0.999
 )
-"""Adam at a constant rate, by which the recipes learn."""
+"""Adam at a constant rate, the optimizer of the recipes."""
 
 
 @dataclass(frozen=True)
 class MemoryConfig(TrainConfig):
-    """A training run on a problem that needs long memory, its sequences generated."""
+    """Configure a training run on generated sequences that need long memory."""
 
     problem: Literal["adding", "copy", "order"] = "adding"
-    """What to learn; see lstm_jax.train.data.memory."""
+    """Problem to learn; see lstm_jax.train.data.memory."""
     steps: int = 100
-    """The lag T that the papers name, in time steps; the sequences are somewhat longer."""
+    """Lag T, in time steps, as defined in the papers; the sequences are a little longer."""
     model: SequenceModelConfig = field(default_factory=SequenceModelConfig)
     batch: int = 100
-    """Sequences of a training step."""
+    """Number of sequences in a training step."""
     sequences: int = 5000
-    """Training sequences between two judgements of 2,560 held-out ones: an epoch, all new."""
+    """Number of training sequences, all new, between two validations on 2,560 held-out ones."""
     stop_wrong: int | None = 3
-    """Stop once at most so many of the held-out sequences are wrong; None goes on to the end."""
+    """Number of wrong held-out sequences at which training stops; None to never stop early."""
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep."""
+        """Yield the conditions on the fields."""
         yield from super().bounds()
         yield from at_least(LEAST_STEPS[self.problem], self, "steps")
         yield from at_least(1, self, "batch")

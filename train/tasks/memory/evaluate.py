@@ -1,4 +1,4 @@
-"""What a model of long sequences is worth: how many that it never saw it gets wrong."""
+"""Evaluation of a model of long sequences: the number of held-out sequences it gets wrong."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from lstm_jax.train.tasks.memory.task import HELD_OUT, TESTED, held_out, make_ju
 
 
 def sequences_wrong(stored: Stored, config: MemoryConfig, scope: Scope) -> Told:
-    """Measure a sequence model on the puzzle that it learned.
+    """Evaluate a sequence model on the puzzle that it learned.
 
     Args:
         stored: the model.
-        config: of its run.
+        config: configuration of its run.
         scope: the split, "valid" or "test".
 
     Raises:
-        ModelError: for another split.
+        ModelError: if the split is another one.
     """
     if scope.split not in HELD_OUT:
         splits = " or ".join(HELD_OUT)
-        raise ModelError(f"of generated sequences --split is {splits}, got {scope.split}")
+        raise ModelError(f"--split must be {splits} for generated sequences, got {scope.split}")
     judge = make_judge(config.problem, stored.network)
     params = nnx.state(stored.network, nnx.Param)
     loss, wrong = verdict(judge, params, held_out(config, scope.split))

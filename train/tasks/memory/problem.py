@@ -1,4 +1,4 @@
-"""Sequences that are generated, and take a long memory."""
+"""The problem of generated sequences that need long memory."""
 
 from lstm_jax.train.look import without_choice
 from lstm_jax.train.problem import Problem

@@ -1,4 +1,4 @@
-"""Sequences for a report: held-out ones, all of one length."""
+"""Held-out sequences of one length for a report."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from lstm_jax.train.tasks.memory.task import held_out
 
 
 def sequences_to_read(stored: Stored, config: MemoryConfig, count: int, steps: int) -> Rows:
-    """Generate sequences of the test, of their most frequent length.
+    """Generate sequences of the test split, all of the most frequent length.
 
     Args:
-        stored: is not asked.
-        config: of the run.
-        count: of sequences.
-        steps: is not asked: what is cut off is what is to be remembered.
+        stored: ignored.
+        config: configuration of the run.
+        count: number of sequences.
+        steps: ignored, because a cut could remove what the model must remember.
     """
     del stored, steps
     batches = held_out(config, "test")
@@ -34,7 +34,7 @@ def sequences_to_read(stored: Stored, config: MemoryConfig, count: int, steps: i
     )
     lengths = [int(length) for batch in batches for length in np.asarray(batch.lengths)]
     [(length, _)] = Counter(lengths).most_common(1)
-    chosen = [place for place, own in enumerate(lengths) if own == length][:count]
+    chosen = [place for place, size in enumerate(lengths) if size == length][:count]
     every = memory.puzzle(config.problem).every_step
     end = COPY_LENGTH if every else 0
     return Rows(
@@ -54,7 +54,7 @@ def _last(model: Any, xs: Array) -> Array:
 
 
 def _recalled(model: Any, xs: Array) -> Array:
-    """What it says while it is asked for what it has read, (B, COPY_LENGTH, O)."""
+    """Return the outputs of the last steps, where the symbols are repeated, (B, COPY_LENGTH, O)."""
     return model(xs)[1][:, -COPY_LENGTH:]
 
 

@@ -1,4 +1,4 @@
-"""What a long-memory task asks of a model: a loss to train, and a verdict on each sequence."""
+"""The task of long-memory problems: a loss to train, and a verdict on each sequence."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ from lstm_jax.trees import Tree, widened
 
 ADDING_TOLERANCE = 0.04
 ORDER_TOLERANCE = 0.3
-TESTED = 2560  # sequences of a verdict, as the papers have it
+TESTED = 2560  # number of held-out sequences, as in the papers
 AT_ONCE = 256
 TRAINING = 0
-HELD_OUT = {"valid": 1, "test": 2}  # streams of random numbers beside the training's
+HELD_OUT = {"valid": 1, "test": 2}  # streams of random numbers that training does not use
 
 JudgeBatch: TypeAlias = Callable[[nnx.State, Batch[np.ndarray]], tuple[Array, Array]]
-"""`judge_batch(params, batch) -> (summed loss, sequences that are wrong)`."""
+"""`judge_batch(params, batch) -> (summed loss, number of wrong sequences)`."""
 
 
 def judge(name: str, model: SequenceModel, batch: Batch[Array]) -> tuple[Array, Array]:
-    """Judge each sequence by the papers' rules.
+    """Judge each sequence by the rules of the papers.
 
-    Losses are means over the steps that have a target: the squared error for adding, nats for
-    the others. Correct is an error below 0.04 (adding), every output probability within 0.3 of
-    its target (order), all ten symbols right (copy).
+    Losses are means over the steps that have a target: the squared error for adding, nats for the
+    other puzzles. A sequence is correct if its error is below 0.04 (adding), every output
+    probability is within 0.3 of its target (order), or all ten symbols are right (copy).
 
     Args:
-        name: of the puzzle, one of `memory.PUZZLES`.
-        model: of the puzzle's sizes.
-        batch: what the puzzle generates.
+        name: name of the puzzle, one of `memory.PUZZLES`.
+        model: a model with the sizes of the puzzle.
+        batch: a batch of the puzzle.
 
     Returns:
-        Losses (B,) float32, and whether a sequence was processed correctly, (B,) booleans.
+        Losses (B,) float32, and whether each sequence is correct, (B,) booleans.
 
     Raises:
-        ValueError: for another name.
+        ValueError: if the name is unknown.
     """
     if memory.puzzle(name).every_step:
         ys = widened(model(batch.inputs, lengths=batch.lengths)[1])
@@ -67,14 +67,14 @@ def judge(name: str, model: SequenceModel, batch: Batch[Array]) -> tuple[Array, 
 
 
 def held_out(config: MemoryConfig, split: str) -> list[Batch[np.ndarray]]:
-    """Generate the sequences of a verdict, others than training's.
+    """Generate held-out sequences.
 
     Args:
-        config: of the run.
-        split: one of `HELD_OUT`, each with its own.
+        config: configuration of the run.
+        split: one of `HELD_OUT`, each of which has its own sequences.
 
     Returns:
-        `TESTED` sequences in batches.
+        `TESTED` sequences, in batches.
     """
     generator = np.random.default_rng([config.seed, HELD_OUT[split]])
     generate = memory.puzzle(config.problem).generate
@@ -82,11 +82,11 @@ def held_out(config: MemoryConfig, split: str) -> list[Batch[np.ndarray]]:
 
 
 def make_judge(name: str, model: SequenceModel) -> JudgeBatch:
-    """Make a `JudgeBatch`, jitted.
+    """Build a jitted `JudgeBatch`.
 
     Args:
-        name: of the puzzle.
-        model: whose structure the parameters have.
+        name: name of the puzzle.
+        model: a model with the structure of the parameters.
     """
     graph = nnx.graphdef(model)
 
@@ -104,34 +104,34 @@ def verdict(
     """Judge all sequences.
 
     Args:
-        judge_batch: what `make_judge` gives.
-        params: of the model.
-        batches: what `held_out` gives.
+        judge_batch: the result of `make_judge`.
+        params: parameters of the model.
+        batches: the result of `held_out`.
 
     Returns:
-        The mean loss, and how many are wrong.
+        The mean loss, and the number of wrong sequences.
     """
-    found = [(judge_batch(params, batch), len(batch.inputs)) for batch in batches]
-    total = sum(float(loss) for (loss, _), _ in found)
-    return total / sum(count for _, count in found), sum(int(wrong) for (_, wrong), _ in found)
+    results = [(judge_batch(params, batch), len(batch.inputs)) for batch in batches]
+    total = sum(float(loss) for (loss, _), _ in results)
+    return total / sum(count for _, count in results), sum(int(wrong) for (_, wrong), _ in results)
 
 
 def say(config: MemoryConfig, loss: float, wrong: int) -> str:
-    """Put a verdict in words; of copy's loss, also what share it is of knowing nothing.
+    """Format a verdict; for copy, include the ratio of the loss to the loss without memory.
 
     Args:
-        config: of the run.
-        loss: the mean of all sequences.
-        wrong: how many.
+        config: configuration of the run.
+        loss: mean loss of all sequences.
+        wrong: number of wrong sequences.
     """
     share = loss / memory.trivial_loss(config.steps)
-    more = f", {share:.3f} of the trivial one" if config.problem == "copy" else ""
+    more = f", {share:.3f} of the trivial loss" if config.problem == "copy" else ""
     return f"{wrong:,} of {TESTED:,} held-out sequences wrong, loss {loss:.3g}{more}"
 
 
 @dataclass(frozen=True)
 class MemoryTask:
-    """A problem whose sequences are generated as they are needed; a `Task`."""
+    """Train on a problem whose sequences are generated as needed; a `Task`."""
 
     config: MemoryConfig
 
@@ -147,7 +147,7 @@ class MemoryTask:
 
     @property
     def identity(self) -> Mapping[str, str]:
-        return {}  # the configuration says it all
+        return {}  # the configuration identifies the sequences
 
     def model(self, rngs: nnx.Rngs) -> SequenceModel:
         puzzle = memory.puzzle(self.config.problem)
@@ -188,9 +188,9 @@ class MemoryTask:
             loss, wrong = verdict(judge_batch, params, batches)
             sequences = step * config.batch
             solved = config.stop_wrong is not None and wrong <= config.stop_wrong
-            said = f"{say(config, loss, wrong)}, after {sequences:,} sequences"
+            message = f"{say(config, loss, wrong)}, after {sequences:,} sequences"
             figures = {"valid_wrong": wrong, "sequences": sequences}
-            return Validation(loss, figures, said + (": solved" if solved else ""), solved)
+            return Validation(loss, figures, message + (": solved" if solved else ""), solved)
 
         return validate
 

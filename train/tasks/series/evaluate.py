@@ -1,4 +1,4 @@
-"""What a forecaster is worth: its errors beside those of the forecasts that cost nothing."""
+"""Evaluation of a forecaster: its errors beside the errors of simple baselines."""
 
 from __future__ import annotations
 
@@ -9,48 +9,48 @@ from lstm_jax.train.tasks.series.config import SeriesConfig
 
 
 def forecasts(stored: Stored, config: SeriesConfig, scope: Scope) -> Told:
-    """Measure a forecaster, and draw its picture if one is wanted.
+    """Evaluate a forecaster, and draw its picture if `scope` names one.
 
     Args:
         stored: the model.
-        config: of its run.
-        scope: the split or the file, how many origins, and where to draw.
+        config: configuration of its run.
+        scope: the split or the file, the number of origins, and the path of the picture.
 
     Raises:
-        DataError: data that is missing or altered.
-        ModelError: data that is not what the model was trained on, or no matplotlib to draw with.
+        DataError: if data are missing or altered.
+        ModelError: if the data are not the training data, or matplotlib is not installed.
     """
     if config.data == "own":
         return _of_own(stored, config, scope)
     if scope.file is not None:
-        raise ModelError(f"--file is not for {config.data}, which learned from no files")
+        raise ModelError(f"--file does not apply to {config.data}, which was not trained on files")
     if scope.backtest:
         raise ModelError(
-            f"--backtest is for tables of your own, and every row of {config.data}'s "
-            f"{scope.split} part is an origin already"
+            f"--backtest applies only to tables of your own: every row in the {scope.split} part "
+            f"of {config.data} is already an origin"
         )
-    found = verdict.forecast(stored, config, scope.split)
-    figures = verdict.measure(found)
-    said = verdict.say(figures)
+    result = verdict.forecast(stored, config, scope.split)
+    figures = verdict.measure(result)
+    report = verdict.say(figures)
     if scope.picture is not None:
         try:
             from lstm_jax.train.forecasts.picture import draw
         except ImportError as error:
             raise ModelError(str(error)) from None
-        draw(found, scope.picture)
-        said += f"\nthe picture: {scope.picture}"
-    return {**figures}, said
+        draw(result, scope.picture)
+        report += f"\nsaved picture to {scope.picture}"
+    return {**figures}, report
 
 
 def _of_own(stored: Stored, config: SeriesConfig, scope: Scope) -> Told:
-    found = panels.forecast(stored, config, scope)
-    figures = panels.measure(found, scope.backtest)
-    said = panels.say(figures)
+    result = panels.forecast(stored, config, scope)
+    figures = panels.measure(result, scope.backtest)
+    report = panels.say(figures)
     if scope.picture is not None:
         try:
-            figure = panels.picture(found)
+            figure = panels.picture(result)
         except ImportError as error:
             raise ModelError(str(error)) from None
         figure.savefig(scope.picture, dpi=100)
-        said += f"\nthe picture: {scope.picture}"
-    return {**figures}, said
+        report += f"\nsaved picture to {scope.picture}"
+    return {**figures}, report

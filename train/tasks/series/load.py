@@ -1,4 +1,4 @@
-"""The series that a configuration names, and what it makes of them."""
+"""Loading and preparation of the series that a configuration names."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from lstm_jax.train.tasks.series.config import SeriesConfig
 
 
 def load(config: SeriesConfig) -> Panel:
-    """Load the columns of one of the package's sets that a configuration reads.
+    """Load the columns of a data set of the package that a configuration reads.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
 
     Returns:
-        A panel of one series.
+        A panel with one series.
 
     Raises:
-        DataError: data that is missing, or an unknown column.
+        DataError: if data are missing, or a column is unknown.
     """
     columns = (config.target, *config.inputs)
-    found = series.load(config.data, columns, noise=config.noise, seed=config.seed)
-    return of_one(found)
+    data = series.load(config.data, columns, noise=config.noise, seed=config.seed)
+    return of_one(data)
 
 
-def of_one(found: series.Series) -> Panel:
-    """Make a panel of one complete series, its first column the target."""
-    target, *past = found.columns
+def of_one(data: series.Series) -> Panel:
+    """Build a panel from one complete series, with its first column as the target."""
+    target, *past = data.columns
     return Panel(
-        name=found.name, unit=found.unit, target=target, past=tuple(past), known=(), by=(),
-        static=(), levels=(), series=(One((), found.times, found.values, clean=found.clean),),
-        step=None, sha256=found.sha256,
+        name=data.name, unit=data.unit, target=target, past=tuple(past), known=(), by=(),
+        static=(), levels=(), series=(One((), data.times, data.values, clean=data.clean),),
+        step=None, sha256=data.sha256,
     )  # fmt: skip
 
 
@@ -49,17 +49,17 @@ def prepare_for(
     whole: bool = False,
     pad: int | None = None,
 ) -> Prepared:
-    """Make series ready as a configuration wants it.
+    """Prepare series for windows, with the settings of a configuration.
 
     Args:
-        config: of the run.
-        panel: what `load` gives.
-        fitted: the scalers of columns and of targets; they are fitted if None.
-        whole: do not split: all rows are one part, "train".
-        pad: rows before each series in which windows may begin; what `pad_of` says if None.
+        config: configuration of the run.
+        panel: the series.
+        fitted: the scalers of columns and targets; they are fitted if None.
+        whole: do not split the rows: all of them are in the part "train".
+        pad: number of rows before each series in which windows may begin; `pad_of` if None.
 
     Raises:
-        DataError: a series too short or constant.
+        DataError: if a series is too short or constant.
     """
     own = config.data == "own"
     if pad is None:
@@ -68,7 +68,7 @@ def prepare_for(
         panel,
         predict=config.predict,
         read=config.read,
-        centred=not config.model.odd,
+        centered=not config.model.odd,
         counts=config.likelihood == "negative-binomial",
         window=config.window,
         horizon=config.horizon,
@@ -84,41 +84,44 @@ def prepare_for(
 
 
 def fitted_of(description: Json) -> Fitted:
-    """Give back the scalers that a run's `model.json` holds, a row for each of its series.
+    """Restore the scalers from the `model.json` of a run, with one row for each of its series.
 
     Args:
-        description: what the file holds.
+        description: contents of the file.
     """
     scalers = [Scaler.from_dict(description[name]) for name in ("scaler", "target_scaler")]
-    rows = [Scaler(np.atleast_2d(one.mean), np.atleast_2d(one.scale)) for one in scalers]
+    rows = [Scaler(np.atleast_2d(scaler.mean), np.atleast_2d(scaler.scale)) for scaler in scalers]
     return Fitted(rows[0], rows[1], tuple(description.get("masked", ())))
 
 
 def fitted_for(description: Json, panel: Panel) -> Fitted:
-    """Give the scalers of a panel's series, NaN for those that the model did not learn from.
+    """Return the scalers of the series in a panel, NaN for series the model was not trained on.
 
     Args:
-        description: what a run's `model.json` holds.
-        panel: series of the same columns.
+        description: contents of the `model.json` of a run.
+        panel: series with the same columns.
     """
     fitted = fitted_of(description)
     places = {tuple(key): place for place, key in enumerate(description["keys"])}
-    found = [places.get(one.key, -1) for one in panel.series]
-    none = np.array([place < 0 for place in found])[:, None]
+    indices = [places.get(series.key, -1) for series in panel.series]
+    unknown = np.array([place < 0 for place in indices])[:, None]
 
-    def of(scaler: Scaler) -> Scaler:
-        mean, scale = (np.where(none, np.nan, v[found]) for v in (scaler.mean, scaler.scale))
+    def select(scaler: Scaler) -> Scaler:
+        mean, scale = (np.where(unknown, np.nan, v[indices]) for v in (scaler.mean, scaler.scale))
         return Scaler(mean, scale)
 
-    return Fitted(of(fitted.scaler), of(fitted.target_scaler), fitted.masked)
+    return Fitted(select(fitted.scaler), select(fitted.target_scaler), fitted.masked)
 
 
 def pad_of(config: SeriesConfig, panel: Panel) -> int:
-    """Say how many rows before a series a window may begin: half of it, if there are series whose
-    training rows do not hold a whole one and the horizon."""
+    """Compute how many rows before a series a window may begin.
+
+    It is half a window if the training rows of some series do not hold a window and the horizon,
+    and 0 otherwise.
+    """
     rows = [
-        split(len(one.times), config.valid, config.test, gap=config.gap, least=config.horizon)
-        for one in panel.series
+        split(len(series.times), config.valid, config.test, gap=config.gap, least=config.horizon)
+        for series in panel.series
     ]
-    shortest = min(len(one["train"]) for one in rows)
+    shortest = min(len(series["train"]) for series in rows)
     return config.window // 2 if shortest < config.window + config.horizon else 0

@@ -1,4 +1,4 @@
-"""What is seen in a table of series, and what is chosen because of it."""
+"""The inspection of a table of series, and the settings chosen from it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ from lstm_jax.train.tasks.series.load import prepare_for
 from lstm_jax.train.tasks.series.task import SeriesTask, make_series_task
 
 MOST = 128
-"""Rows of a window, at most, unless a user says more."""
+"""Maximum number of rows in a window, unless a user asks for more."""
 LARGEST = 1e30
-"""Of a value, so that squares of it can be summed."""
+"""Largest value, so that squares can be summed."""
 STEPS = 50
-"""Training steps of an epoch, at most."""
+"""Maximum number of training steps in an epoch."""
 
 
 def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
-    """Look at a table of one's own, and make a task of it; the package's sets leave nothing open.
+    """Inspect a table of one's own, and build a task from it.
+
+    For data of the package there is nothing to choose.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         given: a frame, if there is no file.
 
     Raises:
-        DataError: a table that cannot be read or learned from; it says where.
+        DataError: if the table cannot be read or learned from; the message names the place.
     """
     if config.data != "own":
         return Look(config, make_series_task(config))
     if given is None and not config.file:
-        raise DataError("--file is missing: the table with the series, such as sales.csv")
+        raise DataError("--file must name the table with the series, such as sales.csv")
     panel, saw, choices = load_panel(config, given)
     refuse_values(config, panel)
     config = replace(
@@ -51,7 +53,7 @@ def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
     config, panel, left_out = without_constant(config, panel)
     saw += left_out
     config, linear = choose(
-        config, [Choice("model.linear", config.window, "the whole window, beside the LSTM")]
+        config, [Choice("model.linear", config.window, "the whole window, in addition to the LSTM")]
     )
     refuse_short(config, panel)
     ready = prepare_for(config, panel)
@@ -59,138 +61,139 @@ def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
     if not (windows["train"] and windows["valid"]):
         part = "train" if windows["valid"] else "valid"
         raise DataError(
-            f"{panel.name}: no {panel.target} is known where the {part} part should foretell it: "
-            "take more rows, or other shares for --valid and --test"
+            f"{panel.name}: no {panel.target} is known where the {part} part needs it as a target: "
+            "use more rows, or other shares for --valid and --test"
         )
     config, sizes = choose(config, _sizes(config, windows["train"]))
-    saw += list(_said(config, panel, windows, ready.pad))
+    saw += list(_describe(config, panel, windows, ready.pad))
     task = SeriesTask(config, panel, ready)
     return Look(config, task, tuple(saw), (*read, *chosen, *linear, *sizes))
 
 
 def refuse_values(config: SeriesConfig, panel: Panel) -> None:
-    """Refuse numbers too large to be scaled, and a target that is no count where counts are asked.
+    """Raise an error for numbers too large to scale, and for targets that should be counts.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         panel: the series.
 
     Raises:
-        DataError: for the first such value, with its series and time.
+        DataError: if there is such a value; the message names the series and the time.
     """
     counts = config.likelihood == "negative-binomial"
-    for one in panel.series:
-        bad = np.abs(one.values) > LARGEST
-        wrong, expected = bad, f"at most {LARGEST:g} can be learned from"
+    for series in panel.series:
+        bad = np.abs(series.values) > LARGEST
+        wrong, expected = bad, f"at most {LARGEST:g} in size"
         if counts and not bad.any():
-            target = one.values[:, :1]
+            target = series.values[:, :1]
             wrong = np.isfinite(target) & ((target < 0) | (target % 1 != 0))
-            expected = "--likelihood negative-binomial takes counts, 0, 1, 2 ..."
+            expected = "a count, 0, 1, 2 ..., for --likelihood negative-binomial"
         if wrong.any():
             row, column = np.argwhere(wrong)[0]
-            time = panel.form.write(one.times[row : row + 1])[0]
+            time = panel.form.write(series.times[row : row + 1])[0]
             raise DataError(
-                f"{panel.title(one.key)}, {time}: {panel.columns[column]} is "
-                f"{one.values[row, column]:g}, and {expected}"
+                f"{panel.title(series.key)}, {time}: {panel.columns[column]} must be {expected}, "
+                f"got {series.values[row, column]:g}"
             )
 
 
 def without_constant(config: SeriesConfig, panel: Panel) -> tuple[SeriesConfig, Panel, list[str]]:
-    """Leave out columns beside the target from which nothing can be learned.
+    """Leave out input columns from which nothing can be learned.
 
-    A holiday that comes at the end of a table, after the training part, is such a column.
+    A holiday that occurs only after the training part is such a column.
 
     Args:
-        config: of the run, with its splits.
+        config: configuration of the run, with its splits.
         panel: the series.
 
     Returns:
-        Both without those columns, and what to say of them.
+        Both without those columns, and lines that report them.
     """
     rows = np.concatenate([
-        one.values[split(len(one.times), config.valid, config.test, least=config.horizon)["train"]]
-        for one in panel.series
+        s.values[split(len(s.times), config.valid, config.test, least=config.horizon)["train"]]
+        for s in panel.series
     ])  # fmt: skip
     known = [column[np.isfinite(column)] for column in rows.T]
     kept = [place for place, column in enumerate(known) if not place or np.unique(column).size > 1]
     names = {panel.columns[place] for place in kept}
-    lost = [name for name in panel.columns if name not in names]
-    if not lost:
+    constant = [name for name in panel.columns if name not in names]
+    if not constant:
         return config, panel, []
-    past, ahead = (tuple(n for n in of if n in names) for of in (panel.past, panel.known))
-    series = tuple(one._replace(values=one.values[:, kept]) for one in panel.series)
-    said = f"left out, constant in the training part: {', '.join(lost)}"
+    past, ahead = (tuple(n for n in group if n in names) for group in (panel.past, panel.known))
+    series = tuple(member._replace(values=member.values[:, kept]) for member in panel.series)
+    message = f"left out {', '.join(constant)}, constant in the training part"
     panel = replace(panel, past=past, known=ahead, series=series)
-    return replace(config, inputs=past, known=ahead), panel, [said]
+    return replace(config, inputs=past, known=ahead), panel, [message]
 
 
 def refuse_short(config: SeriesConfig, panel: Panel) -> None:
-    """Refuse series none of which is long enough to learn from.
+    """Raise an error if no series is long enough to learn from.
 
     Args:
-        config: of the run, with a window and a horizon.
+        config: configuration of the run, with a window and a horizon.
         panel: the series.
 
     Raises:
-        DataError: there is none.
+        DataError: if every series is too short.
     """
-    longest = max(len(one.times) for one in panel.series) - (config.read == "change")
+    longest = max(len(series.times) for series in panel.series) - (config.read == "change")
     parts = split(longest, config.valid, config.test, gap=config.gap, least=config.horizon)
     least = -(-config.window // 2) + config.horizon
     if len(parts["train"]) < least or len(parts["valid"]) < config.horizon:
         raise DataError(
             f"{panel.name}: the longest series has {longest:,} rows, {len(parts['train']):,} of "
-            f"them to train on, where half a window of {config.window} and a horizon of "
-            f"{config.horizon} need {least:,}: take a smaller --window or --horizon, or more rows"
+            f"them for training, but half a window of {config.window} and a horizon of "
+            f"{config.horizon} need {least:,}: use a smaller --window or --horizon, or more rows"
         )
 
 
 def _choices(config: SeriesConfig, panel: Panel) -> Iterator[Choice]:
-    rows = [len(one.times) for one in panel.series]
+    rows = [len(series.times) for series in panel.series]
     usual = int(np.quantile(rows, 0.25))
-    wanted = 2 * config.season if config.season > 1 else 3 * config.horizon
-    left = len(split(usual, config.valid, config.test, least=config.horizon)["train"])
-    most = max(2, min(MOST, (left - config.horizon) * 2 // 3))
-    window = min(max(wanted, config.horizon, 8), most)
-    why = "from the horizon, as there is no season"
-    if window == most:
-        why = f"as many as the shorter series have room for, {MOST} at most"
+    preferred = 2 * config.season if config.season > 1 else 3 * config.horizon
+    trained = len(split(usual, config.valid, config.test, least=config.horizon)["train"])
+    maximum = max(2, min(MOST, (trained - config.horizon) * 2 // 3))
+    window = min(max(preferred, config.horizon, 8), maximum)
+    why = "from the horizon, because there is no season"
+    if window == maximum:
+        why = f"what fits in the shorter series, at most {MOST}"
     elif window == 2 * config.season:
         why = "two seasons"
     yield Choice("window", window, why)
     if config.likelihood == "negative-binomial":
         yield Choice("predict", "level", "counts")
     elif spreads(panel, config):
-        yield Choice("predict", "return", "above 0, and the higher it is, the more it varies")
+        yield Choice("predict", "return", "positive, and varies in proportion to its level")
     else:
-        yield Choice("predict", "change", "it varies as much at any height")
+        yield Choice("predict", "change", "varies about equally at every level")
     gap = config.horizon if 20 * config.horizon <= min(rows) else 0
     if gap:
-        yield Choice("gap", gap, "the horizon, between the parts")
+        yield Choice("gap", gap, "one horizon between the parts")
 
 
 def _sizes(config: SeriesConfig, windows: int) -> Iterator[Choice]:
     batch = 32 if windows < 4000 else 128
     yield Choice("batch", batch, f"{windows:,} training windows")
-    yield Choice("sample", STEPS * batch, f"{STEPS} steps are an epoch")
+    yield Choice("sample", STEPS * batch, f"{STEPS} steps per epoch")
     hidden = 16 if windows < 1000 else 32
     yield Choice("model.hidden_features", hidden, f"{windows:,} training windows")
 
 
 def spreads(panel: Panel, config: SeriesConfig) -> bool:
-    """Say whether the target is above 0, and varies in proportion to its height.
+    """Return whether the target is positive and varies in proportion to its level.
 
-    Of each series' training rows, cut into seasons, the slope of ln of the standard deviation over
-    ln of the mean is looked at: 1 is in proportion, 0 the same at any height.
+    The training rows of each series are cut into seasons. The criterion is the slope of the log of
+    the standard deviation over the log of the mean: 1 if in proportion, 0 if equal at every level.
 
     Args:
         panel: the series.
-        config: of the run; its splits.
+        config: configuration of the run, with its splits.
     """
     x, y = [], []
-    for one in panel.series:
-        stop = split(len(one.times), config.valid, config.test, least=config.horizon)["train"].stop
-        values = one.values[:stop, 0]
+    for series in panel.series:
+        parts = split(len(series.times), config.valid, config.test, least=config.horizon)
+        stop = parts["train"].stop
+        values = series.values[:stop, 0]
         values = values[np.isfinite(values)]
         if not (values > 0).all():
             return False
@@ -205,24 +208,26 @@ def spreads(panel: Panel, config: SeriesConfig) -> bool:
     if not x:
         return False
     flat_x, flat_y = np.concatenate(x), np.concatenate(y)
-    # Where the height hardly changes there is nothing to see.
+    # If the level hardly changes, the slope is meaningless.
     return bool(flat_x.std() > 0.1 and (flat_x * flat_y).sum() / (flat_x**2).sum() > 0.5)
 
 
-def _said(config: SeriesConfig, panel: Panel, windows: dict[str, int], pad: int) -> Iterator[str]:
+def _describe(
+    config: SeriesConfig, panel: Panel, windows: dict[str, int], pad: int
+) -> Iterator[str]:
     parts = [
-        split(len(one.times), config.valid, config.test, gap=config.gap, least=config.horizon)
-        for one in panel.series
+        split(len(series.times), config.valid, config.test, gap=config.gap, least=config.horizon)
+        for series in panel.series
     ]
     rows = {name: sum(len(part[name]) for part in parts) for name in windows}
-    told = ", ".join(f"{name} {rows[name]:,} rows, {windows[name]:,} windows" for name in windows)
-    yield f"split by time: {told}"
+    sizes = ", ".join(f"{name} {rows[name]:,} rows, {windows[name]:,} windows" for name in windows)
+    yield f"split by time: {sizes}"
     if pad:
         yield (
-            "some series are short: windows may begin before they do, up to half of a window, and "
-            "a mask says so"
+            "some series are short: windows may begin before them, by up to half a window, which a "
+            "mask marks"
         )
     if windows["train"] > config.sample:
         yield (f"an epoch draws {config.sample:,} of the {windows['train']:,} training windows")
     if not rows["test"]:
-        yield "nothing is left to test on: evaluate takes --split valid or --file"
+        yield "there is no test part: run evaluate with --split valid or --file"

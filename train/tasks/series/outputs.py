@@ -1,4 +1,4 @@
-"""What a forecaster says of each step, and how that is judged: mean, quantiles, distribution."""
+"""Outputs of a forecaster and their loss: the mean, quantiles, or a distribution."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ AT_ONCE = 512
 
 
 def outputs_of(config: SeriesConfig) -> int:
-    """Say how many numbers the model gives of each step."""
+    """Return the number of outputs of the model for each step."""
     if config.likelihood != "none":
         return DISTRIBUTIONS[config.likelihood].parameters
     return max(len(config.quantiles), 1)
 
 
 def middle(config: SeriesConfig) -> int:
-    """Say which of the forecasts is the point forecast: the median, or the only one."""
+    """Return the index of the point forecast: the median, or the only forecast."""
     return len(config.quantiles) // 2
 
 
 def loss_of(outputs: ArrayLike, targets: ArrayLike, quantiles: Sequence[float]) -> Array:
-    """Judge forecasts by the pinball loss of quantiles, else by the squared error.
+    """Compute the pinball loss of quantiles, or the squared error of means.
 
     Args:
-        outputs: (B, H, Q), of Q quantiles, or one.
+        outputs: (B, H, Q), or (B, H, 1) for means.
         targets: (B, H).
-        quantiles: Q of them; none for the mean.
+        quantiles: Q quantiles; empty for means.
 
     Returns:
         The loss of each window, (B,).
@@ -53,24 +53,24 @@ def loss_of(outputs: ArrayLike, targets: ArrayLike, quantiles: Sequence[float]) 
 def judged(
     config: SeriesConfig, outputs: ArrayLike, targets: ArrayLike, weights: ArrayLike | None
 ) -> tuple[Array, Array]:
-    """Add up the losses of windows.
+    """Sum the losses of windows.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         outputs: (B, H, outputs).
-        targets: (B, H), or (B, H, 2) with the series' scale beside each for a distribution.
-        weights: (B, H), 0 where a target is missing; None if none is.
+        targets: (B, H), or for a distribution (B, H, 2) with the scale of the series.
+        weights: (B, H), 0 where a target is missing; None if no target is.
 
     Returns:
-        `(total, count)`, in windows.
+        `(total, count)`, where the count is in windows.
     """
     outputs, targets = jnp.asarray(outputs), jnp.asarray(targets)
     if config.likelihood == "none" and weights is None:
         return summed(loss_of(outputs, targets, config.quantiles))
     values = targets if config.likelihood == "none" else targets[..., 0]
     weights = jnp.ones(values.shape) if weights is None else jnp.asarray(weights)
-    # What is missing is put to 0 before it is looked at: a derivative at NaN is NaN, whatever its
-    # weight is.
+    # Missing values are replaced by 0 before the loss, because a derivative at NaN is NaN whatever
+    # its weight.
     values = jnp.where(weights == 0, 0, values)
     if config.likelihood == "none":
         steps = values.shape[1]
@@ -85,7 +85,7 @@ def judged(
 
 
 def targets_of(config: SeriesConfig, ready: Prepared, windows: Windows) -> np.ndarray:
-    """Give the targets of windows as `judged` takes them."""
+    """Return the targets of windows in the form that `judged` expects."""
     if config.likelihood == "none":
         return windows.targets
     scale = ready.target_scaler.scale[ready.owner[windows.at]]
@@ -96,13 +96,13 @@ def targets_of(config: SeriesConfig, ready: Prepared, windows: Windows) -> np.nd
 def forecasts_of(
     config: SeriesConfig, ready: Prepared, outputs: np.ndarray, at: np.ndarray
 ) -> np.ndarray:
-    """Give what the model says of rows in the target's unit, quantiles or a mean: (N, H, Q).
+    """Convert outputs of the model to forecasts in the unit of the target, (N, H, Q).
 
     Args:
-        config: of the run.
+        config: configuration of the run.
         ready: the series.
-        outputs: (N, H, outputs), as the model gives them.
-        at: (N,), the rows at which they were made.
+        outputs: (N, H, outputs), the outputs of the model.
+        at: (N,), the rows at which the forecasts were made.
     """
     if config.likelihood != "none":
         scale = ready.target_scaler.scale[ready.owner[at], 0]
@@ -111,10 +111,10 @@ def forecasts_of(
 
 
 def make_predict(model: Forecaster) -> Callable[[nnx.State, np.ndarray], np.ndarray]:
-    """Make `predict(params, inputs (N, T, D)) -> scaled outputs (N, H, Q)`, compiled once.
+    """Build `predict(params, inputs (N, T, D)) -> scaled outputs (N, H, Q)`, compiled once.
 
     Args:
-        model: whose structure the parameters have.
+        model: a model with the structure of the parameters.
     """
     graph = nnx.graphdef(model)
 
@@ -123,12 +123,12 @@ def make_predict(model: Forecaster) -> Callable[[nnx.State, np.ndarray], np.ndar
         return nnx.merge(graph, params)(inputs)
 
     def predict(params: nnx.State, inputs: np.ndarray) -> np.ndarray:
-        found = []
+        batches = []
         for start in range(0, len(inputs), AT_ONCE):
-            some = inputs[start : start + AT_ONCE]
-            # The last few are filled up, so that there is one shape and one program.
-            filled = np.resize(some, (min(AT_ONCE, len(inputs)), *some.shape[1:]))
-            found.append(np.asarray(outputs(params, filled))[: len(some)])
-        return np.concatenate(found)
+            batch = inputs[start : start + AT_ONCE]
+            # The last batch is filled up, so that there is only one shape and one program.
+            filled = np.resize(batch, (min(AT_ONCE, len(inputs)), *batch.shape[1:]))
+            batches.append(np.asarray(outputs(params, filled))[: len(batch)])
+        return np.concatenate(batches)
 
     return predict

@@ -1,4 +1,4 @@
-"""Series to forecast."""
+"""The problem of forecasting series."""
 
 from functools import partial
 

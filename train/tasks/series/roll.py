@@ -1,4 +1,4 @@
-"""Forecasts that read their own forecasts."""
+"""Forecasts over many steps that read their own forecasts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from lstm_jax.train.data.panels.windows import Prepared
 def make_roll(
     model: Forecaster, prepared: Prepared, steps: int, output: int
 ) -> Callable[[nnx.State, np.ndarray], np.ndarray]:
-    """Make `roll(params, at (N,)) -> (N, steps)`, in the target's unit: forecasts are read in turn.
+    """Build `roll(params, at (N,)) -> (N, steps)`, which feeds forecasts back as inputs.
 
-    Of the model's forecasts only the next step's is taken; the window then moves on by one row, in
-    which it stands as if it had been seen. The calendar of that row is known.
+    Only the forecast of the next step is used. The window then moves by one row, in which the
+    forecast takes the place of the observed value. The calendar of that row is known. The results
+    are in the unit of the target.
 
     Args:
-        model: whose structure the parameters have.
-        prepared: the series, its first column the only one beside the calendar.
-        steps: to roll on.
-        output: which of the model's outputs is read.
+        model: a model with the structure of the parameters.
+        prepared: the series, which has no columns besides the target and the calendar.
+        steps: number of steps.
+        output: index of the output of the model that is fed back.
     """
     graph = nnx.graphdef(model)
     mean, scale = prepared.scaler.mean[0, 0], prepared.scaler.scale[0, 0]
@@ -37,8 +38,8 @@ def make_roll(
 
         def step(carry, row):
             window, last = carry
-            said = network(window)[:, 0, output] * aimed.scale[0, 0] + aimed.mean[0, 0]
-            value = last + said if prepared.predict == "change" else said
+            forecast = network(window)[:, 0, output] * aimed.scale[0, 0] + aimed.mean[0, 0]
+            value = last + forecast if prepared.predict == "change" else forecast
             read = value - last if prepared.read == "change" else value
             row = jnp.concatenate([((read - mean) / scale)[:, None], row], 1)[:, None]
             return (jnp.concatenate([window[:, 1:], row], 1), value), value

@@ -1,4 +1,4 @@
-"""Windows for a report: some before forecasts of the test."""
+"""Windows of the test split for a report."""
 
 from __future__ import annotations
 
@@ -16,34 +16,38 @@ from lstm_jax.train.tasks.series.outputs import loss_of
 
 
 def windows_to_read(stored: Stored, config: SeriesConfig, count: int, steps: int) -> Rows:
-    """Take windows of the test split, evenly spaced.
+    """Select evenly spaced windows of the test split.
 
     Args:
         stored: the model.
-        config: of its run.
-        count: of windows.
-        steps: is not asked: a window is read whole.
+        config: configuration of its run.
+        count: number of windows.
+        steps: ignored, because a window is read whole.
 
     Raises:
-        DataError: data that is missing or altered.
-        ModelError: data that is not what the model was trained on.
+        DataError: if data are missing or altered.
+        ModelError: if the data are not the training data, or the model predicts distributions.
     """
     del steps
     if config.likelihood != "none":
-        raise ModelError("a report takes means or quantiles, and this one says distributions")
+        raise ModelError("a report needs a model of means or quantiles, got one of distributions")
     own = config.data == "own"
     if own and not config.file:
-        raise DataError("the model learned from a frame, which is not kept: it has no report")
+        raise DataError(
+            "the model was trained on a data frame, which is not saved, so it cannot have a report"
+        )
     panel = load_panel(config)[0] if own else load(config)
     if panel.sha256 != stored.card.get("data_sha256"):
-        raise ModelError(f"{panel.name} is not what the model was trained on: it has changed")
-    told = stored.description
-    ready = prepare_for(config, panel, fitted_for(told, panel) if own else fitted_of(told))
+        raise ModelError(f"{panel.name} has changed since the model was trained on it")
+    description = stored.description
+    ready = prepare_for(
+        config, panel, fitted_for(description, panel) if own else fitted_of(description)
+    )
     split = "test" if len(ready.moments("test")) else "valid"
     at = ready.moments(split)
     at = at[np.isfinite(ready.aims(at)).all(1)]
     if not len(at):
-        raise DataError(f"{panel.name} has no window whose steps to come are all known")
+        raise DataError(f"{panel.name} has no window after which every step is known")
     chosen = at[np.unique(np.linspace(0, len(at) - 1, min(count, len(at))).astype(int))]
     inputs, targets, *_ = ready.at(chosen)
     loss = "pinball loss" if config.quantiles else "squared error"

@@ -1,4 +1,4 @@
-"""A forecaster as `fit.series` and `load` give it."""
+"""The run of a forecaster, as returned by `fit.series` and `load`."""
 
 from __future__ import annotations
 
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class SeriesRun(Run[SeriesConfig]):
-    """A run that forecasts."""
+    """Run of a forecaster, with methods to forecast and to plot."""
 
     def forecast(self, steps: int = 0, frame: Any = None) -> Any:
-        """Forecast what comes after the last row of each series.
+        """Forecast the steps after the last row of each series.
 
         Args:
-            steps: to forecast; the horizon that the model learned if 0. Beyond it the model reads
-                its own forecasts.
-            frame: a frame, or the path of a file, to go on from; what it learned from if None.
-                Rows at the end without a target say what is known of the future.
+            steps: number of steps to forecast; the model's horizon if 0. Beyond the horizon the
+                model reads its own forecasts.
+            frame: a frame, or the path of a file, to forecast from its end; the training data if
+                None. Rows at the end without a target hold the known future.
 
         Returns:
-            A frame of the library of the one that was given, else a dict of lists: the columns
-            `by` and the time, the target, and its other quantiles, named such as "units_0.9".
+            A frame of the same library as the input, or a dict of lists for files: the columns
+            `by`, the time, the target, and its other quantiles, with names such as "units_0.9".
 
         Raises:
-            DataError: a table that does not do; it says where.
+            DataError: if the table is not suitable; the message names the place.
         """
         coming = self._come(steps, frame)
         return frame_like(columns_of(self.config, coming), coming.panel.like)
 
     def plot(self, steps: int = 0, frame: Any = None) -> Figure:
-        """Draw the last rows of some series, and what is forecast of them.
+        """Draw the last rows of some series, and their forecasts.
 
         Args:
             steps, frame: as in `forecast`.
 
         Raises:
-            ImportError: matplotlib is not installed.
+            ImportError: if matplotlib is not installed.
             DataError: as in `forecast`.
         """
         return picture_of(self.config, self._come(steps, frame))

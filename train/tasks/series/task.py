@@ -1,4 +1,4 @@
-"""Series to forecast: a loss over windows, a validation in the series' unit, and the forecasts."""
+"""The task of forecasting: a loss over windows, and validation in the unit of the series."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from lstm_jax.train.tasks.series.outputs import (
 from lstm_jax.trees import Tree, widened
 
 JUDGED = 4096
-"""Windows of a table of one's own that a validation looks at, at most."""
+"""Maximum number of windows in a validation, for a table of one's own."""
 
 
 class Sizes(TypedDict):
-    """Of a `Forecaster`: columns and rows read, steps foretold, and outputs for each."""
+    """Describe a `Forecaster`: input columns and rows, steps to forecast, outputs per step."""
 
     in_features: int
     window: int
@@ -49,7 +49,7 @@ class Sizes(TypedDict):
 
 @dataclass(frozen=True)
 class SeriesTask:
-    """Windows of one series or many; a `Task`."""
+    """Train a forecaster on windows of one or more series; a `Task`."""
 
     config: SeriesConfig
     panel: Panel
@@ -59,7 +59,7 @@ class SeriesTask:
 
     @property
     def description(self) -> str:
-        rows = sum(len(one.times) for one in self.panel.series)
+        rows = sum(len(series.times) for series in self.panel.series)
         count = len(self.panel.series)
         many = f"{count:,} series, " if count > 1 else ""
         return f"{self.panel.name}: {many}{rows:,} rows, {len(self._moments):,} training windows"
@@ -102,7 +102,7 @@ class SeriesTask:
             targets = targets_of(self.config, self.prepared, windows)
             return Batch(windows.inputs, targets, weights=weights)
 
-        return Epoch(total // size, make)  # those left over at the end are left out
+        return Epoch(total // size, make)  # without the incomplete batch at the end
 
     def loss(
         self, model: Forecaster, carry: Tree, batch: Batch[Array], key: Array | None
@@ -129,12 +129,12 @@ class SeriesTask:
             point = forecasts_of(config, ready, outputs, at)[..., middle(config)]
             truth = ready.target[at[:, None] + np.arange(1, config.horizon + 1)]
             known = np.isfinite(truth)
-            found = errors(truth[known], point[known])
+            scores = errors(truth[known], point[known])
             unit = f" {self.panel.unit}".rstrip()
             return Validation(
                 loss,
-                {"valid_mae": found["mae"], "valid_rmse": found["rmse"]},
-                f"validation MAE {found['mae']:.4g}{unit}, RMSE {found['rmse']:.4g}{unit}, "
+                {"valid_mae": scores["mae"], "valid_rmse": scores["rmse"]},
+                f"validation MAE {scores['mae']:.4g}{unit}, RMSE {scores['rmse']:.4g}{unit}, "
                 f"loss {loss:.4g}",
             )
 
@@ -142,7 +142,7 @@ class SeriesTask:
 
     def save(self, model: Forecaster, folder: Path, card: dict[str, object]) -> None:
         ready = self.prepared
-        own = {
+        fields = {
             "columns": list(self.panel.columns),
             "calendar": list(self.config.calendar),
             "predict": ready.predict,
@@ -152,14 +152,14 @@ class SeriesTask:
         if self.config.data != "own":
             scalers = {k: Scaler(v.mean[0], v.scale[0]) for k, v in scalers.items()}
         else:
-            own |= self._reads | {
-                "keys": [list(one.key) for one in self.panel.series],
+            fields |= self._reads | {
+                "keys": [list(series.key) for series in self.panel.series],
                 "levels": [list(levels) for levels in self.panel.levels],
                 "masked": list(ready.masked),
                 "pad": ready.pad,
             }
-        own |= {name: scaler.to_dict() for name, scaler in scalers.items()}
-        storage.save(folder, model, card, self._sizes | own)
+        fields |= {name: scaler.to_dict() for name, scaler in scalers.items()}
+        storage.save(folder, model, card, self._sizes | fields)
 
     @cached_property
     def _moments(self) -> np.ndarray:
@@ -188,45 +188,45 @@ class SeriesTask:
 
 
 def begin_linear(model: Forecaster, ready: Prepared, config: SeriesConfig) -> None:
-    """Let a new model say what the linear forecast says, which its LSTM then adds to.
+    """Initialize a model with the linear forecast, so that its LSTM learns the rest.
 
     Args:
-        model: with a linear part; it is changed.
+        model: a model with a linear part, which is changed in place.
         ready: the series.
-        config: of the run.
+        config: configuration of the run.
     """
     if not config.model.linear:
         return
     linear = fit_linear(ready, config.model.linear)
     at = ready.moments("train")
     windows = ready.at(at[:: max(1, len(at) // JUDGED)])
-    # A step that is known nowhere is taken to be foretold exactly.
-    wrong = ready.aims(windows.at) - linear(windows.inputs)
-    wrong[:, np.isnan(wrong).all(0)] = 0
+    # A step without any known target counts as predicted exactly.
+    residuals = ready.aims(windows.at) - linear(windows.inputs)
+    residuals[:, np.isnan(residuals).all(0)] = 0
     kernel = np.zeros((*linear.kernel.shape, model.outputs))
     bias = np.zeros((model.horizon, model.outputs))
     if config.likelihood != "none":
         kernel[..., 0] = linear.kernel
         bias[:, 0] = linear.bias
-        bias[:, 1] = np.log(np.expm1(np.maximum(np.nanstd(wrong, 0), 1e-3)))
+        bias[:, 1] = np.log(np.expm1(np.maximum(np.nanstd(residuals, 0), 1e-3)))
     elif config.quantiles:
         kernel += linear.kernel[..., None]
-        bias += linear.bias[:, None] + np.nanquantile(wrong, config.quantiles, axis=0).T
+        bias += linear.bias[:, None] + np.nanquantile(residuals, config.quantiles, axis=0).T
     else:
         kernel[..., 0], bias[:, 0] = linear.kernel, linear.bias
-    says = model.horizon * model.outputs
-    model.window_kernel = nnx.Param(jnp.asarray(kernel.reshape(-1, says), jnp.float32))
-    model.output_bias = nnx.Param(jnp.asarray(bias.reshape(says), jnp.float32))
+    size = model.horizon * model.outputs
+    model.window_kernel = nnx.Param(jnp.asarray(kernel.reshape(-1, size), jnp.float32))
+    model.output_bias = nnx.Param(jnp.asarray(bias.reshape(size), jnp.float32))
 
 
 def make_series_task(config: SeriesConfig) -> SeriesTask:
-    """Load, split and scale one of the package's sets.
+    """Load, split and scale a data set of the package.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
 
     Raises:
-        DataError: data that is missing, an unknown column, a series too short or constant.
+        DataError: if data are missing, a column is unknown, or a series is too short or constant.
     """
     loaded = load(config)
     return SeriesTask(config, loaded, prepare_for(config, loaded))

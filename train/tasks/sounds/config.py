@@ -1,4 +1,4 @@
-"""What a run of a listener is made of."""
+"""The configuration of a run that trains a classifier of recordings."""
 
 from __future__ import annotations
 
@@ -17,60 +17,59 @@ LOWEST_RATE, HIGHEST_RATE = 2_000, 48_000
 
 @dataclass(frozen=True)
 class SoundsConfig(ClassifierConfig):
-    """A training run of a listener that says of what class a recording is."""
+    """Configure a training run of a classifier of recordings."""
 
     data: Literal["speech", "own"] = "speech"
-    """Spoken digits (FSDD), or recordings of your own."""
+    """Data to learn: spoken digits (FSDD), or recordings of your own."""
     folder: str = ""
-    """Your recordings: a folder that holds a folder for each class; or"""
+    """Folder with your recordings, in one folder for each class."""
     file: str = ""
-    """a table of them, a CSV, TSV, JSONL or Parquet file with a row for each recording."""
+    """Table of your recordings, instead of a folder, with one row per recording.
+    It is a CSV, TSV, JSONL or Parquet file."""
     path: str = ""
-    """The table's column with the files of the recordings, relative to the table's own folder."""
+    """Column of the table with the files of the recordings, relative to the table's folder."""
     label: str = ""
-    """The table's column with the classes."""
+    """Column of the table with the classes."""
     group: str = ""
-    """The table's column whose equal values are kept in one split: a speaker, a microphone, a
-    day."""
+    """Column whose equal values stay in the same part: a speaker, a microphone, a day."""
     group_pattern: str = ""
-    """Instead of such a column, a regular expression whose first group finds the speaker in the
-    name of a file: _(\\w+)_ in 7_theo_12.wav."""
+    """Regular expression whose first group is the group of a file, instead of a column.
+    For example, _(\\w+)_ finds theo in 7_theo_12.wav."""
     encoding: str = ""
-    """Of the table; UTF-8 if not given."""
+    """Encoding of the table; UTF-8 if not given."""
     rate: int = RATE
-    """Samples a second that recordings are converted to; chosen if 0."""
+    """Sampling rate that recordings are converted to, in Hz; chosen if 0."""
     longest: float | None = LONGEST
-    """Seconds; longer recordings are cut there. Chosen if not given."""
+    """Length in seconds at which longer recordings are cut; chosen if not given."""
     window: int = 32
-    """Milliseconds that each step of the features looks at."""
+    """Length of the window of a step of the features, in milliseconds."""
     step: int = 20
-    """Milliseconds between steps of the features."""
+    """Distance between steps of the features, in milliseconds."""
     bands: int = 40
-    """Bands of frequency of the features, spaced as the ear hears them (mel)."""
+    """Number of mel frequency bands in the features."""
     valid: float | None = None
-    """The share of the recordings to validate on; chosen if not given."""
+    """Share of the recordings for validation; chosen if not given."""
     test: float | None = None
-    """The share of the recordings to test on; chosen if not given."""
+    """Share of the recordings for testing; chosen if not given."""
     class_weights: Literal["none", "balanced"] | None = None
-    """Whether each class counts as much as any other in the loss; chosen if not given."""
+    """Weights of classes in the loss; balanced makes all classes equal; chosen if not given."""
     batch: int = 32
-    """Recordings of a training step."""
+    """Number of recordings in a training step."""
     masks: int = 0
-    """Bands of frequency and stretches of time to hide from each training recording, so many of
-    each (SpecAugment, Park et al. 2019)."""
+    """Number of frequency masks, and of time masks, in each training recording.
+    They are those of SpecAugment (Park et al. 2019)."""
     left_out: str | None = None
-    """Of the spoken digits, a speaker that is neither trained nor validated on, whose every
-    recording is the test."""
+    """Speaker of spoken digits to leave out of training and validation, and to test on."""
 
     @property
     def mel(self) -> Mel:
-        """How features are computed."""
+        """Return the configuration of the features."""
         return Mel(self.rate, self.window, self.step, self.bands)
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep."""
-        every = self._every_bound()
-        yield from or_open(every, *OPEN) if self.data == "own" else every
+        """Yield the conditions on the fields."""
+        bounds = self._every_bound()
+        yield from or_open(bounds, *OPEN) if self.data == "own" else bounds
 
     def _every_bound(self) -> Iterator[Bound]:
         yield from super().bounds()
@@ -88,7 +87,7 @@ class SoundsConfig(ClassifierConfig):
             share = getattr(self, name)
             yield name, share, _within(share, 0.0, 0.5), "in [0, 0.5]"
         pattern = self.group_pattern
-        expected = "a regular expression with a group in brackets"
+        expected = "a regular expression with a group in parentheses"
         yield "group_pattern", pattern, not pattern or _has_group(pattern), expected
 
 

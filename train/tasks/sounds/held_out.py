@@ -1,4 +1,4 @@
-"""Recordings for a report: those that a listener did not learn from."""
+"""Held-out recordings for a report on a classifier."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lstm_jax.train.tasks.sounds.task import scaled, scaler_of
 
 
 def recordings_to_read(stored: Stored, config: SoundsConfig, count: int, steps: int) -> Rows:
-    """Take recordings of the test split, or where there is none, of the validation's.
+    """Select recordings of the test split, or of the validation split if there is no test split.
 
     Args:
         stored: the model.
-        config: of its run.
+        config: configuration of its run.
         count, steps: as in `rows_of_examples`.
 
     Raises:
-        DataError: data that is missing or altered.
-        AudioError: librosa is not installed.
+        DataError: if data are missing or altered.
+        AudioError: if librosa is not installed.
     """
-    _, asked, what = to_judge(stored, config, Scope("test"))
-    if not len(asked.truth):
-        _, asked, what = to_judge(stored, config, Scope("valid"))
-    truth = np.eye(len(stored.description["classes"]), dtype=np.float32)[asked.truth]
-    examples = Examples(scaled(asked, scaler_of(stored)), truth)
+    _, part, what = to_judge(stored, config, Scope("test"))
+    if not len(part.truth):
+        _, part, what = to_judge(stored, config, Scope("valid"))
+    truth = np.eye(len(stored.description["classes"]), dtype=np.float32)[part.truth]
+    examples = Examples(scaled(part, scaler_of(stored)), truth)
     source = f"Recordings of {what}."
     return rows_of_examples(examples, count, steps, kind="recording", source=source)

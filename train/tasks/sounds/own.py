@@ -1,4 +1,4 @@
-"""Recordings of a user's own: read, split honestly, and looked at before training."""
+"""The inspection of a user's own recordings, and the task built from them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from lstm_jax.train.config import ConfigError
 from lstm_jax.train.data.examples import parts
 from lstm_jax.train.data.examples.hearing import headers, hear
-from lstm_jax.train.data.examples.parts import Labelled
+from lstm_jax.train.data.examples.parts import Labeled
 from lstm_jax.train.data.examples.recordings import Listing, in_folder, in_table
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.classify.choices import of_classes
@@ -20,23 +20,23 @@ UNIT = "recordings"
 
 
 def look_at_own(config: SoundsConfig, given: object = None) -> Look[SoundsConfig]:
-    """Look at recordings, choose what was left open, and make what is to be learned of them.
+    """Inspect recordings, choose open settings, and build the task.
 
     Args:
-        config: of the run.
-        given: a frame with a row for each recording, where `config` names no folder and no file.
+        config: configuration of the run.
+        given: a frame with one row per recording, if `config` names neither a folder nor a file.
 
     Raises:
-        ConfigError: neither a folder nor a table is named.
-        DataError: recordings that cannot be learned from.
-        AudioError: librosa is not installed.
+        ConfigError: if neither a folder nor a table is named, or both.
+        DataError: if the recordings cannot be learned from.
+        AudioError: if librosa is not installed.
     """
     config, data, made = load(config, given)
     train, valid = data.parts["train"], data.parts["valid"]
     config, more = choose(
         config,
         [
-            *of_sizes([len(one) for one in train.inputs]),
+            *of_sizes([len(features) for features in train.inputs]),
             of_classes(train.truth, len(data.classes)),
         ],
     )
@@ -54,18 +54,18 @@ def look_at_own(config: SoundsConfig, given: object = None) -> Look[SoundsConfig
 
 def load(
     config: SoundsConfig, given: object = None
-) -> tuple[SoundsConfig, Labelled, tuple[Choice, ...]]:
-    """Read the recordings of a configuration and split them.
+) -> tuple[SoundsConfig, Labeled, tuple[Choice, ...]]:
+    """Read the recordings of a configuration, and split them into parts.
 
     Args, Raises: as in `look_at_own`.
 
     Returns:
-        The configuration with what decides how they are read, them, and what was chosen.
+        The configuration with the settings for reading, the recordings, and the choices made.
     """
     config = _absolute(config)
-    listing, found = headers(listed(config, given))
-    config, made = choose(config, of_sounds(found))
-    rows = hear(listing, found, config.mel, config.longest or 0.0)
+    listing, file_headers = headers(listed(config, given))
+    config, made = choose(config, of_sounds(file_headers))
+    rows = hear(listing, file_headers, config.mel, config.longest or 0.0)
     share, why = parts.share_of(len(rows)), f"of {len(rows):,} recordings"
     config, more = choose(config, [Choice(name, share, why) for name in ("valid", "test")])
     data = parts.arrange(
@@ -75,21 +75,21 @@ def load(
 
 
 def listed(config: SoundsConfig, given: object = None) -> Listing:
-    """List recordings where a configuration says that they are.
+    """List the recordings that a configuration names.
 
     Args, Raises: as in `look_at_own`.
     """
     if config.folder and config.file:
-        raise ConfigError("give --folder or --file, and not both of them")
+        raise ConfigError("--folder and --file cannot be combined: use one of them")
     if config.folder:
         return in_folder(Path(config.folder), pattern=config.group_pattern)
     if given is None and not config.file:
         raise ConfigError(
-            "say where the recordings are: --folder with a folder for each class, or --file with a "
-            "table of files and classes"
+            "the recordings must be named by --folder, a folder with one folder per class, or by "
+            "--file, a table of files and classes"
         )
     if given is None and Path(config.file).is_dir():
-        raise ConfigError(f"{config.file} is a folder: give it with --folder")
+        raise ConfigError(f"{config.file} is a folder: use --folder")
     return in_table(
         config.file if given is None else given,
         path=config.path,
@@ -101,8 +101,8 @@ def listed(config: SoundsConfig, given: object = None) -> Listing:
 
 
 def _absolute(config: SoundsConfig) -> SoundsConfig:
-    """Write where the recordings are so that it holds in any working folder."""
+    """Convert the paths of the recordings to absolute paths."""
     names = ("folder", "file")
     places = {name: getattr(config, name) for name in names}
-    found = {name: str(Path(place).absolute()) for name, place in places.items() if place}
-    return replace(config, **found)
+    paths = {name: str(Path(place).absolute()) for name, place in places.items() if place}
+    return replace(config, **paths)

@@ -1,4 +1,4 @@
-"""`lstm-jax predict`: what a trained listener says of recordings."""
+"""`lstm-jax predict`: the classes of recordings, by a trained classifier."""
 
 from __future__ import annotations
 
@@ -23,79 +23,79 @@ RUNNERS_UP = 2
 
 @dataclass(frozen=True)
 class SoundsOptions:
-    """What to listen to, and with which model."""
+    """Configure which recordings to classify, and with which model."""
 
     model: tyro.conf.Positional[str]
-    """The folder of a run of `lstm-jax train sounds` or `train speech`."""
+    """Folder of a run of `lstm-jax train sounds` or `train speech`, or its name in runs."""
     files: tyro.conf.Positional[tuple[Path, ...]]
-    """Sound files, such as wav, flac or ogg: one recording in each."""
+    """Sound files, such as WAV, FLAC or Ogg, with one recording in each."""
     json: bool = False
     """Print JSON."""
 
 
-def recognise(options: SoundsOptions) -> Answer:
-    """Say of what class recordings are.
+def recognize(options: SoundsOptions) -> Answer:
+    """Classify recordings.
 
     Args:
         options: the files and the model.
 
     Raises:
-        ModelError: no such model.
-        AudioError: not one file that is a sound, or no librosa.
+        ModelError: if there is no such model.
+        AudioError: if none of the files is a sound, or librosa is not installed.
     """
     if not options.files:
-        raise AudioError("name at least one sound file")
+        raise AudioError("there must be at least one sound file")
     stored = storage.load(options.model, "SequenceClassifier")
-    sounds, notes, wrong = [], [], {}
+    sounds, notes, errors = [], [], {}
     for path in options.files:
         try:
-            samples, said = audio.read(path, mel_of(stored).rate, longest_of(stored))
+            samples, messages = audio.read(path, mel_of(stored).rate, longest_of(stored))
         except AudioError as error:
-            wrong[path] = error
+            errors[path] = error
             continue
         sounds.append(samples)
-        notes += [f"{path}: {note}" for note in said]
+        notes += [f"{path}: {note}" for note in messages]
     if not sounds:
-        raise next(iter(wrong.values()))
+        raise next(iter(errors.values()))
     answers = answer_each(stored, sounds)
     if len(options.files) == 1:
         return Answer(in_figures(answers[0]), in_words(answers[0]), notes)
-    heard = [path for path in options.files if path not in wrong]
-    found = dict(zip(heard, answers, strict=True))
+    readable = [path for path in options.files if path not in errors]
+    predictions = dict(zip(readable, answers, strict=True))
     rows = [
         {"file": str(path)}
-        | (in_figures(found[path]) if path in found else {"error": str(wrong[path])})
+        | (in_figures(predictions[path]) if path in predictions else {"error": str(errors[path])})
         for path in options.files
     ]
-    said = "\n".join(f"{path}: {in_words(answer)}" for path, answer in found.items())
-    return Answer({"files": rows}, said, [*notes, *map(str, wrong.values())])
+    messages = "\n".join(f"{path}: {in_words(answer)}" for path, answer in predictions.items())
+    return Answer({"files": rows}, messages, [*notes, *map(str, errors.values())])
 
 
 def answer_each(stored: Stored, sounds: Sequence[np.ndarray]) -> list[Prediction]:
-    """Say of what class sounds are.
+    """Classify sounds.
 
     Args:
         stored: the model.
-        sounds: N of them, (n,) float32 at the model's rate.
+        sounds: N sounds, (n,) float32 at the model's rate.
 
     Returns:
-        A class for each, and the probability of every one, the highest first.
+        The class of each sound, and the probabilities of all classes, the highest first.
     """
     if not sounds:
         return []
     classes = stored.description["classes"]
-    found = np.exp(judged(stored, [features_of(stored, samples) for samples in sounds]))
-    orders = np.argsort(-found, axis=-1, kind="stable").tolist()
+    probabilities = np.exp(judged(stored, [features_of(stored, samples) for samples in sounds]))
+    orders = np.argsort(-probabilities, axis=-1, kind="stable").tolist()
     return [
         Prediction(
             classes[order[0]], float(row[order[0]]), {classes[i]: float(row[i]) for i in order}
         )
-        for row, order in zip(found, orders, strict=True)
+        for row, order in zip(probabilities, orders, strict=True)
     ]
 
 
 def in_figures(answer: Prediction) -> dict[str, object]:
-    """Give an answer for JSON."""
+    """Convert a prediction to figures for JSON."""
     return {
         "label": answer.prediction,
         "probability": round(answer.probability, 4),
@@ -104,18 +104,18 @@ def in_figures(answer: Prediction) -> dict[str, object]:
 
 
 def in_words(answer: Prediction) -> str:
-    """Put an answer in words: "seven, 98.1%  (then one 1.2%, five 0.4%)"."""
-    others = list(answer.probabilities.items())[1 : RUNNERS_UP + 1]
-    then = ", ".join(f"{name} {p:.1%}" for name, p in others)
+    """Format a prediction, for example "seven, 98.1%  (then one 1.2%, five 0.4%)"."""
+    runners_up = list(answer.probabilities.items())[1 : RUNNERS_UP + 1]
+    then = ", ".join(f"{name} {p:.1%}" for name, p in runners_up)
     return f"{answer.prediction}, {answer.probability:.1%}  (then {then})"
 
 
 def features_of(stored: Stored, samples: np.ndarray) -> np.ndarray:
-    """Compute what a model reads of a sound, scaled as its training recordings were.
+    """Compute the features of a sound, scaled in the same way as the training recordings.
 
     Args:
         stored: the model.
-        samples: (n,) float32 at its rate.
+        samples: (n,) float32 at the model's rate.
 
     Returns:
         (T, bands), float32.

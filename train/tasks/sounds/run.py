@@ -1,4 +1,4 @@
-"""A listener as `fit` and `load` give it: ask it, measure it, draw its picture."""
+"""The run of a classifier of recordings, as returned by `fit.sounds` and `load`."""
 
 from __future__ import annotations
 
@@ -20,42 +20,43 @@ from lstm_jax.train.tasks.sounds.task import longest_of, mel_of
 
 @dataclass(frozen=True, repr=False)
 class SoundsRun(ClassifierRun[SoundsConfig]):
-    """Hold a trained listener with the run that made it."""
+    """Run of a classifier of recordings, with a method to predict classes."""
 
     def predict(
         self, sounds: str | Path | np.ndarray | Sequence[Any], *, rate: int | None = None
     ) -> Prediction | list[Prediction]:
-        """Say of what class recordings are.
+        """Predict the classes of recordings.
 
         Args:
             sounds: the path of a sound file, or samples, (n,) or (n, channels), integers or
-                floating point in [-1, 1]; or a list of such.
-            rate: of samples, Hz.
+                floating point in [-1, 1]; or a list of paths or samples.
+            rate: sampling rate of samples, in Hz.
 
         Returns:
-            A `Prediction`, or a list of them of a list.
+            A `Prediction`, or a list of them for a list.
 
         Raises:
-            AudioError: a file or samples that are no sound, or samples without a rate.
+            AudioError: if a file or samples are not a sound, or samples have no rate.
         """
         if isinstance(sounds, str | Path | np.ndarray):
-            [found] = answer_each(self.stored, [self._samples(sounds, rate)])
-            return found
+            [prediction] = answer_each(self.stored, [self._samples(sounds, rate)])
+            return prediction
         return answer_each(self.stored, [self._samples(sound, rate) for sound in sounds])
 
     def _samples(self, sound: object, rate: int | None) -> np.ndarray:
-        wanted, longest = mel_of(self.stored).rate, longest_of(self.stored)
+        target, longest = mel_of(self.stored).rate, longest_of(self.stored)
         if isinstance(sound, str | Path):
-            return audio.read(sound, wanted, longest)[0]
+            return audio.read(sound, target, longest)[0]
         samples = np.asarray(sound)
         if samples.ndim not in (1, 2) or samples.dtype.kind not in "if":
             raise AudioError(
-                f"samples are numbers, (n,) or (n, channels), got {samples.dtype} {samples.shape}"
+                f"samples must be numbers, (n,) or (n, channels), got {samples.dtype} "
+                f"{samples.shape}"
             )
         if rate is None:
-            raise AudioError("samples take a rate: predict(samples, rate=16_000)")
+            raise AudioError("samples must have a rate, such as predict(samples, rate=16_000)")
         if samples.dtype.kind == "i":
             samples = samples / -float(np.iinfo(samples.dtype).min)
         channels = samples[:, None] if samples.ndim == 1 else samples
         channels = channels[: int(longest * rate)].astype(np.float32)
-        return audio.mono(channels, rate, wanted, "the sound")[0]
+        return audio.mono(channels, rate, target, "the sound")[0]

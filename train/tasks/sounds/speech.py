@@ -1,4 +1,4 @@
-"""Spoken digits, in the splits of their set."""
+"""The task of classifying spoken digits."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from lstm_jax.train.tasks.sounds.task import make_task
 
 
 def make_speech_task(config: SoundsConfig, data: Speech | None = None) -> ClassifierTask:
-    """Load spoken digits and compute their features.
+    """Load spoken digits, compute their features, and build the task.
 
     Args:
-        config: of the run.
-        data: what `speech.load()` gives, if it is at hand.
+        config: configuration of the run.
+        data: the data, if they are loaded already.
 
     Raises:
-        DataError: a file is missing, altered or out of reach, or nobody is of the name left out.
-        AudioError: librosa is not installed.
+        DataError: if a file is missing, altered or out of reach, or `left_out` is not a speaker.
+        AudioError: if librosa is not installed.
     """
     data = data or speech.load()
     splits = data.splits(config.left_out)
@@ -41,12 +41,12 @@ def make_speech_task(config: SoundsConfig, data: Speech | None = None) -> Classi
 
 
 def part_of(config: SoundsConfig, recordings: Sequence[Recording], name: str) -> Part:
-    """Compute the features of some recordings.
+    """Compute the features of recordings.
 
     Args:
-        config: of the run.
-        recordings: N of them.
-        name: of the split, for the progress bar.
+        config: configuration of the run.
+        recordings: N recordings.
+        name: name of the split, for the progress bar.
     """
     audio.check(config.mel)
     shown = progress(recordings, f"Features {name}")

@@ -1,4 +1,4 @@
-"""Sounds to tell apart: log-mel features, scaled by what the training recordings have."""
+"""The task of classifying recordings by log-mel features, scaled by the training recordings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lstm_jax.train.tasks.classify.own import examples
 from lstm_jax.train.tasks.classify.task import ClassifierTask
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 
-MASKED_BANDS = 8  # at most, of a mask
-MASKED_SHARE = 0.2  # of the time, at most
+MASKED_BANDS = 8  # maximum number of bands in a mask
+MASKED_SHARE = 0.2  # maximum share of the time in a mask
 
 
 def make_task(
@@ -30,18 +30,18 @@ def make_task(
     description: str,
     facts: Mapping[str, str],
 ) -> ClassifierTask:
-    """Scale features by the training recordings alone, and make what is to be learned of them.
+    """Scale features by the training recordings alone, and build the task.
 
     Args:
-        config: of the run.
-        train, valid: the recordings' features, not scaled, and their classes.
-        classes: their names.
-        description: of the data, for a person.
-        facts: of the data, with "data_sha256".
+        config: configuration of the run.
+        train, valid: unscaled features of recordings, and their classes.
+        classes: names of the classes.
+        description: description of the data, for a person.
+        facts: facts about the data, including "data_sha256".
     """
     scaler = audio.fit_scaler(train.inputs)
-    own = {"classes": list(classes), "in_features": config.bands, **scaler.to_dict()}
-    heard = {"mel": asdict(config.mel), "longest": config.longest}
+    fields = {"classes": list(classes), "in_features": config.bands, **scaler.to_dict()}
+    settings = {"mel": asdict(config.mel), "longest": config.longest}
     return ClassifierTask(
         config,
         description=description,
@@ -53,7 +53,7 @@ def make_task(
         ),
         valid=examples(scaled(valid, scaler), valid.truth, len(classes)),
         reads={"in_features": config.bands},
-        own={**own, **heard},
+        own={**fields, **settings},
         rows_of=lambda width: config.batch,
         augment=partial(mask, config.masks) if config.masks else None,
         calibrated=config.data == "own",
@@ -61,35 +61,36 @@ def make_task(
 
 
 def scaled(part: Part, scaler: Scaler) -> list[np.ndarray]:
-    """Scale the features of recordings as those to learn from were."""
-    return [scaler(one) for one in part.inputs]
+    """Scale the features of recordings."""
+    return [scaler(features) for features in part.inputs]
 
 
 def scaler_of(stored: Stored) -> Scaler:
-    """Take the scaler out of a model's description."""
+    """Return the scaler in a model's description."""
     return Scaler.from_dict(stored.description, np.float32)
 
 
 def mel_of(stored: Stored) -> Mel:
-    """Take out of a model's description how its features are computed."""
-    return Mel(**stored.description.get("mel", {}))  # older ones have those of spoken digits
+    """Return the configuration of the features in a model's description."""
+    return Mel(**stored.description.get("mel", {}))  # older models are of spoken digits
 
 
 def longest_of(stored: Stored) -> float:
-    """Take out of a model's description how many seconds of a recording it hears."""
+    """Return the maximum length of a recording, in seconds, in a model's description."""
     return stored.description.get("longest") or audio.LONGEST
 
 
 def mask(count: int, rng: np.random.Generator, sequence: np.ndarray) -> np.ndarray:
-    """Hide bands and stretches of time behind zeros, which are their mean (Park et al. 2019).
+    """Mask bands and spans of time by zeros, the mean of the features (Park et al. 2019).
 
     Args:
-        count: of each: up to `MASKED_BANDS` bands, and up to `MASKED_SHARE` of the time.
-        rng: decides which.
-        sequence: (T, D).
+        count: number of masks of each kind, of up to `MASKED_BANDS` bands, and of up to
+            `MASKED_SHARE` of the time.
+        rng: random generator.
+        sequence: (T, D), the features.
 
     Returns:
-        A copy.
+        A copy with the masks.
     """
     steps, bands = sequence.shape
     masked = sequence.copy()

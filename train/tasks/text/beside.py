@@ -1,4 +1,4 @@
-"""A language model of a user's own texts, beside n-grams that were counted on the same ones."""
+"""Comparison of a language model of a user's own texts with n-grams of the same texts."""
 
 from __future__ import annotations
 
@@ -19,47 +19,47 @@ from lstm_jax.train.tasks.text.score import Progress, score_texts, silent
 from lstm_jax.train.tasks.text.stream import own_texts
 
 ORDERS = {"5-gram": 5, "unigram": 1}
-"""The baselines: modified Kneser-Ney, interpolated."""
+"""Baselines: interpolated modified Kneser-Ney."""
 DYNAMIC = "dynamic"
-"""The model again, which goes on learning from what it is judged on."""
+"""Name of the model that keeps learning from the texts on which it is evaluated."""
 
 
 class Judged(NamedTuple):
-    """Hold the texts to judge by, what to call them, and those to count n-grams on.
+    """Store the texts to evaluate on, their name, and the texts to count n-grams on.
 
-    `trained` is None where the texts that the model learned from are not at hand, or too many.
+    `trained` is None if the training texts are not available, or too large.
     """
 
     texts: Sequence[str]
-    what: str
+    name: str
     trained: Sequence[str] | None
 
 
 def beside_ngrams(
     model: LanguageModel, config: TextConfig, scope: Scope, progress: Progress = silent
 ) -> Told:
-    """Measure a model of a user's own texts, and n-grams beside it.
+    """Evaluate a model of a user's own texts, and n-grams beside it.
 
     Args:
-        model: what was trained.
-        config: of its run.
-        scope: the split, or another file; and the rows.
-        progress: may show how far it is.
+        model: the trained model.
+        config: configuration of its run.
+        scope: the split or another file, and the rows of a batch.
+        progress: wraps the windows, for example in a progress bar.
 
     Raises:
-        ModelError: a split that was not held out, or dynamic evaluation of texts that do not run
-            on, or without those that the model learned from.
-        DataError, TextFileError: texts that are missing, altered or none.
+        ModelError: if the split was not held out, or dynamic evaluation is requested for separate
+            texts, or without the training texts.
+        DataError, TextFileError: if texts are missing, altered or empty.
     """
     judged = _judged(config, scope)
     running = bool(model.card.get("running"))
-    learned = _learned(judged, running) if scope.dynamic else None
+    training_texts = _learned(judged, running) if scope.dynamic else None
     score = score_texts(model, judged.texts, rows=scope.rows, running=running, progress=progress)
     characters = sum(map(len, judged.texts))
     nats = {"the model": score.nats_per_symbol}
-    if learned is not None:
-        going_on = score_dynamic(model, judged.texts, learned, progress=progress)
-        nats[DYNAMIC] = going_on.nats_per_symbol
+    if training_texts is not None:
+        dynamic = score_dynamic(model, judged.texts, training_texts, progress=progress)
+        nats[DYNAMIC] = dynamic.nats_per_symbol
     if judged.trained is not None:
         trained, held_out = (
             [model.encode(text) for text in texts] for texts in (judged.trained, judged.texts)
@@ -78,7 +78,7 @@ def beside_ngrams(
         for name, mean in nats.items()
     }
     figures: dict[str, object] = {
-        "on": judged.what,
+        "on": judged.name,
         "unit": model.unit,
         "texts": len(judged.texts),
         "symbols": score.symbols,
@@ -89,19 +89,19 @@ def beside_ngrams(
         "baselines": {name: row for name, row in rows.items() if name in ORDERS},
     }
     plural = UNITS[model.unit].plural
-    said = [
-        f"{judged.what}: {score.symbols:,} {plural}{'' if running else ' and ends'} of "
+    lines = [
+        f"{judged.name}: {score.symbols:,} {plural}{'' if running else ' and ends'} of "
         f"{len(judged.texts):,} text{'s' if len(judged.texts) > 1 else ''}",
-        f"{'':10} {'nats':>9} {'perplexity':>11} {'bits a character':>17}",
+        f"{'':10} {'nats':>9} {'perplexity':>11} {'bits per character':>19}",
         *(_line(name, row) for name, row in rows.items()),
-        _verdict(nats, "larger than memory" if config.stream else "not at hand"),
+        _verdict(nats, "larger than memory" if config.stream else "not available"),
     ]
     if score.unknown:
-        said.append(
+        lines.append(
             f"{score.unknown:,} of the {plural} are not known to the model: they count as one "
-            "symbol, whose letters cost nothing, which flatters its bits beside another unit's"
+            "symbol, which makes its bits look better than those of a model of other units"
         )
-    return figures, "\n".join(said)
+    return figures, "\n".join(lines)
 
 
 def _judged(config: TextConfig, scope: Scope) -> Judged:
@@ -109,29 +109,29 @@ def _judged(config: TextConfig, scope: Scope) -> Judged:
         texts = own_texts(config, scope.given)
         if scope.split not in texts.splits:
             names = " or ".join(texts.splits)
-            raise ModelError(f"the run held out no {scope.split} split; --split is {names}")
+            raise ModelError(f"the run has no {scope.split} split; --split must be {names}")
         return Judged(texts.splits[scope.split], f"own {scope.split}", texts.splits.get("train"))
-    others = read_others(config, scope.file)
+    texts_of_file = read_others(config, scope.file)
     if config.stream:
-        return Judged(others, str(scope.file), None)
+        return Judged(texts_of_file, str(scope.file), None)
     try:
-        own = own_texts(config, scope.given)
+        training = own_texts(config, scope.given)
     except UserError:
-        return Judged(others, str(scope.file), None)
-    return Judged(others, str(scope.file), own.splits["train"])
+        return Judged(texts_of_file, str(scope.file), None)
+    return Judged(texts_of_file, str(scope.file), training.splits["train"])
 
 
 def _learned(judged: Judged, running: bool) -> Sequence[str]:
-    """Give what the model learned from; refuse where dynamic evaluation cannot be."""
+    """Return the training texts; raise an error if dynamic evaluation is impossible."""
     if not running:
         raise ModelError(
-            "--dynamic is for running text, and each of these texts is read from the empty state: "
-            "leave it out"
+            "--dynamic applies to continuous text, but each of these texts is read from the empty "
+            "state: leave it out"
         )
     if judged.trained is None:
         raise ModelError(
-            "--dynamic measures gradients on the texts that the model learned from, and they are "
-            "not at hand: restore them, or leave it out"
+            "--dynamic measures gradients on the training texts, which are not available: restore "
+            "them, or leave it out"
         )
     return judged.trained
 
@@ -139,19 +139,19 @@ def _learned(judged: Judged, running: bool) -> Sequence[str]:
 def _line(name: str, row: dict[str, float]) -> str:
     return (
         f"{name:10} {row['nats_per_symbol']:9.4f} {row['perplexity']:11.2f} "
-        f"{row['bits_per_character']:17.3f}"
+        f"{row['bits_per_character']:19.3f}"
     )
 
 
 def _verdict(nats: dict[str, float], why: str) -> str:
-    """Say in words whether the model is better than counting, or why there is none to compare."""
-    model, others = nats["the model"], {n: v for n, v in nats.items() if n in ORDERS}
-    if not others:
-        return f"the texts that it learned from are {why}, and so no n-grams are beside it"
-    best = min(others, key=lambda name: others[name])
-    if model < others[best]:
-        return f"the model is better than the {best}, by {others[best] - model:.4f} nats"
+    """Report whether the model is better than n-grams, or why there is nothing to compare."""
+    model, baselines = nats["the model"], {n: v for n, v in nats.items() if n in ORDERS}
+    if not baselines:
+        return f"there are no n-grams to compare with, because the training texts are {why}"
+    best = min(baselines, key=lambda name: baselines[name])
+    if model < baselines[best]:
+        return f"the model is better than the {best}, by {baselines[best] - model:.4f} nats"
     return (
-        f"the model loses to the {best}, by {model - others[best]:.4f} nats: it predicts these "
-        "texts no better than counting does"
+        f"the model is worse than the {best}, by {model - baselines[best]:.4f} nats: it predicts "
+        "these texts no better than counting n-grams does"
     )

@@ -1,4 +1,4 @@
-"""What a run of a language model is made of."""
+"""The configuration of a run that trains a language model."""
 
 from __future__ import annotations
 
@@ -12,41 +12,40 @@ from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least
 
 @dataclass(frozen=True)
 class TextConfig(TrainConfig):
-    """A training run of a language model."""
+    """Configure a training run of a language model."""
 
     data: Literal["tang", "shakespeare", "verses", "own"] = "tang"
-    """Texts to learn: Tang poems, tinyshakespeare, verses that the code generates, or your own."""
+    """Texts to learn: Tang poems, tinyshakespeare, generated verses, or your own."""
     model: CharLMConfig = field(default_factory=CharLMConfig)
     rows: int = 64
-    """Texts read side by side: the batch size B."""
+    """Number of texts read side by side: the batch size B."""
     window: int = 64
-    """Symbols between truncations of the gradient: T. The state is carried across."""
+    """Number of symbols between truncations of the gradient: T. The state is carried across."""
     min_count: int = 2
-    """A symbol seen less often in the training texts is unknown."""
+    """Minimum count of a symbol in the training texts; rarer symbols are unknown."""
     file: tuple[str, ...] = ()
-    """Your own texts: files, or patterns in quotes such as 'novels/*.txt'."""
+    """Files with your own texts, or patterns in quotes such as 'novels/*.txt'."""
     unit: Literal["character", "word", "byte"] = "character"
-    """What the model reads and writes one at a time."""
+    """Unit of text that the model reads and writes at a time."""
     texts: Literal["auto", "file", "line", "paragraph"] = "auto"
-    """What a text of your own is: a file, a line, or a paragraph between blank lines. auto looks at
-    the files."""
+    """Extent of a text in your own files; blank lines separate paragraphs, and auto chooses."""
     encoding: str | None = None
-    """Of your own files, such as latin-1 or gb18030; UTF-8 if None."""
+    """Encoding of your own files, such as latin-1 or gb18030; UTF-8 if None."""
     valid: float | None = None
-    """Share of your own texts that is held out to choose the best model by."""
+    """Share of your own texts for validation, by which the best model is chosen."""
     test: float | None = None
-    """Share of your own texts that is held out to judge it by in the end; 0 holds out none."""
+    """Share of your own texts for testing, which may be 0."""
     stream: bool | None = None
-    """Read your own files from the disk as they are needed, not into memory; only files of 64 MB
-    and more if None. They are copied to the cache once, and an epoch is a part of them."""
+    """Read your own files from disk as needed; only files of 64 MB or more if None.
+    They are copied to the cache once, and an epoch is a part of them."""
 
     @property
     def own(self) -> bool:
-        """Say whether the texts are a user's own."""
+        """Return whether the texts are a user's own."""
         return self.data == "own"
 
     def bounds(self) -> Iterator[Bound]:
-        """What its fields must keep; sizes may be left open, as 0, for texts of one's own."""
+        """Yield the conditions on the fields; for texts of one's own, 0 is a size to be chosen."""
         least = 0 if self.own else 1
         yield from at_least(least, self, "epochs", "rows", "window", "min_count")
         sizes = ("embedding_features", "hidden_features", "num_layers")
@@ -64,7 +63,7 @@ class TextConfig(TrainConfig):
             both = (0.05 if valid is None else valid) + (0.05 if test is None else test)
             yield "test", test, both < 1, "below 1 together with --valid"
             return
-        expected = "left out where --data is not own"
+        expected = "left out unless --data is own"
         yield "file", " ".join(self.file), not self.file, expected
         yield "texts", self.texts, self.texts == "auto", expected
         for name in ("encoding", "stream", "valid", "test"):

@@ -1,6 +1,6 @@
-"""Dynamic evaluation: a model goes on learning from the running text that it is judged on.
+"""Dynamic evaluation: a model keeps learning from the continuous text on which it is evaluated.
 
-Each segment is scored by the weights that the segments before it left, and only then learned from
+Each segment is scored with the weights after the segments before it, and only then learned from
 (Krause et al. 2018), so that no symbol is ever predicted by weights that have seen it.
 """
 
@@ -24,16 +24,16 @@ from lstm_jax.train.tasks.text.task import window_loss
 from lstm_jax.trees import Tree
 
 SAMPLES = 400
-"""Segments of the training text that the usual size of a gradient is measured on."""
+"""Number of training segments on which the usual size of a gradient is measured."""
 
 
 class Rule(NamedTuple):
-    """How a model learns while it is judged.
+    """Configure how a model learns during evaluation.
 
     Attributes:
-        rate: η, of a step along the gradient.
-        decay: λ, of the way back to the trained weights, after each segment.
-        segment: symbols between two steps.
+        rate: η, the rate of a step along the gradient.
+        decay: λ, the rate of return to the trained weights after each segment.
+        segment: number of symbols between two steps.
     """
 
     rate: float
@@ -42,12 +42,12 @@ class Rule(NamedTuple):
 
 
 RULE = Rule(rate=1e-3, decay=1e-3, segment=20)
-"""The best of six on the first 20,000 characters of tinyshakespeare's last tenth: a model that has
-1.395 nats there has 1.309 so. Segments are as long as the paper's for characters."""
+"""The best of six rules on the first 20,000 characters of the last tenth of tinyshakespeare, where
+it improves a model from 1.395 to 1.309 nats. Segments are as long as those of the paper."""
 
 
 Gradient: TypeAlias = Callable[[Any, Tree, Batch[np.ndarray]], tuple[Any, Array, Tree]]
-"""`gradient(params, carry, window) -> (gradient of the mean, nats summed, carry)`."""
+"""`gradient(params, carry, window) -> (gradient of the mean, sum of nats, carry)`."""
 
 
 def score_dynamic(
@@ -58,17 +58,17 @@ def score_dynamic(
     *,
     progress: Progress = silent,
 ) -> Score:
-    """Score running texts by a model that learns from them as it goes.
+    """Score continuous texts with a model that learns from them during the evaluation.
 
     Args:
-        model: as it was trained; it stays so.
-        texts: to be judged on, each going on where the one before it ends.
-        learned: that the model learned from; they say how large gradients usually are.
-        rule: of the learning.
-        progress: may show how far it is.
+        model: the trained model, which is not changed.
+        texts: the texts to score, each of which continues the one before it.
+        learned: the training texts, on which the usual size of gradients is measured.
+        rule: the learning rule.
+        progress: wraps the windows, for example in a progress bar.
 
     Raises:
-        ValueError: for no texts.
+        ValueError: if there are no texts.
     """
     network, end_id = model.network, model.vocabulary.end_id
     gradient = make_gradient(network)
@@ -77,8 +77,8 @@ def score_dynamic(
     ids = [model.encode(text) for text in texts]
     packed = stripes(ids, **shape)
     sample = stripes([model.encode(text) for text in learned], **shape).windows()
-    places = np.linspace(0, len(sample) - 1, min(SAMPLES, len(sample))).astype(int)
-    sizes = usual_sizes(gradient, trained, network.initial_state(1), [sample[i] for i in places])
+    indices = np.linspace(0, len(sample) - 1, min(SAMPLES, len(sample))).astype(int)
+    sizes = usual_sizes(gradient, trained, network.initial_state(1), [sample[i] for i in indices])
     move = jax.jit(adapted, static_argnames="rule")
     params, carry = trained, network.initial_state(1)
     total, windows = 0.0, packed.windows()
@@ -91,10 +91,10 @@ def score_dynamic(
 
 
 def make_gradient(network: CharLM) -> Gradient:
-    """Make a `Gradient`, jitted, without dropout.
+    """Build a jitted `Gradient` without dropout.
 
     Args:
-        network: whose structure the parameters have.
+        network: a model with the structure of the parameters.
     """
     graph = nnx.graphdef(network)
 
@@ -113,16 +113,16 @@ def make_gradient(network: CharLM) -> Gradient:
 def usual_sizes(
     gradient: Gradient, params: Any, carry: Tree, windows: Sequence[Batch[np.ndarray]]
 ) -> Any:
-    """Measure how large each weight's gradient usually is.
+    """Measure the usual size of the gradient of each weight.
 
     Args:
-        gradient: what `make_gradient` gives.
-        params: of the trained model.
+        gradient: the result of `make_gradient`.
+        params: parameters of the trained model.
         carry: the state before each window.
-        windows: of texts that the model learned from.
+        windows: windows of the training texts.
 
     Returns:
-        The root of the mean square over the windows, a tree as the parameters.
+        The root mean square over the windows, a tree with the structure of the parameters.
     """
     squares = jax.tree.map(jnp.zeros_like, params)
     for window in windows:
@@ -132,22 +132,22 @@ def usual_sizes(
 
 
 def adapted(params: Any, trained: Any, gradients: Any, sizes: Any, rule: Rule) -> Any:
-    """Take one step: along the gradient, and back toward the trained weights.
+    """Compute one step along the gradient, and back toward the trained weights.
 
         θ ← θ - η g / (s + s̄) + min(λ s / s̄, 1) (θ_trained - θ)
 
-    where s is a weight's usual size of a gradient and s̄ the mean of all s, which keeps weights that
-    hardly ever had a gradient from leaping. That is the paper's rule, but for its ε in place of s̄.
+    where s is the usual size of the gradient of a weight and s̄ the mean of all s, which prevents
+    large steps of weights that hardly ever had a gradient. The paper has ε instead of s̄.
 
     Args:
         params: θ.
-        trained: where the decay leads.
-        gradients: g, of the segment that was just scored.
+        trained: θ_trained, the target of the decay.
+        gradients: g, the gradients of the segment that was just scored.
         sizes: s.
         rule: η and λ.
 
     Returns:
-        The weights that the next segment is scored with.
+        The weights for the next segment.
     """
     leaves = jax.tree.leaves(sizes)
     mean = sum(leaf.sum() for leaf in leaves) / sum(leaf.size for leaf in leaves)

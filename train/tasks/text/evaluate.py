@@ -1,4 +1,4 @@
-"""What a language model is worth: its perplexity on texts."""
+"""Evaluation of a language model: its perplexity on texts."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from lstm_jax.train.tasks.text.task import LOADERS, load_texts
 
 
 def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
-    """Measure a language model on the texts of its card's data, or of a file.
+    """Evaluate a language model on the data that its card names, or on a file.
 
     Args:
         stored: the model.
-        config: of its run, which says how to read texts of a user's own.
-        scope: the split, or the file; and the rows.
+        config: configuration of its run, which says how to read a user's own texts.
+        scope: the split or the file, and the rows of a batch.
 
     Raises:
-        ModelError: a card that names no data of this package, a split that the data has not, or
-            dynamic evaluation of texts that do not run on.
-        DataError: data that is missing or altered.
-        UserError: a file that holds no text.
+        ModelError: if the card does not name data of this package, the data do not have the split,
+            or dynamic evaluation is requested for separate texts.
+        DataError: if data are missing or altered.
+        UserError: if the file has no text.
     """
     model = LanguageModel.of(stored)
     errors = Console(stderr=True)
@@ -41,71 +41,72 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
 
     if model.card.get("data") == "own":
         return beside_ngrams(model, config, scope, progress)
-    texts, what = texts_of(model.card.get("data"), scope)
-    learned = _learned(model.card.get("data"), scope) if scope.dynamic else None
+    texts, name = texts_of(model.card.get("data"), scope)
+    training_texts = _learned(model.card.get("data"), scope) if scope.dynamic else None
     score = score_texts(model, texts, rows=scope.rows, progress=progress)
     figures: dict[str, object] = {
-        "on": what,
+        "on": name,
         "texts": len(texts),
         "symbols": score.symbols,
         "unknown": score.unknown,
         "nats_per_symbol": score.nats_per_symbol,
         "perplexity": score.perplexity,
     }
-    said = (
-        f"{what}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats a "
+    summary = (
+        f"{name}: perplexity {score.perplexity:.2f} ({score.nats_per_symbol:.4f} nats per "
         f"symbol) over {score.symbols:,} symbols of {len(texts):,} texts"
     )
     unknown = f", {score.unknown:,} of them unknown characters" if score.unknown else ""
-    if learned is None:
-        return figures, said + unknown
-    going_on = score_dynamic(model, texts, learned, progress=progress)
+    if training_texts is None:
+        return figures, summary + unknown
+    dynamic = score_dynamic(model, texts, training_texts, progress=progress)
     figures["dynamic"] = {
-        "nats_per_symbol": going_on.nats_per_symbol,
-        "perplexity": going_on.perplexity,
+        "nats_per_symbol": dynamic.nats_per_symbol,
+        "perplexity": dynamic.perplexity,
     }
-    more = (
-        f"going on to learn from it: perplexity {going_on.perplexity:.2f} "
-        f"({going_on.nats_per_symbol:.4f} nats a symbol)"
+    dynamic_summary = (
+        f"with dynamic evaluation: perplexity {dynamic.perplexity:.2f} "
+        f"({dynamic.nats_per_symbol:.4f} nats per symbol)"
     )
-    return figures, f"{said}{unknown}\n{more}"
+    return figures, f"{summary}{unknown}\n{dynamic_summary}"
 
 
 def _learned(data: object, scope: Scope) -> tuple[str, ...]:
-    """Give the training texts of a set that runs on; refuse where nothing runs on."""
+    """Return the training texts of a continuous text; raise an error for separate texts."""
     if scope.file is not None:
         raise ModelError(
-            f"--dynamic is for running text, and each line of {scope.file} is a text of its own: "
-            "leave one of them out"
+            f"--dynamic applies to continuous text, but each line of {scope.file} is a text of its "
+            "own: leave out one of them"
         )
     loaded = load_texts(str(data))
     if not loaded.running:
         raise ModelError(
-            f"--dynamic is for running text, and each text of {data} is read from the empty state: "
-            "leave it out"
+            f"--dynamic applies to continuous text, but each text of {data} is read from the empty "
+            "state: leave it out"
         )
     return loaded.splits["train"]
 
 
 def texts_of(data: object, scope: Scope) -> tuple[tuple[str, ...], str]:
-    """Find the texts to judge by, and what to call them.
+    """Return the texts to evaluate on, and their name.
 
     Args:
-        data: the name of the model's data, as its card has it.
+        data: name of the model's data, from its card.
         scope: the split, or the file.
 
     Raises:
-        ModelError: a name that is none, or a split that the data has not.
-        DataError: data that is missing or altered.
-        UserError: a file that holds no text.
+        ModelError: if the name is not a data set, or the data do not have the split.
+        DataError: if data are missing or altered.
+        UserError: if the file has no text.
     """
     if scope.file is not None:
         return tuple(read_lines(scope.file)), str(scope.file)
     if not isinstance(data, str) or data not in LOADERS:
         raise ModelError(
-            f"the model's card names no data of this package, got {data!r}: give texts with --file"
+            f"the model's card must name data of this package, got {data!r}: use --file for texts"
         )
     splits = load_texts(data).splits
     if scope.split not in splits:
-        raise ModelError(f"{data} has no {scope.split} split; --split is {' or '.join(splits)}")
+        names = " or ".join(splits)
+        raise ModelError(f"{data} has no {scope.split} split; --split must be {names}")
     return splits[scope.split], f"{data} {scope.split}"

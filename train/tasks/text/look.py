@@ -1,4 +1,4 @@
-"""How a user's own texts will be learned: what was left open is chosen from what is in them."""
+"""The inspection of a user's own texts, and the settings chosen from them."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from lstm_jax.train.tasks.text.task import make_text_task
 
 
 def look_at_texts(config: TextConfig, given: object = None) -> Look[TextConfig]:
-    """Look at texts; of the package's own nothing is left to choose.
+    """Inspect texts, and build a task from them; for data of the package there are no choices.
 
     Args:
-        config: of a run.
-        given: texts from Python, in place of files.
+        config: configuration of a run.
+        given: texts from Python, instead of files.
 
     Raises:
-        DataError, TextFileError: texts that are missing or cannot be learned from.
+        DataError, TextFileError: if texts are missing or cannot be learned from.
     """
     if not config.own:
         return Look(config, make_text_task(config))
@@ -73,11 +73,11 @@ def _choose_texts(
 
 def _splits(config: TextConfig, texts: Sequence[str]) -> Iterator[Choice]:
     if is_whole(config, texts):
-        why = "of the texts, drawn by their hash: equal ones stay together"
+        why = "share of the texts, chosen by their hash, so that equal texts stay together"
         yield Choice("valid", HELD_OUT, why)
         yield Choice("test", HELD_OUT, why)
         return
-    what = "the text" if len(texts) == 1 else "each text"
-    before = "the last part of" if config.test == 0 else "the part before the test's in"
-    yield Choice("valid", HELD_OUT, f"{before} {what}, by which the best model is chosen")
-    yield Choice("test", HELD_OUT, f"the last part of {what}, by which nothing is chosen")
+    whole = "the text" if len(texts) == 1 else "each text"
+    before = "the last part of" if config.test == 0 else "before the test part of"
+    yield Choice("valid", HELD_OUT, f"{before} {whole}, used to choose the best model")
+    yield Choice("test", HELD_OUT, f"the last part of {whole}, not used for any choice")

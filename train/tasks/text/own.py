@@ -1,4 +1,4 @@
-"""A user's own texts, as the configuration of a run says to read them."""
+"""Reading, cutting and splitting of a user's own texts, by the configuration of a run."""
 
 from __future__ import annotations
 
@@ -13,73 +13,74 @@ from lstm_jax.train.tasks.text.task import Texts
 
 
 def read_documents(config: TextConfig, given: object = None) -> Documents:
-    """Read the files of a configuration, or take the texts that were given.
+    """Read the files that a configuration names, or texts from Python.
 
     Args:
-        config: of a run on texts of one's own.
+        config: configuration of a run on texts of one's own.
         given: texts from Python, or None.
 
     Raises:
-        DataError: neither files nor texts, or both; other texts than the run learned from.
-        TextFileError: a file that cannot be read as text.
+        DataError: if there are neither files nor texts, or both, or they are not the texts that the
+            run was trained on.
+        TextFileError: if a file cannot be read as text.
     """
     if config.file and given is not None:
-        raise DataError("files and texts were given: give one or the other")
+        raise DataError("files and texts cannot be combined: pass one or the other")
     if given is not None:
         documents = corpus.take_texts(given)
     elif config.file:
         documents = corpus.read_files(corpus.find_files(config.file), config.encoding)
     elif config.data_sha256:
         raise DataError(
-            "the run learned from texts that were given in Python and are in no file: give them "
-            "again, or others with --file"
+            "the run was trained on texts from Python, which are not saved: pass them again, or "
+            "use --file for other texts"
         )
     else:
-        raise DataError("there are no texts to learn from: give some with --file 'novels/*.txt'")
+        raise DataError("there are no texts to learn from: use --file, such as 'novels/*.txt'")
     check_unchanged(config, documents.sha256)
     return documents
 
 
 def check_unchanged(config: TextConfig, sha256: str) -> None:
-    """Refuse other texts than a run learned from.
+    """Raise an error if texts are not those that a run was trained on.
 
     Args:
-        config: of the run.
-        sha256: of the texts.
+        config: configuration of the run.
+        sha256: digest of the texts.
 
     Raises:
-        DataError: they have changed.
+        DataError: if the texts have changed.
     """
     if config.data_sha256 not in (None, sha256):
         raise DataError(
-            "the texts have changed since the run learned from them (their sha256 differs): "
-            "restore them, or give others with --file"
+            "the texts have changed since the run was trained on them (their sha256 differs): "
+            "restore them, or use --file for other texts"
         )
 
 
 def split_documents(config: TextConfig, documents: Documents) -> Texts:
-    """Cut documents into texts and hold some of them out.
+    """Cut documents into texts, and split them into parts.
 
     Args:
-        config: with a value in every field that says how.
-        documents: what `read_documents` gives.
+        config: configuration of a run, without open choices.
+        documents: the documents.
 
     Raises:
-        DataError: too little text for something to be in each part.
+        DataError: if there is too little text to fill every part.
     """
     texts = cut_documents(config, documents)
     return as_texts(config, documents, texts, hold_out(config, texts))
 
 
 def hold_out(config: TextConfig, texts: Sequence[str]) -> Splits:
-    """Hold out some of the texts, or the end of each.
+    """Split texts into parts, either whole texts or the end of each.
 
     Args:
-        config: with its shares.
-        texts: that the documents were cut into.
+        config: configuration with the shares of the parts.
+        texts: the texts that the documents were cut into.
 
     Raises:
-        DataError: too little text for something to be in each part.
+        DataError: if there is too little text to fill every part.
     """
     whole = is_whole(config, texts)
     return corpus.split(texts, whole=whole, valid=config.valid or 0.0, test=config.test or 0.0)
@@ -88,13 +89,13 @@ def hold_out(config: TextConfig, texts: Sequence[str]) -> Splits:
 def as_texts(
     config: TextConfig, documents: Documents, texts: Sequence[str], splits: Splits
 ) -> Texts:
-    """Say of texts whether they run on, and what the card is to know of them.
+    """Collect split texts, facts for the card, and whether the texts are continuous.
 
     Args:
-        config: with the rows of a batch.
-        documents: that they were cut from.
-        texts: all of them.
-        splits: what `hold_out` gives.
+        config: configuration with the rows of a batch.
+        documents: the documents that the texts were cut from.
+        texts: all texts.
+        splits: the result of `hold_out`.
     """
     runs_on = not is_whole(config, texts) or corpus.runs_on(splits["train"], config.rows)
     running = config.texts == "file" and runs_on
@@ -102,12 +103,12 @@ def as_texts(
 
 
 def facts_of(config: TextConfig, sha256: str, *, running: bool) -> dict[str, object]:
-    """Give what a model's card says of its texts.
+    """Return the facts about texts for a model's card.
 
     Args:
-        config: of the run.
-        sha256: of the texts.
-        running: whether they run on.
+        config: configuration of the run.
+        sha256: digest of the texts.
+        running: whether the texts are continuous.
     """
     return {
         "data": "own",
@@ -122,8 +123,8 @@ def cut_documents(config: TextConfig, documents: Documents) -> tuple[str, ...]:
     """Cut documents into texts.
 
     Args:
-        config: says what a text is.
-        documents: to be cut.
+        config: configuration with the extent of a text.
+        documents: the documents.
     """
     return tuple(
         text for document in documents.texts for text in corpus.cut(document, config.texts)
@@ -131,21 +132,21 @@ def cut_documents(config: TextConfig, documents: Documents) -> tuple[str, ...]:
 
 
 def is_whole(config: TextConfig, texts: Sequence[str]) -> bool:
-    """Say whether whole texts are held out, and not the end of each.
+    """Return whether whole texts are held out, instead of the end of each text.
 
     Args:
-        config: says what a text is.
-        texts: that the documents were cut into.
+        config: configuration with the extent of a text.
+        texts: the texts that the documents were cut into.
     """
     return config.texts != "file" or len(texts) >= corpus.MANY
 
 
 def read_others(config: TextConfig, file: Path) -> tuple[str, ...]:
-    """Read another file as a run read its own.
+    """Read another file in the same way as a run read its own files.
 
     Args:
-        config: of the run.
-        file: to be cut into the same kind of texts.
+        config: configuration of the run.
+        file: the file to read, which is cut into the same kind of texts.
 
     Raises:
         DataError, TextFileError: as in `read_documents`.

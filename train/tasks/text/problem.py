@@ -1,4 +1,4 @@
-"""Texts, symbol by symbol."""
+"""The problem of language modeling."""
 
 from lstm_jax.train.data import shakespeare, tang
 from lstm_jax.train.problem import Problem

@@ -1,4 +1,4 @@
-"""Texts for a report: those that a language model did not learn from."""
+"""Held-out texts for a report on a language model."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from lstm_jax.train.tasks.text.task import load_texts
 
 
 def texts_to_read(stored: Stored, config: TextConfig, count: int, steps: int) -> Texts:
-    """Take texts of the test split, or where there is none, of the validation's.
+    """Select texts of the test split, or of the validation split if there is no test split.
 
     Args:
-        stored: is not asked.
-        config: of the run.
-        count: of texts wanted.
-        steps: of each that are read.
+        stored: ignored.
+        config: configuration of the run.
+        count: number of texts.
+        steps: number of symbols read from each text.
 
     Raises:
-        DataError: data that is missing or altered.
+        DataError: if data are missing or altered.
     """
     del stored
     loaded = own_texts(config) if config.own else load_texts(config.data)
@@ -28,8 +28,8 @@ def texts_to_read(stored: Stored, config: TextConfig, count: int, steps: int) ->
     source = f"Texts of the {split} split of {loaded.facts['data']}."
     if not loaded.running:
         return Texts(texts, source)
-    # A text that goes on and on is cut into pieces, as many as are wanted, far from one another.
+    # A continuous text is cut into the requested number of pieces, far from one another.
     whole = "".join(texts)
     stride = max(len(whole) // count, steps)
     pieces = [whole[at : at + steps] for at in range(0, len(whole), stride)]
-    return Texts(pieces, f"{source} Each begins anew, as though nothing had stood before it.")
+    return Texts(pieces, f"{source} Each one starts from the empty state.")

@@ -1,4 +1,4 @@
-"""A language model that was trained, as `fit` and `load` give it."""
+"""The run of a language model, as returned by `fit.text` and `load`."""
 
 from __future__ import annotations
 
@@ -13,50 +13,51 @@ from lstm_jax.train.tasks.text.config import TextConfig
 
 
 class TextRun(Run[TextConfig]):
-    """Hold a trained language model with the run that made it.
+    """Run of a language model, with methods to generate and to score texts.
 
-    `language` is what `lstm_jax.load` gives.
+    `language` is the model that `lstm_jax.load` returns.
     """
 
     @cached_property
     def language(self) -> LanguageModel:
-        """Give the model with its vocabulary."""
+        """Return the model with its vocabulary."""
         return LanguageModel.of(self.stored)
 
     def generate(self, prompts: str | list[str] = "", **settings: Any) -> list[str]:
         """Continue texts.
 
         Args:
-            prompts: one text or several; "" begins a new one.
-            **settings: of `LanguageModel.generate`: num, seed, temperature, max_length ...
+            prompts: one text or several; "" begins a new text.
+            **settings: arguments of `LanguageModel.generate`, such as num, seed, temperature and
+                max_length.
 
         Returns:
-            Texts with their prompts.
+            The texts, including their prompts.
 
         Raises:
-            ModelError: symbols that the model does not know, or a setting out of range.
+            ModelError: if a symbol is unknown to the model, or a setting is out of range.
         """
         return self.language.generate(prompts, **settings)
 
     def score(self, text: str) -> np.ndarray:
-        """Give ln p of each symbol of a text, and of its end.
+        """Compute ln p of each symbol of a text, and of its end.
 
         Args:
-            text: any.
+            text: the text to score.
         """
         return self.language.score(text)
 
     def next_characters(self, text: str, *, temperature: float = 1.0) -> dict[str, float]:
-        """Give the distribution of what follows a text.
+        """Compute the distribution of the next symbol after a text.
 
         Args:
-            text: what was read so far.
-            temperature: divides the logits.
+            text: the text so far.
+            temperature: divisor of the logits.
 
         Returns:
-            Symbol -> probability, most probable first.
+            Symbol -> probability, the most probable first.
 
         Raises:
-            ModelError: symbols that the model does not know.
+            ModelError: if a symbol is unknown to the model.
         """
         return self.language.next_characters(text, temperature=temperature)

@@ -1,4 +1,4 @@
-"""What is in a user's own texts, in words."""
+"""The report on a user's own texts that is printed before training."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from lstm_jax.train.tasks.text.own import cut_documents, is_whole
 from lstm_jax.train.tasks.text.sizes import parameters
 from lstm_jax.train.tasks.text.task import Texts, TextTask
 
-FEW = 20_000  # symbols; a model of fewer learns how words are spelt, and little else
-SPLITS = {"train": "to learn from", "valid": "for validation", "test": "for the test"}
+FEW = 20_000  # symbols; from fewer, a model learns the spelling of words, and little else
+SPLITS = {"train": "for training", "valid": "for validation", "test": "for testing"}
 SCRIPTS = {"CJK": "Han"}
 
 
 def describe(
     documents: Documents, texts: Texts, symbols: Mapping[str, int], task: TextTask
 ) -> Iterator[str]:
-    """Say what is in texts, a line each.
+    """Describe texts in several lines.
 
     Args:
-        documents: as they were read.
-        texts: that they were cut and split into.
-        symbols: how often each is in the training texts.
-        task: what is to be learned.
+        documents: the documents as read.
+        texts: the texts that the documents were cut and split into.
+        symbols: count of each symbol in the training texts.
+        task: the task of the run.
     """
     yield from _of_documents(documents, "files" if task.config.file else "texts")
     yield from _of_texts(documents, texts, task)
@@ -41,25 +41,25 @@ def describe(
 
 
 def of_the_model(total: int, task: TextTask) -> Iterator[str]:
-    """Say how large the model is, and for how much text.
+    """Report the size of the model, and of the text.
 
     Args:
-        total: symbols of the training texts.
-        task: what is to be learned.
+        total: number of symbols in the training texts.
+        task: the task of the run.
     """
     unit, size = UNITS[task.config.unit], parameters(task.config.model, len(task.vocabulary))
     yield f"the model: about {float(f'{size:.2g}'):,.0f} parameters, for {total:,} {unit.plural}"
     if total < FEW:
-        yield f"that is little text: with fewer than {FEW:,} {unit.plural}, expect little"
+        yield f"this is not much text: with fewer than {FEW:,} {unit.plural}, do not expect much"
 
 
 def _of_documents(documents: Documents, kind: str) -> Iterator[str]:
     names, contents = documents.names, documents.texts
-    what = names[0] if len(names) == 1 else f"{len(names):,} {kind}"
-    yield f"{what}: {documents.size:,} bytes, {sum(map(len, contents)):,} characters"
+    name = names[0] if len(names) == 1 else f"{len(names):,} {kind}"
+    yield f"{name}: {documents.size:,} bytes, {sum(map(len, contents)):,} characters"
     empty = [name for name, text in zip(names, contents, strict=True) if not text.strip()]
     if empty:
-        yield f"{len(empty):,} of the {kind} hold nothing and are left out, {empty[0]} the first"
+        yield f"left out {len(empty):,} of the {kind}, which are empty, the first: {empty[0]}"
 
 
 def _of_texts(documents: Documents, texts: Texts, task: TextTask) -> Iterator[str]:
@@ -69,19 +69,19 @@ def _of_texts(documents: Documents, texts: Texts, task: TextTask) -> Iterator[st
         counts = ", ".join(f"{len(held):,} {SPLITS[name]}" for name, held in splits.items())
         yield (
             f"{len(lengths):,} texts of {lengths[0]:,} to {lengths[-1]:,} characters, "
-            f"{lengths[len(lengths) // 2]:,} in the middle: {counts}"
+            f"median {lengths[len(lengths) // 2]:,}: {counts}"
         )
     else:
         held = {name: sum(map(len, parts)) for name, parts in splits.items()}
         counts = ", ".join(f"{count:,} {SPLITS[name]}" for name, count in held.items())
-        yield f"running text, its characters in order: {counts}"
+        yield f"continuous text, split by characters in order: {counts}"
 
 
 def of_characters(counts: Mapping[str, int]) -> Iterator[str]:
-    """Say what scripts there are, and what is hardly text.
+    """Report the scripts of a text, and characters that hardly belong in a text.
 
     Args:
-        counts: how often each character is there.
+        counts: count of each character.
     """
     scripts: Counter[str] = Counter()
     for character, count in counts.items():
@@ -95,22 +95,22 @@ def of_characters(counts: Mapping[str, int]) -> Iterator[str]:
     controls = {c for c in counts if unicodedata.category(c) == "Cc"} - {"\t", "\n"}
     control = sum(counts[c] for c in controls)
     if control:
-        yield f"{control:,} control characters, which are learned like any others"
+        yield f"{control:,} control characters, which are learned like any other"
     replaced = counts.get("\ufffd", 0)
     if replaced:
         yield (
-            f"{replaced:,} characters are U+FFFD, which stands for what could not be "
+            f"{replaced:,} characters are U+FFFD, which replaces characters that could not be "
             "decoded: was the text saved in another encoding?"
         )
 
 
 def of_symbols(symbols: Mapping[str, int], total: int, task: TextTask) -> Iterator[str]:
-    """Say what the vocabulary leaves out.
+    """Report the symbols that the vocabulary leaves out.
 
     Args:
-        symbols: how often each is in the training texts.
-        total: how many are there.
-        task: what is to be learned.
+        symbols: count of each symbol in the training texts.
+        total: number of symbols in the training texts.
+        task: the task of the run.
     """
     config, unit = task.config, UNITS[task.config.unit]
     if config.unit != "byte":
@@ -118,22 +118,22 @@ def of_symbols(symbols: Mapping[str, int], total: int, task: TextTask) -> Iterat
         rare = (total - sum(n for n in symbols.values() if n >= least)) / total
         if rare:
             yield (
-                f"{rare:.2%} of the {unit.plural} to learn from are seen fewer than {least} times, "
-                "and stand for what is not known"
+                f"{rare:.2%} of the training {unit.plural} occur fewer than {least} times, and "
+                "become the unknown symbol"
             )
     held = sum(map(len, task.valid))
     unknown = sum(int((ids == task.vocabulary.unknown_id).sum()) for ids in task.valid)
     if unknown:
-        yield f"{unknown:,} of {held:,} {unit.plural} for validation are not known"
+        yield f"{unknown:,} of {held:,} validation {unit.plural} are unknown"
 
 
 def _of_copies(texts: Texts) -> Iterator[str]:
     copies = corpus.copies_of(text for held in texts.splits.values() for text in held)
     if copies:
-        yield f"{copies:,} texts are copies of others; all copies of one are on one side"
+        yield f"{copies:,} texts are copies of others; equal texts are in the same part"
     shared, lines = corpus.lines_shared(texts.splits)
     if shared:
         yield (
             f"{shared:,} of the {lines:,} held-out lines of {corpus.LONG_LINE} characters or more "
-            "are in the training texts too: what is measured on them is partly memory"
+            "are also in the training texts, so that results on them are partly memory"
         )

@@ -1,4 +1,4 @@
-"""Perplexity over whole texts, each read from the empty state."""
+"""Perplexity of whole texts, each read from the empty state."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from lstm_jax.train.task import summed
 from lstm_jax.trees import Tree
 
 Scorer: TypeAlias = Callable[[nnx.State, Tree, Batch[np.ndarray]], tuple[Tree, Array]]
-"""`score(params, carry, window) -> (carry, nats)`: the state at the window's end, and the sum."""
+"""`score(params, carry, window) -> (carry, nats)`: the state after the window, and its nats."""
 
 Progress: TypeAlias = Callable[[Iterable[int]], Iterable[int]]
-"""What hands on the numbers of the windows, and shows how far they are."""
+"""Iterates over the numbers of the windows, and may show the progress."""
 
 
 def silent(indices: Iterable[int]) -> Iterable[int]:
-    """Hand on, and show nothing."""
+    """Return the indices without showing any progress."""
     return indices
 
 
 @dataclass(frozen=True)
 class Score:
-    """`nats` is the sum of -ln p over `symbols`: those of the texts, and the end of each whole one.
+    """Store the score of texts.
 
-    `unknown` counts the symbols that the vocabulary does not hold, scored as UNKNOWN.
+    `nats` is the sum of -ln p over the `symbols` of the texts, including the end of each whole
+    text. `unknown` counts the symbols that are not in the vocabulary and are scored as UNKNOWN.
     """
 
     nats: float
@@ -44,20 +45,20 @@ class Score:
 
     @property
     def nats_per_symbol(self) -> float:
-        """The mean, `nats / symbols`."""
+        """Return the mean, `nats / symbols`."""
         return self.nats / self.symbols
 
     @property
     def perplexity(self) -> float:
-        """e to the mean."""
-        # Beyond 709 nats, as of a model that diverged, math.exp would raise.
+        """Return the exponential of the mean."""
+        # Beyond 709 nats, for example if the model diverged, math.exp would raise an error.
         return math.inf if self.nats_per_symbol > 709 else math.exp(self.nats_per_symbol)
 
     def bits_per(self, characters: int) -> float:
-        """Give the bits a character, the ends included, which any unit can be compared by.
+        """Return the bits per character, including the ends, which compare models of any unit.
 
         Args:
-            characters: of the texts.
+            characters: number of characters in the texts.
         """
         return self.nats / math.log(2) / characters
 
@@ -71,18 +72,18 @@ def score_texts(
     running: bool = False,
     progress: Progress = silent,
 ) -> Score:
-    """Score some texts by a trained model.
+    """Score texts with a trained model.
 
     Args:
-        model: of any vocabulary.
-        texts: as they are written.
-        rows: B, texts that are read side by side; it changes the speed alone.
-        length: T, of a window; it changes the speed alone.
-        running: each text goes on where the one before it ends, and no end is predicted.
-        progress: may show how far it is.
+        model: the model.
+        texts: the texts.
+        rows: B, number of texts read side by side, which only affects the speed.
+        length: T, length of a window, which only affects the speed.
+        running: each text continues the one before it, and no end is predicted.
+        progress: wraps the windows, for example in a progress bar.
 
     Raises:
-        ValueError: for no texts.
+        ValueError: if there are no texts.
     """
     ids = [model.encode(text) for text in texts]
     rows = 1 if running else min(rows, len(ids))
@@ -96,10 +97,10 @@ def score_texts(
 
 
 def make_scorer(model: CharLM) -> Scorer:
-    """Make a `Scorer`, jitted, without dropout.
+    """Build a jitted `Scorer` without dropout.
 
     Args:
-        model: whose structure the parameters have.
+        model: a model with the structure of the parameters.
     """
     graph = nnx.graphdef(model)
 
@@ -123,15 +124,15 @@ def evaluate(
 ) -> Score:
     """Sum the scores of all windows.
 
-    Texts are never split between rows and the state is reset where one begins, so the figure is
-    that of each text alone from the empty state, whatever the rows and the window.
+    Texts are never split between rows, and the state is reset where a text begins. The result is
+    therefore that of each text alone from the empty state, whatever the rows and the window.
 
     Args:
-        scorer: what `make_scorer` gives.
-        params: of the model.
+        scorer: the result of `make_scorer`.
+        params: parameters of the model.
         carry: the empty state.
         packed: the texts.
-        progress: may show how far it is.
+        progress: wraps the windows, for example in a progress bar.
     """
     total, windows = 0.0, packed.windows()
     for index in progress(range(len(windows))):

@@ -1,4 +1,4 @@
-"""How large a language model to train on how much text, so that it is done in minutes."""
+"""Default sizes of a language model for an amount of text, so that training takes minutes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lstm_jax.train.look import Choice
 
 
 class Size(NamedTuple):
-    """What fits texts of at most so many symbols."""
+    """Store the settings for texts of at most `symbols` symbols."""
 
     symbols: float
     embedding: int
@@ -22,84 +22,84 @@ class Size(NamedTuple):
     epochs: int
 
 
-# The first two are measured (configs/text.py); the others keep the time to minutes.
+# The first two were measured (configs/text.py); the others limit the time to minutes.
 SIZES = (
     Size(3e4, 64, 128, 4, 48, 30),
     Size(3e5, 128, 192, 8, 64, 20),
     Size(3e6, 128, 384, 16, 64, 6),
     Size(float("inf"), 256, 512, 32, 96, 2),
 )
-LEAST = 200  # symbols to learn from
-HELD_OUT = 0.05  # of the text for validation, and as much for the test
-ALPHABET = 500  # more kinds of characters than an alphabet, its marks and its capitals have
+LEAST = 200  # training symbols
+HELD_OUT = 0.05  # share of the text for validation, and the same for testing
+ALPHABET = 500  # more different characters than an alphabet with marks and capitals has
 
 
 def size_for(symbols: int) -> Size:
-    """Find the size for a text.
+    """Return the settings for a text.
 
     Args:
-        symbols: of the training texts.
+        symbols: number of symbols in the training texts.
     """
     return next(size for size in SIZES if symbols <= size.symbols)
 
 
 def check_enough(symbols: int, unit: str) -> None:
-    """Refuse too little text.
+    """Raise an error if there is too little text.
 
     Args:
-        symbols: of the training texts.
-        unit: that they are counted in.
+        symbols: number of symbols in the training texts.
+        unit: unit of the symbols.
 
     Raises:
-        DataError: there are fewer than `LEAST`.
+        DataError: if there are fewer than `LEAST` symbols.
     """
     if symbols < LEAST:
         raise DataError(
-            f"{symbols:,} {UNITS[unit].plural} are left to learn from, and {LEAST} are needed: "
-            "give more text"
+            f"the training part has {symbols:,} {UNITS[unit].plural}, but at least {LEAST} are "
+            "needed: provide more text"
         )
 
 
 def choose_min_count(unit: str, kinds: int) -> Choice:
-    """Choose how often a symbol must be seen.
+    """Choose the minimum count of a symbol.
 
     Args:
         unit: "character", "word" or "byte".
-        kinds: different symbols of the training texts.
+        kinds: number of different symbols in the training texts.
     """
     if unit == "byte":
         return Choice("min_count", 1, "every byte is known")
     if unit == "character" and kinds <= ALPHABET:
         return Choice("min_count", 1, f"{kinds:,} different characters: each is known")
-    why = f"of {kinds:,} different {unit}s those seen once stand for what is not known"
+    why = f"{kinds:,} different {unit}s: those that occur once become the unknown symbol"
     return Choice("min_count", 2, why)
 
 
 def choose_sizes(symbols: int, unit: str) -> Iterator[Choice]:
-    """Choose what follows from the amount of text.
+    """Choose the settings that depend on the amount of text.
 
     Args:
-        symbols: of the training texts.
-        unit: that they are counted in.
+        symbols: number of symbols in the training texts.
+        unit: unit of the symbols.
     """
     size = size_for(symbols)
-    why = f"for {symbols:,} {unit}s to learn from"
+    why = f"for {symbols:,} training {unit}s"
     yield Choice("model.embedding_features", size.embedding, why)
     yield Choice("model.hidden_features", size.hidden, why)
     yield Choice("model.num_layers", 2, "enough for any of these sizes")
     yield Choice("rows", size.rows, "few, so that an epoch has many steps")
-    yield Choice("window", size.window, "the state is carried beyond it")
-    yield Choice("epochs", size.epochs, "at most: the run ends where it gets no better")
+    yield Choice("window", size.window, "the state is carried to the next window")
+    yield Choice("epochs", size.epochs, "at most; the run ends when it stops improving")
 
 
 def parameters(config: CharLMConfig, vocabulary: int) -> int:
-    """Count a model's parameters.
+    """Count the parameters of a model.
 
     Args:
         config: the architecture.
-        vocabulary: V.
+        vocabulary: V, the size of the vocabulary.
     """
     width, hidden = config.embedding_features, config.hidden_features
     first = 4 * hidden * (width + hidden + 1)
-    others = (config.num_layers - 1) * 4 * hidden * (2 * hidden + 1)
-    return vocabulary * (width + 1) + first + others + hidden * width
+    later = (config.num_layers - 1) * 4 * hidden * (2 * hidden + 1)
+    return vocabulary * (width + 1) + first + later + hidden * width

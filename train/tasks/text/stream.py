@@ -1,4 +1,4 @@
-"""Texts of one's own that are larger than memory: which they are, and a task that reads them."""
+"""The task of language modeling on texts that are larger than memory."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from lstm_jax.train.tasks.text.own import (
 )
 from lstm_jax.train.tasks.text.task import Texts, TextTask, make_vocabulary
 
-# Bytes of files that are read from the disk if nothing else is said: in memory, where they are
-# lists of Python's and of NumPy's, texts take a hundred times their size.
+# Bytes of files above which texts are streamed by default: in memory, as Python and NumPy objects,
+# texts take a hundred times their size.
 LARGE = 2**26
 
 
 @dataclass(frozen=True)
 class StreamTask(TextTask):
-    """Texts that stay on the disk: `train` is empty, and `blocks` has them."""
+    """Train on texts that stay on disk: `train` is empty, and `blocks` holds the texts."""
 
     blocks: Blocks = field(kw_only=True)
 
     @property
     def description(self) -> str:
         blocks, symbols = len(self.blocks.lengths), len(self.vocabulary)
-        return f"{self.config.data}: {blocks:,} blocks on the disk, vocabulary {symbols:,}"
+        return f"{self.config.data}: {blocks:,} blocks on disk, vocabulary {symbols:,}"
 
     @property
     def parts(self) -> int:
-        """Give the number of epochs that read all texts once."""
+        """Return the number of epochs that read all texts once."""
         symbols = int(self.blocks.lengths.sum())
         return count_parts(symbols, rows=self.config.rows, length=self.config.window)
 
@@ -52,39 +52,39 @@ class StreamTask(TextTask):
         return windows(self.blocks, order, rows=rows, length=length, parts=self.parts, part=part)
 
     def _five_grams(self) -> None:
-        """Count none: their number grows with the text."""
+        """Return None, because the number of n-grams grows with the text."""
 
 
 def choose_to_stream(config: TextConfig, given: object) -> tuple[TextConfig, tuple[Choice, ...]]:
-    """Choose whether files are read from the disk as they are needed.
+    """Choose whether files are read from disk as needed.
 
     Args:
-        config: of a run on texts of one's own.
+        config: configuration of a run on texts of one's own.
         given: texts from Python, or None.
 
     Raises:
-        DataError: files that are not there, or texts from Python that were to be read from files.
+        DataError: if files are missing, or `stream` is set for texts from Python.
     """
     if given is not None and config.stream:
-        raise DataError("texts from Python are in memory already: leave out stream")
+        raise DataError("texts from Python are already in memory: leave out stream")
     if given is not None or not config.file:
         return replace(config, stream=None), ()
     size = sum(path.stat().st_size for path in corpus.find_files(config.file))
     if config.stream is not None or size <= LARGE:
         return config, ()
-    why = f"{size:,} bytes are read from the disk as they are needed"
+    why = f"{size:,} bytes are read from disk as needed"
     return replace(config, stream=True), (Choice("stream", True, why),)
 
 
 def read_prepared(config: TextConfig) -> Prepared:
-    """Prepare the files of a run, or find them prepared.
+    """Prepare the files of a run, or find them in the cache.
 
     Args:
-        config: of a run that streams them, with a value in every field that says how.
+        config: configuration of a run that streams its files, without open choices.
 
     Raises:
-        DataError: files that are missing, changed, or too few; a package that is missing.
-        TextFileError: a file that is of another encoding; it says at which byte.
+        DataError: if files are missing, changed or too few, or a package is missing.
+        TextFileError: if a file has another encoding; the message names the byte.
     """
     paths = corpus.find_files(config.file)
     sha256 = sha256_of(paths)
@@ -94,11 +94,11 @@ def read_prepared(config: TextConfig) -> Prepared:
 
 
 def make_stream_task(config: TextConfig, prepared: Prepared) -> StreamTask:
-    """Make the task of texts that were prepared.
+    """Build the task for prepared texts.
 
     Args:
-        config: of the run.
-        prepared: its texts.
+        config: configuration of the run.
+        prepared: the texts.
     """
     vocabulary = make_vocabulary(prepared.counts.symbols, config)
     valid = prepared.held_out["valid"]
@@ -114,17 +114,17 @@ def make_stream_task(config: TextConfig, prepared: Prepared) -> StreamTask:
 
 
 def own_texts(config: TextConfig, given: object = None) -> Texts:
-    """Read the texts of a run by their splits.
+    """Read the texts of a run, split into parts.
 
     Args:
-        config: of a run that was looked at.
-        given: texts from Python, in place of files.
+        config: configuration of a run, without open choices.
+        given: texts from Python, instead of files.
 
     Returns:
-        The texts; where they are streamed, those alone that are held out.
+        The texts; only the held-out texts if the run streams its files.
 
     Raises:
-        DataError, TextFileError: texts that are missing, altered or none.
+        DataError, TextFileError: if texts are missing, altered or empty.
     """
     if not config.stream:
         return split_documents(config, read_documents(config, given))

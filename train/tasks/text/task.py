@@ -1,4 +1,4 @@
-"""Texts to learn symbol by symbol: a loss over windows, perplexity over whole texts."""
+"""The task of language modeling: a loss over windows, and perplexity over whole texts."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from lstm_jax.text.language import LanguageModel
 from lstm_jax.text.units import ALL_BYTES, UNITS
 from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import shakespeare, synthetic, tang
+from lstm_jax.train.data.tables import count
 from lstm_jax.train.data.text import Packed, epoch_offset, epoch_order, pack, stripes
 from lstm_jax.train.task import Validate, Validation
 from lstm_jax.train.tasks.text.config import TextConfig
@@ -30,9 +31,10 @@ from lstm_jax.trees import Tree
 
 @dataclass(frozen=True)
 class Texts:
-    """A task's texts: `splits` by name, and `facts` for the model's card.
+    """Store the texts of a task: `splits` by name, and `facts` for the model's card.
 
-    `running`: a text goes on where a row of the batch ends; else each is whole in its row.
+    If `running`, a text continues where a row of the batch ends; otherwise each text is whole in
+    its row.
     """
 
     splits: Mapping[str, tuple[str, ...]]
@@ -45,12 +47,12 @@ def window_loss(
 ) -> tuple[Array, Array, Tree]:
     """Sum the nats over a window's symbols.
 
-    The carried state is data: the gradient ends where the window begins (truncated
+    The carried state is treated as data: the gradient stops where the window begins (truncated
     backpropagation through time, Williams & Peng 1990).
 
     Args:
-        model: of V symbols.
-        carry: the state before the window, a tuple over layers, leaves (B, H).
+        model: a model of V symbols.
+        carry: the state before the window, a tuple over layers, with leaves (B, H).
         batch: a window of `Packed`, arrays (B, T).
         key: turns dropout on.
 
@@ -58,10 +60,10 @@ def window_loss(
         `(nats, symbols, carry)`: the sum, the number of symbols, and the state at the end.
 
     Raises:
-        ValueError: a batch without weights.
+        ValueError: if the batch has no weights.
     """
     if batch.weights is None:
-        raise ValueError("a window of texts needs weights, 0 where it is only padded")
+        raise ValueError("a window of texts must have weights, which are 0 for padding")
     carry, nats = model.loss(
         batch.inputs, batch.targets, batch.weights, carry, resets=batch.resets, key=key
     )
@@ -70,7 +72,7 @@ def window_loss(
 
 @dataclass(frozen=True)
 class TextTask:
-    """Encoded texts, ready to be packed into windows; a `Task`."""
+    """Train a language model on encoded texts, packed into windows; a `Task`."""
 
     config: TextConfig
     facts: Mapping[str, object]
@@ -79,7 +81,7 @@ class TextTask:
     valid: list[np.ndarray]
     running: bool = False
     characters: int = 0
-    """In the texts of `valid`."""
+    """Number of characters in the texts of `valid`."""
 
     unit = "tokens"
     loss = staticmethod(window_loss)
@@ -87,12 +89,12 @@ class TextTask:
     @property
     def description(self) -> str:
         texts, symbols = len(self.train), len(self.vocabulary)
-        return f"{self.config.data}: {texts:,} texts, vocabulary {symbols:,}"
+        return f"{self.config.data}: {count(texts, 'text')}, vocabulary {symbols:,}"
 
     @property
     def identity(self) -> Mapping[str, str]:
-        own = {"data": self.config.data_sha256} if self.config.data_sha256 else {}
-        return {"vocabulary": self.vocabulary.digest, **own}
+        digest = {"data": self.config.data_sha256} if self.config.data_sha256 else {}
+        return {"vocabulary": self.vocabulary.digest, **digest}
 
     def model(self, rngs: nnx.Rngs) -> CharLM:
         return CharLM(len(self.vocabulary), self.config.model, rngs=rngs)
@@ -125,12 +127,12 @@ class TextTask:
                     "valid_bits_per_character": bits,
                     "valid_5gram_perplexity": math.exp(baseline),
                 }
-                more = f", {bits:.3f} bits a character; a 5-gram has {math.exp(baseline):.2f}"
+                more = f", {bits:.3f} bits per character; a 5-gram has {math.exp(baseline):.2f}"
             return Validation(
                 score.nats_per_symbol,
                 figures,
                 f"validation perplexity {score.perplexity:.2f} "
-                f"({score.nats_per_symbol:.4f} nats a symbol){more}",
+                f"({score.nats_per_symbol:.4f} nats per symbol){more}",
             )
 
         return validate
@@ -143,7 +145,7 @@ class TextTask:
         return mean_nats(self.train, self.valid, size=size, end_id=end_id, ends=not self.running)
 
     def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
-        """The texts in the order of an epoch; as they are if it is None."""
+        """Pack the texts in the order of an epoch, or in their own order if it is None."""
         config, end_id = self.config, self.vocabulary.end_id
         shape = {"rows": config.rows, "length": config.window, "end_id": end_id}
         if self.running:
@@ -155,14 +157,14 @@ class TextTask:
 
 
 def make_text_task(config: TextConfig, texts: Texts | None = None) -> TextTask:
-    """Count symbols in the training texts alone, and encode all.
+    """Build a vocabulary from the training texts alone, and encode all texts.
 
     Args:
-        config: of the run.
-        texts: to learn; those that the configuration names are loaded if None.
+        config: configuration of the run.
+        texts: the texts; if None, load those that the configuration names.
 
     Raises:
-        DataError: data that is missing or altered.
+        DataError: if data are missing or altered.
     """
     texts = texts or load_texts(config.data)
     split = UNITS[config.unit].split
@@ -174,11 +176,11 @@ def make_text_task(config: TextConfig, texts: Texts | None = None) -> TextTask:
 
 
 def make_vocabulary(counts: Mapping[str, int], config: TextConfig) -> Vocabulary:
-    """Take the symbols of the training texts; of bytes all that there are.
+    """Build the vocabulary of the training texts, which for bytes holds all bytes.
 
     Args:
-        counts: how often each symbol is in them.
-        config: says which unit, and how often a symbol must be seen.
+        counts: count of each symbol in the training texts.
+        config: configuration with the unit and the minimum count of a symbol.
     """
     if config.unit == "byte":
         seen = Vocabulary.from_counts(counts, min_count=1).characters
@@ -187,14 +189,14 @@ def make_vocabulary(counts: Mapping[str, int], config: TextConfig) -> Vocabulary
 
 
 def load_texts(name: str) -> Texts:
-    """Load texts and split them.
+    """Load the texts of a data set, split into parts.
 
     Args:
         name: one of `LOADERS`.
 
     Raises:
-        KeyError: for another name.
-        DataError: data that is missing or altered.
+        KeyError: if the name is unknown.
+        DataError: if data are missing or altered.
     """
     return LOADERS[name]()
 
@@ -224,4 +226,4 @@ LOADERS: Mapping[str, Callable[[], Texts]] = {
     "shakespeare": _shakespeare,
     "verses": _verses,
 }
-"""`TextConfig.data` -> what loads it."""
+"""`TextConfig.data` -> function that loads the texts."""

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from lstm_jax.train.data.download import DataError
-from lstm_jax.train.data.examples.labelled import read_texts, without_singles
+from lstm_jax.train.data.examples.labeled import read_texts, without_singles
 from lstm_jax.train.data.examples.parts import arrange, part_of, share_of
 from lstm_jax.train.data.tables import read_table
 
@@ -32,8 +32,8 @@ def test_rows_without_text_or_class_are_left_out_and_said(tmp_path):
     assert list(rows.inputs) == ["one", "-"]
     assert list(rows.labels) == ["a", "none"]  # a word, and no missing value
     assert [note.partition(", the first")[0] for note in rows.notes] == [
-        "left out: 1 rows without a class in 'l'",
-        "left out: 1 rows without a text in 't'",
+        "left out 1 row without a class in 'l'",
+        "left out 1 row without a text in 't'",
     ]
     assert rows.notes[0].endswith("t.csv, line 3")
 
@@ -49,7 +49,7 @@ def test_numbers_of_a_frame_are_classes(make):
 def test_a_missing_column_names_the_near_ones(tmp_path):
     with pytest.raises(DataError, match="has no column 'txt': did you mean text"):
         read_texts(table(tmp_path, "label,text\na,b\n"), "txt", "label")
-    with pytest.raises(DataError, match="'text' is named both as the text and as its class"):
+    with pytest.raises(DataError, match="'text' is both the text and the class"):
         read_texts(table(tmp_path, "label,text\na,b\n"), "text", "text")
 
 
@@ -57,9 +57,9 @@ def test_classes_seen_once_are_left_out(tmp_path):
     pairs = [("a", "x"), ("a", "y"), ("b", "z"), ("b", "q"), ("c", "r")]
     rows = without_singles(rows_of(tmp_path, pairs))
     assert list(rows.labels) == ["a", "a", "b", "b"]
-    assert rows.notes == ("left out: 1 classes that are seen once: 'c'",)
+    assert rows.notes == ("left out 1 class with one example: 'c'",)
     prices = rows_of(tmp_path, [(f"{i}.5", f"text {i}") for i in range(9)])
-    with pytest.raises(DataError, match="9 of them seen once: is this the column with the classes"):
+    with pytest.raises(DataError, match="9 of them only once: is this the column with the classes"):
         without_singles(prices)
 
 
@@ -69,8 +69,8 @@ def test_equal_texts_are_in_one_part_and_contradictions_are_counted(tmp_path):
     found = [set(part.inputs) for part in data.parts.values()]
     assert all(found)
     assert sum(map(len, found)) == len(set.union(*found)) == 20
-    assert ("60 texts are repeated, and equal ones are kept in one part; 20 of them have more than "
-            "one class") in data.saw  # fmt: skip
+    assert ("60 of the texts repeat others; equal ones are kept in the same part; 20 different "
+            "texts have more than one class") in data.saw  # fmt: skip
 
 
 def test_groups_are_in_one_part(tmp_path):
@@ -90,20 +90,20 @@ def test_what_is_to_be_tested_on_is_not_learned(tmp_path):
     assert "text 4" not in [*data.parts["train"].inputs, *data.parts["valid"].inputs]
     assert len(data.parts["valid"].inputs) == 8
     said = "\n".join(data.saw)
-    assert f"left out: 1 texts of {tmp_path / 't.csv'} that are also to be" in said
+    assert f"left out 1 of the texts of {tmp_path / 't.csv'}, which" in said
     assert data.sha256 != train.sha256
     other = rows_of(tmp_path, [("c", "new")], "other.csv")
-    with pytest.raises(DataError, match=r"line 2: the class 'c' is none of those to .*a, b"):
+    with pytest.raises(DataError, match=r"line 2: the class 'c' is not one of the .* \(a, b"):
         arrange(train, {"test": other}, **NAMES)
     with pytest.raises(DataError, match="line 2: the class 'c'"):
         part_of(other, ["a", "b"])
 
 
 def test_what_is_too_little_is_refused(tmp_path):
-    with pytest.raises(DataError, match="has one class, 'a'"):
+    with pytest.raises(DataError, match="has only one class, 'a'"):
         arrange(rows_of(tmp_path, [("a", "x"), ("a", "y")]), {}, **NAMES)
     few = rows_of(tmp_path, [("a", "x"), ("a", "y"), ("b", "z"), ("b", "q")])
-    with pytest.raises(DataError, match="has only 4 texts, too few to keep some for validation"):
+    with pytest.raises(DataError, match="has only 4 texts, too few to set some aside"):
         arrange(few, {}, **NAMES)
 
 
