@@ -1,6 +1,6 @@
-"""LSTMs in JAX: pure gate equations under `jax.lax.scan`, and what grows from them.
+"""LSTMs in JAX: the gate equations as pure functions, with layers, models and diagnostics on top.
 
-Notation, everywhere in the package:
+Notation used throughout the package:
 
     T time steps · B batch · D input features · H hidden features · E embedding · V vocabulary
     gates in the order i, f, g, o: input, forget, candidate, output
@@ -11,8 +11,8 @@ Notation, everywhere in the package:
     c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t          h_t = o_t ⊙ tanh(c_t)
 
 A cell is a pure function `new_state = step(params, state, x)`; `scan` runs it over time-major
-inputs (T, ..., D). The NNX layers of `lstm_jax.nn` and the models of `lstm_jax.models` own the
-parameters, are batch-major (B, T, D), and call these functions. `load` brings a trained model.
+inputs (T, ..., D). The NNX layers of `lstm_jax.nn` and the models of `lstm_jax.models` own their
+parameters, are batch-major (B, T, D), and call these functions. `load` opens a trained model.
 """
 
 from pathlib import Path
@@ -88,8 +88,8 @@ from lstm_jax.text.sampling import sample
 
 __version__ = "0.1.0"
 
-# In a checkout, which Python finds first when it is run there, train/ and configs/ lie beside this
-# folder and not in it, where they are once installed.
+# An installed package has train/ and configs/ inside this folder. In a checkout they lie beside
+# it, and Python run there imports the checkout.
 if not (Path(__file__).parent / "train").is_dir():
     __path__.append(str(Path(__file__).parents[1]))
 

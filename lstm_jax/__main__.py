@@ -1,4 +1,4 @@
-"""`python -m lstm_jax`, which is `lstm-jax`."""
+"""Run the command line by `python -m lstm_jax`, the same as `lstm-jax`."""
 
 from lstm_jax.cli import main
 

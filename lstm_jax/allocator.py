@@ -1,7 +1,7 @@
-"""How the C library hands out memory: keep what was freed, since it will be asked for again.
+"""Keep freed memory in the process, so that the next training step can reuse it.
 
-A training step allocates and frees the same megabytes over and over. By default, glibc gives large
-blocks back to the kernel each time, which then has to clear every page of the next ones.
+A training step allocates and frees the same megabytes over and over. By default, glibc returns
+large blocks to the kernel each time, and the kernel has to clear every page of the next ones.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ SETTINGS = ("MALLOC_MMAP_MAX_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD
 
 
 def keep_memory() -> bool:
-    """Make this process keep the memory it frees, and reuse it for what it allocates next.
+    """Make this process keep the memory it frees and reuse it for later allocations.
 
-    Large arrays then come without page faults, which can take a sixth off a training step. Call it
-    once, before the first computation; the command line does so by itself. In return, the process
-    may hold on to up to 2 GB that it no longer uses.
+    Large arrays then cause no page faults, which can shorten a training step by a sixth. Call this
+    once, before the first computation; the command line does so automatically. In return, the
+    process may hold on to up to 2 GB that it no longer uses.
 
-    A user's own settings stand: with MALLOC_MMAP_MAX_, MALLOC_MMAP_THRESHOLD_,
-    MALLOC_TRIM_THRESHOLD_ or a glibc.malloc entry of GLIBC_TUNABLES in the environment, nothing
-    changes.
+    The user's own settings take precedence: if MALLOC_MMAP_MAX_, MALLOC_MMAP_THRESHOLD_,
+    MALLOC_TRIM_THRESHOLD_ or a glibc.malloc entry of GLIBC_TUNABLES is in the environment,
+    nothing changes.
 
     Returns:
-        Whether memory is kept from now on. It is not where the environment says otherwise, nor
-        where the C library is not glibc, as on macOS, Windows and Alpine.
+        Whether memory is kept from now on. It is not if the environment has such a setting, or if
+        the C library is not glibc, as on macOS, Windows and Alpine.
     """
     mallopt = None if _is_set(os.environ) else _glibc_mallopt()
     if mallopt is None:
@@ -37,13 +37,13 @@ def keep_memory() -> bool:
 
 
 def _is_set(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment already says what glibc does with large blocks."""
+    """Return whether the environment already configures how glibc handles large blocks."""
     tunables = environment.get("GLIBC_TUNABLES", "")
     return any(name in environment for name in SETTINGS) or "glibc.malloc." in tunables
 
 
 def _glibc_mallopt() -> Callable[[int, int], int] | None:
-    """Find glibc's mallopt; other C libraries lack it, or ignore what it is told."""
+    """Return glibc's mallopt, or None because other C libraries lack or ignore it."""
     try:
         library = ctypes.CDLL(None)
         if hasattr(library, "gnu_get_libc_version"):

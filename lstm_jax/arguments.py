@@ -1,4 +1,4 @@
-"""From the words on a command line to what a command takes; a mistake is one line."""
+"""Parse command lines into dataclasses of options, and report a mistake in one line."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ Options = TypeVar("Options")
 
 
 class UsageError(UserError):
-    """A mistake on the command line."""
+    """Report a mistake on the command line."""
 
 
 def choose(
     arguments: Sequence[str], names: Collection[str], *, usage: str, kind: str
 ) -> tuple[str, list[str]]:
-    """Take the first argument as one of several names.
+    """Read the first argument as one of several names.
 
     Args:
-        arguments: the words after the command.
-        names: what may be chosen.
-        usage: what to print where help is asked for, or nothing is given.
-        kind: what the names are of, such as "recipe".
+        arguments: words after the command.
+        names: allowed names.
+        usage: text to print if the user asks for help or passes no arguments.
+        kind: noun for the names, such as "recipe".
 
     Returns:
         The name, and the arguments after it.
 
     Raises:
-        UsageError: for another name.
-        SystemExit: with code 0, after the usage was printed.
+        UsageError: if the first argument is not one of the names.
+        SystemExit: with code 0, after the usage has been printed.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
         print(usage)
@@ -61,21 +61,21 @@ def parse(
     description: str | None,
     default: Options | None = None,
 ) -> Options:
-    """Read options, the fields of a dataclass.
+    """Read the fields of a dataclass from a command line.
 
     Args:
-        kind: the dataclass; its fields' docstrings are their help.
-        arguments: the words after the command.
-        program: the command, as help and errors call it.
-        description: what help says first.
-        default: the values of the fields that no argument names; the dataclass' own if None.
+        kind: the dataclass; the docstrings of its fields are their help texts.
+        arguments: words after the command.
+        program: name of the command in help and errors.
+        description: first paragraph of the help.
+        default: values of the fields that no argument sets; the dataclass's own defaults if None.
 
     Returns:
         The options.
 
     Raises:
-        UsageError: what is wrong with the arguments, the box that tyro draws folded into one line.
-        SystemExit: with code 0, after help was printed.
+        UsageError: if the arguments do not parse; tyro's boxed message is folded into one line.
+        SystemExit: with code 0, after help has been printed.
     """
     cli = partial(
         tyro.cli,
@@ -92,30 +92,30 @@ def parse(
     except SystemExit as exit:
         if not exit.code:
             raise
-    said = _first_paragraph(box.getvalue())
-    unknown = re.match(r"Unrecognized options: .*?(--[^\s,]+)", said)
+    message = _first_paragraph(box.getvalue())
+    unknown = re.match(r"Unrecognized options: .*?(--[^\s,]+)", message)
     if unknown:
         flags = flags_in(help_of(lambda: cli(args=["--help"])))
         near = nearest(unknown[1], flags)
-        said = f"there is no option {unknown[1]}" + (near and f"; {near}")
-    raise UsageError(f"{said} (see {program} --help)")
+        message = f"there is no option {unknown[1]}" + (near and f"; {near}")
+    raise UsageError(f"{message} (see {program} --help)")
 
 
 def parse_both(
     run: First, config: Second, arguments: Sequence[str], program: str, *, description: str | None
 ) -> tuple[First, Second]:
-    """Read the options of two dataclasses from one command line.
+    """Read the fields of two dataclasses from one command line.
 
     Args:
-        run, config: the two, with the values of the fields that no argument names.
+        run, config: instances that hold the values of fields that no argument sets.
         arguments, program, description: as in `parse`.
 
     Returns:
-        Both, as the arguments ask.
+        Both dataclasses, updated by the arguments.
 
     Raises:
         UsageError: as in `parse`.
-        SystemExit: with code 0, after help was printed.
+        SystemExit: with code 0, after help has been printed.
     """
     flat = tyro.conf.arg(name="")
     kinds = {"run": type(run), "config": type(config)}
@@ -125,7 +125,7 @@ def parse_both(
 
 
 def help_of(call: Callable[[], object]) -> str:
-    """Give what a call prints before it ends the program, such as the help of a command."""
+    """Return the text that a call prints before it exits, such as the help of a command."""
     box = io.StringIO()
     with contextlib.redirect_stdout(box), contextlib.suppress(SystemExit):
         call()
@@ -136,24 +136,24 @@ def flags_in(text: str) -> dict[str, list[str]]:
     """Find the options in the help of a command.
 
     Args:
-        text: as tyro prints it.
+        text: help as tyro prints it.
 
     Returns:
-        Each option, and what may be chosen for it; nothing where it takes any value, or none.
+        The choices of each option; an empty list for an option that takes any value, or no value.
     """
-    found = re.findall(r"^\W*(?:-\w, )?(--[a-z][\w.-]*)(?: \{([^}]*)\})?", text, re.MULTILINE)
-    return {flag: choices.split(",") if choices else [] for flag, choices in found}
+    options = re.findall(r"^\W*(?:-\w, )?(--[a-z][\w.-]*)(?: \{([^}]*)\})?", text, re.MULTILINE)
+    return {flag: choices.split(",") if choices else [] for flag, choices in options}
 
 
 def to_go_on(arguments: Sequence[str], *, reached: bool) -> list[str]:
-    """Give the arguments that go on with a run that was started with others.
+    """Return the arguments that resume a run, from those that started it.
 
     Args:
-        arguments: the words after `train RECIPE`.
-        reached: whether the run came to its `--max-steps`, which would then stop it again.
+        arguments: words after `train RECIPE`.
+        reached: whether the run reached its `--max-steps`, which would stop it again at once.
 
     Returns:
-        The arguments without those that started the run, and `--resume`.
+        The arguments without `--overwrite` and, if it was reached, `--max-steps`; then `--resume`.
     """
     dropped = "resume|overwrite" + (r"|max[-_]steps(=|\0)[^\0]*" if reached else "")
     text = re.sub(rf"\0--({dropped})(?=\0|$)", "", "\0".join(["", *arguments]))
@@ -164,7 +164,7 @@ def _first_paragraph(box: str) -> str:
     words = []
     for line in box.splitlines()[1:]:
         text = re.sub(r"[│╭╮╰╯]", "", line).strip()
-        if not set(text) <= set("─-"):  # rules are of ASCII where the terminal's encoding is
+        if not set(text) <= set("─-"):  # a terminal with an ASCII encoding has rules of hyphens
             words.append(text)
         elif words:
             break

@@ -1,16 +1,16 @@
-"""What a cell is, and the textbook's two as pure functions: `new_state = step(params, state, x)`.
+"""Cells as pure functions, `new_state = step(params, state, x)`: the LSTM and the vanilla RNN.
 
 Every step takes `x` of shape (..., D) and a state whose leaves are (..., H), with any number of
-batch axes, none included. Gate order is (i, f, g, o) and state order is (h, c), always.
+batch axes, including none. The gate order is always (i, f, g, o) and the state order (h, c).
 
-`Cell` is the record that everything else reads: the step, how its parameters and its zero state
-are made, and what options must know of it. LSTM and RNN are an affine pre-activation
-z = x W_x + h W_h + b followed by an elementwise `pointwise(rest, z, state)`; such a cell says so
-in its `Affine`, and the fast path is written over that form.
+`Cell` is the record that the rest of the package reads: the step, how to make its parameters and
+its zero state, and the properties that some options depend on. The LSTM and the RNN are an affine
+pre-activation z = x W_x + h W_h + b followed by an elementwise `pointwise(rest, z, state)`; a cell
+declares this form in its `Affine`, and the fast path works on it.
 
-What an LSTM has beyond the textbook is said by its parameters: an array that is None is an option
-that is not there, and leaves no trace in the compiled program. Functions that are not tanh or σ
-are arguments of a step: `functools.partial(rnn_step, activation=jax.nn.relu)` is a step too.
+The parameters of an LSTM decide which options it has beyond the textbook. An array that is None
+turns its option off, and leaves no trace in the compiled program. Functions other than tanh and σ
+are arguments of a step: `functools.partial(rnn_step, activation=jax.nn.relu)` is also a step.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ LSTM_GATE_ORDER = ("i", "f", "g", "o")
 
 
 class LSTMState(NamedTuple):
-    """Hidden state h and cell state c, each (..., H)."""
+    """Store the hidden state h and the cell state c, each (..., H)."""
 
     h: Array
     c: Array
 
 
 class LSTMGates(NamedTuple):
-    """Activations of the input gate i, the forget gate f, the candidate g and the output gate o.
+    """Store the activations of the gates: input i, forget f, candidate g and output o.
 
     Each is (..., H).
     """
@@ -63,7 +63,7 @@ class LSTMGates(NamedTuple):
 
 
 class RNNState(NamedTuple):
-    """Hidden state h, (..., H)."""
+    """Store the hidden state h, (..., H)."""
 
     h: Array
 
@@ -71,10 +71,11 @@ class RNNState(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LSTMNorm:
-    """Scales and shifts of an LSTM's layer normalisations (Ba et al. 2016, equations 20 to 22).
+    """Store the scales and shifts of layer normalization (Ba et al. 2016, equations 20 to 22).
 
-    `input_scale`, `recurrent_scale` (4H,) of x W_x and of h W_h, whose shifts are the bias;
-    `cell_scale`, `cell_shift` (H,) of the c that h reads.
+    Attributes:
+        input_scale, recurrent_scale: (4H,), scales of x W_x and of h W_h; the bias shifts them.
+        cell_scale, cell_shift: (H,), scale and shift of the c from which h is computed.
     """
 
     input_scale: Array
@@ -86,18 +87,20 @@ class LSTMNorm:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class LSTMParams:
-    """`input_kernel` (D, 4H), `recurrent_kernel` (H, 4H), `bias` (4H,) or None.
-
-    Columns are ordered i, f, g, o. The rest are options, not there where None:
+    """Store the parameters of an LSTM, with columns ordered i, f, g, o.
 
     Attributes:
-        peephole: (3, H), rows i, f, o: the gates see c (Gers & Schmidhuber 2000).
-        projection: (H, P): h = (o ⊙ tanh(c)) W_p (Sak et al. 2014); `recurrent_kernel` is then
-            (P, 4H), and h (..., P).
-        norm: layer normalisation.
+        input_kernel: (D, 4H).
+        recurrent_kernel: (H, 4H).
+        bias: (4H,), or None.
+        peephole: (3, H), rows i, f, o, by which the gates read c (Gers & Schmidhuber 2000); or
+            None.
+        projection: (H, P), so that h = (o ⊙ tanh(c)) W_p (Sak et al. 2014); `recurrent_kernel` is
+            then (P, 4H) and h is (..., P). Or None.
+        norm: scales and shifts of layer normalization, or None.
 
-    With columns f, g, o alone, (·, 3H) and peephole rows f, o, the input gate is coupled to the
-    forget gate: i = 1 - f (Greff et al. 2017).
+    If the kernels have the columns f, g, o alone, (·, 3H), and the peephole the rows f, o, the
+    input gate is coupled to the forget gate: i = 1 - f (Greff et al. 2017).
     """
 
     input_kernel: Array
@@ -109,7 +112,7 @@ class LSTMParams:
 
     @property
     def hidden_features(self) -> int:
-        """H, the width of c."""
+        """Return H, the width of c."""
         kernel = self.recurrent_kernel if self.projection is None else self.projection
         return kernel.shape[0]
 
@@ -117,7 +120,13 @@ class LSTMParams:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class RNNParams:
-    """`input_kernel` (D, H), `recurrent_kernel` (H, H), `bias` (H,) or None."""
+    """Store the parameters of a vanilla RNN.
+
+    Attributes:
+        input_kernel: (D, H).
+        recurrent_kernel: (H, H).
+        bias: (H,), or None.
+    """
 
     input_kernel: Array
     recurrent_kernel: Array
@@ -125,12 +134,12 @@ class RNNParams:
 
 
 class LSTMActivations(NamedTuple):
-    """The functions of an LSTM.
+    """Store the activation functions of an LSTM.
 
     Attributes:
-        gate: of the input, forget and output gates.
-        candidate: of g.
-        cell: of the c that h reads.
+        gate: function of the input, forget and output gates.
+        candidate: function of g.
+        cell: function of c in h = o ⊙ tanh(c).
     """
 
     gate: Activation = jax.nn.sigmoid
@@ -147,22 +156,25 @@ TEXTBOOK = LSTMActivations()
 
 
 def affine(params: LSTMParams | RNNParams, h: Array, x: Array) -> Array:
-    """Pre-activation z = x W_x + h W_h + b, in the promoted dtype of its operands.
+    """Compute the pre-activation z = x W_x + h W_h + b, in the promoted dtype of its operands.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels.
     """
     check_features(params, h, x)
     return add_bias(x @ params.input_kernel + h @ params.recurrent_kernel, params.bias)
 
 
 def add_bias(z: Array, bias: Array | None) -> Array:
-    """z + b; z where there is no bias."""
+    """Return z + b, or z if the bias is None."""
     return z if bias is None else add(z, bias)
 
 
 def layer_norm(x: Array, scale: Array, shift: Array | None = None) -> Array:
-    """scale ⊙ (x - mean) / √(variance + 1e-5) + shift, over the last axis (Ba et al. 2016)."""
+    """Normalize the last axis (Ba et al. 2016).
+
+    scale ⊙ (x - mean) / √(variance + 1e-5) + shift
+    """
     wide = x.astype(float32_at_least(x.dtype))
     mean = wide.mean(-1, keepdims=True)
     variance = ((wide - mean) ** 2).mean(-1, keepdims=True)
@@ -171,7 +183,7 @@ def layer_norm(x: Array, scale: Array, shift: Array | None = None) -> Array:
 
 
 def lstm_pre_activation(params: LSTMParams, h: Array, x: Array) -> Array:
-    """z (..., 4H): `affine`, both products normalised where there is a `norm`."""
+    """Compute z (..., 4H) as `affine` does, with both products normalized if there is a `norm`."""
     if params.norm is None:
         return affine(params, h, x)
     check_features(params, h, x)
@@ -183,7 +195,7 @@ def lstm_pre_activation(params: LSTMParams, h: Array, x: Array) -> Array:
 def lstm_cell_path(
     params: LSTMParams, z: Array, c: Array, activations: LSTMActivations = TEXTBOOK
 ) -> tuple[LSTMGates, Array]:
-    """Gates from the pre-activation z (..., 4H) and the old c, and the new c = f ⊙ c + i ⊙ g."""
+    """Compute the gates from z (..., 4H) and the old c, and the new c = f ⊙ c + i ⊙ g."""
     check_floating("c", c)
     *input_gate, f, g, o = jnp.split(z, z.shape[-1] // c.shape[-1], axis=-1)
     if params.peephole is not None:
@@ -193,7 +205,7 @@ def lstm_cell_path(
         f = add(f, multiply(f_peephole, c))
     f, g = activations.gate(f), activations.candidate(g)
     i = activations.gate(input_gate[0]) if input_gate else 1 - f
-    # f * c + i * g, where c may be wider than the gates on purpose.
+    # f * c + i * g; c may have a wider dtype than the gates.
     new_c = add(multiply(f, c), multiply(i, g))
     if params.peephole is not None:
         o = add(o, multiply(params.peephole[-1], new_c))
@@ -203,7 +215,7 @@ def lstm_cell_path(
 def lstm_pointwise(
     params: LSTMParams, z: Array, state: LSTMState, *, activations: LSTMActivations = TEXTBOOK
 ) -> LSTMState:
-    """What follows z: c_t = f ⊙ c_{t-1} + i ⊙ g, h_t = o ⊙ tanh(c_t), and h_t W_p if projected."""
+    """Compute c_t = f ⊙ c_{t-1} + i ⊙ g and h_t = o ⊙ tanh(c_t) from z; h_t W_p if projected."""
     gates, c = lstm_cell_path(params, z, state.c, activations)
     seen = c
     if params.norm is not None:
@@ -217,22 +229,22 @@ def lstm_pointwise(
 def lstm_gates(
     params: LSTMParams, state: LSTMState, x: Array, *, activations: LSTMActivations = TEXTBOOK
 ) -> LSTMGates:
-    """The gates that `lstm_step` would use at this state and input.
+    """Compute the gates that `lstm_step` uses at this state and input.
 
         i = σ(W_i [h, x] + b_i)        f = σ(W_f [h, x] + b_f)
         g = tanh(W_g [h, x] + b_g)     o = σ(W_o [h, x] + b_o)
 
     Args:
-        params: kernels, bias and options, columns ordered i, f, g, o.
-        state: h and c, each (..., H); c is read by peepholes alone.
+        params: kernels, bias and options, with columns ordered i, f, g, o.
+        state: h and c, each (..., H); only peepholes read c.
         x: input, (..., D).
-        activations: in place of σ and tanh.
+        activations: functions used instead of σ and tanh.
 
     Returns:
         Four arrays of shape (..., H), in the promoted dtype of parameters, state and input.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels.
     """
     z = lstm_pre_activation(params, state.h, x)
     return lstm_cell_path(params, z, state.c, activations)[0]
@@ -241,24 +253,25 @@ def lstm_gates(
 def lstm_step(
     params: LSTMParams, state: LSTMState, x: Array, *, activations: LSTMActivations = TEXTBOOK
 ) -> LSTMState:
-    """One step of the LSTM with a forget gate (Hochreiter & Schmidhuber 1997; Gers et al. 2000).
+    """Take one step of the LSTM (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000).
 
         c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t        h_t = o_t ⊙ tanh(c_t)
 
-    The cell path is additive: ∂c_t/∂c_{t-1} along it is diag(f_t), with no matrix and no squashing.
+    The cell path is additive: ∂c_t/∂c_{t-1} along it is diag(f_t), without a matrix or a squashing
+    function.
 
     Args:
-        params: `input_kernel` (D, 4H), `recurrent_kernel` (H, 4H), `bias` (4H,), and what
-            options `LSTMParams` has.
+        params: `input_kernel` (D, 4H), `recurrent_kernel` (H, 4H), `bias` (4H,), and the options
+            of `LSTMParams`.
         state: h and c, each (..., H); h is (..., P) with a projection.
         x: input, (..., D).
-        activations: in place of σ and tanh.
+        activations: functions used instead of σ and tanh.
 
     Returns:
-        The new state, in the shapes and dtypes of the old one.
+        The new state, with the shapes and dtypes of the old one.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels.
     """
     z = lstm_pre_activation(params, state.h, x)
     return lstm_pointwise(params, z, state, activations=activations)
@@ -267,7 +280,7 @@ def lstm_step(
 def rnn_pointwise(
     params: RNNParams, z: Array, state: RNNState, *, activation: Activation = jnp.tanh
 ) -> RNNState:
-    """The elementwise half of the vanilla RNN: h_t = tanh(z)."""
+    """Compute h_t = tanh(z), the elementwise half of the vanilla RNN."""
     del params
     return RNNState(activation(z).astype(state.h.dtype))
 
@@ -275,26 +288,26 @@ def rnn_pointwise(
 def rnn_step(
     params: RNNParams, state: RNNState, x: Array, *, activation: Activation = jnp.tanh
 ) -> RNNState:
-    """One step of the vanilla RNN (Elman 1990): h_t = tanh(x_t W_x + h_{t-1} W_h + b).
+    """Take one step of the vanilla RNN (Elman 1990): h_t = tanh(x_t W_x + h_{t-1} W_h + b).
 
     Args:
         params: `input_kernel` (D, H), `recurrent_kernel` (H, H), `bias` (H,).
         state: h, (..., H).
         x: input, (..., D).
-        activation: in place of tanh.
+        activation: function used instead of tanh.
 
     Returns:
-        The new state, in the shape and dtype of the old one.
+        The new state, with the shape and dtype of the old one.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels.
     """
     z = affine(params, state.h, x)
     return rnn_pointwise(params, z, state, activation=activation)
 
 
 class Dense(Protocol):
-    """Parameters with the two kernels of the package's own cells."""
+    """Describe parameters that have an input kernel and a recurrent kernel."""
 
     @property
     def input_kernel(self) -> Array: ...
@@ -304,9 +317,11 @@ class Dense(Protocol):
 
 
 def check_features(params: Dense, h: Array, x: Array) -> None:
-    """Raise a ValueError that names the array whose last axis does not fit the kernels.
+    """Check that `x` and `h` fit the kernels.
 
-    A TypeError, where h is of integers: each step would round what it computes to one.
+    Raises:
+        TypeError: if h has an integer dtype, to which each step would round its result.
+        ValueError: if the last axis of an array does not fit; the message names the array.
     """
     check_rows(x, params.input_kernel, "x", "input_kernel")
     check_rows(h, params.recurrent_kernel, "h", "recurrent_kernel")
@@ -314,16 +329,16 @@ def check_features(params: Dense, h: Array, x: Array) -> None:
 
 
 def check_floating(name: str, array: Array) -> None:
-    """Raise a TypeError that names an array of a state which cannot hold what a step computes."""
+    """Raise a TypeError if an array of a state does not have a floating-point dtype."""
     if not jnp.issubdtype(array.dtype, jnp.inexact):
         raise TypeError(
-            f"{name} of the state is {array.dtype}, and a step would round what it computes to "
-            f"that: give it as floating point, such as {name}.astype(jnp.float32)"
+            f"{name} of the state must be floating point, got {array.dtype}, to which a step would "
+            f"round its result; pass {name}.astype(jnp.float32)"
         )
 
 
 def check_rows(array: Array, kernel: Array, name: str, kernel_name: str) -> None:
-    """Raise a ValueError where the last axis of `array` is not as long as `kernel` has rows."""
+    """Raise a ValueError if the length of the last axis of `array` is not `kernel.shape[0]`."""
     if not array.ndim or array.shape[-1] != kernel.shape[0]:
         raise ValueError(
             f"{name} has shape {array.shape}; its last axis must be {kernel.shape[0]}, "
@@ -335,31 +350,30 @@ def check_rows(array: Array, kernel: Array, name: str, kernel_name: str) -> None
 
 
 def zeros(xs: Array, kernel: Array, features: int, dtype: DTypeLike | None = None) -> Array:
-    """Make one leaf of a zero state: (..., features) beside inputs (T, ..., D).
+    """Build one leaf of a zero state, (..., features), for inputs (T, ..., D).
 
     Args:
-        xs: the inputs; the leaf has their batch axes, and where JAX has shardings in the types,
-            it is sharded as they are.
-        kernel: a matrix of the cell, whose columns say how features are sharded.
+        xs: the inputs; the leaf has their batch axes and, on an explicit mesh, their sharding.
+        kernel: a matrix of the cell, whose columns are sharded as the features will be.
         features: H.
-        dtype: that of `xs` and `kernel` promoted if None.
+        dtype: dtype of the leaf; the promoted dtype of `xs` and `kernel` if None.
 
     Returns:
         Zeros (..., features).
 
     Raises:
-        ValueError: where xs has fewer than two axes.
+        ValueError: if xs has fewer than two axes.
     """
     if jnp.ndim(xs) < 2:
         raise ValueError(f"xs must be (T, ..., D), got shape {jnp.shape(xs)}")
     dtype = common(xs, kernel) if dtype is None else dtype
     shape = (*jnp.shape(xs)[1:-1], features)
-    # Like xs, because inside shard_map a state varies over the axes of the mesh that xs does.
+    # Inside shard_map, a state varies over the same axes of the mesh as xs.
     return jnp.zeros_like(xs, dtype, shape, device=_sharding(xs, kernel))
 
 
 def _sharding(xs: Array, kernel: Array) -> NamedSharding | None:
-    """Give that of a state, where JAX has it in the type."""
+    """Return the sharding of a state, if the mesh is explicit."""
     sharding = jax.typeof(xs).sharding
     if AxisType.Explicit not in sharding.mesh.axis_types:
         return None
@@ -368,27 +382,27 @@ def _sharding(xs: Array, kernel: Array) -> NamedSharding | None:
 
 
 class Wide(Dense, Protocol):
-    """Parameters that say how wide c is."""
+    """Describe parameters that know the width of c."""
 
     @property
     def hidden_features(self) -> int: ...
 
 
 def zero_hc(params: Wide, xs: Array) -> LSTMState:
-    """Give the zero state for inputs (T, ..., D): h (..., H or P) and c (..., H).
+    """Return the zero state for inputs (T, ..., D): h (..., H or P) and c (..., H).
 
-    They have the promoted dtype of inputs and kernels, and c is float32 at least: sums of many
-    small terms are no matter for bfloat16.
+    Both have the promoted dtype of inputs and kernels, but c is at least float32, because bfloat16
+    loses the small terms of a long sum.
 
     Args:
-        params: with `input_kernel`, `recurrent_kernel` and `hidden_features`.
+        params: parameters with `input_kernel`, `recurrent_kernel` and `hidden_features`.
         xs: the inputs.
 
     Returns:
         The state.
 
     Raises:
-        ValueError: where xs has fewer than two axes.
+        ValueError: if xs has fewer than two axes.
     """
     kernel = params.recurrent_kernel
     dtype = common(xs, params.input_kernel)
@@ -398,17 +412,17 @@ def zero_hc(params: Wide, xs: Array) -> LSTMState:
 
 
 def zero_h(params: Dense, xs: Array) -> RNNState:
-    """Give the zero state of h alone, (..., H), for inputs (T, ..., D), in the promoted dtype.
+    """Return the zero state of a cell without c, (..., H), for inputs (T, ..., D).
 
     Args:
-        params: with `input_kernel` and `recurrent_kernel`.
+        params: parameters with `input_kernel` and `recurrent_kernel`.
         xs: the inputs.
 
     Returns:
-        The state.
+        The state, in the promoted dtype.
 
     Raises:
-        ValueError: where xs has fewer than two axes.
+        ValueError: if xs has fewer than two axes.
     """
     dtype = common(xs, params.input_kernel)
     return RNNState(zeros(xs, params.recurrent_kernel, params.recurrent_kernel.shape[0], dtype))
@@ -421,14 +435,14 @@ def split_named(params: Any) -> tuple[Kernels, Any]:
 
 
 class Affine(NamedTuple, Generic[P, S, R]):
-    """The affine form of a cell: z = x W_x + h W_h + b, and what follows it.
+    """Describe the affine form of a cell: z = x W_x + h W_h + b, then an elementwise function.
 
     Attributes:
-        pointwise: `(rest, z, state) -> new_state`, row by row, of z (..., G).
-        split: `params -> (kernels, rest)`; the rest is what `pointwise` reads of the parameters.
-        padded: whether `split` pads the kernels with zeros, which costs products: of many rows
-            the plain loop is then the faster.
-        without: names of the parameters that have no place in this form, and must be None.
+        pointwise: `(rest, z, state) -> new_state`, row by row, with z (..., G).
+        split: `params -> (kernels, rest)`; `pointwise` reads the rest.
+        padded: whether `split` pads the kernels with zeros, which makes products larger; with many
+            rows, the plain loop is then faster.
+        without: names of the parameters that do not fit this form, and must be None.
     """
 
     pointwise: Callable[[R, Array, S], S]
@@ -443,24 +457,25 @@ class Affine(NamedTuple, Generic[P, S, R]):
 
 
 class Cell(NamedTuple, Generic[P, S, X]):
-    """A recurrence, and all that anything else must know of it.
+    """Describe a recurrence to the rest of the package.
 
-    A wrapper of the step makes another cell: `cell._replace(step=wrapped, affine=None)`.
+    To wrap the step, make another cell: `cell._replace(step=wrapped, affine=None)`.
 
     Attributes:
         step: `(params, state, x) -> new_state`, a pure function; the state is a NamedTuple whose
             field `h` is the output.
-        init: `(key, in_features, hidden_features, **options) -> params`, for layers; its options
-            include `dtype`.
-        zero: `(params, xs) -> state`, the state before inputs xs (T, ..., D), leaves (..., H);
+        init: `(key, in_features, hidden_features, **options) -> params`, used by layers; its
+            options include `dtype`.
+        zero: `(params, xs) -> state`, the state before inputs xs (T, ..., D), with leaves (..., H);
             the default makes h and c.
-        affine: the cell as an affine map and a pointwise rest, where it is one: the fast path.
-        gates: `(params, state, x) -> gates`, for those who look on.
-        masks_h: whether the step reads h in matrix products alone, so that `state_dropout` may
-            mask it there without loss of memory.
-        space: axes of an input between its batch axes and its features: 0 of vectors, 2 of images.
-        textbook: which of the textbook's cells this is exactly, for kernels made elsewhere that
-            know nothing else.
+        affine: the affine form of the cell, if it has one, for the fast path.
+        gates: `(params, state, x) -> gates`, used by traces and diagnostics.
+        masks_h: whether the step uses h in matrix products alone, so that `state_dropout` can mask
+            it there without erasing memory.
+        space: number of axes between the batch axes and the features of an input: 0 for vectors,
+            2 for images.
+        textbook: which textbook cell this is exactly, for kernels of other libraries that
+            implement nothing else.
     """
 
     step: Step[P, S, X]
@@ -479,5 +494,5 @@ class Cell(NamedTuple, Generic[P, S, X]):
 
     @property
     def name(self) -> str:
-        """The name of its step, for messages."""
+        """Return the name of the step, for messages."""
         return getattr(getattr(self.step, "func", self.step), "__name__", "this step")

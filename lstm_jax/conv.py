@@ -11,16 +11,22 @@ from jax.typing import DTypeLike
 
 from lstm_jax.cells import LSTMParams, LSTMState, add_bias, lstm_pointwise
 
-LETTERS = "XYZ"  # of the spatial axes, as XLA wants them named
+LETTERS = "XYZ"  # names of the spatial axes in XLA's layout strings
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class ConvLSTMParams:
-    """`input_kernel` (*window, D, 4H), `recurrent_kernel` (*window, H, 4H), `bias` (4H,) or None.
+    """Store the parameters of a convolutional LSTM.
 
-    D and H are channels; the window has one to three axes. Channels i, f, g, o. `peephole` (3, H),
-    rows i, f, o, or None: one weight for a channel.
+    D and H count channels, and the window has one to three axes. The 4H output channels are
+    ordered i, f, g, o.
+
+    Attributes:
+        input_kernel: (*window, D, 4H).
+        recurrent_kernel: (*window, H, 4H).
+        bias: (4H,), or None.
+        peephole: (3, H), rows i, f, o, one weight for each channel; or None.
     """
 
     input_kernel: Array
@@ -30,25 +36,26 @@ class ConvLSTMParams:
 
     @property
     def hidden_features(self) -> int:
-        """H, the channels of h and c."""
+        """Return H, the number of channels of h and c."""
         return self.recurrent_kernel.shape[-2]
 
 
 def conv_lstm_step(params: ConvLSTMParams, state: LSTMState, x: Array) -> LSTMState:
-    """Take one step of the LSTM whose pre-activation is z = W_x * x + W_h * h + b, * a convolution.
+    """Take one step of a convolutional LSTM (Shi et al. 2015).
 
-    Borders are padded with zeros so that images keep their size.
+    It is the LSTM with pre-activation z = W_x * x + W_h * h + b, where * is a convolution. Borders
+    are padded with zeros, so that images keep their size.
 
     Args:
         params: kernels over a window of one to three axes.
         state: h and c, each (..., *image, H).
-        x: (..., *image, D).
+        x: input, (..., *image, D).
 
     Returns:
-        The new state, in the shapes and dtypes of the old one.
+        The new state, with the shapes and dtypes of the old one.
 
     Raises:
-        ValueError: images or channels that do not fit.
+        ValueError: if the images or channels do not fit the parameters.
     """
     _check(params, state, x)
     z = _convolve(x, params.input_kernel) + _convolve(state.h, params.recurrent_kernel)
@@ -67,22 +74,23 @@ def init_conv_lstm(
     peepholes: bool = False,
     dtype: DTypeLike | None = None,
 ) -> ConvLSTMParams:
-    """Make parameters of `conv_lstm_step`: LeCun-normal kernels, the forget gate's bias 1.
+    """Initialize the parameters of `conv_lstm_step`: LeCun-normal kernels, forget bias 1.
 
     Args:
-        key: a key of `jax.random`.
+        key: a `jax.random` key.
         in_features, hidden_features: channels D and H.
-        window: the kernels' size, one to three axes.
-        forget_bias: the forget gate's bias; the others are 0.
-        bias: whether there is one.
-        peepholes: the gates see c, at first with weights 0.
-        dtype: of the parameters; float32 if None.
+        window: size of the kernels, along one to three axes.
+        forget_bias: bias of the forget gate; the other biases are 0.
+        bias: whether the gates have biases.
+        peepholes: whether the gates also read c, initially with weights 0.
+        dtype: dtype of the parameters; float32 if None.
 
     Returns:
         The parameters.
 
     Raises:
-        ValueError: channels or a window below 1, or a window of more than three axes.
+        ValueError: if the channels or the window are below 1, or the window has more than three
+            axes.
     """
     if not 1 <= len(window) <= 3 or min(window) < 1:
         raise ValueError(f"window must be one to three sizes of at least 1, got {window}")

@@ -1,20 +1,20 @@
-"""Errors that a user can cause, and mend; and what is said of an option that does nothing."""
+"""Errors that a user can cause and fix, and the warning for an option that has no effect."""
 
 import sys
 import warnings
 
-INSIDE = ("lstm_jax.", "flax.")  # whose frames lie between a mistake and whoever made it
+INSIDE = ("lstm_jax.", "flax.")  # packages whose frames lie between a mistake and its caller
 
 
 class UselessWarning(UserWarning):
-    """Say that something a user asked for does nothing."""
+    """Report that an option the user set has no effect."""
 
 
 def warn(message: str) -> None:
-    """Warn whoever called the package, however deep inside it the mistake is noticed.
+    """Raise a `UselessWarning` at the line that called the package.
 
     Args:
-        message: what was asked for, and why it does nothing.
+        message: text that names the option and explains why it has no effect.
     """
     frame, level = sys._getframe(1), 2
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(INSIDE):
@@ -23,12 +23,12 @@ def warn(message: str) -> None:
 
 
 class UserError(Exception):
-    """Say in one line what was wrong, what was expected, and what to do.
+    """Report in one line what was wrong, what was expected, and what to do.
 
-    Everything of this kind ends a command with that line and the exit code `code`, 2 unless a
-    script must tell it from a mistake; anything else is a fault of the package and shows its
-    trace. Each kind of mistake has a class of its own, which also inherits from `ValueError` or
-    `RuntimeError`, for those who catch it in Python.
+    Such an error ends a command with that line and the exit code `code`, which is 2 unless a
+    script needs to tell it apart from a mistake. Any other exception is a bug in the package and
+    shows its traceback. Each kind of mistake has its own subclass, which also inherits from
+    `ValueError` or `RuntimeError`, so that Python code can catch it as such.
     """
 
     code = 2

@@ -1,7 +1,7 @@
-"""`lstm`, `gru`, `rnn`, `mgu`: whole sequences, and `run`, which they are for any cell.
+"""Functions that run whole sequences: `lstm`, `gru`, `rnn`, `mgu`, and `run` for any cell.
 
-Each cell's record stands above its function. How the recurrence runs is chosen here, once, and
-handed down.
+The records of the package's cells come first. The implementation of the recurrence is chosen here,
+once, and passed down.
 """
 
 from __future__ import annotations
@@ -43,58 +43,59 @@ from lstm_jax.trees import Tree
 def lstm_cell(
     activations: LSTMActivations = cells.TEXTBOOK,
 ) -> Cell[LSTMParams, LSTMState, Array]:
-    """Make the LSTM's record.
+    """Return the `Cell` of the LSTM.
 
     Args:
-        activations: in place of σ and tanh.
+        activations: functions used instead of σ and tanh.
 
     Returns:
-        The same record for the same functions, so that what is compiled for it is found again.
+        The cell; the same object for the same functions, so that compiled programs are reused.
     """
     activations = LSTMActivations(*map(known, activations))
-    others = {} if activations == cells.TEXTBOOK else {"activations": activations}
+    bindings = {} if activations == cells.TEXTBOOK else {"activations": activations}
     return Cell(
-        bind(cells.lstm_step, **others),
+        bind(cells.lstm_step, **bindings),
         initializers.init_lstm,
         cells.zero_hc,
-        affine=Affine(bind(cells.lstm_pointwise, **others), without=("norm",)),
-        gates=bind(cells.lstm_gates, **others),
+        affine=Affine(bind(cells.lstm_pointwise, **bindings), without=("norm",)),
+        gates=bind(cells.lstm_gates, **bindings),
         masks_h=True,
-        textbook=None if others else "lstm",
+        textbook=None if bindings else "lstm",
     )
 
 
 @cache
 def rnn_cell(activation: cells.Activation = jnp.tanh) -> Cell[RNNParams, RNNState, Array]:
-    """Make the vanilla RNN's record.
+    """Return the `Cell` of the vanilla RNN.
 
     Args:
-        activation: in place of tanh.
+        activation: function used instead of tanh.
 
     Returns:
-        The record.
+        The cell.
     """
     activation = known(activation)
-    others = {} if activation is jnp.tanh else {"activation": activation}
+    bindings = {} if activation is jnp.tanh else {"activation": activation}
     return Cell(
-        bind(cells.rnn_step, **others),
+        bind(cells.rnn_step, **bindings),
         initializers.init_rnn,
         cells.zero_h,
-        affine=Affine(bind(cells.rnn_pointwise, **others)),
+        affine=Affine(bind(cells.rnn_pointwise, **bindings)),
         masks_h=True,
-        textbook=None if others else "rnn",
+        textbook=None if bindings else "rnn",
     )
 
 
 @cache
 def gru_cell(reset_after: bool = True) -> Cell[GRUParams, GRUState, Array]:
-    """Make the GRU's record.
+    """Return the `Cell` of the GRU.
 
     Args:
-        reset_after: which variant; with the reset before the product it has no affine form.
+        reset_after: whether the reset gate acts after the matrix product; the variant with the
+            reset before it has no affine form.
 
     Returns:
-        The record.
+        The cell.
     """
     if not reset_after:
         init = bind(initializers.init_gru, recurrent_bias=False)
@@ -110,10 +111,10 @@ def gru_cell(reset_after: bool = True) -> Cell[GRUParams, GRUState, Array]:
 
 @cache
 def mgu_cell() -> Cell[MGUParams, GRUState, Array]:
-    """Make the minimal gated unit's record.
+    """Return the `Cell` of the minimal gated unit.
 
     Returns:
-        The record.
+        The cell.
     """
     return Cell(gated.mgu_step, initializers.init_mgu, gated.gru_zero)
 
@@ -122,13 +123,13 @@ def mgu_cell() -> Cell[MGUParams, GRUState, Array]:
 def conv_lstm_cell(
     window: tuple[int, ...] = (3, 3),
 ) -> Cell[conv.ConvLSTMParams, LSTMState, Array]:
-    """Make the convolutional LSTM's record.
+    """Return the `Cell` of the convolutional LSTM.
 
     Args:
-        window: the kernels' size, one to three axes.
+        window: size of the kernels, along one to three axes.
 
     Returns:
-        The record.
+        The cell.
     """
     return Cell(
         conv.conv_lstm_step,
@@ -141,10 +142,10 @@ def conv_lstm_cell(
 
 @cache
 def mogrifier_cell() -> Cell[mogrifier.MogrifierParams, LSTMState, Array]:
-    """Make the mogrifier LSTM's record; `rounds` is an option of its `init`.
+    """Return the `Cell` of the mogrifier LSTM; `rounds` is an option of its `init`.
 
     Returns:
-        The record.
+        The cell.
     """
     return Cell(mogrifier.mogrifier_step, mogrifier.init_mogrifier)
 
@@ -164,20 +165,20 @@ def run(
     """Run any `Cell` over a time-major sequence.
 
     Args:
-        cell: such as `lstm_cell()`, or your own.
-        params: as the cell's step takes them.
-        xs: (T, ..., D); or a pytree, such as (inputs, keys), where the step takes one: it then
-            needs a `state`.
-        state: leaves (..., H); `cell.zero(params, xs)` if None.
+        cell: a cell such as `lstm_cell()`, or one of your own.
+        params: parameters of the cell's step.
+        xs: inputs (T, ..., D). If the step takes a pytree, such as (inputs, keys), xs may be one,
+            and `state` is then required.
+        state: initial state, leaves (..., H); `cell.zero(params, xs)` if None.
         implementation: as in `lstm`.
         **options: as in `lstm`.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H), or what `emit` gives.
+        `(final_state, hs)`, with hs (T, ..., H), or the stacked results of `emit`.
 
     Raises:
-        TypeError, ValueError: an unknown implementation, one that cannot do what is asked, or
-            shapes and dtypes that do not fit.
+        TypeError, ValueError: if the implementation is unknown or cannot run this call, or shapes
+            or dtypes do not fit.
     """
     choose.check_known(implementation)
     state, _ = start(cell, params, xs, state)
@@ -188,20 +189,21 @@ def run(
 def start(
     cell: Cell[P, S, X], params: P, xs: Array, state: S | None, initial: Tree | None = None
 ) -> tuple[S, S | None]:
-    """Decide the state that a sequence begins with, and the one that it has after a reset.
+    """Determine the state at the start of a sequence, and the state after a reset.
 
     Args:
-        cell, params, xs: of the call.
-        state: to begin with; `initial` if None, or zeros if that is None too.
-        initial: at resets, and at the start, leaves (H,) or (..., H); zeros if None.
+        cell, params, xs: as in `run`.
+        state: state at the start; `initial` if None, or zeros if both are None.
+        initial: state at resets, and at the start if `state` is None; leaves (H,) or (..., H),
+            zeros if None.
 
     Returns:
-        `(state, initial)`, both in the shapes and dtypes of the zero state where initial is given;
-        its None stays None, which is zeros.
+        `(state, initial)`. If `initial` is passed, it has the shapes and dtypes of the zero state;
+        otherwise it stays None, which means zeros.
 
     Raises:
-        TypeError: inputs that are no array.
-        ValueError: a state or an initial state of another structure or shape than the cell's.
+        TypeError: if the inputs are not an array.
+        ValueError: if a state does not have the structure and shapes that the cell expects.
     """
     if state is not None:
         check_state(cell, params, xs, state)
@@ -216,44 +218,44 @@ def start(
 
 
 def check_array(xs: object, axes: str) -> None:
-    """Raise a TypeError for inputs that are no array; `axes` are those of what is wanted."""
+    """Raise a TypeError if the inputs are not an array; `axes` names the expected axes."""
     if not hasattr(xs, "dtype"):
         raise TypeError(
-            f"xs must be an array {axes}, got a {type(xs).__name__}: give jnp.asarray(xs), or "
-            "for sequences of different lengths the batch that lstm_jax.pad makes of them"
+            f"xs must be an array {axes}, got a {type(xs).__name__}; pass jnp.asarray(xs), or "
+            "make one batch of sequences of different lengths with lstm_jax.pad"
         )
 
 
 def check_state(cell: Cell[P, S, X], params: P, xs: Tree, state: Tree) -> None:
-    """Raise a ValueError where a state is not of the cell's form; say what the form is.
+    """Raise a ValueError that describes the expected state if `state` does not match it.
 
     Args:
-        cell, params, xs: of the call; of inputs that are no array only the batch axes are known.
-        state: what was given.
+        cell, params, xs: as in `run`; if xs is a pytree, only its batch axes are checked.
+        state: the state to check.
     """
     check_batch(xs, state)
     if not hasattr(xs, "dtype"):
         return
-    wanted = jax.eval_shape(cell.zero, params, xs)
-    if jax.tree.structure(state) != jax.tree.structure(wanted):
-        form = ", ".join(f"{name} {leaf.shape}" for name, leaf in _named(wanted))
-        raise ValueError(f"state must be {type(wanted).__name__}({form}), got {_words(state)}")
-    for (name, leaf), found in zip(_named(wanted), jax.tree.leaves(state), strict=True):
-        if leaf.shape != jnp.shape(found):
-            raise ValueError(f"state.{name} has shape {jnp.shape(found)}; it must be {leaf.shape}")
+    expected = jax.eval_shape(cell.zero, params, xs)
+    if jax.tree.structure(state) != jax.tree.structure(expected):
+        form = ", ".join(f"{name} {leaf.shape}" for name, leaf in _named(expected))
+        raise ValueError(f"state must be {type(expected).__name__}({form}), got {_describe(state)}")
+    for (name, leaf), actual in zip(_named(expected), jax.tree.leaves(state), strict=True):
+        if leaf.shape != jnp.shape(actual):
+            raise ValueError(f"state.{name} must have shape {leaf.shape}, got {jnp.shape(actual)}")
 
 
-def _words(state: Tree) -> str:
-    """Say what was given in place of a state, and what to give if that is clear."""
+def _describe(state: Tree) -> str:
+    """Describe an object passed as a state, and suggest the state if the mistake is a known one."""
     if hasattr(state, "shape"):
         return f"an array of shape {jnp.shape(state)}"
     shapes = ", ".join(str(jnp.shape(leaf)) for leaf in jax.tree.leaves(state))
-    said = f"a {type(state).__name__} of arrays {shapes}"
+    description = f"a {type(state).__name__} of arrays {shapes}"
     if type(state) is not tuple:
-        return said
+        return description
     if len(state) == 1 and hasattr(state[0], "h"):
-        return f"{said}; the state of one layer is state[0]"
-    return f"{said}; PyTorch's (h0, c0) is LSTMState(h0[0], c0[0])"
+        return f"{description}; the state of one layer is state[0]"
+    return f"{description}; PyTorch's (h0, c0) is LSTMState(h0[0], c0[0])"
 
 
 def _named(tree: Tree) -> list[tuple[str, jax.ShapeDtypeStruct]]:
@@ -264,7 +266,7 @@ def _named(tree: Tree) -> list[tuple[str, jax.ShapeDtypeStruct]]:
 def dispatch(
     chosen: Implementation, cell: Cell[P, S, X], params: P, xs: Tree, state: S, options: RunOptions
 ) -> tuple[S, Tree]:
-    """Run a cell by an implementation that is known to be able to; arguments as in `run`."""
+    """Run a cell by an implementation that supports this call; arguments as in `run`."""
     check_axes(state, **{name: options.get(name) for name in ("lengths", "mask", "resets")})
     if chosen == "scan":
         return scan(cell.step, params, xs, state, **options)
@@ -273,16 +275,16 @@ def dispatch(
         return fused.run(cell, params, xs, state, **known)  # type: ignore[arg-type]
     if chosen == "native":
         return fused.run(cell, params, xs, state, loop=native.scan, **known)  # type: ignore[arg-type]
-    taken = {name: known[name] for name in ("lengths", "reverse") if name in known}
-    return cudnn.lstm(params, xs, state, **taken)  # type: ignore[arg-type]
+    supported = {name: known[name] for name in ("lengths", "reverse") if name in known}
+    return cudnn.lstm(params, xs, state, **supported)  # type: ignore[arg-type]
 
 
 def check_batch(xs: Tree, state: Tree) -> None:
-    """Raise a ValueError for a leaf of the state without the batch axes of the inputs.
+    """Raise a ValueError if a leaf of the state does not have the batch axes of the inputs.
 
     Args:
         xs: leaves (T, ..., D).
-        state: leaves (..., H); of images, their axes count as batch axes.
+        state: leaves (..., H); the spatial axes of images count as batch axes.
     """
     first = jax.tree.leaves(xs)[0]
     batch = jnp.shape(first)[1:-1]
@@ -307,22 +309,23 @@ def lstm(
     """Run an LSTM over a time-major sequence.
 
     Args:
-        params: kernels (D, 4H) and (H, 4H), bias (4H,), and what options `LSTMParams` has.
-        xs: (T, ..., D).
-        state: h and c, each (..., H); zeros if None, c in float32 at least.
-        activations: in place of σ and tanh.
-        implementation: "scan" is the plain loop, the reference; "fused" is faster, above all in
-            its gradients; "cudnn" is NVIDIA's kernel, for float32 without further options, and
-            reverse mode only. None is "fused" where that can be, else "scan"; `explain` tells.
-        **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat`,
-            `per_row` of `lstm_jax.scan`; "fused" takes neither `emit` nor `per_row`.
+        params: kernels (D, 4H) and (H, 4H), bias (4H,), and the options of `LSTMParams`.
+        xs: inputs (T, ..., D).
+        state: initial h and c, each (..., H); zeros if None, with c in float32 at least.
+        activations: functions used instead of σ and tanh.
+        implementation: "scan" is the plain loop and the reference; "fused" is faster, especially
+            in gradients; "native" runs compiled kernels on a CPU; "cudnn" runs NVIDIA's kernel,
+            in float32, without further options and in reverse mode only. If None, the fastest
+            that supports the call is chosen; `explain` reports which and why.
+        **options: `emit`, `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat` and
+            `per_row`, as in `lstm_jax.scan`; only "scan" takes `emit` and `per_row`.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
 
     Raises:
-        TypeError, ValueError: an unknown implementation, one that cannot do what is asked, or
-            shapes and dtypes that do not fit.
+        TypeError, ValueError: if the implementation is unknown or cannot run this call, or shapes
+            or dtypes do not fit.
     """
     return run(lstm_cell(activations), params, xs, state, implementation, **options)
 
@@ -342,13 +345,13 @@ def rnn(
     Args:
         params: kernels (D, H) and (H, H), bias (H,).
         xs, state, implementation, **options: as in `lstm`.
-        activation: in place of tanh.
+        activation: function used instead of tanh.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
 
     Raises:
-        TypeError, ValueError: as `lstm`.
+        TypeError, ValueError: as in `lstm`.
     """
     return run(rnn_cell(activation), params, xs, state, implementation, **options)
 
@@ -368,14 +371,14 @@ def gru(
     Args:
         params: kernels (D, 3H) and (H, 3H), bias (3H,), recurrent_bias (H,).
         xs, state, implementation, **options: as in `lstm`.
-        reset_after: which variant. With the reset before the product, the GRU is not of the
-            affine form and "fused" refuses it.
+        reset_after: whether the reset gate acts after the matrix product. The variant with the
+            reset before it does not have the affine form, so "fused" cannot run it.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
 
     Raises:
-        TypeError, ValueError: as `lstm`.
+        TypeError, ValueError: as in `lstm`.
     """
     return run(gru_cell(reset_after), params, xs, state, implementation, **options)
 
@@ -396,16 +399,16 @@ def mgu(
         xs, state, implementation, **options: as in `lstm`.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
 
     Raises:
-        TypeError, ValueError: as `lstm`.
+        TypeError, ValueError: as in `lstm`.
     """
     return run(mgu_cell(), params, xs, state, implementation, **options)
 
 
 class Layer(Protocol):
-    """Layers that know how they would run, such as an `LSTM`."""
+    """Describe a layer that can explain how it would run, such as an `LSTM`."""
 
     def explain(self, xs: Array, /) -> Sequence[Explanation]: ...
 
@@ -423,23 +426,22 @@ def explain(
 ) -> Explanation: ...
 @named_options(RunOptions)
 def explain(cell, params, xs=None, state=None, implementation=None, **options: Unpack[RunOptions]):
-    """Say which implementation a call would take, and what stands in the way of the others.
+    """Report which implementation a call would use, and why it cannot use the others.
 
         print(lstm_jax.explain(layer, xs))  # an LSTM and its batch
-        print(lstm_jax.explain(lstm_jax.lstm_cell(), params, xs))  # a cell, as `run` takes it
+        print(lstm_jax.explain(lstm_jax.lstm_cell(), params, xs))  # a cell, as in `run`
 
     Args:
-        cell: a layer, such as `LSTM(8, 32, rngs=rngs)`; or a cell, such as `lstm_cell()`.
-        params: of a layer its inputs; of a cell its parameters.
-        xs, state, implementation, **options: of a cell, as in `run`.
+        cell: a layer, such as `LSTM(8, 32, rngs=rngs)`, or a cell, such as `lstm_cell()`.
+        params: the inputs of the layer, or the parameters of the cell.
+        xs, state, implementation, **options: for a cell, as in `run`.
 
     Returns:
-        An `Explanation`, of a layer one for each of its layers and directions; printed, it says
-        everything.
+        An `Explanation` to print; for a layer, one for each of its layers and directions.
 
     Raises:
-        TypeError: what is neither a layer nor a cell, or a cell without inputs.
-        ValueError: where xs is not (T, ..., D) and there is no state.
+        TypeError: if `cell` is neither a layer nor a cell, or a cell is passed without inputs.
+        ValueError: if xs is not (T, ..., D) and there is no state.
     """
     if not isinstance(cell, Cell):
         if not hasattr(cell, "explain"):
@@ -449,6 +451,6 @@ def explain(cell, params, xs=None, state=None, implementation=None, **options: U
             )
         return cell.explain(params)
     if xs is None:
-        raise TypeError("of a Cell, explain takes its parameters and its inputs too")
+        raise TypeError("explain needs the parameters and the inputs of a Cell")
     state, _ = start(cell, params, xs, state)
     return choose.explain(implementation, cell, params, xs, state, options)

@@ -1,4 +1,4 @@
-"""The gated recurrent unit in its two variants, and the minimal one, as pure functions."""
+"""The two variants of the gated recurrent unit, and the minimal gated unit, as pure functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRU_GATE_ORDER = ("r", "z", "n")
 
 
 class GRUState(NamedTuple):
-    """Hidden state h, (..., H)."""
+    """Store the hidden state h, (..., H)."""
 
     h: Array
 
@@ -24,10 +24,14 @@ class GRUState(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class GRUParams:
-    """`input_kernel` (D, 3H), `recurrent_kernel` (H, 3H), `bias` (3H,), `recurrent_bias` (H,).
+    """Store the parameters of a GRU, with columns ordered r, z, n.
 
-    Columns are ordered r, z, n. `recurrent_bias` is the candidate's, inside the reset product;
-    where the reset comes before the matrix product there is none. Either bias may be None.
+    Attributes:
+        input_kernel: (D, 3H).
+        recurrent_kernel: (H, 3H).
+        bias: (3H,), or None.
+        recurrent_bias: (H,), the candidate's bias inside the reset product, or None. It must be
+            None if the reset comes before the matrix product.
     """
 
     input_kernel: Array
@@ -39,7 +43,13 @@ class GRUParams:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class MGUParams:
-    """`input_kernel` (D, 2H), `recurrent_kernel` (H, 2H), `bias` (2H,) or None; columns f, n."""
+    """Store the parameters of a minimal gated unit, with columns ordered f, n.
+
+    Attributes:
+        input_kernel: (D, 2H).
+        recurrent_kernel: (H, 2H).
+        bias: (2H,), or None.
+    """
 
     input_kernel: Array
     recurrent_kernel: Array
@@ -47,7 +57,7 @@ class MGUParams:
 
 
 def gru_zero(params: GRUParams | MGUParams, xs: Array) -> GRUState:
-    """Give the zero state for inputs (T, ..., D): h (..., H), in the promoted dtype."""
+    """Return the zero state for inputs (T, ..., D): h (..., H), in the promoted dtype."""
     dtype = common(xs, params.input_kernel)
     return GRUState(zeros(xs, params.recurrent_kernel, params.recurrent_kernel.shape[0], dtype))
 
@@ -61,28 +71,29 @@ def gru_step(
     gate_activation: Activation = jax.nn.sigmoid,
     activation: Activation = jnp.tanh,
 ) -> GRUState:
-    """One step of the GRU (Cho et al. 2014), by default with the reset gate after the product.
+    """Take one step of the GRU (Cho et al. 2014), by default with the reset after the product.
 
         r = σ(x W_r + h U_r + b_r)     z = σ(x W_z + h U_z + b_z)
         n = tanh(x W_n + b_n + r ⊙ (h U_n + b'_n))         reset_after
         n = tanh(x W_n + b_n + (r ⊙ h) U_n)                not reset_after
         h_t = (1 - z) ⊙ n + z ⊙ h_{t-1}
 
-    The first is the variant of cuDNN, PyTorch, Flax and Keras, and ONNX's linear_before_reset;
-    the second that of the paper.
+    The first variant is that of cuDNN, PyTorch, Flax and Keras, and of ONNX's
+    linear_before_reset; the second is that of the paper.
 
     Args:
-        params: kernels (D, 3H) and (H, 3H), `bias` (3H,), `recurrent_bias` (H,), which is b'_n.
+        params: kernels (D, 3H) and (H, 3H), `bias` (3H,), and `recurrent_bias` (H,), which is b'_n.
         state: h, (..., H).
         x: input, (..., D).
-        reset_after: which of the two.
-        gate_activation, activation: in place of σ and tanh.
+        reset_after: whether the reset gate acts after the matrix product.
+        gate_activation, activation: functions used instead of σ and tanh.
 
     Returns:
-        The new state, in the shape and dtype of the old one.
+        The new state, with the shape and dtype of the old one.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels, or a `recurrent_bias` is
+            passed without `reset_after`.
     """
     check_features(params, state.h, x)
     if not reset_after and params.recurrent_bias is not None:
@@ -102,21 +113,21 @@ def gru_step(
 
 
 def gru_split(params: GRUParams) -> tuple[Kernels, None]:
-    """Give kernels (D, 4H), (H, 4H) and bias (4H,) of the pre-activations r, z, x's n and h's n.
+    """Return the kernels of the pre-activations r, z, n from x and n from h.
 
-    The last two are apart, for the reset gate multiplies one of them: a block of zeros each. No
-    parameters are left for `gru_pointwise`.
+    They are (D, 4H), (H, 4H) and a bias (4H,). The reset gate multiplies only the n that comes from
+    h, so each kernel has a block of zeros. `gru_pointwise` needs no further parameters.
     """
     hidden = params.recurrent_kernel.shape[0]
     inputs, recurrent = params.input_kernel, params.recurrent_kernel
     gates, candidate = recurrent[:, : 2 * hidden], recurrent[:, 2 * hidden :]
-    none = jnp.zeros_like(candidate)
+    no_input = jnp.zeros_like(candidate)
     zeros = jnp.zeros(hidden, inputs.dtype)
     bias = jnp.zeros(3 * hidden, inputs.dtype) if params.bias is None else params.bias
     candidate_bias = zeros if params.recurrent_bias is None else params.recurrent_bias
     kernels = (
         jnp.concatenate([inputs, jnp.zeros_like(inputs[:, :hidden])], axis=1),
-        jnp.concatenate([gates, none, candidate], axis=1),
+        jnp.concatenate([gates, no_input, candidate], axis=1),
         jnp.concatenate([bias, candidate_bias]),
     )
     return kernels, None
@@ -130,7 +141,7 @@ def gru_pointwise(
     gate_activation: Activation = jax.nn.sigmoid,
     activation: Activation = jnp.tanh,
 ) -> GRUState:
-    """What follows the pre-activations of `gru_split`, z (..., 4H): the GRU with reset after."""
+    """Compute h_t of a GRU with `reset_after` from the z (..., 4H) of `gru_split`."""
     del params
     r, update, from_x, from_h = jnp.split(z, 4, axis=-1)
     r, update = gate_activation(r), gate_activation(update)
@@ -139,7 +150,7 @@ def gru_pointwise(
 
 
 def mgu_step(params: MGUParams, state: GRUState, x: Array) -> GRUState:
-    """One step of the minimal gated unit (Zhou et al. 2016): a GRU whose two gates are one.
+    """Take one step of the minimal gated unit (Zhou et al. 2016), a GRU with a single gate.
 
         f = σ(x W_f + h U_f + b_f)     n = tanh(x W_n + b_n + (f ⊙ h) U_n)
         h_t = (1 - f) ⊙ h_{t-1} + f ⊙ n
@@ -150,10 +161,10 @@ def mgu_step(params: MGUParams, state: GRUState, x: Array) -> GRUState:
         x: input, (..., D).
 
     Returns:
-        The new state, in the shape and dtype of the old one.
+        The new state, with the shape and dtype of the old one.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels.
     """
     check_features(params, state.h, x)
     forget_kernel, candidate_kernel = jnp.split(params.recurrent_kernel, 2, axis=-1)

@@ -1,4 +1,4 @@
-"""Initial parameters: per-gate orthogonal recurrence, forget bias, chrono biases."""
+"""Initial parameters: orthogonal recurrence for each gate, forget bias, chrono biases."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PRESETS = ("torch", "keras", "flax")
 
 
 class InitOptions(TypedDict, total=False):
-    """What `init_rnn` and `init_mgu` take besides sizes and dtype."""
+    """Describe the options of `init_rnn` and `init_mgu`, besides sizes and dtype."""
 
     bias: bool
     preset: Preset | None
 
 
 class GRUInitOptions(InitOptions, total=False):
-    """What `init_gru` takes besides sizes and dtype."""
+    """Describe the options of `init_gru`, besides sizes and dtype."""
 
     recurrent_bias: bool
 
 
 class LSTMInitOptions(InitOptions, total=False):
-    """What `init_lstm` takes besides sizes and dtype."""
+    """Describe the options of `init_lstm`, besides sizes and dtype."""
 
     forget_bias: float
     max_timescale: float | None
@@ -43,7 +43,7 @@ class LSTMInitOptions(InitOptions, total=False):
 
 
 class ConvLSTMInitOptions(TypedDict, total=False):
-    """What `lstm_jax.conv.init_conv_lstm` takes besides sizes, window and dtype."""
+    """Describe the options of `lstm_jax.conv.init_conv_lstm`, besides sizes, window and dtype."""
 
     forget_bias: float
     bias: bool
@@ -59,16 +59,17 @@ def orthogonal_gates(
     scale: float = 1.0,
     dtype: DTypeLike | None = None,
 ) -> Array:
-    """(rows, num_gates · H): one random orthogonal block per gate (Saxe et al. 2014); H rows.
+    """Draw a random orthogonal block for each gate: (rows, num_gates · H) (Saxe et al. 2014).
 
-    Per gate and not on the whole matrix: an orthogonal (H, 4H) has blocks whose singular values
-    lie well below 1, which makes a fresh network forget before it has learned anything.
+    There are H rows by default. Each block is orthogonal, rather than the whole matrix, because
+    the blocks of an orthogonal (H, 4H) have singular values well below 1, so that an untrained
+    network would forget before it has learned anything.
     """
-    one = jax.nn.initializers.orthogonal(scale)
+    draw = jax.nn.initializers.orthogonal(scale)
     shape = (rows or hidden_features, hidden_features)
     dtype = jnp.dtype(dtype or jnp.float32)
-    wide = float32_at_least(dtype)  # QR knows no bfloat16
-    blocks = [one(k, shape, wide) for k in jax.random.split(key, num_gates)]
+    wide = float32_at_least(dtype)  # QR does not support bfloat16
+    blocks = [draw(k, shape, wide) for k in jax.random.split(key, num_gates)]
     return jnp.concatenate(blocks, axis=1).astype(dtype)
 
 
@@ -87,34 +88,35 @@ def init_lstm(
     preset: Preset | None = None,
     dtype: DTypeLike | None = None,
 ) -> LSTMParams:
-    """Make LSTM parameters: LeCun-normal input kernel, per-gate orthogonal recurrent kernel.
+    """Initialize an LSTM: LeCun-normal input kernel, recurrent kernel orthogonal for each gate.
 
     Args:
-        key: a key of `jax.random`.
+        key: a `jax.random` key.
         in_features, hidden_features: D and H.
-        forget_bias: the forget gate's bias; the others are 0 (Jozefowicz et al. 2015 argue for 1).
-        max_timescale: if given, the biases are those of `chrono`, in place of `forget_bias`.
-        bias: whether there is one.
-        peepholes: the gates see c, at first with weights 0.
-        coupled: i = 1 - f, in place of an input gate of its own.
-        projection_features: P, the width of h, if it is projected.
-        layer_norm: normalise both products and the c that h reads.
-        preset: kernels and biases as a peer draws them; see `preset_kernels`.
-        dtype: of the parameters; float32 if None.
+        forget_bias: bias of the forget gate; the other biases are 0 (Jozefowicz et al. 2015 argue
+            for 1).
+        max_timescale: if set, draw the biases by `chrono` and ignore `forget_bias`.
+        bias: whether the gates have biases.
+        peepholes: whether the gates also read c, initially with weights 0.
+        coupled: whether i = 1 - f replaces the input gate.
+        projection_features: P, the width of a projected h; None for no projection.
+        layer_norm: whether to normalize both products and the c from which h is computed.
+        preset: draw kernels and biases as another framework does; see `preset_kernels`.
+        dtype: dtype of the parameters; float32 if None.
 
     Returns:
         The parameters.
 
     Raises:
-        ValueError: for features below 1, a timescale that is not above 2 steps, or options that
-            do not go together.
+        ValueError: if the features are below 1, the timescale is not above 2 steps, or options
+            cannot be combined.
     """
     gates = 3 if coupled else 4
-    reads = hidden_features if projection_features is None else projection_features
+    rows = hidden_features if projection_features is None else projection_features
     kernel_key, projection_key, timescale_key = (
         key, jax.random.fold_in(key, 1), jax.random.fold_in(key, 2)
     )  # fmt: skip
-    kernels = _kernels(kernel_key, in_features, hidden_features, gates, dtype, preset, reads)
+    kernels = _kernels(kernel_key, in_features, hidden_features, gates, dtype, preset, rows)
     dtype = kernels[0].dtype
     norm = projection = None
     if layer_norm:
@@ -144,20 +146,20 @@ def init_rnn(
     preset: Preset | None = None,
     dtype: DTypeLike | None = None,
 ) -> RNNParams:
-    """Make vanilla RNN parameters: LeCun-normal input kernel, orthogonal recurrent one, zero bias.
+    """Initialize a vanilla RNN: LeCun-normal input kernel, orthogonal recurrence, zero bias.
 
     Args:
-        key: a key of `jax.random`.
+        key: a `jax.random` key.
         in_features, hidden_features: D and H.
-        bias: whether there is one.
-        preset: kernels and biases as a peer draws them; see `preset_kernels`.
-        dtype: of the parameters; float32 if None.
+        bias: whether there is a bias.
+        preset: draw kernels and biases as another framework does; see `preset_kernels`.
+        dtype: dtype of the parameters; float32 if None.
 
     Returns:
         The parameters.
 
     Raises:
-        ValueError: for features below 1, or an unknown preset.
+        ValueError: if the features are below 1, or the preset is unknown.
     """
     return RNNParams(*_simple(key, in_features, hidden_features, 1, bias, preset, dtype))
 
@@ -172,28 +174,28 @@ def init_gru(
     preset: Preset | None = None,
     dtype: DTypeLike | None = None,
 ) -> GRUParams:
-    """Make GRU parameters: LeCun-normal input kernel, orthogonal gates, zero biases.
+    """Initialize a GRU: LeCun-normal input kernel, orthogonal gates, zero biases.
 
     Args:
-        key: a key of `jax.random`.
+        key: a `jax.random` key.
         in_features, hidden_features: D and H.
-        bias: whether there are any.
-        recurrent_bias: whether the candidate has one inside the reset product.
-        preset: kernels and biases as a peer draws them; see `preset_kernels`.
-        dtype: of the parameters; float32 if None.
+        bias: whether there are biases.
+        recurrent_bias: whether the candidate also has a bias inside the reset product.
+        preset: draw kernels and biases as another framework does; see `preset_kernels`.
+        dtype: dtype of the parameters; float32 if None.
 
     Returns:
         The parameters.
 
     Raises:
-        ValueError: for features below 1, or an unknown preset.
+        ValueError: if the features are below 1, or the preset is unknown.
     """
-    made = _simple(key, in_features, hidden_features, 3, bias, preset, dtype)
+    arrays = _simple(key, in_features, hidden_features, 3, bias, preset, dtype)
     if not (bias and recurrent_bias):
-        return GRUParams(*made)
+        return GRUParams(*arrays)
     inside = preset_bias(preset, jax.random.fold_in(key, 4), hidden_features, hidden_features,
-                         made[0].dtype)  # fmt: skip
-    return GRUParams(*made, inside)
+                         arrays[0].dtype)  # fmt: skip
+    return GRUParams(*arrays, inside)
 
 
 def init_mgu(
@@ -205,20 +207,20 @@ def init_mgu(
     preset: Preset | None = None,
     dtype: DTypeLike | None = None,
 ) -> MGUParams:
-    """Make parameters of the minimal gated unit, as those of the GRU.
+    """Initialize a minimal gated unit, as `init_gru` initializes a GRU.
 
     Args:
-        key: a key of `jax.random`.
+        key: a `jax.random` key.
         in_features, hidden_features: D and H.
-        bias: whether there is one.
-        preset: kernels and biases as a peer draws them; see `preset_kernels`.
-        dtype: of the parameters; float32 if None.
+        bias: whether there is a bias.
+        preset: draw kernels and biases as another framework does; see `preset_kernels`.
+        dtype: dtype of the parameters; float32 if None.
 
     Returns:
         The parameters.
 
     Raises:
-        ValueError: for features below 1, or an unknown preset.
+        ValueError: if the features are below 1, or the preset is unknown.
     """
     return MGUParams(*_simple(key, in_features, hidden_features, 2, bias, preset, dtype))
 
@@ -231,20 +233,20 @@ def chrono(key: Array, params: LSTMParams, max_timescale: float) -> LSTMParams:
     A forget gate σ(b_f) then has a characteristic time 1/(1 - f) = 1 + e^{b_f}, in steps.
 
     Args:
-        key: a key of `jax.random`.
-        params: an LSTM's, with a bias.
-        max_timescale: in steps.
+        key: a `jax.random` key.
+        params: parameters of an LSTM, with a bias.
+        max_timescale: longest time of dependencies, in steps.
 
     Returns:
         The parameters with these biases.
 
     Raises:
-        ValueError: for a timescale that is not above 2 steps, or parameters without a bias.
+        ValueError: if the timescale is not above 2 steps, or the parameters have no bias.
     """
     if not max_timescale > 2:
         raise ValueError(f"max_timescale must be above 2 steps, got {max_timescale}")
     if params.bias is None:
-        raise ValueError("max_timescale and bias=False do not go together: chrono is a bias")
+        raise ValueError("max_timescale and bias=False cannot be combined: chrono is a bias")
     width = params.hidden_features
     times = jax.random.uniform(
         key, (width,), params.bias.dtype, minval=1.0, maxval=max_timescale - 1.0
@@ -258,7 +260,7 @@ def chrono(key: Array, params: LSTMParams, max_timescale: float) -> LSTMParams:
 def preset_bias(
     preset: Preset | None, key: Array, size: int, hidden_features: int, dtype: DTypeLike
 ) -> Array:
-    """Zeros, or PyTorch's U(-1/√H, 1/√H), twice, for its two biases that are added."""
+    """Return zeros, or for "torch" the sum of two draws of U(-1/√H, 1/√H), its two biases."""
     if preset != "torch":
         return jnp.zeros(size, dtype)
     bound = hidden_features**-0.5
@@ -271,30 +273,30 @@ def preset_kernels(
     in_features: int,
     hidden_features: int,
     gates: int,
-    reads: int,
+    rows: int,
     dtype: DTypeLike,
 ) -> tuple[Array, Array]:
-    """Input kernel (D, gates · H) and recurrent kernel (reads, gates · H) as a peer draws them.
+    """Draw an input kernel (D, gates · H) and a recurrent kernel (rows, gates · H).
 
     None, "flax"    LeCun normal; orthogonal, gate by gate
     "keras"         Glorot uniform; orthogonal, of the whole matrix
-    "torch"         U(-1/√H, 1/√H) both
+    "torch"         U(-1/√H, 1/√H) for both
     """
     input_key, recurrent_key = jax.random.split(key)
-    shapes = (in_features, gates * hidden_features), (reads, gates * hidden_features)
+    shapes = (in_features, gates * hidden_features), (rows, gates * hidden_features)
     if preset == "torch":
         bound = hidden_features**-0.5
         keys = input_key, recurrent_key
         drawn = [jax.random.uniform(k, s, dtype, -bound, bound)
                  for k, s in zip(keys, shapes, strict=True)]  # fmt: skip
         return drawn[0], drawn[1]
-    wide = float32_at_least(dtype)  # QR knows no bfloat16
+    wide = float32_at_least(dtype)  # QR does not support bfloat16
     if preset == "keras":
         glorot, whole = jax.nn.initializers.glorot_uniform(), jax.nn.initializers.orthogonal()
         recurrent = whole(recurrent_key, shapes[1], wide).astype(dtype)
         return glorot(input_key, shapes[0], dtype), recurrent
     lecun = jax.nn.initializers.lecun_normal()
-    recurrent = orthogonal_gates(recurrent_key, hidden_features, gates, rows=reads, dtype=dtype)
+    recurrent = orthogonal_gates(recurrent_key, hidden_features, gates, rows=rows, dtype=dtype)
     return lecun(input_key, shapes[0], dtype), recurrent
 
 
@@ -302,7 +304,7 @@ def _gate_bias(key, gates, hidden_features, forget_bias, preset, dtype):
     size = gates * hidden_features
     if preset == "torch":
         return preset_bias(preset, jax.random.fold_in(key, 3), size, hidden_features, dtype)
-    first = (gates - 3) * hidden_features  # f comes after i, where there is one
+    first = (gates - 3) * hidden_features  # f comes after i, if there is an i
     forget = {"flax": 0.0, "keras": 1.0}.get(preset, forget_bias)
     return jnp.zeros(size, dtype).at[first : first + hidden_features].set(forget)
 
@@ -316,12 +318,12 @@ def _simple(key, in_features, hidden_features, gates, bias, preset, dtype):
     return *kernels, preset_bias(preset, key, size, hidden_features, dtype)
 
 
-def _kernels(key, in_features, hidden_features, gates, dtype, preset, reads):
+def _kernels(key, in_features, hidden_features, gates, dtype, preset, rows):
     sizes = {"in_features": in_features, "hidden_features": hidden_features}
-    for name, features in (sizes | {"projection_features": reads}).items():
+    for name, features in (sizes | {"projection_features": rows}).items():
         if features < 1:
             raise ValueError(f"{name} must be at least 1, got {features}")
     if preset not in (None, *PRESETS):
         raise ValueError(f"preset must be None or one of {', '.join(PRESETS)}, got {preset!r}")
     dtype = dtype or jnp.float32
-    return preset_kernels(preset, key, in_features, hidden_features, gates, reads, dtype)
+    return preset_kernels(preset, key, in_features, hidden_features, gates, rows, dtype)

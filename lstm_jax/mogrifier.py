@@ -1,4 +1,4 @@
-"""The mogrifier LSTM: input and state gate one another in turn before the LSTM reads them."""
+"""The mogrifier LSTM: input and state gate each other in turn before the LSTM reads them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from lstm_jax.promotion import matmul, multiply
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class MogrifierParams:
-    """Those of an LSTM, and a matrix for every round in which one side gates the other.
+    """Store the parameters of an LSTM, and a matrix for every round of gating.
 
     Attributes:
         input_kernel, recurrent_kernel, bias: as in `LSTMParams`, (D, 4H), (H, 4H), (4H,).
-        input_gates: (rounds // 2 rounded up, H, D): h gates x, in the odd rounds.
-        state_gates: (rounds // 2, D, H): x gates h, in the even ones.
+        input_gates: (rounds / 2 rounded up, H, D), by which h gates x in the odd rounds.
+        state_gates: (rounds / 2 rounded down, D, H), by which x gates h in the even rounds.
     """
 
     input_kernel: Array
@@ -32,22 +32,22 @@ class MogrifierParams:
 
     @property
     def hidden_features(self) -> int:
-        """H."""
+        """Return H, the width of h and c."""
         return self.recurrent_kernel.shape[0]
 
 
 def mogrify(params: MogrifierParams, h: Array, x: Array) -> tuple[Array, Array]:
-    """Let x and h gate one another, x first (Melis et al. 2020, equations 1 and 2).
+    """Gate x by h and h by x in turn, x first (Melis et al. 2020, equations 1 and 2).
 
         x ← 2σ(h Q_i) ⊙ x     h ← 2σ(x R_i) ⊙ h     in turn
 
     Args:
-        params: whose gates there are as many of as rounds.
+        params: parameters with one gate matrix for each round.
         h: (..., H).
         x: (..., D).
 
     Returns:
-        `(h, x)`, as the LSTM is to read them.
+        `(h, x)` for the LSTM to read.
     """
     for index, input_gate in enumerate(params.input_gates):
         x = multiply(2 * jax.nn.sigmoid(matmul(h, input_gate)), x)
@@ -57,18 +57,18 @@ def mogrify(params: MogrifierParams, h: Array, x: Array) -> tuple[Array, Array]:
 
 
 def mogrifier_step(params: MogrifierParams, state: LSTMState, x: Array) -> LSTMState:
-    """One step of the mogrifier LSTM: `mogrify`, then `lstm_step`.
+    """Take one step of the mogrifier LSTM: `mogrify`, then `lstm_step`.
 
     Args:
-        params: of the LSTM and of the rounds.
+        params: parameters of the LSTM and of the rounds.
         state: h and c, each (..., H).
         x: input, (..., D).
 
     Returns:
-        The new state, in the shapes and dtypes of the old one.
+        The new state, with the shapes and dtypes of the old one.
 
     Raises:
-        ValueError: where the features of `x` or `h` do not fit the kernels.
+        ValueError: if the features of `x` or `h` do not fit the kernels.
     """
     check_features(params, state.h, x)
     h, x = mogrify(params, state.h, x)
@@ -87,20 +87,20 @@ def init_mogrifier(
     bias: bool = True,
     dtype: DTypeLike | None = None,
 ) -> MogrifierParams:
-    """Make the parameters: an LSTM's, and LeCun-normal gates.
+    """Initialize the parameters of `mogrifier_step`: those of an LSTM, and LeCun-normal gates.
 
     Args:
-        key: a key of `jax.random`.
+        key: a `jax.random` key.
         in_features, hidden_features: D and H.
-        rounds: of gating, of x and of h in turn; 5 in the paper, and 2 at least.
+        rounds: number of rounds, in which x and h are gated in turn; 5 in the paper, at least 2.
         forget_bias, bias: as in `init_lstm`.
-        dtype: of the parameters; float32 if None.
+        dtype: dtype of the parameters; float32 if None.
 
     Returns:
         The parameters.
 
     Raises:
-        ValueError: for features below 1, or fewer than 2 rounds.
+        ValueError: if the features are below 1, or there are fewer than 2 rounds.
     """
     if rounds < 2:
         raise ValueError(f"rounds must be at least 2, got {rounds}")

@@ -1,9 +1,9 @@
-"""Functions known by what they are: a copy of one is itself, and a file holds its name.
+"""Functions that survive copying and pickling, so that cells can be compared.
 
-Cells hold functions, and what is compiled for a cell, exported of it or chosen for it is found by
-comparing them. A deep copy of `jnp.tanh` is another object than `jnp.tanh`, which nothing knows
-any more, and pickle cannot write it at all. So records of functions are never copied inside, write
-names for the functions that have one, and compare what was bound to a function by value.
+Cells hold functions, and compiled programs, exporters and engines are looked up by comparing them.
+A deep copy of `jnp.tanh` is a different object that none of them recognizes, and pickle cannot
+write it at all. Records of functions are therefore never deep-copied; they pickle the names of
+functions that have one, and compare arguments bound to a function by value.
 """
 
 from __future__ import annotations
@@ -17,23 +17,26 @@ from typing import NamedTuple, Self, TypeVar, cast
 F = TypeVar("F")
 T = TypeVar("T")
 
-# Where JAX's functions are public; the modules that define them are nobody's business.
+# Modules in which JAX's functions are public; the modules that define them are private.
 MODULES = ("jax.nn", "jax.numpy", "jax.lax")
 
 
 class Name(NamedTuple):
-    """Where a function stands: `jax.nn`, `relu`."""
+    """Store the module and the path of a function, such as `jax.nn` and `relu`."""
 
     module: str
     path: str
 
     def find(self) -> object:
-        """Give what stands there; raise ImportError or AttributeError where nothing does."""
+        """Return the object; raise ImportError or AttributeError if it does not exist."""
         return attrgetter(self.path)(import_module(self.module))
 
 
 class Bound(partial):
-    """`functools.partial`, compared by the function and what is bound to it, both hashable."""
+    """Bind arguments as `functools.partial` does, but compare by function and arguments.
+
+    All of them must be hashable.
+    """
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Bound) and self._parts() == other._parts()
@@ -51,71 +54,75 @@ class Bound(partial):
         return self.func, self.args, frozenset(self.keywords.items())
 
 
-def bind(function: F, /, **others: object) -> F:
-    """Bind keywords to a function, by value.
+def bind(function: F, /, **keywords: object) -> F:
+    """Bind keyword arguments to a function, compared by value.
 
     Args:
-        function: to be called.
-        **others: what it is called with, hashable.
+        function: the function to call.
+        **keywords: hashable arguments to call it with.
 
     Returns:
-        A `Bound`; without others the function itself.
+        A `Bound`, or the function itself if there are no keywords.
     """
-    return cast(F, Bound(cast("Callable[..., object]", function), **others)) if others else function
+    if not keywords:
+        return function
+    return cast(F, Bound(cast("Callable[..., object]", function), **keywords))
 
 
 def bound(function: object, name: str, default: T) -> T:
-    """Look up what is bound to a function.
+    """Look up an argument that is bound to a function.
 
     Args:
-        function: perhaps made by `bind`.
-        name: of a keyword.
-        default: where there is none of this name.
+        function: any function, bound by `bind` or not.
+        name: name of the keyword.
+        default: value to return if the keyword is not bound.
 
     Returns:
-        What it is called with.
+        The bound value.
     """
     return function.keywords.get(name, default) if isinstance(function, Bound) else default
 
 
 def known(function: F) -> F:
-    """Give JAX's own function where this is a copy of it.
+    """Return JAX's original function if this is a copy of it.
 
     Args:
-        function: any.
+        function: any function.
 
     Returns:
-        That of `jax.nn`, `jax.numpy` or `jax.lax`, or the function itself.
+        The function of `jax.nn`, `jax.numpy` or `jax.lax`, or else the argument.
     """
     for name in _public_names(function):
-        own = _found(name)
-        if own is not None and (own is function or _layers(own) == _layers(function)):
-            return cast(F, own)
+        original = _find(name)
+        if original is not None and (
+            original is function or _layers(original) == _layers(function)
+        ):
+            return cast(F, original)
     return function
 
 
 def itself(record: T, memo: object) -> T:
-    """Be the `__deepcopy__` of a record of functions: it has nothing that could change."""
+    """Return the record, as the `__deepcopy__` of an immutable record of functions."""
     del memo
     return record
 
 
-def reduced(make: object, /, *parts: object, **others: object):
-    """Say what pickle is to write: names in place of functions that have one.
+def reduced(make: object, /, *parts: object, **keywords: object):
+    """Return the result of a `__reduce__`, with names in place of functions that have one.
 
     Args:
-        make: a class, called with the parts to make the object again.
-        *parts, **others: what it is called with.
+        make: class that rebuilds the object from its parts.
+        *parts, **keywords: arguments of the class.
 
     Returns:
-        What a `__reduce__` returns.
+        A callable and its arguments, for pickle.
     """
     written = tuple(map(_written, parts))
-    return _remade, (make, written, {key: _written(part) for key, part in others.items()})
+    return _remade, (make, written, {key: _written(part) for key, part in keywords.items()})
 
 
-def _remade(make, parts, others):
-    named = {key: _read(part) for key, part in others.items()}
+def _remade(make, parts, keywords):
+    named = {key: _read(part) for key, part in keywords.items()}
     return make(*map(_read, parts), **named)
 
 
@@ -124,14 +131,14 @@ def _read(part: object) -> object:
 
 
 def _written(part: object) -> object:
-    """The name of a function that stands somewhere; anything else as it is."""
+    """Return the `Name` of a function that can be imported, and any other object unchanged."""
     if type(part) is partial:
         return Bound(part.func, *part.args, **part.keywords)
     if not callable(part):
         return part
     part = known(part)
-    own = Name(getattr(part, "__module__", None) or "", getattr(part, "__qualname__", ""))
-    names = [name for name in [*_public_names(part), own] if _found(name) is part]
+    definition = Name(getattr(part, "__module__", None) or "", getattr(part, "__qualname__", ""))
+    names = [name for name in [*_public_names(part), definition] if _find(name) is part]
     return names[0] if names else part
 
 
@@ -140,18 +147,18 @@ def _public_names(function: object) -> list[Name]:
     return [Name(module, name) for module in MODULES] if isinstance(name, str) else []
 
 
-def _found(name: Name) -> object:
+def _find(name: Name) -> object:
     try:
         return name.find()
-    except (ImportError, AttributeError, ValueError):  # no such module, none in it, no name at all
+    except (ImportError, AttributeError, ValueError):  # no module, no attribute, an empty name
         return None
 
 
 def _layers(function: object) -> list[object]:
-    """The function inside, last, and of each of JAX's wrappers its type and its derivative's rule.
+    """Return the type and the JVP rule of each JAX wrapper, then the function inside them.
 
-    Copying makes new wrappers, which have lost even their names, and leaves a plain function as it
-    is. What a wrapper holds is asked of it as copying does.
+    Copying makes new wrappers without names, but keeps the plain function. The contents of a
+    wrapper are read the way copying reads them.
     """
     layers = []
     while type(function).__module__.split(".")[0] in ("jax", "jaxlib"):
@@ -166,6 +173,6 @@ def _layers(function: object) -> list[object]:
 def _state(wrapper: object) -> dict[str, object]:
     try:
         _, _, state, *_ = wrapper.__reduce_ex__(2)
-    except (TypeError, ValueError):  # what cannot be copied, or is copied in another way
+    except (TypeError, ValueError):  # it cannot be copied, or is copied in another way
         return {}
     return state if isinstance(state, dict) else {}

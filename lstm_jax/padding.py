@@ -1,4 +1,4 @@
-"""Sequences of different lengths, as lists and as padded batches: NumPy, before JAX."""
+"""Convert between lists of sequences and padded batches, in NumPy."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ def pad(
     value: ArrayLike = 0,
     left: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Make one batch of a ragged list, and tell the lengths; `unpad` is the inverse.
+    """Pad a list of sequences to one batch, and return their lengths; `unpad` is the inverse.
 
     Args:
-        sequences: arrays (T_b, ...), alike but for T_b. One without steps does not count for the
-            dtype, and an empty list not for the shape.
-        to: time steps of the batch; the longest if None.
-        value: what stands in the padding; a number that the sequences' dtype holds.
-        left: pad at the front; then give the layers `mask_of(lengths, T, left=True)`.
+        sequences: arrays (T_b, ...) that differ only in T_b. A sequence without steps does not
+            affect the dtype of the batch, nor an empty list its shape.
+        to: number of time steps of the batch; that of the longest sequence if None.
+        value: number to pad with; the dtype of the sequences must be able to hold it.
+        left: pad at the front; then pass `mask_of(lengths, T, left=True)` to the layers.
 
     Returns:
         `(batch (B, T, ...), lengths (B,) int32)`.
 
     Raises:
-        ValueError: no sequences, ones that differ in more than their lengths, one longer than
-            `to`, or a value that their dtype does not hold, such as NaN among ids.
+        ValueError: if there are no sequences, they differ in more than their lengths, one is
+            longer than `to`, or their dtype cannot hold the value, such as NaN among ids.
     """
     arrays = [np.asarray(sequence) for sequence in sequences]
     if not arrays:
@@ -37,7 +37,7 @@ def pad(
     arrays = _empty_alike(arrays)
     if any(a.ndim < 1 for a in arrays) or len({a.shape[1:] for a in arrays}) > 1:
         shapes = sorted({a.shape for a in arrays})
-        raise ValueError(f"sequences must be alike but for their first axis, got shapes {shapes}")
+        raise ValueError(f"sequences must differ only in their first axis, got shapes {shapes}")
     lengths = np.array([len(a) for a in arrays], np.int32)
     steps = int(lengths.max()) if to is None else to
     if lengths.max() > steps:
@@ -50,7 +50,7 @@ def pad(
 
 
 def _empty_alike(arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """Give those of shape (0,), as an empty list has, the features of the first of the others."""
+    """Reshape arrays of shape (0,), made of empty lists, to the features of the other arrays."""
     features = next((a.shape[1:] for a in arrays if a.shape != (0,)), ())
     return [a.reshape(0, *features) if a.shape == (0,) else a for a in arrays]
 
@@ -58,9 +58,10 @@ def _empty_alike(arrays: list[np.ndarray]) -> list[np.ndarray]:
 def _dtype_of(
     sequences: Sequence[ArrayLike], arrays: list[np.ndarray], value: ArrayLike
 ) -> np.dtype:
-    """Choose the batch's dtype: that of what has steps, else of what has a dtype, else the value's.
+    """Choose the dtype of the batch.
 
-    NumPy takes an empty list for float64, which would make floats of ids.
+    It is the dtype of the sequences that have steps, or else of those that have a dtype, or else of
+    the value. NumPy makes float64 of an empty list, which would turn ids into floats.
     """
     full = [array for array in arrays if len(array)]
     typed = [a for s, a in zip(sequences, arrays, strict=True) if hasattr(s, "dtype")]
@@ -68,36 +69,36 @@ def _dtype_of(
 
 
 def _cast(value: ArrayLike, dtype: np.dtype) -> np.ndarray:
-    """Cast what stands in the padding; it may be rounded to a float, and not otherwise changed."""
-    given = np.asarray(value)
+    """Cast the padding value; it may be rounded to a float, but not changed otherwise."""
+    original = np.asarray(value)
     with np.errstate(all="ignore"):
-        cast = given.astype(dtype)
-    numbers = {given.dtype.kind, dtype.kind} <= set("biufc")
-    if dtype.kind in "fc" and given.dtype.kind in "biuf":
-        same = np.isfinite(cast) == np.isfinite(given)
+        cast = original.astype(dtype)
+    numbers = {original.dtype.kind, dtype.kind} <= set("biufc")
+    if dtype.kind in "fc" and original.dtype.kind in "biuf":
+        same = np.isfinite(cast) == np.isfinite(original)
     else:
-        same = cast == given
+        same = cast == original
     if numbers and not np.all(same):
         raise ValueError(
-            f"value {value} is not a number that {dtype} holds: give one that it does, or cast "
-            "the sequences"
+            f"value must be a number that {dtype} can hold, got {value}; choose another value or "
+            "cast the sequences"
         )
     return cast
 
 
 def unpad(batch: ArrayLike, lengths: ArrayLike, *, left: bool = False) -> list[np.ndarray]:
-    """Take the padding from the rows of a batch.
+    """Remove the padding from the rows of a batch.
 
     Args:
         batch: (B, T, ...).
         lengths: (B,) valid steps per row.
-        left: the padding is at the front.
+        left: whether the padding is at the front.
 
     Returns:
         B arrays (T_b, ...).
 
     Raises:
-        ValueError: lengths that are not B numbers in [0, T].
+        ValueError: if the lengths are not B numbers in [0, T].
     """
     batch, lengths = np.asarray(batch), np.asarray(lengths)
     steps = batch.shape[1]
@@ -109,15 +110,15 @@ def unpad(batch: ArrayLike, lengths: ArrayLike, *, left: bool = False) -> list[n
 
 
 def mask_of(lengths: ArrayLike, steps: int, *, left: bool = False) -> np.ndarray:
-    """Mark what is valid of a padded batch.
+    """Build the mask of a padded batch.
 
     Args:
         lengths: (B,) valid steps per row.
         steps: T.
-        left: the padding is at the front.
+        left: whether the padding is at the front.
 
     Returns:
-        (B, T) booleans, True where valid.
+        (B, T) booleans, True at valid steps.
     """
     times, lengths = np.arange(steps), np.asarray(lengths)[:, None]
     return times >= steps - lengths if left else times < lengths
@@ -126,18 +127,19 @@ def mask_of(lengths: ArrayLike, steps: int, *, left: bool = False) -> np.ndarray
 def bucket(
     lengths: ArrayLike, batch_size: int, *, rng: np.random.Generator | None = None
 ) -> Iterator[np.ndarray]:
-    """Give batches of sequences of nearly one length, so that little is padding.
+    """Group sequences of similar length into batches, so that they need little padding.
 
     Args:
-        lengths: of all sequences, (N,).
-        batch_size: sequences in a batch; the last one may have fewer.
-        rng: shuffles sequences of one length, and the batches; in order of length without.
+        lengths: (N,) lengths of all sequences.
+        batch_size: sequences in a batch; the last batch may have fewer.
+        rng: generator that shuffles sequences of equal length, and the batches; if None, batches
+            come in order of length.
 
     Yields:
         Indices of the sequences of a batch, (B,).
 
     Raises:
-        ValueError: a batch size below 1.
+        ValueError: if the batch size is below 1.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")

@@ -1,4 +1,4 @@
-"""Scan a step over time: the one loop that every layer, sampler and diagnostic goes through."""
+"""The loop that runs a step over time, used by every layer, sampler and diagnostic."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from lstm_jax.trees import Tree
 Y = TypeVar("Y")
 
 Emit: TypeAlias = Callable[[P, S, X, S], Y]
-"""`emit(params, old_state, x, new_state)` gives what is stacked over time."""
+"""`emit(params, old_state, x, new_state)` returns the value to stack over time."""
 
 
 class ScanOptions(TypedDict, total=False):
-    """What `scan` takes besides step, inputs, state and `emit`; it says what each is."""
+    """Describe the options of `scan` besides step, inputs, state and `emit`; see there."""
 
     initial: Tree | None
     lengths: ArrayLike | None
@@ -39,16 +39,16 @@ class ScanOptions(TypedDict, total=False):
 
 
 def hidden(params: object, old_state: object, x: object, new_state: Tree) -> Array:
-    """The default of `scan`'s `emit`: h of the new state.
+    """Return h of the new state: the default `emit` of `scan`.
 
     Raises:
-        TypeError: where the state has no `h`; `scan` then wants an `emit`.
+        TypeError: if the state has no `h`; `scan` then needs an `emit`.
     """
     del params, old_state, x
     if not hasattr(new_state, "h"):
         raise TypeError(
             f"the state is a {type(new_state).__name__} without an attribute h; "
-            "give scan an emit(params, old_state, x, new_state), or emit=None"
+            "pass scan an emit(params, old_state, x, new_state), or emit=None"
         )
     return new_state.h
 
@@ -71,42 +71,42 @@ def scan(
 ) -> tuple[S, Tree]:
     """Run `state = step(params, state, xs[t])` over the leading axis of `xs`.
 
-    At each t, in this order: where `resets[t]`, the state becomes `initial`; where `mask[t]` is
-    False, x is replaced by zeros, the state is carried through and the output is zero, so that
-    not even NaN in the padding reaches values or gradients.
+    At each t, if `resets[t]` is True, the state first becomes `initial`. Then, if `mask[t]` is
+    False, x is replaced by zeros, the state does not change and the output is zero, so that not
+    even NaN in the padding reaches values or gradients.
 
-    T=0 and B=0 are sizes like others, here and in all that is built on this: no steps give back
-    the state, outputs are empty, gradients of the parameters are zeros, whatever the options. The
-    last output of no step is h of the state, as for a row of length 0.
+    T=0 and B=0 are valid sizes for this function and everything built on it, with any options. If
+    there are no steps, the state is returned, outputs are empty and the gradients of the
+    parameters are zeros. The last output of no step is h of the state, as for a row of length 0.
 
     Args:
         step: a pure function `(params, state, x) -> new_state`.
-        params: handed to `step` and `emit` as it is.
+        params: passed to `step` and `emit`.
         xs: any pytree whose leaves have the leading axis T: (T, ..., D).
         state: any pytree; a state for a batch has leaves (..., H).
-        emit: `emit(params, old_state, x, new_state)` gives what is stacked over time; None
+        emit: `emit(params, old_state, x, new_state)` returns the value to stack over time; None
             stacks nothing.
-        initial: the state at a reset, broadcast against `state`. Zeros if None.
-        lengths: (...), integers in [0, T]: steps from `lengths` on are masked.
+        initial: the state at a reset, broadcast against `state`; zeros if None.
+        lengths: (...), integers in [0, T]; steps from `lengths` on are masked.
         mask: (T, ...), boolean, True where x is valid. With `lengths`, both must hold.
         resets: (T, ...), boolean, True where x_t starts a new segment. In reverse, the state is
             reset where a segment ends in time.
-        reverse: run from the last step to the first; outputs stay at their places.
+        reverse: run from the last step to the first; outputs keep their positions.
         unroll: as in `jax.lax.scan`.
-        remat: recompute the insides of chunks of so many steps for the gradient, and keep only the
-            states between; "sqrt" is about √T. Memory then grows as √T.
-        per_row: booleans in the structure of `xs`: which of its leaves have a row for each
-            sequence, and are replaced where masked. If None, all but keys, typed or raw
-            (uint32), whose leading axes are those of the mask; keys are shared by the rows.
+        remat: number of steps in a chunk that the gradient recomputes, so that only the states
+            between chunks are kept. "sqrt" takes about √T steps; memory then grows as √T.
+        per_row: booleans in the structure of `xs` that mark the leaves with a row for each
+            sequence, which are zeroed where masked. If None, these are all leaves whose leading
+            axes are those of the mask, except keys, typed or raw (uint32), which the rows share.
 
     Returns:
         `(final_state, ys)`, as `jax.lax.scan` does; ys has leaves (T, ...).
 
     Raises:
-        TypeError: a mask or resets that is not boolean, lengths that are not integers, a step
-            whose new state has another structure, shape or dtype than the old one.
-        ValueError: leaves of `xs` that disagree on T, controls of another shape, or `initial` of
-            another structure, an unknown `remat`.
+        TypeError: if the mask or resets are not boolean, the lengths are not integers, or the step
+            changes the structure, a shape or a dtype of the state.
+        ValueError: if the leaves of `xs` disagree on T, a mask, resets or lengths have another
+            shape, `initial` has another structure, or `remat` is unknown.
     """
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     check_axes(state, lengths=lengths, mask=mask, resets=resets)
@@ -129,14 +129,14 @@ def scan(
 
 
 class Trace(NamedTuple):
-    """What `trace` keeps: `states` and `gates`, leaves (T, ..., H); gates is None if not asked."""
+    """Store the `states` and the `gates` of a run, leaves (T, ..., H); gates may be None."""
 
     states: Tree
     gates: Tree | None
 
 
 def tracing(gates: Callable[[P, S, X], Tree] | None) -> Emit[P, S, X, Trace]:
-    """Make the `emit` of `scan` that keeps the new state, and every gate where there are any."""
+    """Build the `emit` of `scan` that keeps the new state and, if the cell has gates, the gates."""
 
     def emit(params: P, old_state: S, x: X, new_state: S) -> Trace:
         return Trace(new_state, None if gates is None else gates(params, old_state, x))
@@ -154,39 +154,39 @@ def trace(
     gates: Callable[[P, S, X], Tree] | None = None,
     **options: Unpack[ScanOptions],
 ) -> tuple[S, Trace]:
-    """Run `scan` and keep every new state and, given `gates(params, state, x)`, every gate.
+    """Run `scan` and keep every new state and, with `gates(params, state, x)`, every gate.
 
     Args:
         step, params, xs, state: as in `scan`.
-        gates: such as `lstm_gates`; evaluated at the state that the step saw.
+        gates: a function such as `lstm_gates`, evaluated at the state that the step reads.
         **options: `initial`, `lengths`, `mask`, `resets`, `reverse`, `unroll`, `remat` of `scan`.
 
     Returns:
         `(final_state, Trace(states, gates))`.
 
     Raises:
-        TypeError, ValueError: as `scan`.
+        TypeError, ValueError: as in `scan`.
     """
     return scan(step, params, xs, state, emit=tracing(gates), **options)
 
 
 class StackState(tuple):
-    """The states of a stack's layers, bottom first. `h` is that of the top layer."""
+    """Store the states of a stack's layers, bottom first; `h` is the top layer's."""
 
     __slots__ = ()
 
     @property
     def h(self) -> Array:
-        """The top layer's h."""
+        """Return h of the top layer."""
         return self[-1].h
 
     def tree_flatten_with_keys(self) -> tuple[list[tuple[Tree, Tree]], None]:
-        """Give JAX the layers' states, by their number."""
+        """Return the states of the layers with their indices, for JAX."""
         return [(jax.tree_util.SequenceKey(i), s) for i, s in enumerate(self)], None
 
     @classmethod
     def tree_unflatten(cls, _: None, children: Iterable[Tree]) -> StackState:
-        """Take them back."""
+        """Rebuild the stack from the states of its layers."""
         return cls(children)
 
 
@@ -194,16 +194,16 @@ jax.tree_util.register_pytree_with_keys_class(StackState)
 
 
 def stack(*steps: Step) -> Step[tuple[Tree, ...], StackState, Tree]:
-    """Make one step of layers: each layer's new h is the next one's x.
+    """Combine the steps of several layers: the new h of a layer is the x of the next.
 
     Args:
         *steps: one step per layer, bottom first; every state needs an `h`.
 
     Returns:
-        `step(params, state, x)`, params a tuple of the layers' params and state a `StackState`.
+        `step(params, state, x)`, where params is a tuple over layers and state a `StackState`.
 
     Raises:
-        ValueError: for no steps; when called, for another number of params or states.
+        ValueError: if there are no steps; when called, if the number of params or states differs.
     """
     if not steps:
         raise ValueError("stack needs at least one step")
@@ -211,8 +211,8 @@ def stack(*steps: Step) -> Step[tuple[Tree, ...], StackState, Tree]:
     def step(params: tuple[Tree, ...], state: StackState, x: Tree) -> StackState:
         if not isinstance(state, StackState):
             raise TypeError(
-                f"the state of a stack is a StackState, bottom first, got a "
-                f"{type(state).__name__}: give StackState((state_0, state_1, ...))"
+                f"the state of a stack must be a StackState, bottom first, got a "
+                f"{type(state).__name__}; pass StackState((state_0, state_1, ...))"
             )
         if len(params) != len(steps) or len(state) != len(steps):
             raise ValueError(
@@ -236,7 +236,7 @@ def controls(
     resets: ArrayLike | None,
     reverse: bool,
 ) -> tuple[Array | None, Array | None]:
-    """Check `scan`'s controls and bring them to one form.
+    """Check the lengths, mask and resets of `scan`, and combine them.
 
     Returns:
         `(valid, starts)`, each (T, ...) booleans or None; `starts` is in the order of the run.
@@ -268,7 +268,7 @@ def controls(
         valid = within if valid is None else valid & within
     starts = None if resets is None else jnp.asarray(resets)
     if starts is not None and reverse:
-        # Read backwards, a segment is entered at its last step: one before the next one's start.
+        # Backward, a segment is entered at its last step, just before the next segment starts.
         starts = jnp.concatenate([starts[1:], jnp.zeros_like(starts[:1])])
     return valid, starts
 
@@ -280,7 +280,7 @@ def check_axes(
     mask: ArrayLike | None = None,
     resets: ArrayLike | None = None,
 ) -> None:
-    """Raise a ValueError for a control whose batch axes are not those of the state.
+    """Raise a ValueError if lengths, mask or resets do not have the batch axes of the state.
 
     Args:
         state: leaves (..., H).
@@ -295,17 +295,19 @@ def check_axes(
             shape = jnp.shape(leaf)
             if shape[: len(axes)] != axes:
                 batch = shape[:-1] or shape
-                wanted = ", ".join(map(str, [*time, *batch[: max(1, len(axes))]]))
+                expected = ", ".join(map(str, [*time, *batch[: max(1, len(axes))]]))
+                comma = "" if ", " in expected else ","
                 raise ValueError(
-                    f"{name} must be ({wanted}{'' if ', ' in wanted else ','}), as the state has "
-                    f"shape {shape}, got shape {np.shape(control)}"
+                    f"{name} must be ({expected}{comma}), as the state has shape {shape}, "
+                    f"got shape {np.shape(control)}"
                 )
 
 
 def select(flag: Array | None, chosen: Tree, other: Tree) -> Tree:
-    """Leafwise `where`, the flag's axes being the leading ones of `other`; `chosen` broadcasts.
+    """Return `chosen` where the flag is True and `other` elsewhere, leaf by leaf.
 
-    A flag of None chooses nothing: `other` comes back.
+    The axes of the flag are the leading axes of `other`, and `chosen` broadcasts. If the flag is
+    None, `other` is returned.
     """
     if flag is None:
         return other
@@ -322,7 +324,7 @@ def select(flag: Array | None, chosen: Tree, other: Tree) -> Tree:
 
 
 def initial_like(initial: Tree | None, state: S) -> S:
-    """The state at a reset, in the shapes and dtypes of `state`; zeros if None."""
+    """Return the state at a reset, with the shapes and dtypes of `state`; zeros if None."""
     if initial is None:
         return zeros_like(state)
     if jax.tree.structure(initial) != jax.tree.structure(state):
@@ -336,10 +338,10 @@ def initial_like(initial: Tree | None, state: S) -> S:
 
 
 def hide(valid: Array | None, x: X, per_row: Tree | None = None) -> X:
-    """Put zeros where not valid into the leaves that have a row for each sequence.
+    """Zero the invalid rows of the leaves that have a row for each sequence.
 
     Args:
-        valid: (...) booleans; None hides nothing.
+        valid: (...) booleans; if None, nothing is hidden.
         x: leaves (..., D).
         per_row: as in `scan`.
 
@@ -347,8 +349,8 @@ def hide(valid: Array | None, x: X, per_row: Tree | None = None) -> X:
         The structure of `x`.
 
     Raises:
-        ValueError: `per_row` of another structure, or a leaf that is said to be per row and has
-            not the axes of `valid`.
+        ValueError: if `per_row` has another structure, or marks a leaf that does not have the axes
+            of `valid`.
     """
     if valid is None:
         return x
@@ -370,7 +372,7 @@ def hide(valid: Array | None, x: X, per_row: Tree | None = None) -> X:
 
 
 def zeros_like(tree: S) -> S:
-    """Zeros in the shapes and dtypes of a pytree."""
+    """Return zeros with the shapes and dtypes of a pytree."""
     return jax.tree.map(jnp.zeros_like, tree)
 
 
@@ -392,7 +394,7 @@ def _within(lengths: ArrayLike, steps: int) -> Array:
     if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
         raise TypeError(f"lengths must be integers, got {jnp.result_type(lengths)}")
     if not isinstance(lengths, Tracer) and jnp.size(lengths):
-        known = np.asarray(lengths)  # NumPy, for under jit even constants are traced by jnp
+        known = np.asarray(lengths)  # jnp would trace even constants under jit
         low, high = known.min(), known.max()
         if low < 0 or high > steps:
             raise ValueError(f"lengths must lie in [0, T={steps}], got {low} to {high}")
@@ -405,8 +407,8 @@ def _within(lengths: ArrayLike, steps: int) -> Array:
 def _check_carry(old: Tree, new: Tree) -> None:
     if jax.tree.structure(old) != jax.tree.structure(new):
         raise TypeError(
-            "the step's new state has another structure than the old one: "
-            f"{jax.tree.structure(new)} against {jax.tree.structure(old)}"
+            "the step must keep the structure of the state, "
+            f"{jax.tree.structure(old)}, got {jax.tree.structure(new)}"
         )
     old_leaves = jax.tree_util.tree_leaves_with_path(old)
     for (path, a), b in zip(old_leaves, jax.tree.leaves(new), strict=True):

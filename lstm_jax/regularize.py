@@ -1,10 +1,10 @@
-"""Noise and penalties, each a few lines; keys are passed, and no key means no noise.
+"""Noise and penalties. Every noise takes a key, and a key of None means no noise.
 
-dropout          zeros at random, of whole sequences: inputs, outputs, between layers
-zoneout          wraps a step: units keep their old state at random
-drop_state       wraps a step: the product with the recurrent kernel sees h through one mask
-drop_weights     parameters whose recurrent kernel has zeros at random, for one whole sequence
-penalties        activation (AR) and temporal activation (TAR) regularisation
+dropout          zeros elements of a sequence at random: inputs, outputs, between layers
+zoneout          wraps a step, so that units keep their old state at random
+drop_state       wraps a step, so that the recurrent product reads h through one mask
+drop_weights     zeros elements of the recurrent kernel at random, for a whole sequence
+penalties        activation (AR) and temporal activation (TAR) regularization
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def dropout(key: Array | None, xs: Array, rate: float, *, shared_axes: Sequence[
     """Zero each element with probability `rate` and scale the rest by 1 / (1 - rate).
 
     Args:
-        key: a key of `jax.random`; None returns `xs` as it is.
+        key: a `jax.random` key; None returns `xs` unchanged.
         xs: any shape.
         rate: in [0, 1).
-        shared_axes: axes along which one draw is used. Sharing time gives the variational
-            dropout of Gal & Ghahramani (2016).
+        shared_axes: axes along which all elements share one draw. Sharing the time axis is the
+            variational dropout of Gal & Ghahramani (2016).
 
     Raises:
-        ValueError: for a rate outside [0, 1).
+        ValueError: if the rate is outside [0, 1).
     """
     check_rate("rate", rate)
     if key is None or rate == 0:
@@ -44,7 +44,7 @@ def dropout(key: Array | None, xs: Array, rate: float, *, shared_axes: Sequence[
 
 
 def check_rate(name: str, rate: float) -> None:
-    """Raise a ValueError that names a dropout rate outside [0, 1)."""
+    """Raise a ValueError if the dropout rate called `name` is outside [0, 1)."""
     if not 0 <= rate < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {rate}")
 
@@ -56,15 +56,15 @@ def zoneout(step: Step[P, S, X], rates: Tree) -> Step[P, S, tuple[X, Array | Non
 
     Args:
         step: `(params, state, x) -> new_state`.
-        rates: a number in [0, 1) for every leaf of the state, or a pytree as the state, such as
+        rates: a number in [0, 1) for all leaves of the state, or a pytree like the state, such as
             `LSTMState(h=0.05, c=0.3)`.
 
     Returns:
-        `(params, state, (x, key)) -> new_state`, a key for each step; the expectation,
-        rate · old + (1 - rate) · new, where the key is None.
+        `(params, state, (x, key)) -> new_state`, with a key for each step. If the key is None, it
+        returns the expectation, rate · old + (1 - rate) · new.
 
     Raises:
-        ValueError: a rate outside [0, 1).
+        ValueError: if a rate is outside [0, 1).
     """
     for rate in jax.tree.leaves(rates):
         check_rate("zoneout", rate)
@@ -91,16 +91,17 @@ def _mix(key: Array | None, rate: float, old: Array, new: Array) -> Array:
 
 
 def drop_state(step: Step[P, S, X]) -> Step[tuple[P, Array], S, X]:
-    """Wrap a step so that its product with h sees it through a mask (Gal & Ghahramani 2016).
+    """Wrap a step so that it reads h through a mask (Gal & Ghahramani 2016).
 
-    For cells that read h in a product alone, `Cell.masks_h`: the LSTM and the RNN, not the GRU.
+    This is for cells that use h in matrix products alone (`Cell.masks_h`), such as the LSTM and
+    the RNN, but not the GRU.
 
     Args:
         step: `(params, state, x) -> new_state`.
 
     Returns:
-        `((params, mask), state, x) -> new_state`, mask as h or broadcasting to it, such as
-        `dropout(key, jnp.ones_like(state.h), rate)`: one for all time steps.
+        `((params, mask), state, x) -> new_state`. The mask broadcasts to h and is the same for all
+        time steps, such as `dropout(key, jnp.ones_like(state.h), rate)`.
     """
 
     def dropped(params: tuple[P, Array], state: S, x: X) -> S:
@@ -114,18 +115,19 @@ def drop_state(step: Step[P, S, X]) -> Step[tuple[P, Array], S, X]:
 def drop_weights(key: Array | None, params: P, rate: float) -> P:
     """Apply DropConnect to the recurrent kernel (Merity et al. 2018, AWD-LSTM).
 
-    One mask for all time steps and rows; the same for the same key.
+    All time steps and rows share one mask, and the same key draws the same mask.
 
     Args:
-        key: a key of `jax.random`; None drops nothing.
+        key: a `jax.random` key; None drops nothing.
         params: a dataclass with a `recurrent_kernel`.
         rate: in [0, 1).
 
     Returns:
-        The parameters, elements of that kernel zero and the others scaled by 1 / (1 - rate).
+        The parameters, with some elements of that kernel zero and the others scaled by
+        1 / (1 - rate).
 
     Raises:
-        ValueError: a rate outside [0, 1), or parameters without a `recurrent_kernel`.
+        ValueError: if the rate is outside [0, 1), or the parameters have no `recurrent_kernel`.
     """
     check_rate("weight_dropout", rate)
     if key is None or rate == 0:
@@ -133,36 +135,38 @@ def drop_weights(key: Array | None, params: P, rate: float) -> P:
     kernel = getattr(params, "recurrent_kernel", None)
     if kernel is None:
         raise ValueError(
-            f"weight_dropout drops elements of recurrent_kernel, which {type(params).__name__} "
-            "has not: use zoneout, or drop them before the call"
+            f"weight_dropout drops elements of recurrent_kernel, but {type(params).__name__} has "
+            "no such field; use zoneout, or drop weights before the call"
         )
     return replaced(params, recurrent_kernel=dropout(key, kernel, rate))
 
 
 def activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
-    """Give AR, the mean of h² over valid steps and units, to be scaled by α (Merity et al. 2017).
+    """Compute AR, the mean of h² over valid steps and units, to be scaled by α.
+
+    The penalty is that of Merity et al. (2017).
 
     Args:
         hs: outputs (T, ..., H), after dropout in the paper.
-        mask: (T, ...), True where valid.
+        mask: (T, ...), True at valid steps.
 
     Returns:
-        A scalar, float32 at least; 0 where nothing is valid. What stands in steps that are not,
-        NaN too, reaches neither the value nor the gradient.
+        A scalar, float32 at least; 0 if no step is valid. Invalid steps, even if they hold NaN,
+        reach neither the value nor the gradient.
     """
     return _mean_square(_selected(hs, mask), mask)
 
 
 def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Array:
-    """Give TAR, the mean of (h_t - h_{t-1})² where both are valid, to be scaled by its β.
+    """Compute TAR, the mean of (h_t - h_{t-1})² where both are valid, to be scaled by β.
 
     Args:
         hs: outputs (T, ..., H), before dropout in the paper.
-        mask: (T, ...), True where valid.
+        mask: (T, ...), True at valid steps.
 
     Returns:
-        A scalar, float32 at least; 0 where no two steps in a row are valid. What stands in steps
-        that are not, NaN too, reaches neither the value nor the gradient.
+        A scalar, float32 at least; 0 if no two consecutive steps are valid. Invalid steps, even if
+        they hold NaN, reach neither the value nor the gradient.
     """
     hs = _selected(hs, mask)
     both = None if mask is None else mask[1:] & mask[:-1]
@@ -170,10 +174,10 @@ def temporal_activation_penalty(hs: Array, *, mask: Array | None = None) -> Arra
 
 
 def _selected(values: Array, mask: Array | None) -> Array:
-    """Give the values, float32 at least, with zeros where they are not valid.
+    """Return the values, float32 at least, with zeros at invalid steps.
 
-    Selected before anything is done with them: the gradient of a square that is dropped later is
-    0 times what was squared, and that is NaN for a NaN.
+    Values must be selected before they are squared, because the gradient of a square that is
+    dropped later is 0 times the value, which is NaN if the value is.
     """
     values = widened(values)
     return values if mask is None else jnp.where(mask[..., None], values, 0)

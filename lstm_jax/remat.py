@@ -1,8 +1,8 @@
-"""Recomputation in chunks: memory of a long recurrence grows as √T instead of T.
+"""Recomputation in chunks, so that the memory of a long recurrence grows as √T instead of T.
 
-The reverse pass of a scan keeps what every step computed. In chunks, only the states between them
-are kept, and each chunk is run again when its gradient is wanted (Chen et al. 2016): two forward
-passes for a memory of T / chunk states and one chunk's insides.
+The reverse pass of a scan needs the intermediate values of every step. With chunks, only the states
+between chunks are kept, and each chunk runs again when its gradient is computed (Chen et al. 2016).
+This costs a second forward pass, and needs memory for T / chunk states and the values of one chunk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lstm_jax.trees import Tree
 C = TypeVar("C")
 
 Remat: TypeAlias = int | Literal["sqrt"] | None
-"""Steps in a chunk, "sqrt" for about √T of them, or None for no recomputation."""
+"""Steps in a chunk, "sqrt" for about √T steps, or None for no recomputation."""
 
 
 def in_chunks(
@@ -31,26 +31,26 @@ def in_chunks(
     remat: Remat,
     reverse: bool = False,
 ) -> tuple[C, Tree]:
-    """Run `run(carry, inputs) -> (carry, outputs)` over time, in chunks run again for gradients.
+    """Run `run(carry, inputs) -> (carry, outputs)` over time in chunks that gradients recompute.
 
     Args:
-        run: goes through leaves (t, ...) of its inputs, for any t; from the last to the first if
-            `reverse`.
+        run: function of inputs with leaves (t, ...), for any t; it goes through them from the last
+            to the first if `reverse`.
         carry: a pytree.
         inputs: leaves (T, ...).
-        remat: steps in a chunk; "sqrt" for about √T; None runs everything at once.
-        reverse: chunks from the last to the first.
+        remat: steps in a chunk; "sqrt" for about √T; None for a single chunk.
+        reverse: whether to run the chunks from the last to the first.
 
     Returns:
-        As `run` over all of the inputs.
+        The result of `run` over all inputs.
 
     Raises:
-        ValueError: remat that is none of these.
+        ValueError: if remat is something else.
     """
     check(remat)
     steps = jax.tree.leaves(inputs)[0].shape[0]
     if remat is not None and not isinstance(steps, int):
-        raise ValueError(f"remat={remat!r} needs a known number of steps, got the symbol {steps}")
+        raise ValueError(f"remat={remat!r} needs a fixed number of steps, got the symbol {steps}")
     if remat is None:
         return run(carry, inputs)
     size = math.isqrt(max(steps - 1, 0)) + 1 if remat == "sqrt" else remat
@@ -80,7 +80,7 @@ def in_chunks(
 
 
 def check(remat: object) -> None:
-    """Raise a ValueError for a remat that is not None, "sqrt" or a positive integer."""
+    """Raise a ValueError if remat is not None, "sqrt" or a positive integer."""
     number = isinstance(remat, int | np.integer) and not isinstance(remat, bool) and remat > 0
     if remat is not None and remat != "sqrt" and not number:
-        raise ValueError(f'remat must be None, "sqrt" or steps in a chunk, got {remat!r}')
+        raise ValueError(f'remat must be None, "sqrt" or a number of steps, got {remat!r}')

@@ -1,8 +1,9 @@
-"""Layers over one another and in both directions, as one pure function: `run_layers`.
+"""Stacked and bidirectional layers as one pure function, `run_layers`.
 
-What is here acts on whole sequences between layers: directions and their merging, residual and
-skip connections, dropout of inputs, outputs and what goes between. What acts inside a layer is the
-parameters' (`lstm_jax.cells`) or a wrapper of its step (`lstm_jax.regularize`).
+This module handles everything that acts on whole sequences between layers: directions and their
+merging, residual and skip connections, and dropout of inputs, outputs and the sequences in between.
+Options inside a layer belong to its parameters (`lstm_jax.cells`) or wrap its step
+(`lstm_jax.regularize`).
 """
 
 from __future__ import annotations
@@ -33,11 +34,11 @@ Keep: TypeAlias = Literal["h", "nothing", "everything"]
 
 
 class Directions(NamedTuple):
-    """What belongs to the two directions of a layer: parameters, states or outputs.
+    """Store the parameters, states or outputs of the two directions of a layer.
 
     Attributes:
-        forward: of the direction of time.
-        backward: of the other.
+        forward: value for the direction of time.
+        backward: value for the opposite direction.
     """
 
     forward: Tree
@@ -45,7 +46,7 @@ class Directions(NamedTuple):
 
 
 class SequenceOptions(TypedDict, total=False):
-    """What `run_layers` hands to `lstm_jax.scan`, which says what each is."""
+    """Describe the options that `run_layers` passes to `lstm_jax.scan`; see there."""
 
     lengths: ArrayLike | None
     mask: ArrayLike | None
@@ -55,14 +56,15 @@ class SequenceOptions(TypedDict, total=False):
 
 
 class Around(NamedTuple):
-    """What those who look on put around the recurrence of every layer.
+    """Describe a wrapper that diagnostics put around the recurrence of every layer.
 
     Attributes:
-        wrap: `step -> step`, the new one over inputs `(x, beside_t)`.
-        beside: a tuple over layers, leaves (T, ...): what rides along with the inputs.
-        start: a tuple over layers, as their states: added to those that they begin with.
+        wrap: `step -> step`; the new step reads inputs `(x, beside_t)`.
+        beside: a tuple over layers, leaves (T, ...), of arrays that accompany the inputs.
+        start: a tuple over layers, with the structure of their states, that is added to the
+            initial states.
 
-    Of a bidirectional layer, both are `Directions` of two.
+    For bidirectional layers, the entries of both tuples are `Directions`.
     """
 
     wrap: Callable[[Step], Step]
@@ -72,17 +74,20 @@ class Around(NamedTuple):
 
 @dataclass(frozen=True)
 class Noise:
-    """Rates of what a key turns on; all in [0, 1), 0 is off. The same key gives the same masks.
+    """Configure the noise that a key turns on.
+
+    All rates are in [0, 1), and 0 turns the noise off. The same key draws the same masks.
 
     Attributes:
-        dropout: of what goes from a layer to the next.
-        input_dropout: of what the first layer reads.
-        output_dropout: of the top layer's outputs.
-        variational: one mask over all time steps for the three above (Gal & Ghahramani 2016).
-        state_dropout: of h in the recurrent product, one mask over all time steps.
-        weight_dropout: of the recurrent kernel (AWD-LSTM).
+        dropout: dropout rate between layers.
+        input_dropout: dropout rate of the inputs of the first layer.
+        output_dropout: dropout rate of the outputs of the top layer.
+        variational: whether the three above use one mask for all time steps (Gal & Ghahramani
+            2016).
+        state_dropout: dropout rate of h in the recurrent product, one mask for all time steps.
+        weight_dropout: dropout rate of the recurrent kernel (AWD-LSTM).
         zoneout: probability that a unit keeps its old h.
-        cell_zoneout: the same for c.
+        cell_zoneout: probability that a unit keeps its old c.
     """
 
     dropout: float = 0.0
@@ -120,47 +125,46 @@ def run_layers(
     implementation: Implementation | None = None,
     **options: Unpack[SequenceOptions],
 ) -> tuple[tuple[Tree, ...], Array]:
-    """Run layers over one another on a time-major batch.
+    """Run a stack of layers on a time-major batch.
 
     Args:
-        cell: what every layer is, such as `lstm_jax.lstm_cell()`.
-        layers: parameters, bottom first; `Directions` of two where a layer is bidirectional.
-        xs: (T, ..., D).
-        state: a state for each layer, `Directions` of two where bidirectional; `initial` if None.
-        initial: states at the start and at resets, likewise, leaves (H,) or (..., H); zeros if
-            None.
-        merge: of two directions' h: "concat", (..., 2H), or "sum".
-        connections: "residual" adds what a layer reads to what it gives, from the second layer
-            on (where the widths are equal, from the first); "skip" lets every layer read xs
-            beside the h below, and gives all layers' h side by side (Graves 2013).
-        noise, key: what the key turns on; without a key there is no noise, and zoneout is its
-            expectation.
-        outputs: h of "all" steps, (T, ..., ·); of each row's "last" valid step, (..., ·), which for
-            the backward direction is the first in time; or "none".
-        around: what is put around every layer's step; the plain loop then runs it.
-        implementation: as in `lstm_jax.lstm`; None is the fastest for reverse mode.
+        cell: the recurrence of every layer, such as `lstm_jax.lstm_cell()`.
+        layers: parameters, bottom first; `Directions` for bidirectional layers.
+        xs: inputs (T, ..., D).
+        state: a state for each layer, `Directions` for bidirectional layers; `initial` if None.
+        initial: states at the start and at resets, in the same structure, leaves (H,) or (..., H);
+            zeros if None.
+        merge: how to combine h of the two directions: "concat", (..., 2H), or "sum".
+        connections: "residual" adds the input of a layer to its output, from the second layer on,
+            or from the first if the widths are equal. With "skip", every layer reads xs together
+            with the h below, and the h of all layers are concatenated (Graves 2013).
+        noise, key: noise, and the key that turns it on. Without a key there is no noise, and
+            zoneout uses its expectation.
+        outputs: h of "all" steps, (T, ..., ·), or of the "last" valid step of each row, (..., ·),
+            which for the backward direction is the first in time; or "none".
+        around: wrapper of every layer's step; the plain loop then runs it.
+        implementation: as in `lstm_jax.lstm`; if None, the fastest for reverse mode.
         **options: `lengths`, `mask`, `resets`, `unroll`, `remat` of `lstm_jax.scan`.
 
     Returns:
-        `(final_states, outputs)`: a tuple over layers, as `state`, and what was asked for (None of
-        "none"). A row of length 0 keeps its state, and its last output is that of no step: h of
-        the state.
+        `(final_states, outputs)`: a tuple over layers, as `state`, and the outputs (None for
+        "none"). A row of length 0 keeps its state, and its last output is h of that state.
 
     Raises:
-        ValueError: options that do not go together, named; another number of states than layers;
-            an unknown merge, connections or outputs.
+        ValueError: if options cannot be combined, the number of states is not that of the layers,
+            or merge, connections or outputs are unknown.
     """
     check(cell, layers, xs, merge, connections, noise, implementation)
     _check_choice("outputs", outputs, ("all", "last", "none"))
     if outputs == "last" and connections == "residual" and isinstance(layers[-1], Directions):
         raise ValueError(
-            'outputs="last" and connections="residual" of a bidirectional layer do not go '
-            "together: its directions end at different steps"
+            'outputs="last" and connections="residual" cannot be combined in a bidirectional '
+            "layer, because its directions end at different steps"
         )
     shared = (0,) if noise.variational else ()
     in_key, out_key, *keys = _split(key, 2 + len(layers))
     xs = dropout(in_key, xs, noise.input_dropout, shared_axes=shared)
-    finals, given = [], []
+    finals, collected = [], []
     below = xs
     for index, layer_key in enumerate(keys):
         between_key, inner_key = _split(layer_key, 2)
@@ -170,7 +174,7 @@ def run_layers(
         top = index == len(layers) - 1
         keep: Keep = "h" if outputs == "all" or not top else "nothing"
         how = _How(cell, noise, keep, implementation, around and around.wrap, options)
-        final, hs = _layer(how, _at(index, layers, state, initial, around), reads, inner_key)
+        final, hs = _run_layer(how, _at(index, layers, state, initial, around), reads, inner_key)
         finals.append(final)
         ends = None if outputs == "all" else _merge(merge, _h(final))
         below = _merge(merge, hs) if ends is None or not top else ends
@@ -178,11 +182,11 @@ def run_layers(
             if keep == "nothing":
                 reads = last_valid(reads, lengths=options.get("lengths"), mask=options.get("mask"))
             below = below + reads if reads.shape == below.shape else below
-        given.append(below if ends is None else ends)
+        collected.append(below if ends is None else ends)
     if outputs == "none":
         nothing: Tree = None
         return tuple(finals), nothing
-    result = jnp.concatenate(given, -1) if connections == "skip" else below
+    result = jnp.concatenate(collected, -1) if connections == "skip" else below
     shared = shared if outputs == "all" else ()
     return tuple(finals), dropout(out_key, result, noise.output_dropout, shared_axes=shared)
 
@@ -198,24 +202,24 @@ def trace_layers(
     merge: Merge = "concat",
     **options: Unpack[SequenceOptions],
 ) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
-    """Run layers without noise, keeping every state, and every gate where the cell has `gates`.
+    """Run layers without noise and keep every state and, if the cell has `gates`, every gate.
 
     Args:
-        cell, layers, xs, state, initial, merge, **options: as in `run_layers`, which has noise
-            and connections too.
+        cell, layers, xs, state, initial, merge, **options: as in `run_layers`, but without noise
+            and connections.
 
     Returns:
         `(final_states, traces)`: tuples over layers, of final states and of `lstm_jax.Trace`;
-        `Directions` of two where bidirectional.
+        `Directions` for bidirectional layers.
 
     Raises:
-        ValueError: as `run_layers`.
+        ValueError: as in `run_layers`.
     """
     check(cell, layers, xs, merge, None, SILENCE, None)
     how = _How(cell, SILENCE, "everything", "scan", None, options)
     finals, traces = [], []
     for index in range(len(layers)):
-        final, kept = _layer(how, _at(index, layers, state, initial, None), xs, None)
+        final, kept = _run_layer(how, _at(index, layers, state, initial, None), xs, None)
         finals.append(final)
         traces.append(kept)
         xs = _merge(merge, map_directions(lambda kept: kept.states.h, kept))
@@ -223,12 +227,12 @@ def trace_layers(
 
 
 class Explanations(tuple[Explanation, ...]):
-    """How each layer would run, bottom first and forward before backward; printed, all of it."""
+    """Store how each layer would run, bottom first, forward before backward; to be printed."""
 
     def __str__(self) -> str:
         if len(set(map(str, self))) == 1:
             return str(self[0])
-        return "\n".join(f"{number}: {one}" for number, one in enumerate(self))
+        return "\n".join(f"{number}: {explanation}" for number, explanation in enumerate(self))
 
 
 @named_options(SequenceOptions)
@@ -243,17 +247,17 @@ def explain_layers(
     implementation: Implementation | None = None,
     **options: Unpack[SequenceOptions],
 ) -> Explanations:
-    """Say which implementation each layer would take, and what stands in the way of the others.
+    """Report which implementation each layer would use, and why it cannot use the others.
 
     Args:
         cell, layers, xs, merge, connections, noise, implementation, **options: as in
-            `run_layers`, here without a key.
+            `run_layers`, but without a key.
 
     Returns:
-        `Explanations`; printed, they say everything.
+        `Explanations` to print.
 
     Raises:
-        TypeError, ValueError: as `run_layers`.
+        TypeError, ValueError: as in `run_layers`.
     """
     check(cell, layers, xs, merge, connections, noise, implementation)
     how = _How(cell, noise, "h", implementation, None, options)
@@ -263,23 +267,23 @@ def explain_layers(
         sides = params if isinstance(params, Directions) else (params,)
         widths = []
         for number, side in enumerate(sides):
-            call = _call(how, _Of(side, None, None, None, None), reads, None, bool(number))
+            call = _call(how, _Layer(side, None, None, None, None), reads, None, bool(number))
             explanations.append(choose.explain(implementation, *call))
             widths.append(call[3].h.shape[-1])
         width = sum(widths) if merge == "concat" else widths[0]
-        below = jnp.zeros((*xs.shape[:-1], width), xs.dtype)  # of the values nothing depends
+        below = jnp.zeros((*xs.shape[:-1], width), xs.dtype)  # only shapes and dtypes matter
     return Explanations(explanations)
 
 
-def map_directions(function: Callable[[Tree], Tree], of: Tree) -> Tree:
-    """Give the function of both directions, or of the one that there is."""
-    return Directions(*map(function, of)) if isinstance(of, Directions) else function(of)
+def map_directions(function: Callable[[Tree], Tree], value: Tree) -> Tree:
+    """Apply a function to both directions, or to the value of a layer with one direction."""
+    return Directions(*map(function, value)) if isinstance(value, Directions) else function(value)
 
 
 def last_valid(
     ys: Array, *, lengths: ArrayLike | None = None, mask: ArrayLike | None = None
 ) -> Array:
-    """Give the last valid step of each row of ys (T, ..., H): (..., H); zeros where none is."""
+    """Return the last valid step of each row of ys (T, ..., H): (..., H), or zeros without one."""
     valid, _ = controls(ys, lengths=lengths, mask=mask, resets=None, reverse=False)
     if ys.shape[0] == 0:
         return ys.sum(0)
@@ -300,9 +304,11 @@ def check(
     noise: Noise,
     implementation: Implementation | None,
 ) -> None:
-    """Raise a ValueError that names options which do not go together, or are unknown.
+    """Check the options of `run_layers`.
 
-    A TypeError, where the layers are no tuple.
+    Raises:
+        TypeError: if the layers are not a tuple.
+        ValueError: if options are unknown or cannot be combined; the message names them.
     """
     _check_choice("merge", merge, ("concat", "sum"))
     _check_choice("connections", connections, (None, "residual", "skip"))
@@ -315,17 +321,17 @@ def check(
         raise ValueError("there are no layers")
     if noise.state_dropout and not cell.masks_h:
         raise ValueError(
-            f"state_dropout and {cell.name} do not go together: its h is its memory too; use "
-            "weight_dropout or zoneout"
+            f"state_dropout and {cell.name} cannot be combined, because its h is also its memory; "
+            "use weight_dropout or zoneout"
         )
     if noise.cell_zoneout:
         params = layers[0].forward if isinstance(layers[0], Directions) else layers[0]
         if not hasattr(jax.eval_shape(cell.zero, params, xs), "c"):
-            raise ValueError("cell_zoneout and a cell without c do not go together; use zoneout")
+            raise ValueError("cell_zoneout needs a cell with a state c; use zoneout")
     inside = [n for n in ("state_dropout", "zoneout", "cell_zoneout") if getattr(noise, n)]
     if inside and implementation not in (None, "scan"):
         raise ValueError(
-            f'{inside[0]} and implementation="{implementation}" do not go together; use "scan"'
+            f'{inside[0]} and implementation="{implementation}" cannot be combined; use "scan"'
         )
 
 
@@ -338,7 +344,7 @@ def _check_choice(name: str, value: object, choices: tuple[object, ...]) -> None
 
 
 class _How(NamedTuple):
-    """What is the same for every layer and both directions."""
+    """Store the settings shared by all layers and both directions."""
 
     cell: Cell
     noise: Noise
@@ -348,8 +354,8 @@ class _How(NamedTuple):
     options: SequenceOptions
 
 
-class _Of(NamedTuple):
-    """What belongs to one layer, or to one direction of it."""
+class _Layer(NamedTuple):
+    """Store the arrays of one layer, or of one of its directions."""
 
     params: Tree
     state: Tree | None
@@ -364,55 +370,56 @@ def _at(
     state: tuple[Tree, ...] | None,
     initial: tuple[Tree, ...] | None,
     around: Around | None,
-) -> _Of:
-    """Take out what belongs to a layer."""
+) -> _Layer:
+    """Select the arrays of one layer."""
     beside, start = (None, None) if around is None else (around.beside, around.start)
-    given = {"state": state, "initial": initial, "beside": beside, "start": start}
-    for name, each in given.items():
-        if each is None:
+    arguments = {"state": state, "initial": initial, "beside": beside, "start": start}
+    for name, values in arguments.items():
+        if values is None:
             continue
-        _check_each(name, each, layers)
-    return _Of(layers[index], *(None if each is None else each[index] for each in given.values()))
+        _check_values(name, values, layers)
+    selected = (None if values is None else values[index] for values in arguments.values())
+    return _Layer(layers[index], *selected)
 
 
-def _check_each(name: str, each: Tree, layers: tuple[Tree, ...]) -> None:
-    """Raise a ValueError for what is not a tuple over layers, each as its parameters are."""
+def _check_values(name: str, values: Tree, layers: tuple[Tree, ...]) -> None:
+    """Raise a ValueError if the values are not a tuple over layers, with the same directions."""
     count = len(layers)
-    wanted = f"{name} must be a tuple of {count}, one for each layer"
-    if hasattr(each, "_fields"):
+    expected = f"{name} must be a tuple of {count}, one for each layer"
+    if hasattr(values, "_fields"):
         single = count == 1 and not isinstance(layers[0], Directions)
-        instead = f"; give ({name},)" if single else ""
-        raise ValueError(f"{wanted}, got one {type(each).__name__}{instead}")
-    if hasattr(each, "shape"):
-        raise ValueError(f"{wanted}, got an array of shape {jnp.shape(each)}")
-    if len(each) == 2 and name in ("state", "initial") and hasattr(each[0], "shape"):
+        advice = f"; pass ({name},)" if single else ""
+        raise ValueError(f"{expected}, got one {type(values).__name__}{advice}")
+    if hasattr(values, "shape"):
+        raise ValueError(f"{expected}, got an array of shape {jnp.shape(values)}")
+    if len(values) == 2 and name in ("state", "initial") and hasattr(values[0], "shape"):
         raise ValueError(
-            f"{wanted}, such as LSTMState(h, c), got arrays; PyTorch's (h0, c0) is "
+            f"{expected}, such as LSTMState(h, c), got arrays; PyTorch's (h0, c0) is "
             "tuple(map(LSTMState, h0, c0))"
         )
-    if len(each) != count:
-        raise ValueError(f"{wanted}, got {len(each)}")
-    for index, (one, params) in enumerate(zip(each, layers, strict=True)):
-        if isinstance(params, Directions) and (hasattr(one, "h") or len(one) != 2):
+    if len(values) != count:
+        raise ValueError(f"{expected}, got {len(values)}")
+    for index, (value, params) in enumerate(zip(values, layers, strict=True)):
+        if isinstance(params, Directions) and (hasattr(value, "h") or len(value) != 2):
             raise ValueError(f"{name}[{index}] must be a pair (forward, backward)")
 
 
-def _layer(how: _How, of: _Of, xs: Array, key: Array | None) -> tuple[Tree, Tree]:
-    """Run one layer, in one direction or in both: final states, and what is kept."""
-    if not isinstance(of.params, Directions):
-        return _direction(how, of, xs, key)
+def _run_layer(how: _How, layer: _Layer, xs: Array, key: Array | None) -> tuple[Tree, Tree]:
+    """Run one layer in one or both directions; return the final states and the kept arrays."""
+    if not isinstance(layer.params, Directions):
+        return _direction(how, layer, xs, key)
     keys = _split(key, 2)
-    sides = [_Of(*(None if part is None else part[side] for part in of)) for side in (0, 1)]
+    sides = [_Layer(*(None if part is None else part[side] for part in layer)) for side in (0, 1)]
     forward, kept = _direction(how, sides[0], xs, keys[0])
     backward, kept_backward = _direction(how, sides[1], xs, keys[1], reverse=True)
     return Directions(forward, backward), Directions(kept, kept_backward)
 
 
 def _direction(
-    how: _How, of: _Of, xs: Array, key: Array | None, reverse: bool = False
+    how: _How, layer: _Layer, xs: Array, key: Array | None, reverse: bool = False
 ) -> tuple[Tree, Tree]:
-    """Run one direction of one layer, with the noise that is inside it."""
-    call = _call(how, of, xs, key, reverse)
+    """Run one direction of one layer, with the noise inside it."""
+    call = _call(how, layer, xs, key, reverse)
     cell, params, inputs, state, options = call
     chosen = choose.choose(how.implementation, *call)
     if how.keep == "everything":
@@ -424,13 +431,13 @@ def _direction(
 
 
 def _call(
-    how: _How, of: _Of, xs: Array, key: Array | None, reverse: bool
+    how: _How, layer: _Layer, xs: Array, key: Array | None, reverse: bool
 ) -> tuple[Cell, Tree, Tree, Tree, RunOptions]:
-    """Give what one direction of one layer runs: cell, parameters, inputs, state and options."""
+    """Return cell, parameters, inputs, state and options of one direction of one layer."""
     cell, noise = how.cell, how.noise
-    state, initial = functional.start(cell, of.params, xs, of.state, of.initial)
+    state, initial = functional.start(cell, layer.params, xs, layer.state, layer.initial)
     weight_key, state_key, zone_key = _split(key, 3)
-    params = drop_weights(weight_key, of.params, noise.weight_dropout)
+    params = drop_weights(weight_key, layer.params, noise.weight_dropout)
     step, inputs = cell.step, xs
     if noise.state_dropout and state_key is not None:
         mask = dropout(state_key, jnp.ones_like(state.h), noise.state_dropout)
@@ -439,8 +446,8 @@ def _call(
         step = zoneout(step, _rates(state, noise))
         inputs = xs, None if zone_key is None else jax.random.split(zone_key, len(xs))
     if how.wrap is not None:
-        step, inputs = how.wrap(step), (inputs, of.beside)
-        state = jax.tree.map(jnp.add, state, of.start)
+        step, inputs = how.wrap(step), (inputs, layer.beside)
+        state = jax.tree.map(jnp.add, state, layer.start)
     if step is not cell.step:
         cell = cell._replace(step=step, affine=None, textbook=None)
     options: RunOptions = {**how.options, "reverse": reverse}
@@ -450,7 +457,7 @@ def _call(
 
 
 def _rates(state: Tree, noise: Noise) -> Tree:
-    """Give zoneout's rate for every leaf of a state: of its fields h and c, and 0 for others."""
+    """Return the zoneout rate of every leaf of a state: for h, for c, and 0 for other fields."""
     known = {"h": noise.zoneout, "c": noise.cell_zoneout}
 
     def rate(path: tuple[Tree, ...], _: Array) -> float:

@@ -1,8 +1,8 @@
-"""What JAX calls a pytree, as a type; the two kinds of records that are one here; wide leaves.
+"""A type for pytrees, and helpers for their records and dtypes.
 
-Sums, means and counts are kept in float32 at least, whatever they are sums of: a bfloat16 counts
-to 256 and a float16 holds no square above 65504, so what is added up in the dtype of what is added
-is soon wrong. What steps and layers give keeps its dtype; figures about it do not.
+Sums, means and counts are accumulated in float32 at least. A bfloat16 counts only to 256, and a
+float16 cannot hold a square above 65504, so accumulating in the dtype of the terms soon goes wrong.
+The outputs of steps and layers keep their dtype; statistics of them do not.
 """
 
 from dataclasses import is_dataclass, replace
@@ -19,16 +19,16 @@ T = TypeVar("T")
 Tree: TypeAlias = Any
 """Any pytree of arrays: nested tuples, NamedTuples, lists, dictionaries, registered dataclasses.
 
-Python's types cannot say more of it. Where what goes in and what comes out are of one structure, a
-type variable says that; `Tree` is for the rest.
+Python's types cannot express more. A function whose result has the structure of its argument uses a
+type variable instead.
 """
 
 
 def replaced(record: T, **fields: Tree) -> T:
-    """Give a NamedTuple or a dataclass with some of its fields replaced.
+    """Return a copy of a NamedTuple or dataclass with some fields replaced.
 
     Raises:
-        TypeError: where it is neither, or has no such field.
+        TypeError: if the record is neither, or has no such field.
     """
     if is_dataclass(record) and not isinstance(record, type):
         return replace(record, **fields)
@@ -39,10 +39,10 @@ def replaced(record: T, **fields: Tree) -> T:
 
 
 def wide(*arrays: ArrayLike) -> jnp.dtype:
-    """Choose the dtype to accumulate in: the promoted one, float32 at least.
+    """Return the dtype to accumulate in: the promoted dtype, float32 at least.
 
     Args:
-        arrays: what is added up.
+        arrays: terms of the sum.
 
     Returns:
         The dtype.
@@ -51,10 +51,10 @@ def wide(*arrays: ArrayLike) -> jnp.dtype:
 
 
 def widened(tree: T) -> T:
-    """Give a pytree with every floating leaf in float32 at least.
+    """Cast every floating-point leaf of a pytree to float32 at least.
 
     Args:
-        tree: any; leaves that are no floats, or wide enough, stay what they are.
+        tree: any pytree; other leaves, and leaves that are wide enough, are not changed.
 
     Returns:
         The same structure.

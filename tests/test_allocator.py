@@ -1,4 +1,4 @@
-"""Memory that is freed is kept where glibc is, and a user's own settings stand."""
+"""Freed memory is kept with glibc, unless the user has settings."""
 
 import ctypes
 import os
@@ -36,7 +36,7 @@ print(allocator.keep_memory(), faults(), faults())
 
 
 def measured(**environment):
-    """What `keep_memory` returns, and the page faults of 50 MB the first and the second time."""
+    """The result of `keep_memory`, and the page faults of 50 MB the first and the second time."""
     command = [sys.executable, "-c", FAULTS, allocator.__file__]
     clean = {name: value for name, value in os.environ.items() if name not in allocator.SETTINGS}
     done = subprocess.run(command, env=clean | environment, capture_output=True, text=True)
@@ -57,7 +57,7 @@ def test_the_second_time_costs_no_page_faults():
     "setting",
     [{"MALLOC_MMAP_THRESHOLD_": "1000000"}, {"GLIBC_TUNABLES": "glibc.malloc.mmap_max=65536"}],
 )
-def test_what_a_user_has_set_stands(setting):
+def test_settings_of_the_user_are_kept(setting):
     kept, first, second = measured(**setting)
     assert kept == "False"
     assert second > 0.9 * first > 10

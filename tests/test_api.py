@@ -1,7 +1,8 @@
-"""What `import lstm_jax` gives: the names, and that each says what it takes, gives and refuses."""
+"""The public names of `import lstm_jax`, and their documentation."""
 
 import inspect
 import re
+import typing
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_the_names_are_these():
     assert sorted(listed) == sorted(lstm_jax.__all__)
 
 
-# What they are given cannot be wrong, or is refused by what they hand it to.
+# Their arguments cannot be wrong, or are checked by the functions that they call.
 REFUSE_NOTHING = set(
     """
     lstm_cell rnn_cell gru_cell mgu_cell conv_lstm_cell mogrifier_cell drop_state mask_of
@@ -45,7 +46,7 @@ REFUSE_NOTHING = set(
 
 
 def sections(function):
-    """The headings of a docstring that its signature asks for, and those that it has."""
+    """The sections of a docstring that its signature requires, and those that it has."""
     text = inspect.getdoc(function) or ""
     signature = inspect.signature(function)
     names = [name for name in signature.parameters if name not in ("self", "cls")]
@@ -57,7 +58,7 @@ def sections(function):
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_says_what_it_takes_gives_and_refuses(name):
+def test_a_function_documents_arguments_results_and_errors(name):
     function = inspect.unwrap(getattr(lstm_jax, name))
     wanted, found, text = sections(function)
     if name in REFUSE_NOTHING:
@@ -69,15 +70,28 @@ def test_a_function_says_what_it_takes_gives_and_refuses(name):
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_module_says_what_it_is_made_of_and_how_it_is_called(name):
+def test_a_module_documents_its_construction_and_call(name):
     kind = getattr(lstm_jax, name)
     for method in (kind.__init__, kind.__call__):
         wanted, found, _ = sections(method)
         assert wanted - {"Returns"} <= found, f"{name}.{method.__name__}: {wanted - found}"
 
 
+@pytest.mark.parametrize("name", [*LAYERS, *STEPS])
+def test_a_layer_describes_every_option(name):
+    init = getattr(lstm_jax, name).__init__
+    options = set(inspect.signature(init).parameters) - {"self"}
+    unpacked = typing.get_type_hints(init).get("options")
+    options |= set(unpacked.__args__[0].__annotations__ if unpacked else ())
+    assert {"dtype", "params"} <= options
+    if name in ("GRU", "MGU", "RNN"):  # these have no c
+        options -= {"cell_zoneout", *(() if name == "RNN" else ["state_dropout"])}
+    arguments = inspect.getdoc(init).partition("Args:")[2]
+    assert {o for o in options if not re.search(rf"\b{o}\b", arguments)} == set()
+
+
 @pytest.mark.parametrize("name", RECORDS)
-def test_a_record_says_what_its_fields_are(name):
+def test_a_record_documents_its_fields(name):
     kind = getattr(lstm_jax, name)
     text = inspect.getdoc(kind) or ""
     source = inspect.getsource(kind)
@@ -90,7 +104,7 @@ def test_a_record_says_what_its_fields_are(name):
 
 @pytest.mark.parametrize("name", lstm_jax.__all__)
 def test_no_public_signature_hides_its_arguments(name):
-    """`**options` is typed by name: an editor shows what goes in."""
+    """`**options` is typed by name, so that an editor shows the options."""
     found = getattr(lstm_jax, name)
     for function in (found, *(m for m in vars(found).values() if inspect.isclass(found))):
         if not inspect.isfunction(function) or function.__name__ in ("_make", "_replace"):

@@ -1,4 +1,4 @@
-"""The direction of imports, read from the sources; and that what is public is documented."""
+"""The direction of imports, read from the sources, and the documentation of public names."""
 
 import ast
 import importlib
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 # Where each folder's modules live once installed.
 PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_jax.configs"}
 
-# Every module, from the ground up: each may import those before it, never one after it.
+# Every module, bottom up: each may import only those before it.
 ORDER = """
 lstm_jax: errors spelling arguments allocator files promotion trees named padding remat cells
 lstm_jax: gated initializers conv mogrifier recurrence regularize
@@ -175,7 +175,7 @@ def test_nothing_imports_upwards(name):
 
 
 @pytest.mark.parametrize("name", [n for n in SOURCES if n != "lstm_jax"])
-def test_nobody_inside_imports_the_curated_names(name):
+def test_no_module_imports_the_curated_names(name):
     found = {other for other in IMPORTS[name] if re.fullmatch(r"lstm_jax\.\w+", other)}
     assert found <= set(SOURCES)
 
@@ -277,7 +277,7 @@ GLOBAL_IMPORT = re.compile(
 )
 
 
-def test_nobody_imports_the_folders_by_their_global_names():
+def test_no_module_imports_the_folders_by_their_global_names():
     assert GLOBAL_IMPORT.search("x = 1\n>>> from train.data import tang")
     assert GLOBAL_IMPORT.search("    import os, train")
     assert GLOBAL_IMPORT.search("import configs")
@@ -312,7 +312,7 @@ def test_all_is_sorted_and_public(room):
 
 @pytest.mark.parametrize(("room", "name"), [(room, n) for room in ROOMS for n in room.__all__])
 def test_what_all_names_is_documented(room, name):
-    # NamedTuples and dataclasses without a docstring have their signature for one.
+    # Without a docstring, NamedTuples and dataclasses have their signature as one.
     text = getattr(room, name).__doc__
     assert text
     assert not text.startswith(f"{name}(")
@@ -333,12 +333,12 @@ def test_public_modules_functions_and_classes_have_docstrings(name):
     assert ast.get_docstring(tree)
 
 
-def test_the_package_says_that_it_is_typed():
+def test_the_package_is_marked_as_typed():
     assert (Path(lstm_jax.__file__).parent / "py.typed").is_file()
 
 
-def test_importing_the_package_imports_no_more_than_it_needs():
-    # Flax brings Optax by itself; what counts is what lstm_jax adds.
+def test_importing_the_package_imports_only_what_it_needs():
+    # Flax imports Optax itself; only the imports of lstm_jax count.
     program = (
         "import sys, jax, flax.nnx; before = set(sys.modules); import lstm_jax; "
         "print(*sorted({name.split('.')[0] for name in set(sys.modules) - before}))"

@@ -1,4 +1,4 @@
-"""What is made of a command line, apart from any command."""
+"""Parsing of a command line, independent of any command."""
 
 from dataclasses import dataclass
 
@@ -27,21 +27,21 @@ def chosen(*arguments):
     return choose(arguments, ["one", "two"], usage="take one", kind="number")
 
 
-def test_a_name_is_chosen_and_the_rest_handed_on():
+def test_a_name_is_chosen_and_the_rest_is_returned():
     assert chosen("two", "--help", "one") == ("two", ["--help", "one"])
     with pytest.raises(UsageError, match=r"^there is no number 'three'; there are one, two$"):
         chosen("three")
 
 
 @pytest.mark.parametrize("arguments", [[], ["-h"], ["--help", "one"]])
-def test_who_chooses_nothing_is_told_what_there_is(arguments, capsys):
+def test_without_arguments_the_choices_are_printed(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         chosen(*arguments)
     assert caught.value.code == 0
     assert capsys.readouterr() == ("take one\n", "")
 
 
-def test_what_no_argument_names_is_the_default():
+def test_options_without_arguments_have_defaults():
     assert parse(What, [], "p", description=None) == What(1)
     assert parse(What, [], "p", description=None, default=What(5)) == What(5)
     assert parse(What, ["--epochs", "2"], "p", description=None, default=What(5)) == What(2)
@@ -49,14 +49,14 @@ def test_what_no_argument_names_is_the_default():
     assert both == (Where("a"), What(2))
 
 
-def test_a_mistake_is_one_line_and_says_where_there_is_help(capsys):
+def test_a_mistake_is_one_line_and_points_to_the_help(capsys):
     with pytest.raises(UsageError, match=r"epochs: .*'many' .*\(see p q --help\)$") as caught:
         parse_both(Where(), What(), ["--epochs", "many"], "p q", description="D")
     assert "\n" not in str(caught.value)
     assert capsys.readouterr() == ("", "")
 
 
-def test_help_says_the_description_and_every_field(capsys):
+def test_help_contains_the_description_and_every_field(capsys):
     with pytest.raises(SystemExit) as caught:
         parse_both(Where(), What(5), ["--help"], "p q", description="What it is for.")
     assert caught.value.code == 0
@@ -66,7 +66,7 @@ def test_help_says_the_description_and_every_field(capsys):
         assert words in out
 
 
-def test_what_started_a_run_does_not_go_on():
+def test_options_that_start_a_run_are_dropped_to_resume():
     given = ["--max-steps", "9", "--overwrite", "--out", "a b", "--resume", "--max_steps=9"]
     assert to_go_on(given, reached=True) == ["--out", "a b", "--resume"]
     assert to_go_on([], reached=True) == ["--resume"]

@@ -1,4 +1,4 @@
-"""What comes in is looked at once, at the border, and refused or taken by name."""
+"""Inputs are checked once, at the public functions, with errors that name them."""
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +30,8 @@ def problem(kind="lstm"):
 def test_a_state_of_integers_is_refused_by_name(kind, implementation, dtype):
     params, xs = problem(kind)
     state = STATES[kind](*(np.zeros((B, H), dtype) for _ in STATES[kind]._fields))
-    said = f"h of the state is {np.dtype(dtype)}, and a step would round"
-    with pytest.raises(TypeError, match=said):
+    message = f"h of the state must be floating point, got {np.dtype(dtype)}"
+    with pytest.raises(TypeError, match=message):
         KINDS[kind](params, xs, state, implementation=implementation)
 
 
@@ -48,7 +48,7 @@ def test_a_cell_state_of_integers_is_refused_everywhere():
         lambda: cell(state, xs[0]),
         lambda: layer(batch, (state,)),
     ):
-        with pytest.raises(TypeError, match="c of the state is int32"):
+        with pytest.raises(TypeError, match="c of the state must be floating point, got int32"):
             call()
 
 
@@ -83,7 +83,7 @@ def test_integer_inputs_have_the_gradients_of_their_values(kind, implementation,
     assert np.isfinite(tangent)
 
 
-# --- states of another form ----------------------------------------------------------------------
+# --- states of the wrong form --------------------------------------------------------------------
 
 
 H0 = np.zeros((1, B, H), np.float32)
@@ -93,23 +93,23 @@ WRONG = [
     ((H0[0], H0[0]), r"state must be LSTMState\(h \(2, 5\), c \(2, 5\)\), got a tuple.*PyTorch"),
     (H0[0], r"state must be LSTMState\(h \(2, 5\), c \(2, 5\)\), got an array of shape"),
     (lj.RNNState(H0[0]), r"state must be LSTMState.* got a RNNState"),
-    (GOOD._replace(c=H0[0, :, :4]), r"state\.c has shape \(2, 4\); it must be \(2, 5\)"),
-    (GOOD._replace(h=H0[0, :, :4]), r"state\.h has shape \(2, 4\); it must be \(2, 5\)"),
+    (GOOD._replace(c=H0[0, :, :4]), r"state\.c must have shape \(2, 5\), got \(2, 4\)"),
+    (GOOD._replace(h=H0[0, :, :4]), r"state\.h must have shape \(2, 5\), got \(2, 4\)"),
 ]
 
 
-@pytest.mark.parametrize(("state", "said"), WRONG)
-def test_a_state_of_another_form_is_refused_with_the_form(state, said):
+@pytest.mark.parametrize(("state", "message"), WRONG)
+def test_a_state_of_the_wrong_form_is_refused(state, message):
     params, xs = problem()
     for implementation in (None, "scan", "fused"):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises(ValueError, match=message):
             lj.lstm(params, xs, state, implementation=implementation)
     layer = lj.LSTM(D, H, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         layer(np.swapaxes(xs, 0, 1), (state,))
 
 
-def test_layers_want_a_tuple_of_states():
+def test_layers_need_a_tuple_of_states():
     layer = lj.LSTM(D, H, num_layers=2, rngs=nnx.Rngs(0))
     batch = make_xs((B, T, D), dtype=np.float32)
     with pytest.raises(ValueError, match="state must be a tuple of 2, one for each layer, got one"):
@@ -118,7 +118,7 @@ def test_layers_want_a_tuple_of_states():
         layer(batch, (GOOD,))
 
 
-def test_lists_are_taken_as_lengths_and_refused_as_inputs():
+def test_lists_are_accepted_as_lengths_and_refused_as_inputs():
     params, xs = problem()
     given = lj.lstm(params, xs, lengths=[4, 2], mask=np.ones((T, B), bool).tolist())
     wanted = lj.lstm(params, xs, lengths=np.array([4, 2]))
@@ -134,7 +134,7 @@ def test_lists_are_taken_as_lengths_and_refused_as_inputs():
 
 
 def noisy_step(params, state, inputs):
-    """Adds what a key draws: one number for all rows."""
+    """Add one random number for all rows, drawn from a key."""
     x, key = inputs
     return lj.rnn_step(params, state, x + jax.random.normal(key, (D,)))
 
@@ -143,7 +143,7 @@ def noisy_step(params, state, inputs):
 def test_a_key_is_shared_by_the_rows_whatever_its_shape(raw):
     params, xs = problem("rnn")
     keys = jax.random.split(jax.random.key(0), T)
-    keys = jax.random.key_data(keys) if raw else keys  # (T, 2): as long as the batch is wide
+    keys = jax.random.key_data(keys) if raw else keys  # (T, 2), as long as the batch
     start = lj.RNNState(jnp.zeros((B, H)))
 
     def last_of_row_0(lengths):
@@ -153,9 +153,9 @@ def test_a_key_is_shared_by_the_rows_whatever_its_shape(raw):
     np.testing.assert_array_equal(whole, beside)
 
 
-def test_what_has_rows_can_be_said():
+def test_leaves_with_rows_can_be_marked():
     params, xs = problem("rnn")
-    offsets = make_xs((T, B), seed=3, dtype=np.float32)  # for the features 0 and 1, not for rows
+    offsets = make_xs((T, B), seed=3, dtype=np.float32)  # for features 0 and 1, not for rows
     lengths = np.array([T, 1])
 
     def step(params, state, inputs):
@@ -173,22 +173,22 @@ def test_what_has_rows_can_be_said():
 
 
 @every_kind
-def test_an_array_has_rows_and_may_be_said_to(kind):
+def test_an_array_has_rows_and_may_be_marked(kind):
     params, xs = problem(kind)
     run, lengths = KINDS[kind], np.array([T, 1])
     _, expected = run(params, xs, lengths=lengths)
-    _, said = run(params, xs, lengths=lengths, per_row=True)
-    np.testing.assert_allclose(said, expected, rtol=1e-5, atol=1e-6)
+    _, marked = run(params, xs, lengths=lengths, per_row=True)
+    np.testing.assert_allclose(marked, expected, rtol=1e-5, atol=1e-6)
     for implementation in ("scan", "fused"):
         options = {"lengths": lengths, "implementation": implementation}
-        _, unsaid = run(params, xs, per_row=None, **options)
-        np.testing.assert_allclose(unsaid, expected, rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match='per_row and implementation="fused" do not go together'):
+        _, unmarked = run(params, xs, per_row=None, **options)
+        np.testing.assert_allclose(unmarked, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match='per_row and implementation="fused" cannot be combined'):
         run(params, xs, per_row=True, implementation="fused")
 
 
 def test_a_module_of_a_cell_without_init_is_refused():
     cell = lj.Cell(lj.rnn_step, zero=lj.zero_h)
     for kind in (lj.Recurrent, lj.StepCell):
-        with pytest.raises(ValueError, match="rnn_step has no init: give the Cell one"):
+        with pytest.raises(ValueError, match="rnn_step has no init; set Cell"):
             kind(cell, D, H, rngs=nnx.Rngs(0))

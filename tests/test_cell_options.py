@@ -43,7 +43,7 @@ def as_mapping(params):
 
 
 def noisy(init, seed=3, **options):
-    """What `init` makes with all arrays random, those too that begin as zeros or ones."""
+    """The parameters of `init` with all arrays random, including those that start constant."""
     rng = RNG(seed)
     like = jax.eval_shape(partial(init, in_features=D, hidden_features=H, dtype=np.float64,
                                   **options), jax.random.key(0))  # fmt: skip
@@ -172,7 +172,7 @@ def test_the_other_gated_cells_are_the_loops(cell, bias, x64):
         assert_close(a, expected, 1e-8)
 
 
-# --- what is not asked for costs nothing ----------------------------------------------------------
+# --- unused options cost nothing ------------------------------------------------------------------
 
 
 def textbook_lstm(params, xs, state):
@@ -212,10 +212,10 @@ def test_the_program_of_the_plain_lstm_is_the_textbooks():
         assert jax.jit(ours).lower(*operands).compile().cost_analysis() == written
 
 
-# --- initialisation and mistakes ------------------------------------------------------------------
+# --- initialization and errors --------------------------------------------------------------------
 
 
-def test_presets_draw_as_their_owners_do():
+def test_presets_draw_as_their_frameworks_do():
     key, wide = jax.random.key(0), 64
 
     def drawn(init, preset):
@@ -229,7 +229,7 @@ def test_presets_draw_as_their_owners_do():
     assert abs(float(torch.bias.std()) - (2 / 3) ** 0.5 * wide**-0.5) < 0.01
     keras = drawn(lj.init_lstm, "keras")
     singular = np.linalg.svd(keras.recurrent_kernel, compute_uv=False)
-    np.testing.assert_allclose(singular, 1, rtol=1e-5)  # of the whole matrix
+    np.testing.assert_allclose(singular, 1, rtol=1e-5)  # for the whole matrix
     assert np.abs(keras.input_kernel).max() <= (6 / (32 + 4 * wide)) ** 0.5
     assert keras.bias.sum() == wide
     flax = drawn(lj.init_lstm, "flax")
@@ -240,7 +240,7 @@ def test_presets_draw_as_their_owners_do():
     assert 0 < np.abs(inside).max() <= 2 * wide**-0.5
 
 
-def test_fresh_options_are_what_they_say():
+def test_new_options_have_the_documented_values():
     params = lj.init_lstm(jax.random.key(0), D, H, peepholes=True, layer_norm=True,
                           projection_features=P)  # fmt: skip
     assert params.peephole.shape == (3, H)
@@ -263,9 +263,9 @@ def test_fresh_options_are_what_they_say():
         (lambda k: lj.init_lstm(k, D, H, projection_features=0), "projection_features must be at"),
         (lambda k: lj.init_lstm(k, D, H, preset="haiku"), "preset must be None or one of torch"),
         (lambda k: lj.init_lstm(k, D, H, bias=False, max_timescale=9.0),
-         "max_timescale and bias=False do not go together"),
+         "max_timescale and bias=False cannot be combined"),
         (lambda k: lj.lstm(lj.init_lstm(k, D, H, layer_norm=True), jnp.ones((T, B, D)),
-                           implementation="fused"), 'norm and implementation="fused" do not go'),
+                           implementation="fused"), 'norm and implementation="fused" cannot be'),
         (lambda k: lj.gru(lj.init_gru(k, D, H), jnp.ones((T, B, D)), reset_after=False),
          "recurrent_bias needs reset_after=True"),
         (lambda k: lj.mgu(lj.init_mgu(k, D, H), jnp.ones((T, B, D)), implementation="fused"),
@@ -273,7 +273,7 @@ def test_fresh_options_are_what_they_say():
         (lambda k: lj.mgu(lj.init_mgu(k, D, H), jnp.ones((T, B, D + 1))), "last axis must be 2"),
     ],
 )  # fmt: skip
-def test_what_does_not_go_together_is_named(call, message):
+def test_conflicting_options_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call(jax.random.key(0))
 

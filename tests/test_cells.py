@@ -152,7 +152,7 @@ def test_gru_gate_order_is_fixed():
 
     assert_close(new_h(1, n=3.0), 0.5, 1e-6)  # z = 1 keeps h
     assert_close(new_h(2), 0.5 * (1 + 0.5), 1e-6)  # n = 1, z = 1/2
-    # r = 1 lets the whole recurrent bias through, r = 1/2 a half of it.
+    # r = 1 passes the whole recurrent bias, r = 1/2 half of it.
     assert_close(new_h(0, recurrent_bias=1.0), 0.5 * (np.tanh(1.0) + 0.5), 1e-6)
     assert_close(new_h(0, 0.0, recurrent_bias=1.0), 0.5 * (np.tanh(0.5) + 0.5), 1e-6)
 

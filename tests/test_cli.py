@@ -133,7 +133,10 @@ def poet(tmp_path_factory):
         ("data", "NAME"),
         ("data prose", "there is no data set 'prose'; there are sensor, sentiment, "),
         ("data shakspeare", "there is no data set 'shakspeare'; did you mean 'shakespeare'?\n"),
-        ("evaluate tagn", "neither a folder nor a released one (tang); did you mean 'tang'?\n"),
+        (
+            "evaluate tagn",
+            "it is neither a folder nor a released model (tang); did you mean 'tang'?\n",
+        ),
     ],
 )
 def test_a_mistake_in_the_arguments(arguments, said, refused):
@@ -204,7 +207,7 @@ def test_unknown_characters_on_a_terminal_write_nothing_before_they_are_refused(
 def test_a_model_that_is_not_there(command, refused, tmp_path):
     flag = ["--model"] if command == "sample" else []
     assert "there is no model" in refused(command, *flag, tmp_path / "nowhere")
-    assert "holds no model.json" in refused(command, *flag, tmp_path)
+    assert "has no model.json" in refused(command, *flag, tmp_path)
 
 
 def alter_weights(folder):
@@ -309,7 +312,7 @@ def test_evaluate_judges_a_sequence_model_by_fresh_sequences(adder, call):
 
 
 def test_what_a_sequence_model_cannot_do_is_one_line(adder, refused, tmp_path):
-    assert "holds a SequenceModel and this takes a CharLM" in refused("sample", "--model", adder)
+    assert "must be a CharLM, got a SequenceModel" in refused("sample", "--model", adder)
     assert "which was not trained on files" in refused("evaluate", adder, "--file", "texts.txt")
     assert "--split is valid or test, got train" in refused("evaluate", adder, "--split", "train")
     other = Path(shutil.copytree(adder, tmp_path / "other"))
@@ -318,7 +321,7 @@ def test_what_a_sequence_model_cannot_do_is_one_line(adder, refused, tmp_path):
     edit(card={"config": {"kind": "stocks"}})(other)
     assert "unknown kind 'stocks'" in refused("evaluate", other)
     alter_weights(other)
-    assert "is half-written or altered" in refused("evaluate", other)
+    assert "is incomplete or was altered" in refused("evaluate", other)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The convolutional LSTM against loops over pixels, and the LSTM that a window of one makes it."""
+"""The convolutional LSTM against loops over pixels, and against the LSTM for a window of one."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ ZERO = lj.conv_lstm_cell().zero
 
 
 def loop(params, state, x):
-    """One image (X, Y, D), pixel by pixel; the window is centred, what lies outside is zero."""
+    """One image (X, Y, D), pixel by pixel, with a centered window and zeros outside."""
     h, c = state
     window = params.input_kernel.shape[:2]
     new_h, new_c = np.zeros_like(c), np.zeros_like(c)
@@ -139,7 +139,7 @@ def test_a_layer_of_images_has_the_options_of_every_layer():
         layer(images[:, :, 0])
 
 
-def test_a_cell_of_one_step_is_the_layers_first():
+def test_a_single_step_cell_is_the_first_step_of_the_layer():
     cell = lj.ConvLSTMCell(D, H, rngs=nnx.Rngs(0))
     layer = lj.ConvLSTM(D, H, rngs=nnx.Rngs(0))
     images = make_xs((2, 1, *SIDE, D), dtype=np.float32)

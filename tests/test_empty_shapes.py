@@ -1,4 +1,4 @@
-"""Without steps or without rows: no steps give back the state, and outputs are empty.
+"""Without steps or without rows, the state is returned and outputs are empty.
 
 What `lstm_jax.scan` says of T=0 and B=0 holds of every cell, implementation, option and layer, and
 of what is built on them.
@@ -76,7 +76,7 @@ def test_a_recurrence(cell, implementation, shape, batched, names, reverse, rema
     assert hs.shape == (steps, *rows, H)
     assert_all(final, 1)
     assert_all(gradients[0], 0)
-    assert_all(gradients[1], 1)  # of no steps, or of no rows
+    assert_all(gradients[1], 1)  # without steps, or without rows
 
 
 @settings(max_examples=15, deadline=None)
@@ -93,7 +93,7 @@ def test_layers(
 ):
     (steps, rows), key = shape, jax.random.key(1)
     if both and connections == "residual" and outputs == "last":
-        connections = "skip"  # of two directions the two do not go together
+        connections = "skip"  # two directions do not support this combination
     layer = LAYERS[cell](
         D, H, num_layers=count, bidirectional=both, merge=merge, connections=connections,
         remat=remat, learned_initial=learned, rngs=nnx.Rngs(0),
@@ -115,7 +115,7 @@ def test_layers(
 
 @pytest.mark.parametrize("shape", [(0, 2, H), (3, 0, H), (0, 0, H), (0, H)])
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
-def test_the_last_valid_step_of_none_is_zeros(shape, dtype):
+def test_the_last_valid_step_of_an_empty_row_is_zeros(shape, dtype):
     ys = jnp.ones(shape, dtype)
     for names in ([], ["mask"], ["lengths"], ["mask", "lengths"]):
         last = last_valid(ys, **controls(set(names) - {"resets"}, shape[0], shape[1:-1]))
@@ -127,7 +127,7 @@ def test_the_last_valid_step_of_none_is_zeros(shape, dtype):
 @pytest.mark.parametrize(
     ("reads_ids", "shape"), [(True, (0, 2)), (True, (3, 0)), (False, (0, 2)), (False, (0, 0))]
 )
-def test_a_classifier_judges_no_steps_by_its_bias(shape, pooling, reads_ids):
+def test_a_classifier_returns_its_bias_without_steps(shape, pooling, reads_ids):
     steps, rows = shape
     config = SequenceClassifierConfig(2, H, pooling=pooling, word_dropout=0.5, output_dropout=0.5)
     sizes = {"vocabulary_size": 5} if reads_ids else {"in_features": D}
@@ -145,7 +145,7 @@ def test_a_forecaster(odd, linear):
     model = Forecaster(D, 4, 3, 2, config, rngs=nnx.Rngs(0))
     assert model(jnp.ones((0, 4, D))).shape == (0, 3, 2)
     if linear:
-        with pytest.raises(ValueError, match="T at least 2, the steps that are mapped linearly"):
+        with pytest.raises(ValueError, match="T at least 2, the steps of the linear map"):
             model(jnp.ones((2, 0, D)))
     else:
         assert_all(model(jnp.ones((2, 0, D))), 0)

@@ -1,4 +1,4 @@
-"""Every public pure function lowers for the accelerators that no test machine has."""
+"""Every public pure function lowers for accelerators that the tests do not have."""
 
 from functools import partial
 
@@ -138,7 +138,7 @@ def test_the_sampler():
     [("lstm", "t, 2"), ("lstm", "3, b"), *((k, "t, b") for k in ("lstm", "gru", "rnn", "mgu"))],
 )
 def test_symbolic_sizes_are_exported_and_give_the_values(kind, shape):
-    """No decision may compare a size that is not known; what runs is right for every size."""
+    """No decision may compare a symbolic size; the program is right for every size."""
     params = getattr(lj, f"init_{kind}")(jax.random.key(0), D, H)
     run = getattr(lj, kind)
     symbols = jax.export.symbolic_shape(f"{shape}, {D}")
@@ -172,7 +172,7 @@ def test_layers_with_symbolic_sizes():
     exported = jax.export.export(jax.jit(run))(state, jax.ShapeDtypeStruct(shape, jnp.float32))
     xs = jnp.ones((3, 7, D))
     np.testing.assert_allclose(exported.call(state, xs), run(state, xs), rtol=1e-5, atol=1e-6)
-    with pytest.raises(ValueError, match="remat='sqrt' needs a known number of steps"):
+    with pytest.raises(ValueError, match="remat='sqrt' needs a fixed number of steps"):
         jax.export.export(jax.jit(lambda p, x: lj.lstm(p, x, remat="sqrt")))(
             layer.params[0].forward, jax.ShapeDtypeStruct(shape, jnp.float32)
         )

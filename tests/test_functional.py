@@ -42,7 +42,7 @@ def weighted(result):
 
 @functools.partial(jax.jit, static_argnames=("cell", "implementations", "reverse", "unroll"))
 def differentiate(arguments, controls, cell, implementations, reverse=False, unroll=1):
-    """Gradients and results per implementation, every array traced, the controls too."""
+    """Gradients and results per implementation, with every array traced, including controls."""
 
     def loss(arguments, implementation):
         result = CELLS[cell].run(
@@ -143,7 +143,7 @@ def test_a_reset_at_the_first_step_cuts_the_gradient_of_fused_exactly():
 
 
 def test_the_gradient_of_a_gradient_goes_through_fused(x64):
-    arguments = arguments_for("rnn", (2,))  # a third of the LSTM's graph, and the same rule
+    arguments = arguments_for("rnn", (2,))  # a third of the LSTM's graph, with the same rule
     controls = controls_for((2,))
     controls = {"mask": controls["mask"], "resets": controls["resets"]}
 
@@ -232,7 +232,7 @@ def test_no_steps():
 def test_without_recurrent_weights_the_cell_path_is_the_product_of_forget_gates(
     implementation, x64
 ):
-    """∂c_T/∂c_0 = diag(Π f_t) where W_h = 0: no vanishing but that of the gates themselves."""
+    """∂c_T/∂c_0 = diag(Π f_t) if W_h = 0: only the gates make the gradient vanish."""
     steps = 50
     params = make_params("lstm", D, H)
     bias = params.bias + np.repeat([0.0, 3.0, 0.0, 0.0], H)
@@ -256,7 +256,7 @@ def test_unknown_implementations_are_refused(run):
         run(None, None, implementation="quick")
 
 
-def test_what_fused_cannot_do_is_refused():
+def test_unsupported_options_of_fused_are_refused():
     params = make_params("lstm", D, H, dtype=np.float32)
     xs = make_xs((T, 2, D), dtype=np.float32)
     for emit in (None, lambda p, s, x, new: new.c):

@@ -30,7 +30,7 @@ def test_shapes_dtypes_and_kinds(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_every_gate_has_an_orthogonal_block_of_its_own(cell):
+def test_every_gate_has_its_own_orthogonal_block(cell):
     kernel = np.asarray(initial(cell).recurrent_kernel, np.float64)
     blocks = np.split(kernel, CELLS[cell].gates, axis=1)
     for block in blocks:
@@ -80,7 +80,7 @@ def test_bfloat16_is_the_rounded_float32(cell):
 def test_float64(x64):
     block = np.asarray(orthogonal_gates(jax.random.key(0), H, 1, dtype=jnp.float64))
     np.testing.assert_allclose(block.T @ block, np.eye(H), atol=1e-14)
-    for dtype in (jnp.float64, None):  # whatever the mode, the default is float32
+    for dtype in (jnp.float64, None):  # the default is float32 in every mode
         params = jax.eval_shape(lambda d=dtype: init_lstm(jax.random.key(0), D, H, dtype=d))
         assert all(a.dtype == (dtype or jnp.float32) for a in jax.tree.leaves(params))
 
@@ -118,6 +118,6 @@ def test_errors_name_the_size(cell):
 
 
 @pytest.mark.parametrize("longest", [2, 0, -1.0, float("nan")])
-def test_chrono_wants_more_than_two_steps(longest):
+def test_chrono_needs_more_than_two_steps(longest):
     with pytest.raises(ValueError, match="max_timescale must be above 2"):
         chrono(jax.random.key(0), initial("lstm"), longest)

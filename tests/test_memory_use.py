@@ -1,4 +1,4 @@
-"""What is not asked for is not held: XLA's own account of a program's memory."""
+"""Unused results take no memory, by XLA's account of a program."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Mistakes that new users made, and the line that each of them gets."""
+"""Mistakes of new users, and the error that each of them gets."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -50,7 +50,7 @@ MISTAKES = {
     ),
     "a bare state": (
         lambda: ONE(XS, STATE),
-        "state must be a tuple of 1, one for each layer, got one LSTMState; give (state,)",
+        "state must be a tuple of 1, one for each layer, got one LSTMState; pass (state,)",
     ),
     "a bare state of two layers": (
         lambda: TWO(XS, STATE),
@@ -88,11 +88,11 @@ MISTAKES = {
     ),
     "h and c for a cell": (
         lambda: lj.LSTMCell(D, H, rngs=nnx.Rngs(0))((h, h), XS[:, 0]),
-        "state must be as initial_state gives it, got a tuple",
+        "state must be as initial_state returns it, got a tuple",
     ),
     "a tuple for a stack": (
         lambda: lj.scan(STACK, TWO.params, TIME_MAJOR, (STATE, STATE)),
-        "the state of a stack is a StackState, bottom first, got a tuple: give "
+        "the state of a stack must be a StackState, bottom first, got a tuple; pass "
         "StackState((state_0, state_1, ...))",
     ),
     "one layer's parameters": (
@@ -102,7 +102,7 @@ MISTAKES = {
     ),
     "explain nothing": (
         lambda: lj.explain(lj.lstm_cell(), TIME_MAJOR),
-        "of a Cell, explain takes its parameters and its inputs too",
+        "explain needs the parameters and the inputs of a Cell",
     ),
     "explain a step": (
         lambda: lj.explain(lj.lstm_step, TIME_MAJOR),
@@ -122,7 +122,7 @@ def test_a_mistake_names_the_argument(name):
 
 @pytest.mark.parametrize("layer", [ONE, TWO, BOTH], ids=["one", "two", "both"])
 def test_a_layer_explains_how_it_runs(layer):
-    alone = lj.explain(lj.lstm_cell(), ONE.params[0], TIME_MAJOR)  # by an engine of this machine
+    alone = lj.explain(lj.lstm_cell(), ONE.params[0], TIME_MAJOR)  # by any engine
     explained = lj.explain(layer, XS)
     assert len(explained) == layer.num_layers * (1 + layer.bidirectional)
     assert {one.implementation for one in explained} == {alone.implementation}
@@ -139,20 +139,20 @@ def test_a_layer_explains_what_its_options_cost():
     assert len(mixed.explain(TIME_MAJOR, lengths=[4, 2, 1])) == 2
 
 
-def test_dropout_with_nothing_between_is_told_where_the_layer_was_made():
+def test_useless_dropout_warns_where_the_layer_is_built():
     with pytest.warns(UselessWarning) as warned:  # noqa: PT031
         lj.LSTM(D, H, dropout=0.1, rngs=nnx.Rngs(0))
         lj.CharLM(5, lj.CharLMConfig(2, 3, 1, layer_dropout=0.25), rngs=nnx.Rngs(0))
     assert [one.filename for one in warned] == [__file__] * 2
     assert [str(one.message) for one in warned] == [
         "dropout=0.1 acts between layers, so with num_layers=1 it does nothing; input_dropout and "
-        "output_dropout act on what a single layer reads and gives",
+        "output_dropout act on the inputs and outputs of a single layer",
         "layer_dropout=0.25 acts between layers, so with num_layers=1 it does nothing",
     ]
 
 
 @pytest.mark.filterwarnings("default")
-def test_a_program_tells_it_in_a_line(monkeypatch, capsys):
+def test_a_program_prints_the_warning_in_a_line(monkeypatch, capsys):
     def useless(words):
         """Do nothing."""
         errors.warn("dropout does nothing")

@@ -1,4 +1,4 @@
-"""The mogrifier LSTM against its equations in NumPy, and as a cell among the others."""
+"""The mogrifier LSTM against its equations in NumPy, and as a cell of layers."""
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ def test_gates_of_zeros_leave_the_lstm():
     assert not np.allclose(lj.run(lj.mogrifier_cell(), params, xs)[1], hs, atol=1e-3)
 
 
-def test_layers_of_it_are_the_step_and_learn_through_lengths_and_dropped_weights():
+def test_its_layers_are_the_step_and_learn_with_lengths_and_dropped_weights():
     layer = lj.Recurrent(
         lj.mogrifier_cell(), D, H, num_layers=2, weight_dropout=0.5, rounds=3, rngs=nnx.Rngs(0)
     )
@@ -81,7 +81,7 @@ def test_layers_of_it_are_the_step_and_learn_through_lengths_and_dropped_weights
     assert loss(weights, None) != loss(weights, jax.random.key(1))
 
 
-def test_what_does_not_fit_is_refused():
+def test_wrong_shapes_are_refused():
     params = lj.init_mogrifier(jax.random.key(0), D, H)
     state = make_state("lstm", (B,), H, dtype=np.float32)
     with pytest.raises(ValueError, match="x has shape"):

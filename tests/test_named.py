@@ -1,4 +1,4 @@
-"""Functions are known by what they are: through copies, through files, and bound to others."""
+"""Functions are recognized after copying, pickling and binding."""
 
 import copy
 import pickle
@@ -42,7 +42,7 @@ def test_a_copy_of_jaxs_function_is_known(function):
     assert functional.rnn_cell(copy.deepcopy(function)) == functional.rnn_cell(function)
 
 
-def test_another_function_of_the_same_name_is_another():
+def test_a_different_function_of_the_same_name_is_not_known():
     def relu(z):
         return jnp.maximum(z, 0)
 
@@ -83,7 +83,7 @@ def test_a_record_and_its_copies_are_equal(record, make):
 
 
 @every_copy
-def test_what_a_cell_is_stays(make):
+def test_the_kind_of_a_cell_survives(make):
     assert make(functional.lstm_cell()).textbook == "lstm"
     for activations in (TEXTBOOK, make(TEXTBOOK), LSTMActivations(*copy.deepcopy(list(TEXTBOOK)))):
         assert functional.lstm_cell(activations).textbook == "lstm"
@@ -91,13 +91,13 @@ def test_what_a_cell_is_stays(make):
     assert functional.rnn_cell(copy.deepcopy(jnp.tanh)).textbook == "rnn"
 
 
-def test_any_callable_may_be_asked():
+def test_any_callable_is_accepted():
     by_hand = jax.custom_vjp(jnp.sin)
     for function in (jnp.add, by_hand, jax.tree_util.Partial(jnp.sin), jnp.vectorize(jnp.sin), int):
         assert known(function) is function
 
 
-def test_functions_without_a_name_stay_through_a_deep_copy():
+def test_functions_without_a_name_survive_a_deep_copy():
     cell = Cell(jax.jit(rnn_step), gates=lambda params, state, x: state)
     assert copy.deepcopy(cell) is cell
     cells = {"a": cell, "b": [cell]}
@@ -106,7 +106,7 @@ def test_functions_without_a_name_stay_through_a_deep_copy():
         pickle.dumps(cell)
 
 
-def test_a_cell_of_an_own_partial_goes_through_a_file():
+def test_a_cell_with_a_partial_can_be_pickled():
     cell = Cell(partial(rnn_step, activation=jax.nn.relu), gates=partial(partial(clipped), limit=1))
     made = through_a_file(cell)
     assert isinstance(made.step, Bound)
@@ -116,7 +116,7 @@ def test_a_cell_of_an_own_partial_goes_through_a_file():
     assert made.name == cell.name == "rnn_step"
 
 
-def test_what_is_bound_is_compared_by_value():
+def test_bound_arguments_are_compared_by_value():
     assert bind(clipped) is clipped
     two = bind(clipped, limit=2.0)
     assert two == bind(clipped, limit=2.0)
@@ -129,6 +129,6 @@ def test_what_is_bound_is_compared_by_value():
     assert bound(two, "other", 7) == 7
 
 
-def test_a_file_holds_public_names():
+def test_a_pickle_contains_public_names():
     assert b"_src" not in pickle.dumps(RECORDS["activations"])
     assert b"_src" not in pickle.dumps(functional.rnn_cell(jax.nn.relu))

@@ -1,4 +1,4 @@
-"""A user's cell works everywhere, whatever its state: h alone, h and c, or four fields."""
+"""A user's cell works everywhere, with any state: h alone, h and c, or four fields."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +23,7 @@ LENGTHS = np.array([6, 2, 0])
 
 
 def leaky_step(params, state, x):
-    """The README's: h alone, and memory in it."""
+    """The README's cell: h alone, which is also its memory."""
     z = x @ params.input_kernel + state.h @ params.recurrent_kernel + params.bias
     return lj.RNNState(0.9 * state.h + 0.1 * jnp.tanh(z))
 
@@ -37,7 +37,7 @@ def bare_step(params, state, x):
 
 
 class SLSTMState(NamedTuple):
-    """Hidden and cell state, normaliser and stabiliser of an sLSTM (Beck et al. 2024)."""
+    """Hidden and cell state, normalizer and stabilizer of an sLSTM (Beck et al. 2024)."""
 
     h: jax.Array
     c: jax.Array
@@ -100,7 +100,7 @@ def assert_same(actual, expected, tolerance=2e-5):
 
 
 def by_hand(cell, params, xs, lengths, *, reverse=False):
-    """Row by row and step by step, only the valid steps: final state and outputs (T, B, H)."""
+    """Run the valid steps row by row and step by step; return final state and outputs (T, B, H)."""
     step = jax.jit(cell.step)
     finals, outputs = [], np.zeros((*xs.shape[:2], H), np.float32)
     for row, length in enumerate(lengths):
@@ -186,13 +186,13 @@ def test_zoneout_keeps_h_and_c_and_leaves_other_fields_alone(cell):
     assert 0 < kept.sum() < kept.size
     np.testing.assert_allclose(np.where(kept, new.h, drawn.h), new.h, rtol=1e-6)
     if not has_c:
-        with pytest.raises(ValueError, match="cell_zoneout and a cell without c"):
+        with pytest.raises(ValueError, match="cell_zoneout needs a cell with a state c"):
             lj.Recurrent(cell, D, H, cell_zoneout=0.1, rngs=nnx.Rngs(0))
 
 
 @every_cell
-def test_memory_in_h_is_not_masked_unless_the_cell_says_that_it_may(cell):
-    with pytest.raises(ValueError, match=f"state_dropout and {cell.name} do not go together"):
+def test_memory_in_h_is_not_masked_unless_the_cell_allows_it(cell):
+    with pytest.raises(ValueError, match=f"state_dropout and {cell.name} cannot be combined"):
         lj.Recurrent(cell, D, H, state_dropout=0.5, rngs=nnx.Rngs(0))
     masked = lj.Recurrent(cell._replace(masks_h=True), D, H, state_dropout=0.5, rngs=nnx.Rngs(0))
     xs = make_xs((B, T, D), dtype=np.float32)
@@ -201,14 +201,14 @@ def test_memory_in_h_is_not_masked_unless_the_cell_says_that_it_may(cell):
 
 
 @every_cell
-def test_c_has_the_dtype_that_is_asked_for_and_weights_are_dropped_by_name(cell):
+def test_c_has_the_requested_dtype_and_weights_are_dropped_by_name(cell):
     layer = lj.Recurrent(cell, D, H, dtype=jnp.bfloat16, cell_dtype=jnp.bfloat16, rngs=nnx.Rngs(0))
     state = layer.initial_state(B)[0]
     assert {leaf.dtype for leaf in leaves(state)} == {jnp.dtype("bfloat16")}
     xs = make_xs((B, T, D), dtype=np.float32)
     dropped = lj.Recurrent(cell, D, H, weight_dropout=0.5, rngs=nnx.Rngs(0))
     if cell is CELLS["h, c, n, m"]:
-        with pytest.raises(ValueError, match="recurrent_kernel, which SLSTMParams has not"):
+        with pytest.raises(ValueError, match="recurrent_kernel, but SLSTMParams has no such field"):
             dropped(xs, key=jax.random.key(0))
     else:
         assert not np.allclose(dropped(xs)[1], dropped(xs, key=jax.random.key(0))[1])
@@ -265,7 +265,7 @@ def test_diagnostics_see_the_whole_state(cell, x64):
 
 
 @fewest_and_most
-def test_a_model_of_it_learns_and_its_health_is_looked_at(cell):
+def test_a_model_of_it_learns_and_its_health_is_measured(cell):
     """The sum of the inputs so far, by plain Optax; the adjoint goes through every layer."""
     layer = lj.Recurrent(cell, D, 8, num_layers=2, rngs=nnx.Rngs(0))
     graph, state = nnx.split(layer)

@@ -9,7 +9,7 @@ LENGTHS = st.lists(st.integers(0, 6), min_size=1, max_size=5)
 
 
 @given(LENGTHS, st.booleans(), st.integers(0, 3))
-def test_there_and_back(lengths, left, extra):
+def test_a_round_trip(lengths, left, extra):
     rng = np.random.default_rng(0)
     sequences = [rng.normal(size=(n, 2)) for n in lengths]
     batch, found = pad(sequences, to=max(lengths) + extra, value=np.nan, left=left)
@@ -54,9 +54,9 @@ def test_buckets_are_shuffled_by_their_generator():
         (lambda: pad([]), "there are no sequences"),
         (
             lambda: pad([np.ones((2, 3)), np.ones((2, 4))]),
-            r"alike .* shapes \[\(2, 3\), \(2, 4",
+            r"differ only .* shapes \[\(2, 3\), \(2, 4",
         ),
-        (lambda: pad([1, 2]), "alike but for their first axis"),
+        (lambda: pad([1, 2]), "differ only in their first axis"),
         (lambda: pad([[1, 2, 3]], to=2), "3 steps, more than to=2"),
         (lambda: unpad(np.ones((2, 3)), [1, 4]), r"2 numbers in \[0, T=3\], got \[1, 4\]"),
         (lambda: unpad(np.ones((2, 3)), [1]), r"2 numbers in \[0, T=3\], got \[1\]"),
@@ -83,7 +83,7 @@ def test_a_sequence_without_steps_does_not_make_floats(dtype, empty):
         assert batch.sum() == 2
 
 
-def test_where_none_has_steps_a_dtype_that_was_given_stands():
+def test_without_any_steps_an_explicit_dtype_is_kept():
     assert pad([np.zeros(0, np.int32), []])[0].dtype == np.int32
     assert pad([np.zeros((0, 3), np.float32)] * 2, to=2)[0].shape == (2, 2, 3)
     batch, lengths = pad([[], []], to=3, value=7)
@@ -92,7 +92,7 @@ def test_where_none_has_steps_a_dtype_that_was_given_stands():
     np.testing.assert_array_equal(lengths, 0)
 
 
-def test_an_empty_list_stands_for_no_steps_of_any_features():
+def test_an_empty_list_has_no_steps_and_any_features():
     batch, lengths = pad([[], np.ones((2, 3), np.float32)])
     assert (batch.shape, batch.dtype) == ((2, 2, 3), np.float32)
     np.testing.assert_array_equal(lengths, [0, 2])
@@ -104,8 +104,8 @@ VALUES = [0, 1, 2, -1, 127, 300, -100, 2**31, 2**40, 2**63, 0.5, 1e5, 1e300, np.
 
 @pytest.mark.parametrize("dtype", INTEGERS + FLOATS)
 @pytest.mark.parametrize("value", [*VALUES, np.float32(0.1), np.int64(-5), np.uint8(200)])
-def test_a_value_is_what_it_was_or_refused(value, dtype):
-    """Of a float it may be rounded; it never becomes another number in silence."""
+def test_a_value_is_exact_or_refused(value, dtype):
+    """A float may be rounded, but a value never silently becomes another number."""
     sequences = [np.ones(2, dtype), np.ones(1, dtype)]
     number, floating = float(value), dtype in FLOATS
     if floating:
@@ -114,7 +114,7 @@ def test_a_value_is_what_it_was_or_refused(value, dtype):
         low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         held = number.is_integer() and low <= int(value) <= high
     if not held:
-        with pytest.raises(ValueError, match=f"is not a number that {dtype} holds"):
+        with pytest.raises(ValueError, match=f"value must be a number that {dtype} can hold"):
             pad(sequences, value=value)
         return
     batch, _ = pad(sequences, value=value)
@@ -123,8 +123,8 @@ def test_a_value_is_what_it_was_or_refused(value, dtype):
     np.testing.assert_allclose(float(batch[1, 1]), number, rtol=tolerance)
 
 
-def test_a_value_for_each_feature_is_held_too():
+def test_a_value_for_each_feature_is_checked():
     sequences = [np.ones((2, 2), np.int32), np.ones((1, 2), np.int32)]
     np.testing.assert_array_equal(pad(sequences, value=[3, 4])[0][1, 1], [3, 4])
-    with pytest.raises(ValueError, match=r"value \[0, nan\] is not a number that int32 holds"):
+    with pytest.raises(ValueError, match=r"number that int32 can hold, got \[0, nan\]"):
         pad(sequences, value=[0, np.nan])

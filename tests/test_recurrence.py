@@ -26,7 +26,7 @@ from lstm_jax import (
 
 T, B, D, H = 4, 3, 2, 3
 
-# Rows: holes and a masked reset; padding; valid to the end and reset at the first step.
+# Rows: gaps and a masked reset; padding; valid to the end with a reset at the first step.
 MASK = np.array([[1, 1, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
 RESETS = np.array([[0, 0, 1], [1, 0, 0], [0, 1, 1], [0, 1, 0]], bool)
 LENGTHS = np.array([T, 0, 3])
@@ -187,7 +187,7 @@ def test_trace_without_gates():
 
 
 def weighted(result, seed=4):
-    """A scalar that depends on every element of a result, and not linearly."""
+    """A scalar that depends nonlinearly on every element of a result."""
     rng = np.random.default_rng(seed)
     return sum((rng.normal(size=a.shape) * a * (1 + a)).sum() for a in jax.tree.leaves(result))
 
@@ -273,7 +273,7 @@ def test_nan_in_the_padding_reaches_nothing(reverse):
     assert (dxs[valid] != 0).all()
 
 
-def test_length_zero_gives_back_the_state():
+def test_length_zero_returns_the_state():
     params, xs, state = problem(dtype=np.float32)
 
     def run(xs, state):
@@ -307,7 +307,7 @@ def test_a_reset_at_the_first_step_forgets_the_state_and_learns_the_initial_one(
     dstate, dinitial = gradient(state, start, never)
     assert all((np.asarray(a) != 0).all() for a in dstate)
     assert all((np.asarray(a) == 0).all() for a in dinitial)
-    # NaN in a state that a reset throws away does not stay.
+    # NaN in a state that a reset discards does not remain.
     stained = jax.tree.map(lambda a: np.full_like(a, np.nan), state)
     assert np.isfinite(loss(stained, start, first))
 
@@ -359,7 +359,7 @@ def test_xs_is_any_pytree(x64):
 
 
 @pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
-def test_no_steps_give_back_the_state(reverse):
+def test_no_steps_return_the_state(reverse):
     params, xs, state = problem(dtype=np.float32, T=0)
     empty = np.zeros((0, B), bool)
     final, hs = jitted_scan(
@@ -412,12 +412,12 @@ class LeakyState(NamedTuple):
 
 
 def leaky_step(params, state, x):
-    """A cell of one's own: a leaky integrator that counts its steps."""
+    """A custom cell: a leaky integrator that counts its steps."""
     h = params["leak"] * state.h + jnp.tanh(x @ params["kernel"])
     return LeakyState(h, state.steps + 1)
 
 
-def test_a_cell_of_ones_own(x64):
+def test_a_custom_cell(x64):
     params = {"leak": np.array(0.5), "kernel": make_xs((D, H))}
     xs = make_xs((T, B, D))
     state = LeakyState(np.zeros((B, H)), np.zeros(B, np.int32))
@@ -468,7 +468,7 @@ def bad(message, error, **changes):
             step=lambda p, s, x: LSTMState(s.h, s.c.astype(jnp.bfloat16))),
         bad(r"step changed state.h from float32\(3, 3\) to float32\(3, 2\)", TypeError,
             step=lambda p, s, x: LSTMState(s.h[:, :2], s.c)),
-        bad("new state has another structure", TypeError, step=lambda p, s, x: (s.h, s.c)),
+        bad("must keep the structure of the state", TypeError, step=lambda p, s, x: (s.h, s.c)),
         bad("without an attribute h", TypeError,
             step=lambda p, s, x: s, state={"a": np.zeros((B, H), np.float32)}),
     ],

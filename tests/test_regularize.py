@@ -1,4 +1,4 @@
-"""Noise inside a recurrence: its statistics, its expectation, its key; and the penalties."""
+"""Noise inside a recurrence: its statistics, expectation and key; and the penalties."""
 
 import jax
 import jax.numpy as jnp
@@ -99,7 +99,7 @@ def test_the_key_decides(noise):
         np.testing.assert_allclose(without, quiet, rtol=1e-6)
     both = lj.run_layers(lj.lstm_cell(), (lj.Directions(PARAMS, PARAMS),), XS, noise=noise,
                          key=KEY, resets=np.zeros((T, B), bool))[1]  # fmt: skip
-    assert not np.allclose(both[..., :H], both[::-1, :, H:])  # directions have noise of their own
+    assert not np.allclose(both[..., :H], both[::-1, :, H:])  # each direction has its own noise
 
 
 def test_penalties_by_hand(x64):
@@ -130,8 +130,8 @@ def test_rates_are_checked(rate):
 
 @pytest.mark.parametrize("dtype", [jnp.float16, jnp.bfloat16, jnp.float32])
 @pytest.mark.parametrize("penalty", [lj.activation_penalty, lj.temporal_activation_penalty])
-def test_penalties_are_summed_wide(penalty, dtype):
-    """A square above 65504 is no float16, nor is the sum of many, nor a count of steps."""
+def test_penalties_accumulate_in_float32(penalty, dtype):
+    """Squares, sums and counts above 65504 do not fit a float16."""
     sign = (-1.0) ** np.arange(70_000)[:, None, None]
     hs = jnp.asarray(300 * sign, dtype)
     expected = 300**2 * (1 if penalty is lj.activation_penalty else 4)
@@ -146,10 +146,10 @@ def test_penalties_are_summed_wide(penalty, dtype):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e38])
 @pytest.mark.parametrize("penalty", [lj.activation_penalty, lj.temporal_activation_penalty])
-def test_what_stands_in_masked_steps_reaches_no_penalty_and_no_gradient(penalty, bad):
+def test_masked_steps_reach_no_penalty_and_no_gradient(penalty, bad):
     hs = make_xs((T, B, H), dtype=np.float32)
     mask = np.arange(T)[:, None] < np.array([6, 3, 1, 0])
-    mask[0, 1] = False  # padded in front, too
+    mask[0, 1] = False  # with padding in front, too
     altered = np.where(mask[..., None], hs, np.float32(bad))
     of = jax.value_and_grad(lambda hs: penalty(hs, mask=mask))
     clean, found = of(np.where(mask[..., None], hs, 0)), of(altered)
@@ -159,7 +159,7 @@ def test_what_stands_in_masked_steps_reaches_no_penalty_and_no_gradient(penalty,
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.float32])
-def test_a_rate_may_be_a_number_of_numpy(kind):
+def test_a_rate_may_be_a_numpy_number(kind):
     arguments = PARAMS, STATE, (XS[0], KEY)
     found = lj.zoneout(lj.lstm_step, kind(0.25))(*arguments)
     expected = lj.zoneout(lj.lstm_step, 0.25)(*arguments)

@@ -1,4 +1,4 @@
-"""The core under settings of JAX that people debug with: no jit, and nothing promoted unsaid."""
+"""The core under JAX's debugging settings: no jit, and no implicit promotion."""
 
 import jax
 import numpy as np

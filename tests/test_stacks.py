@@ -1,4 +1,4 @@
-"""Layers over one another against the loops, layer by layer, direction by direction."""
+"""Stacked layers against loops, layer by layer, direction by direction."""
 
 from functools import partial
 from itertools import pairwise
@@ -113,7 +113,7 @@ def test_options_compose(count, bidirectional, connections, merge, name, remat):
     ("name", "remat", "implementation"),
     [("plain", 4, "fused"), ("all", "sqrt", "scan"), ("all", "sqrt", "fused"), ("all", 2, "scan")],
 )
-def test_gradients_are_the_same_when_chunks_are_run_again(name, remat, implementation, x64):
+def test_gradients_are_the_same_when_chunks_are_recomputed(name, remat, implementation, x64):
     layers, xs = make_layers(), make_xs((T, B, D))
     states, weights = make_states(layers), make_xs((T, B, 2 * H), seed=8)
 
@@ -210,7 +210,7 @@ def test_an_initial_state_is_where_sequences_and_segments_begin(implementation, 
     run = jax.jit(partial(lj.run_layers, LSTM, layers[:1], initial=initial[:1],
                           implementation=implementation))  # fmt: skip
     whole = run(xs, resets=resets)
-    # Each segment alone: the outputs are those of sequences of their own.
+    # Each segment alone: the outputs are those of separate sequences.
     for b in range(B):
         starts = [0, *np.flatnonzero(resets[1:, b]) + 1, T]
         for first, last in pairwise(starts):
@@ -232,7 +232,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("options", "message"), MISTAKES)
-def test_what_does_not_go_together_is_named(options, message):
+def test_conflicting_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         lj.run_layers(LSTM, make_layers(), make_xs((T, B, D)), **options)
 
@@ -240,8 +240,8 @@ def test_what_does_not_go_together_is_named(options, message):
 def test_noise_that_a_cell_cannot_have_is_named():
     params = (make_params("gru", D, H),)
     for noise, message in (
-        (lj.Noise(state_dropout=0.1), "state_dropout and gru_step do not go together"),
-        (lj.Noise(cell_zoneout=0.1), "cell_zoneout and a cell without c"),
+        (lj.Noise(state_dropout=0.1), "state_dropout and gru_step cannot be combined"),
+        (lj.Noise(cell_zoneout=0.1), "cell_zoneout needs a cell with a state c"),
     ):
         with pytest.raises(ValueError, match=message):
             lj.run_layers(lj.gru_cell(), params, make_xs((T, B, D)), noise=noise)
@@ -253,7 +253,7 @@ def test_noise_that_a_cell_cannot_have_is_named():
 
 
 @pytest.mark.parametrize("connections", [None, "residual", "skip"])
-def test_a_module_calls_the_function_with_what_it_was_given(connections):
+def test_a_module_passes_its_arguments_to_the_function(connections):
     layer = lj.LSTM(D, H, num_layers=2, bidirectional=True, connections=connections,
                     learned_initial=True, rngs=nnx.Rngs(0))  # fmt: skip
     state = nnx.state(layer)
@@ -266,7 +266,7 @@ def test_a_module_calls_the_function_with_what_it_was_given(connections):
                              initial=initial, connections=connections)  # fmt: skip
     np.testing.assert_array_equal(ys, expected[1].swapaxes(0, 1))
     assert ys.shape == (B, T, layer.out_features)
-    # A row of length 0 gives the initial state back.
+    # A row of length 0 returns the initial state.
     np.testing.assert_array_equal(finals[0].forward.c[2], initial[0].forward.c)
     start = layer.initial_state(B)
     np.testing.assert_array_equal(start[1].backward.h[1], initial[1].backward.h)
@@ -314,7 +314,7 @@ def test_modules_of_every_kind_are_their_steps_scanned(name):
     assert np.isfinite(gradient).all()
 
 
-def test_low_precision_is_asked_for_and_c_stays_wide():
+def test_low_precision_is_explicit_and_c_stays_wide():
     xs = make_xs((B, T, D), dtype=np.float32)
     layer = lj.LSTM(D, H, dtype=jnp.bfloat16, rngs=nnx.Rngs(0))
     finals, ys = layer(xs)
@@ -335,14 +335,14 @@ def test_a_module_traces_its_gates():
     np.testing.assert_allclose(traces[1].states.h, layer(xs)[1], rtol=1e-5, atol=1e-6)
     assert traces[0].gates.f.shape == (B, T, H)
     np.testing.assert_array_equal(finals[1].c, traces[1].states.c[:, -1])
-    with pytest.raises(ValueError, match="trace and connections='skip' do not go together"):
+    with pytest.raises(ValueError, match="trace and connections='skip' cannot be combined"):
         lj.LSTM(D, H, connections="skip", rngs=nnx.Rngs(0)).trace(xs)
 
 
-# --- states are pytrees that everything takes -----------------------------------------------------
+# --- states are pytrees ---------------------------------------------------------------------------
 
 
-def test_a_state_goes_on_where_it_stopped_through_donation_vmap_and_a_checkpoint(tmp_path):
+def test_a_state_continues_through_donation_vmap_and_a_checkpoint(tmp_path):
     from orbax.checkpoint import v1 as ocp
 
     layer = lj.LSTM(D, H, num_layers=2, rngs=nnx.Rngs(0))

@@ -1,22 +1,22 @@
-"""What researchers ask of a recurrence, one file for each question: arrays in, arrays out.
+"""Functions that answer a researcher's questions about a recurrence, one file for each question.
 
 Every function takes any `step(params, state, x)`, its params and inputs: RNN, GRU, LSTM, stacks
-of them, a cell of your own. All are pure, run under `jax.jit`, loop over time in XLA alone, and
-work in the dtype of what they are given: for long products of small numbers, that should be
-float64 (`jax.enable_x64`), though logarithms keep float32 from under- and overflowing.
+of them, or a cell of your own. All are pure, run under `jax.jit`, loop over time inside XLA, and
+work in the dtype of their arguments. For long products of small numbers, that should be float64
+(`jax.enable_x64`), although logarithms keep float32 from under- and overflowing.
 
-    adjoints.py      how much does the loss feel each past state?
+    adjoints.py      how much does the loss depend on each past state?
     jacobians.py     what does one step do to a perturbation,
-    products.py      and what does a product of steps?
+    products.py      and what does a product of steps do?
     lyapunov.py      is it chaotic, contracting, or on the edge?
-    paths.py         which road does the gradient take, cell or hidden state?
+    paths.py         which path does the gradient take, cell or hidden state?
     gates.py         what do the gates do?
     context.py       how long does the trained model remember?
     fixed_points.py  where does it rest?
     health.py        is training healthy?
 
-They stand on linear.py (a recurrence as a chain of linear maps), graded.py (products as
-logarithms and a triangle) and krylov.py (the largest singular values of a map that is applied).
+They are built on linear.py (a recurrence as a chain of linear maps), graded.py (products as
+logarithms and a triangle) and krylov.py (the largest singular values of a linear map).
 """
 
 from lstm_jax.diagnostics.adjoints import adjoints, influence_lag, norms_by_lag

@@ -1,4 +1,4 @@
-"""How much does the loss feel each past state? Adjoints dL/ds_t, by one reverse pass."""
+"""Adjoints dL/ds_t, which measure how much the loss depends on each past state."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from lstm_jax.trees import Tree, widened
 Per = Literal["batch", "sequence", "unit"]
 
 FRACTIONS = {"1/e": float(np.exp(-1)), "1 %": 0.01}
-"""Of an influence: those that are asked for most, by their names."""
+"""The usual fractions of an influence, by name."""
 
 
 class Controls(TypedDict, total=False):
-    """Where a recurrence runs and where it begins anew: what `lstm_jax.scan` says of each."""
+    """Describe the options that mask, reset or reverse a recurrence; see `lstm_jax.scan`."""
 
     initial: Tree
     lengths: ArrayLike | None
@@ -43,26 +43,27 @@ def adjoints(
     loss: Callable[[S], Array],
     **controls: Unpack[Controls],
 ) -> tuple[Array, S]:
-    """Find the loss, and its total derivative with respect to every state, dL/ds_0 ... dL/ds_T.
+    """Compute the loss and its total derivative with respect to every state, dL/ds_0 ... dL/ds_T.
 
-    Zeros ε_t are added to the state before the first step and after each: one `jax.grad` with
-    respect to all of them is dL/dh_t and dL/dc_t for all t at once. What reaches the loss from
-    s_t directly counts, and what reaches it through the steps after.
+    Zeros ε_t are added to the state before the first step and after each step. One `jax.grad` with
+    respect to all of them is dL/dh_t and dL/dc_t for all t at once. It includes both the direct
+    effect of s_t on the loss and the effect through later steps.
 
     Args:
-        step, params, xs, state: as in `lstm_jax.scan`, batches too.
-        loss: of the new states, a pytree as the state with leaves (T, ...), to a scalar; such as
-            `lambda states: states.h[-1].sum()`.
+        step, params, xs, state: as in `lstm_jax.scan`, including batches.
+        loss: function of the new states, a pytree like the state with leaves (T, ...), that returns
+            a scalar; for example `lambda states: states.h[-1].sum()`.
         **controls: `initial`, `lengths`, `mask`, `resets`, `reverse` of `lstm_jax.scan`.
 
     Returns:
-        `(loss, adjoints)`; the adjoints are a pytree as the state, leaves (T + 1, ...), in the
-        order of the run, backwards in time if `reverse`: the lag of entry t is T - t. Where the
-        mask is False no step makes a new state: the loss sees zeros there, as from `trace`, and
-        the adjoint is 0.
+        `(loss, adjoints)`. The adjoints are a pytree like the state, leaves (T + 1, ...), in the
+        order of the run (backward in time if `reverse`), so that the lag of entry t is T - t.
+        Where the mask is False, there is no new state: the loss reads zeros there, as from `trace`,
+        and the adjoint is 0.
 
     Raises:
-        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; a loss that is no scalar.
+        TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`, or if the loss is not a
+            scalar.
     """
     steps = check(step, params, xs, state)
 
@@ -83,7 +84,7 @@ def adjoints(
 
 
 def perturbed(step: Step[P, S, X]) -> Step[P, S, tuple[X, S]]:
-    """Make a step over inputs `(x, epsilon)`, which adds epsilon to the new state.
+    """Wrap a step so that it reads inputs `(x, epsilon)` and adds epsilon to the new state.
 
     Zeros change nothing, and the gradient with respect to them is dL/ds_t.
 
@@ -91,7 +92,7 @@ def perturbed(step: Step[P, S, X]) -> Step[P, S, tuple[X, S]]:
         step: `(params, state, x) -> state`.
 
     Returns:
-        `(params, state, (x, epsilon)) -> state`, epsilon a pytree as the state.
+        `(params, state, (x, epsilon)) -> state`, where epsilon is a pytree like the state.
     """
 
     def run(params: P, state: S, inputs: tuple[X, S]) -> S:
@@ -102,18 +103,18 @@ def perturbed(step: Step[P, S, X]) -> Step[P, S, tuple[X, S]]:
 
 
 def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
-    """Give ‖dL/ds‖ of every leaf, by lag: entry l is of the state l steps before the last.
+    """Compute ‖dL/ds‖ of every leaf by lag; entry l belongs to the state l steps before the last.
 
     Args:
-        adjoints: as `adjoints` returns them, leaves (T + 1, ..., H).
-        per: "batch" is one norm over everything, (T + 1,); "sequence" one for each sequence,
-            (T + 1, ...); "unit" the absolute values themselves, (T + 1, ..., H).
+        adjoints: result of `adjoints`, leaves (T + 1, ..., H).
+        per: "batch" for one norm over everything, (T + 1,); "sequence" for one norm per sequence,
+            (T + 1, ...); "unit" for absolute values, (T + 1, ..., H).
 
     Returns:
         The same structure; norms are float32 at least.
 
     Raises:
-        ValueError: for another `per`.
+        ValueError: if `per` is unknown.
     """
     if per not in ("batch", "sequence", "unit"):
         raise ValueError(f'per must be "batch", "sequence" or "unit", got {per!r}')
@@ -124,7 +125,7 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
             return jnp.abs(leaf)
         flat = leaf.reshape(len(leaf), math.prod(leaf.shape[1:])) if per == "batch" else leaf
         leaf = widened(flat)
-        # Scaled before it is squared: after some hundred lags an adjoint's square is no float.
+        # Scale before squaring, because after some hundred lags the square underflows.
         peak = jnp.abs(leaf).max(-1, keepdims=True, initial=0)
         peak = jnp.where(peak > 0, peak, 1)
         return jnp.linalg.norm(leaf / peak, axis=-1) * peak[..., 0]
@@ -133,21 +134,21 @@ def norms_by_lag(adjoints: S, *, per: Per = "batch") -> S:
 
 
 def influence_lag(norms: Array | np.ndarray, fraction: float) -> Array:
-    """Find the smallest lag from which the influence stays below a fraction of that at first.
+    """Find the smallest lag from which the influence stays below a fraction of its initial value.
 
-    At first is at lag 0; for a state that the loss does not feel there, such as the c of a last
-    step of which only h is read, at the first lag where it does.
+    The initial value is the one at lag 0, or at the first lag where it is positive; for example, a
+    loss that reads only the last h does not depend on the last c.
 
     Args:
-        norms: by lag, (T + 1,), as `norms_by_lag` gives them.
-        fraction: such as 1/e or 0.01.
+        norms: norms by lag, (T + 1,), from `norms_by_lag`.
+        fraction: the fraction, such as 1/e or 0.01.
 
     Returns:
-        An integer array (): T + 1 where it never stays below. Where norms are traced, a NaN is
-        below nothing.
+        An integer array (); T + 1 if the influence never stays below. In traced norms, NaN counts
+        as not below.
 
     Raises:
-        ValueError: for a fraction outside (0, 1), or norms that are NaN.
+        ValueError: if the fraction is outside (0, 1), or norms are NaN.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")

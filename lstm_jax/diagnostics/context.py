@@ -1,4 +1,4 @@
-"""How long does a trained model remember? Its loss against how much context it is given."""
+"""The loss of a trained model against the length of its context, which shows its memory."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lstm_jax.trees import Tree
 
 
 class ContextLoss(NamedTuple):
-    """`contexts` (L,) steps read before each prediction, and `losses` (L, T - longest + 1, ...).
+    """Store `contexts` (L,), in steps, and `losses` (L, T - longest + 1, ...).
 
-    A column is one predicted step, and the same steps stand in every row: a row's mean is the
-    loss at that context, and differences between rows are of the same predictions.
+    A column is one predicted step, and all rows have the same steps. The mean of a row is the loss
+    at that context, and rows can be compared prediction by prediction.
     """
 
     contexts: Array
@@ -34,24 +34,26 @@ def loss_by_context(
     loss: Callable[[S, Array], Array],
     contexts: Sequence[int],
 ) -> ContextLoss:
-    """Find the loss of each step when only the last `context` inputs before it have been read.
+    """Compute the loss of each step when the model has read only the last `context` inputs.
 
-    After Khandelwal et al. 2018: for every step from the longest context on, the recurrence
-    starts anew from `state`, reads that many inputs, the step's own included, and predicts.
+    The method is that of Khandelwal et al. (2018). For every step from the longest context on, the
+    recurrence starts from `state`, reads that many inputs up to and including the step's own, and
+    predicts.
 
     Args:
         step, params: as in `lstm_jax.scan`.
         xs: inputs of one sequence, leaves (T, ...).
-        state: what the model starts from, such as zeros; without batch axes.
-        loss: `(final_state, t) -> ()`: the loss of the prediction at time t from the state after
-            reading x_t. t is an index array.
-        contexts: numbers of inputs read, each in [1, T].
+        state: initial state of the model, such as zeros, without batch axes.
+        loss: `(final_state, t) -> ()`, the loss of the prediction at time t from the state after
+            reading x_t; t is an index array.
+        contexts: numbers of inputs to read, each in [1, T].
 
     Returns:
         `ContextLoss`, with losses (L, T - max(contexts) + 1).
 
     Raises:
-        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; contexts out of range.
+        TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`, or if a context is out of
+            range.
     """
     steps = check(step, params, xs, state)
     contexts = [int(context) for context in contexts]
@@ -71,18 +73,18 @@ def loss_by_context(
 
 
 def memory_length(contexts: Array, losses: Array, *, tolerance: float = 0.01) -> Array:
-    """Find the smallest context whose loss is within a tolerance of that at the longest one.
+    """Find the smallest context whose loss is within a tolerance of the loss at the longest.
 
     Args:
-        contexts: ascending, (L,).
-        losses: mean loss at each, (L,), in nats.
-        tolerance: in nats.
+        contexts: contexts in ascending order, (L,).
+        losses: mean loss at each context, (L,), in nats.
+        tolerance: tolerance in nats.
 
     Returns:
-        One of the contexts, (). Where losses are traced, a NaN is within no tolerance.
+        One of the contexts, (). In traced losses, NaN counts as not within the tolerance.
 
     Raises:
-        ValueError: for losses that are NaN.
+        ValueError: if losses are NaN.
     """
     refuse_nan("losses", losses)
     near = losses <= losses[-1] + tolerance

@@ -1,8 +1,7 @@
-"""Where does it rest? Fixed and slow points of the autonomous recurrence, and what lies around.
+"""Fixed and slow points of a recurrence with constant input, and its linearization there.
 
-With a constant input, a state with F(s) = s is a fixed point and one with small q(s) = ½‖F(s) - s‖²
-a slow point; the eigenvalues of ∂F/∂s there say what the network does around it (Sussillo &
-Barak 2013).
+A state with F(s) = s is a fixed point, and a state with small q(s) = ½‖F(s) - s‖² is a slow point.
+The eigenvalues of ∂F/∂s there show what the network does nearby (Sussillo & Barak 2013).
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from lstm_jax.diagnostics.linear import check, in_wide
 
 
 class FixedPoints(NamedTuple, Generic[S]):
-    """Where the search from N states ended.
+    """Store the points at which a search from N states ended.
 
     Attributes:
-        states: a pytree as the state, leaves (N, ...).
-        speeds: ‖F(s) - s‖, (N,): 0 to rounding at a fixed point, small at a slow one.
-        eigenvalues: of ∂F/∂s there, complex (N, n), largest modulus first. Inside the unit
-            circle a direction decays, outside it grows.
+        states: a pytree like the state, leaves (N, ...).
+        speeds: ‖F(s) - s‖, (N,): 0 up to rounding at a fixed point, small at a slow point.
+        eigenvalues: eigenvalues of ∂F/∂s, complex (N, n), largest modulus first. A direction decays
+            if its eigenvalue is inside the unit circle, and grows if it is outside.
     """
 
     states: S
@@ -36,30 +35,31 @@ class FixedPoints(NamedTuple, Generic[S]):
 
     @property
     def stable(self) -> Array:
-        """Whether every eigenvalue lies inside the unit circle, (N,)."""
+        """Return whether every eigenvalue lies inside the unit circle, (N,)."""
         return (jnp.abs(self.eigenvalues) < 1).all(-1)
 
 
 def fixed_points(
     step: Step[P, S, X], params: P, x: X, states: S, *, iterations: int = 100
 ) -> FixedPoints[S]:
-    """Look for fixed and slow points from N states, by damped least squares.
+    """Search for fixed and slow points from N states by damped least squares.
 
-    Levenberg-Marquardt on F(s) - s with the dense Jacobian: quadratic near a fixed point, stable
-    or not, and it slides down q to a slow point where there is none. Cost n³ an iteration.
+    The method is Levenberg-Marquardt on F(s) - s with the dense Jacobian. It converges
+    quadratically near a fixed point, stable or not, and descends q to a slow point if there is no
+    fixed point. An iteration costs n³.
 
     Args:
         step, params: as in `lstm_jax.scan`.
-        x: the constant input, (D,) or what `step` takes.
-        states: where to begin, a pytree as the state with leaves (N, ...), such as states that
+        x: the constant input, (D,) or any input of `step`.
+        states: starting points, a pytree like the state with leaves (N, ...), such as states that
             the network visits.
-        iterations: at most this many; points that have arrived stay where they are.
+        iterations: maximum number of iterations; converged points do not move.
 
     Returns:
-        `FixedPoints`: one for each state, in their order, float32 at least.
+        `FixedPoints`, one for each starting point, in order, float32 at least.
 
     Raises:
-        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
+        TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`.
     """
     constant = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], x)
     check(jax.vmap(step, (None, 0, None)), params, constant, states)
@@ -70,20 +70,20 @@ def fixed_points(
     def move(vector):
         return ravel_pytree(step(params, unravel(vector), x))[0]
 
-    found = jax.vmap(partial(_levenberg_marquardt, lambda v: move(v) - v, iterations))(vectors)
-    speeds = jnp.linalg.norm(jax.vmap(move)(found) - found, axis=-1)
-    eigenvalues = jnp.linalg.eigvals(jax.vmap(jax.jacfwd(move))(found))
+    points = jax.vmap(partial(_levenberg_marquardt, lambda v: move(v) - v, iterations))(vectors)
+    speeds = jnp.linalg.norm(jax.vmap(move)(points) - points, axis=-1)
+    eigenvalues = jnp.linalg.eigvals(jax.vmap(jax.jacfwd(move))(points))
     order = jnp.argsort(jnp.abs(eigenvalues), axis=-1, descending=True)
     return FixedPoints(
-        jax.vmap(unravel)(found), speeds, jnp.take_along_axis(eigenvalues, order, axis=-1)
+        jax.vmap(unravel)(points), speeds, jnp.take_along_axis(eigenvalues, order, axis=-1)
     )
 
 
 def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
-    """Choose points further apart than a tolerance, the slowest of each heap.
+    """Select points that are further apart than a tolerance, the slowest of each cluster.
 
     Args:
-        points: as `fixed_points` returns them.
+        points: result of `fixed_points`.
         tolerance: Euclidean distance between states.
 
     Returns:
@@ -92,8 +92,8 @@ def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
     vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(points.states)
     kept: list[int] = []
     for index in map(int, jnp.argsort(points.speeds)):
-        apart = [float(jnp.linalg.norm(vectors[index] - vectors[other])) for other in kept]
-        if all(distance > tolerance for distance in apart):
+        distances = [float(jnp.linalg.norm(vectors[index] - vectors[other])) for other in kept]
+        if all(distance > tolerance for distance in distances):
             kept.append(index)
     return kept
 

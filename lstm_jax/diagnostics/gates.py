@@ -1,4 +1,4 @@
-"""What do the gates do? Histograms, saturation, timescales and memory horizons."""
+"""Statistics of gates: histograms, saturation, timescales and memory horizons."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SATURATED_BELOW, SATURATED_ABOVE = 0.1, 0.9
 
 
 class GateHistogram(NamedTuple):
-    """`share` of the activations in each bin, (N,), and the bins' `edges`, (N + 1,).
+    """Store the `share` of activations in each bin, (N,), and the `edges` of the bins, (N + 1,).
 
     The shares sum to 1 unless activations lie outside the bins.
     """
@@ -25,7 +25,7 @@ class GateHistogram(NamedTuple):
 
 
 class Saturation(NamedTuple):
-    """Share of steps in which a unit's gate is nearly closed (`left`) or open (`right`), (H,)."""
+    """Store the shares of steps with a gate nearly closed (`left`) and open (`right`), (H,)."""
 
     left: Array
     right: Array
@@ -34,31 +34,31 @@ class Saturation(NamedTuple):
 def histogram(
     gate: Array, *, bins: int = 50, limits: tuple[float, float] = (0.0, 1.0)
 ) -> GateHistogram:
-    """Count where a gate's activations lie, in whole numbers: any dtype, and any number of them.
+    """Compute the histogram of a gate's activations, with integer counts for any dtype and size.
 
     Args:
         gate: activations, any shape.
-        bins: N, of equal width.
-        limits: of the bins; (0, 1) for i, f, o, and (-1, 1) for the candidate.
+        bins: N, the number of bins of equal width.
+        limits: limits of the bins; (0, 1) for i, f, o, and (-1, 1) for the candidate.
 
     Returns:
         Shares by bin, and the edges, float32 at least.
 
     Raises:
-        ValueError: for no activations, or fewer than one bin.
+        ValueError: if there are no activations, or fewer than one bin.
     """
     if bins < 1 or not jnp.size(gate):
         raise ValueError(f"there must be activations and bins, got {jnp.size(gate)} and {bins}")
     gate = widened(jnp.ravel(gate))
     edges = jnp.linspace(*limits, bins + 1, dtype=wide(gate))
-    # jnp.histogram adds ones in the gate's dtype: a bfloat16 stays at 256, a float32 at 2^24.
+    # jnp.histogram counts in the gate's dtype: bfloat16 stops at 256, float32 at 2^24.
     right = jnp.where(gate == edges[-1], bins, jnp.searchsorted(edges, gate, side="right"))
     counts = jnp.zeros(bins + 2, jnp.int32).at[right].add(1)[1:-1]
     return GateHistogram(counts.astype(edges.dtype) / gate.size, edges)
 
 
 def saturation(gate: Array) -> Saturation:
-    """Find how often each unit is below 0.1 or above 0.9 (Karpathy et al. 2015).
+    """Compute how often each unit is below 0.1 or above 0.9 (Karpathy et al. 2015).
 
     Args:
         gate: activations of i, f or o, (..., H).
@@ -73,39 +73,39 @@ def saturation(gate: Array) -> Saturation:
 
 
 def timescales(forget: ArrayLike) -> Array:
-    """Find τ = -1 / mean ln f of each unit: after τ steps the cell keeps 1/e.
+    """Compute τ = -1 / mean ln f of each unit: after τ steps, the cell keeps 1/e.
 
-    The mean is of the logarithms, since it is the product of the forget gates that keeps or
-    forgets. A unit whose gate was 1 at every step has an infinite τ.
+    Logarithms are averaged because the product of the forget gates decides what is kept. A unit
+    whose gate was 1 at every step has an infinite τ.
 
     Args:
         forget: f_t, (..., H), in [0, 1].
 
     Returns:
-        In steps, (H,).
+        τ in steps, (H,).
     """
     mean = jnp.log(widened(forget)).mean(tuple(range(jnp.ndim(forget) - 1)))
     return -1 / jnp.where(mean == 0, -0.0, mean)
 
 
 def memory_horizon(forget: Array, *, fraction: float = 0.01) -> Array:
-    """Count the steps back from the last until ∏ f falls to a fraction, of each unit.
+    """Count for each unit the steps back from the last until ∏ f falls to a fraction.
 
     Args:
         forget: f_t, (T, ..., H).
-        fraction: what counts as forgotten, in (0, 1).
+        fraction: remaining fraction that counts as forgotten, in (0, 1).
 
     Returns:
-        Integers, (..., H): T + 1 where it never does within the sequence, or not before a
-        gate that is NaN, where gates are traced.
+        Integers, (..., H); T + 1 if ∏ f does not fall that far within the sequence or, in traced
+        gates, before a NaN.
 
     Raises:
-        ValueError: for a fraction outside (0, 1), or gates that are NaN.
+        ValueError: if the fraction is outside (0, 1), or gates are NaN.
     """
     if not 0 < fraction < 1:
         raise ValueError(f"fraction must lie in (0, 1), got {fraction}")
     refuse_nan("forget gates", forget)
-    kept = jnp.cumsum(jnp.log(widened(forget))[::-1], axis=0)  # only ever falls
+    kept = jnp.cumsum(jnp.log(widened(forget))[::-1], axis=0)  # never increases
     fallen = kept <= jnp.log(fraction)
     return jnp.where(fallen.any(0), fallen.argmax(0), len(fallen)) + 1
 

@@ -1,9 +1,9 @@
-"""Long products kept as Q · diag(e^d) · R: logarithms beside a triangle, for any dynamic range.
+"""Long products stored as Q · diag(e^d) · R: logarithms and a triangle, for any dynamic range.
 
-A product of a thousand Jacobians has singular values from e^{-1000} to e^{+100}: no float holds
-it, and in a plain product the large directions drown the small ones. Here every few steps a QR
-decomposition takes the growth out into the logarithms d and leaves a unit triangle R, whose
-entries stay of order one.
+A product of a thousand Jacobians has singular values from e^{-1000} to e^{+100}. No float can hold
+it, and in a plain product the large directions drown the small ones. Here, a QR decomposition every
+few steps moves the growth into the logarithms d and leaves a unit triangle R, whose entries stay of
+order one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ SWEEPS = 8
 MOST_PASSES = 12
 JACOBI_SWEEPS = 15
 GRAM_SCHMIDT_UP_TO = 64
-LARGEST_EXPONENT = 60.0  # of e^(d_j - d_i) above the diagonal, where QR leaves at most order one
+LARGEST_EXPONENT = 60.0  # limit of d_j - d_i above the diagonal, where entries are of order one
 
 
 class Graded(NamedTuple):
-    """A matrix e^d · R by rows: d = `logs` + `lost` (p,), `triangle` R (p, p), upper, diagonal ±1.
+    """Store a matrix e^d · R by rows.
 
-    `lost` is what rounding took from `logs`. A thousand additions to a float32 of some hundred
-    would cost more than the arithmetic does.
+    d is `logs` + `lost` (p,), and R is `triangle` (p, p), upper triangular with diagonal ±1. `lost`
+    collects the rounding errors of `logs`: a thousand additions to a float32 of some hundred would
+    lose more accuracy than the rest of the arithmetic.
     """
 
     logs: Array
@@ -35,12 +36,12 @@ class Graded(NamedTuple):
 
 
 def identity(size: int, dtype: DTypeLike) -> Graded:
-    """Give the identity, (size, size)."""
+    """Return the identity, (size, size)."""
     return Graded(jnp.zeros(size, dtype), jnp.zeros(size, dtype), jnp.eye(size, dtype=dtype))
 
 
 def absorb(block: Array, graded: Graded) -> tuple[Array, Graded]:
-    """Make the rows of a block orthonormal, and multiply what that takes into `graded`.
+    """Orthonormalize the rows of a block, and multiply the triangular factor into `graded`.
 
     Args:
         block: Yᵀ, (p, n), with Y = Q R'.
@@ -56,7 +57,7 @@ def absorb(block: Array, graded: Graded) -> tuple[Array, Graded]:
 
 
 def grow(graded: Graded, growth: Array) -> Graded:
-    """Multiply the rows by e^growth, the logarithms added without rounding (Knuth's TwoSum).
+    """Multiply the rows by e^growth, adding the logarithms without rounding (Knuth's TwoSum).
 
     Args:
         graded: (p, p).
@@ -72,9 +73,9 @@ def grow(graded: Graded, growth: Array) -> Graded:
 
 
 def level(block: Array, logs: Array) -> tuple[Array, Array]:
-    """Scale rows to a largest entry of 1, and add what that takes to their logarithms.
+    """Scale each row to a largest entry of 1, and add the scale to its logarithm.
 
-    Between two QR decompositions too, nothing may under- or overflow.
+    This keeps rows from under- or overflowing between two QR decompositions.
 
     Args:
         block: (p, n).
@@ -94,18 +95,18 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
         block: rows, (p, n).
 
     Returns:
-        Qᵀ, orthonormal rows (p, n), and R, (p, p). Of a block that is exactly zero both are zeros:
-        nothing has no directions, and what is applied to it stays nothing.
+        Qᵀ, orthonormal rows (p, n), and R, (p, p). Both are zeros if the block is exactly zero,
+        because it has no directions; any map of it is zero, too.
     """
     if block.shape[0] > GRAM_SCHMIDT_UP_TO:
         q, r = jnp.linalg.qr(block.T)
         return jnp.where(block.any(), q.T, 0), r
 
-    # LAPACK's threads and XLA's get in each other's way: for a narrow block, called every few
-    # steps, a QR decomposition takes ten times as long as these products of XLA's own.
+    # LAPACK's threads and XLA's compete. For a narrow block every few steps, LAPACK's QR
+    # decomposition takes ten times as long as these products in XLA.
     def body(j, carry):
         q, r = carry
-        # Kept at a largest entry of 1, so that no square over- or underflows.
+        # Scaled to a largest entry of 1, so that squares do not over- or underflow.
         peak = jnp.maximum(jnp.abs(block[j]).max(), tiny)
 
         def project(carry):
@@ -115,8 +116,8 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
             left = jnp.maximum(jnp.abs(v).max(), tiny)
             return passes + 1, v / left, peak * left, column, left
 
-        # Once is not enough (Giraud et al. 2005). Nor is twice for a row that the rows before it
-        # span: what is left of it is rounding errors, which may lie among those rows again.
+        # Projecting once is not enough (Giraud et al. 2005). Twice is not enough for a row in the
+        # span of the earlier rows: its remainder is rounding errors, which may lie in that span.
         def unsettled(carry):
             passes, *_, left = carry
             return (passes < 2) | ((left < 0.5) & (passes < MOST_PASSES))
@@ -133,10 +134,11 @@ def orthonormal(block: Array) -> tuple[Array, Array]:
 
 
 def orthogonal_rows(rows: Array) -> Array:
-    """Turn rows among themselves until they are orthogonal: their norms are singular values.
+    """Rotate rows among each other until they are orthogonal; their norms are singular values.
 
-    One-sided Jacobi (Hestenes 1958), m/2 pairs at once in the order of a round robin; as accurate
-    for small values as for large ones (Demmel & Veselić 1992). Not LAPACK's, see `orthonormal`.
+    The method is one-sided Jacobi (Hestenes 1958), with m/2 pairs at once in round-robin order. It
+    is as accurate for small values as for large ones (Demmel & Veselić 1992). LAPACK is avoided for
+    the reason given in `orthonormal`.
 
     Args:
         rows: (m, n).
@@ -175,12 +177,12 @@ def orthogonal_rows(rows: Array) -> Array:
 
 
 def log_singular_values(graded: Graded) -> Array:
-    """Find ln σ of e^d · R.
+    """Compute ln σ of e^d · R.
 
-    Those within a factor ε^0.4 of the largest (1.7e-3 in float32, 5e-7 in float64) come from an
-    SVD, to full accuracy. Below, the SVD's rounding errors are larger than the values, and the QR
-    iteration in logarithms gives them: to full accuracy where they are apart, and to within the
-    spread of a cluster where they are not.
+    Values within a factor ε^0.4 of the largest (1.7e-3 in float32, 5e-7 in float64) come from an
+    SVD, with full accuracy. Smaller values would be below the rounding errors of the SVD, and come
+    from a QR iteration in logarithms, with full accuracy if they are well separated, and to within
+    the spread of their cluster otherwise.
 
     Args:
         graded: (p, p).
@@ -198,7 +200,7 @@ def log_singular_values(graded: Graded) -> Array:
 
 
 def _flip(graded: Graded) -> Graded:
-    """The same singular values a half-step nearer to a diagonal: Rᵀ = Q S, so (e^d R)ᵀ ~ S e^d."""
+    """Take a half-step toward a diagonal with the same σ: Rᵀ = Q S, so (e^d R)ᵀ ~ S e^d."""
     s = jnp.linalg.qr(graded.triangle.T, mode="r")
     size, growth = _diagonal(s)
     scaled = _bounded(jnp.triu(s / size[:, None] * _exp(_steps(graded))))
@@ -206,7 +208,7 @@ def _flip(graded: Graded) -> Graded:
 
 
 def _steps(graded: Graded) -> Array:
-    """d_j - d_i, (p, p)."""
+    """Return d_j - d_i, (p, p)."""
     logs, lost = graded.logs, graded.lost
     return (logs[None, :] - logs[:, None]) + (lost[None, :] - lost[:, None])
 
@@ -217,10 +219,13 @@ def _diagonal(r: Array) -> tuple[Array, Array]:
 
 
 def _bounded(triangle: Array) -> Array:
-    """Entries no larger than can be multiplied: where a product is singular, a row of R is nothing
-    over next to nothing, its logarithm far below all others, and must not become infinite."""
-    most = jnp.finfo(triangle.dtype).max ** 0.25
-    return jnp.clip(triangle, -most, most)
+    """Limit entries so that they can be multiplied.
+
+    If a product is singular, a row of R is 0 divided by almost 0, with a logarithm far below the
+    others; its entries must not become infinite.
+    """
+    limit = jnp.finfo(triangle.dtype).max ** 0.25
+    return jnp.clip(triangle, -limit, limit)
 
 
 def _exp(x: Array) -> Array:

@@ -1,10 +1,11 @@
-"""Is a training run healthy? Figures of one update and of the gradient's way back through time.
+"""The health of a training run: figures of one update, and the gradient's path through time.
 
     ‖g‖              the gradient's global norm before clipping, and whether it was clipped
-    ‖Δθ‖ / ‖θ‖       how far the update moves the weights; about 1e-3 is the folklore
-    ‖dL/ds_t‖        how much of the loss reaches the state of a step, h and c, against its lag
+    ‖Δθ‖ / ‖θ‖       how far the update moves the weights; about 1e-3 is a rule of thumb
+    ‖dL/ds_t‖        how much the loss depends on the state of a step, h and c, by lag
 
-Functions of pytrees and of the loss; `lstm_jax.train.run.health` asks them while a model trains.
+They are functions of pytrees and of the loss; `lstm_jax.train.run.health` calls them while a model
+trains.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ S = TypeVar("S")
 
 
 class UpdateHealth(NamedTuple):
-    """Figures of one update, scalars.
+    """Store the figures of one update, as scalars.
 
-    `grad_norm` is before clipping, `clipped` whether it exceeds the limit, `nonfinite` the number
-    of NaN and infinite entries of the gradient, `update_ratio` ‖Δθ‖ / ‖θ‖ of all parameters, and
-    `update_ratios` that of each group at the top level of the parameters, by name.
+    Attributes:
+        grad_norm: norm of the gradient before clipping.
+        clipped: whether it exceeds the limit.
+        nonfinite: number of NaN and infinite entries of the gradient.
+        update_ratio: ‖Δθ‖ / ‖θ‖ of all parameters.
+        update_ratios: the ratio of each group at the top level of the parameters, by name.
     """
 
     grad_norm: Array
@@ -40,61 +44,62 @@ class UpdateHealth(NamedTuple):
 def update_health(
     gradients: Tree, updates: Tree, params: Tree, *, clip_norm: float
 ) -> UpdateHealth:
-    """Find the figures of an update, from three pytrees of one structure.
+    """Compute the figures of an update from three pytrees of the same structure.
 
     Args:
-        gradients: before clipping.
-        updates: what is added to the parameters.
-        params: before the update; a group that is all zeros has the ratio inf, or nan.
-        clip_norm: the limit of the gradient's global norm.
+        gradients: gradients before clipping.
+        updates: updates to add to the parameters.
+        params: parameters before the update; a group that is all zeros has the ratio inf or nan.
+        clip_norm: limit of the gradient's global norm.
 
     Returns:
         `UpdateHealth`.
     """
     norm = global_norm(gradients)
-    bad = [(~jnp.isfinite(leaf)).sum(dtype=jnp.int32) for leaf in jax.tree.leaves(gradients)]
-    moved, weights = _groups(updates), _groups(params)
+    counts = [(~jnp.isfinite(leaf)).sum(dtype=jnp.int32) for leaf in jax.tree.leaves(gradients)]
+    changes, weights = _groups(updates), _groups(params)
     return UpdateHealth(
         grad_norm=norm,
         clipped=norm > clip_norm,
-        nonfinite=sum(bad, jnp.int32(0)),
+        nonfinite=sum(counts, jnp.int32(0)),
         update_ratio=global_norm(updates) / global_norm(params),
-        update_ratios={n: global_norm(moved[n]) / global_norm(weights[n]) for n in weights},
+        update_ratios={n: global_norm(changes[n]) / global_norm(weights[n]) for n in weights},
     )
 
 
 def global_norm(tree: Tree) -> Array:
-    """Give the 2-norm of all entries of a pytree together.
+    """Compute the 2-norm of all entries of a pytree together.
 
     Args:
-        tree: any; 0 of none.
+        tree: any pytree.
 
     Returns:
-        (), float32 at least.
+        The norm, (), float32 at least; 0 for a pytree without leaves.
     """
     squares = [jnp.square(widened(leaf)).sum() for leaf in jax.tree.leaves(tree)]
     return jnp.sqrt(sum(squares, jnp.float32(0)))
 
 
 def adjoint_by_lag(loss: Callable[[S], Array], state: S, steps: int) -> S:
-    """Find ‖dL/ds_t‖ of every layer's states, by lag: one norm over the batch and the features.
+    """Compute ‖dL/ds_t‖ of every layer's states by lag, as a norm over the batch and the features.
 
     Args:
-        loss: of what is added to the states, leaves (T + 1, ..., H): the first to the state
-            before any step, the others to those after, by `adjoints.perturbed`. A scalar.
-        state: arrays of the shapes of the states, leaves (..., H), such as a tuple over layers.
+        loss: function that returns a scalar from perturbations of the states, leaves
+            (T + 1, ..., H). The first is added to the state before any step, the others to the
+            states after each step, by `adjoints.perturbed`.
+        state: arrays with the shapes of the states, leaves (..., H), such as a tuple over layers.
         steps: T.
 
     Returns:
-        The structure of `state`, leaves (T + 1,): entry l is of the state l steps before the
-        last. A reset ends the way back.
+        The structure of `state`, leaves (T + 1,); entry l belongs to the state l steps before the
+        last. The norm is 0 before a reset.
     """
     zeros = jax.tree.map(lambda leaf: jnp.zeros((steps + 1, *leaf.shape), leaf.dtype), state)
     return norms_by_lag(jax.grad(loss)(zeros))
 
 
 def _groups(tree: Tree) -> dict[str, list[Array]]:
-    """Leaves by the first key of their path."""
+    """Group leaves by the first key of their path."""
     groups: dict[str, list[Array]] = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         name = jax.tree_util.keystr(path[:1], simple=True) or "all"

@@ -1,4 +1,4 @@
-"""What does one step do to a perturbation? J_t = ∂s_t/∂s_{t-1} over the whole state."""
+"""Jacobians of single steps, J_t = ∂s_t/∂s_{t-1} over the whole state, and their norms."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from lstm_jax.trees import Tree, widened
 
 
 class StepNorms(NamedTuple):
-    """`log_spectral` and `log_frobenius`: ln ‖J_t‖_2 and ln ‖J_t‖_F of each step, (T,)."""
+    """Store `log_spectral` and `log_frobenius`: ln ‖J_t‖_2 and ln ‖J_t‖_F of each step, (T,)."""
 
     log_spectral: Array
     log_frobenius: Array
 
 
 def step_jacobians(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Array:
-    """Give every J_t as a dense matrix: rows are the new state, columns the old one.
+    """Compute every J_t as a dense matrix; rows are the new state, columns the old one.
 
     The state is raveled leaf after leaf: h before c, layer after layer. Memory is T · n².
 
     Args:
-        step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`; use `jax.vmap` for a batch.
 
     Returns:
         (T, n, n).
 
     Raises:
-        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
+        TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`.
     """
     return dense_jacobians(linearize(step, params, xs, state))
 
@@ -44,20 +44,20 @@ def step_jacobians(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Arr
 def step_norms(
     step: Step[P, S, Tree], params: P, xs: Tree, state: S, *, key: Array | None = None
 ) -> StepNorms:
-    """Find the norms of each step's Jacobian, by exact SVDs where the state is small, else without.
+    """Compute the norms of each step's Jacobian, by exact SVDs only if the state is small.
 
-    A spectral norm below 1 at every step suffices for gradients to vanish. Norms above 1 are only
-    necessary for them to explode: see `log_bound`.
+    Spectral norms below 1 at every step are sufficient for gradients to vanish. Norms above 1 are
+    only necessary for them to explode; see `log_bound`.
 
     Args:
-        step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
-        key: of the random starting vectors of the matrix-free road.
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`; use `jax.vmap` for a batch.
+        key: a `jax.random` key for the starting vectors of the matrix-free method.
 
     Returns:
         `StepNorms`.
 
     Raises:
-        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`.
+        TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`.
     """
     chain = linearize(step, params, xs, state)
     times = jnp.arange(chain.steps)
@@ -70,19 +70,19 @@ def step_norms(
     def through(apply: Apply, t: Index, block: Array) -> tuple[Array, graded.Graded]:
         return graded.absorb(apply(t, block), graded.identity(block.shape[0], block.dtype))
 
-    def one(t):
+    def norms(t):
         forward, backward = partial(through, chain.push, t), partial(through, chain.pull, t)
         values, frobenius = top_singular_values(forward, backward, start, 1, width)
         return values[0], frobenius
 
-    return StepNorms(*jax.lax.map(one, times))
+    return StepNorms(*jax.lax.map(norms, times))
 
 
 def log_bound(log_norms: Array) -> Array:
-    """Give ln of the bound ∏ ‖J_t‖ on ‖∂s_T/∂s_{T-lag}‖, by lag.
+    """Compute ln of the bound ∏ ‖J_t‖ on ‖∂s_T/∂s_{T-lag}‖, by lag.
 
-    A bound, not the truth: an LSTM can have a bound of 1e46 where the product's norm is 679.
-    Compare with `product_spectrum`.
+    The bound can be far from the norm: an LSTM can have a bound of 1e46 when the norm of the
+    product is 679. Compare with `product_spectrum`.
 
     Args:
         log_norms: ln ‖J_t‖ of each step, (T,).

@@ -1,8 +1,8 @@
-"""The largest singular values of a linear map that is only ever applied to blocks of vectors.
+"""The largest singular values of a linear map that can only be applied to blocks of vectors.
 
-Block power iteration sorts a steep spectrum at once; after it, where the spectrum is too flat for
-that, comes a block Krylov space (Golub & Van Loan, section 10.4; Musco & Musco 2015). Growth is
-kept in logarithms, see `lstm_jax.diagnostics.graded`.
+Block power iteration sorts a steep spectrum at once. If the spectrum is too flat for that, a block
+Krylov space follows (Golub & Van Loan, section 10.4; Musco & Musco 2015). Growth is stored in
+logarithms, see `lstm_jax.diagnostics.graded`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from lstm_jax.diagnostics.linear import Index
 from lstm_jax.promotion import multiply
 
 POWER_SWEEPS = 3
-SETTLED = 0.7  # values stand when they are to change by less than ε^0.7 of themselves
+SETTLED = 0.7  # values have converged when their expected change is below ε^0.7, relative
 KRYLOV_BLOCKS = 16
 
 Pass = Callable[[Array], tuple[Array, Graded]]
@@ -31,18 +31,17 @@ Pass = Callable[[Array], tuple[Array, Graded]]
 def top_singular_values(
     forward: Pass, backward: Pass, start: Array, k: int, width: int
 ) -> tuple[Array, Array]:
-    """Find ln of the k largest singular values of a linear map A, and of its Frobenius norm.
+    """Compute ln of the k largest singular values of a linear map A, and of its Frobenius norm.
 
     Args:
         forward: rows V (p, n) -> `(Q, graded)` with A Vᵀ = Qᵀ · graded.
-        backward: the same of Aᵀ.
-        start: random orthonormal rows to begin with, (m, n); those beyond `width` are for the
-            Frobenius norm.
-        k: values wanted.
-        width: vectors to carry, p >= k.
+        backward: the same for Aᵀ.
+        start: random orthonormal rows, (m, n); those beyond `width` are for the Frobenius norm.
+        k: number of values.
+        width: number of vectors, p >= k.
 
     Returns:
-        (k,), descending, and (); -inf where A is exactly zero.
+        (k,), descending, and (); -inf if A is exactly zero.
     """
     size = start.shape[1]
     eps = jnp.finfo(start.dtype).eps
@@ -73,41 +72,42 @@ def top_singular_values(
         lambda: (bidiagonal.right, bidiagonal.small, by_power[:k]),
         lambda: _krylov(forward, backward, bidiagonal, left, top, k, blocks),
     )
-    # The Krylov values are right beside the largest one, the power iteration's far below it.
+    # Krylov values are accurate near the largest value, those of the power iteration far below it.
     floor = by_krylov[0] + 0.4 * jnp.log(eps)
     values = jnp.where(by_krylov > floor, by_krylov, by_power[:k])
     outside = _small(opening, top).T @ rows
     frobenius = _log_frobenius(space, rows_of_small, outside, width) + top
-    # Of random directions none is left only where A is exactly zero.
-    alive = rows.any()
-    return jnp.where(alive, values, -jnp.inf), jnp.where(alive, frobenius, -jnp.inf)
+    # Random directions all vanish only if A is exactly zero.
+    nonzero = rows.any()
+    return jnp.where(nonzero, values, -jnp.inf), jnp.where(nonzero, frobenius, -jnp.inf)
 
 
 def sorts(scale: Graded, sweeps: Index, k: int, size: int) -> Array:
-    """Tell whether so many sweeps of the power iteration are enough, after the first.
+    """Return whether the given number of sweeps of the power iteration is enough, after the first.
 
-    The random start is off by about √(n p); each pass brings it nearer by σ_p/σ_k, and the error
-    of a value is the square of that.
+    The error of the random start is about √(n p), each pass reduces it by σ_p/σ_k, and the error
+    of a value is its square.
 
     Args:
-        scale: of p vectors after a pass there and back.
-        sweeps: there and back.
-        k: values wanted.
+        scale: growth of p vectors after a forward and a backward pass.
+        sweeps: number of sweeps, each a forward and a backward pass.
+        k: number of values.
         size: n.
 
     Returns:
         A boolean, ().
     """
     logs = jnp.sort(scale.logs, descending=True)
-    gained = multiply(jnp.asarray(4 * sweeps - 2), logs[k - 1] - logs[-1])
-    off = math.log(size * len(logs)) - SETTLED * jnp.log(jnp.finfo(logs.dtype).eps)
-    return (gained > off) | (len(logs) == size)
+    gain = multiply(jnp.asarray(4 * sweeps - 2), logs[k - 1] - logs[-1])
+    needed = math.log(size * len(logs)) - SETTLED * jnp.log(jnp.finfo(logs.dtype).eps)
+    return (gain > needed) | (len(logs) == size)
 
 
 class Bidiagonal(NamedTuple):
-    """A Vᵀ = Uᵀ Bᵀ: orthonormal rows V `right` and U `left`, (m, n), and B `small`, (m, m).
+    """Store a bidiagonalization A Vᵀ = Uᵀ Bᵀ.
 
-    Block Golub-Kahan bidiagonalization, a block of p rows after the other; zeros beyond.
+    The rows of V (`right`) and U (`left`), (m, n), are orthonormal, and B (`small`) is (m, m).
+    Block Golub-Kahan bidiagonalization fills them in blocks of p rows; the other rows are zeros.
     """
 
     right: Array
@@ -124,7 +124,7 @@ def _krylov(
     k: int,
     blocks: int,
 ) -> tuple[Array, Array, Array]:
-    """Singular values over span{V, AᵀA V, (AᵀA)² V, ...}, until the first k stand."""
+    """Compute singular values over span{V, AᵀA V, (AᵀA)² V, ...} until the first k converge."""
     width, eps = left.shape[0], jnp.finfo(left.dtype).eps
     tolerance = eps**SETTLED
 
@@ -137,14 +137,14 @@ def _krylov(
         parts = jax.lax.dynamic_update_slice_in_dim(parts, triangle.T, count * width, 1)
         rows = _small(scale, top).T @ parts
         put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=count * width, axis=0)
-        turned = graded.orthogonal_rows(put(turned, rows))  # from where it was: few sweeps
+        turned = graded.orthogonal_rows(put(turned, rows))  # a warm start needs few sweeps
         new = _norms(turned)[:k]
         beyond_rounding = jnp.abs(new - values) - 8 * eps * new[0]
         change = jnp.maximum(beyond_rounding / jnp.maximum(new, eps**0.4 * new[0]), 0).max()
         slower = jnp.maximum(before - change, jnp.maximum(change, tolerance))
-        ahead = change * change / slower  # as a geometric series
-        found = Bidiagonal(put(right_space, right), put(left_space, left), put(small, rows))
-        return count + 1, found, turned, left, new, change, ahead
+        ahead = change * change / slower  # the rest of a geometric series
+        spaces = Bidiagonal(put(right_space, right), put(left_space, left), put(small, rows))
+        return count + 1, spaces, turned, left, new, change, ahead
 
     def unsettled(carry):
         count, *_, ahead = carry
@@ -168,7 +168,7 @@ def _open(right: Array, left: Array, small: Array, blocks: int) -> Bidiagonal:
 
 
 def _orthonormal_beside(block: Array, space: Array) -> tuple[Array, Array, Array]:
-    """Rows orthonormal also to those of `space`: block = parts @ space + triangleᵀ @ rows."""
+    """Return rows orthonormal to those of `space`: block = parts @ space + triangleᵀ @ rows."""
     parts = block @ space.T
     rows, triangle = graded.orthonormal(block - parts @ space)
     again = rows @ space.T  # once is not enough (Giraud et al. 2005)
@@ -177,7 +177,7 @@ def _orthonormal_beside(block: Array, space: Array) -> tuple[Array, Array, Array
 
 
 def _small(scale: Graded, top: Array) -> Array:
-    """e^(d - top) · R, (p, p)."""
+    """Return e^(d - top) · R, (p, p)."""
     rows = jnp.exp(jnp.minimum(scale.logs - top + scale.lost, graded.LARGEST_EXPONENT))
     return rows[:, None] * scale.triangle
 
@@ -187,10 +187,10 @@ def _norms(rows: Array) -> Array:
 
 
 def _log_frobenius(space: Array, small: Array, rest: Array, width: int) -> Array:
-    """ln ‖A‖_F with ‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖², the second from rows u A of a random start.
+    """Return ln ‖A‖_F, with ‖A‖_F² = ‖A S‖² + ‖A (I - SSᵀ)‖².
 
-    S was made from the first of them, so these count as they are; the others are random in what
-    the first leave of the n dimensions, and stand for all of it.
+    The second term comes from rows u A of a random start. S was built from the first of them, so
+    these count once; the others are random in the remaining dimensions, and are scaled up to them.
     """
     rest = ((rest - (rest @ space.T) @ space) ** 2).sum(-1)
     outside = rest[:width].sum()

@@ -1,8 +1,8 @@
-"""A recurrence as a chain of linear maps: the Jacobians J_t = ∂s_t/∂s_{t-1}, never formed.
+"""A recurrence as a chain of linear maps: the Jacobians J_t = ∂s_t/∂s_{t-1}, without forming them.
 
-The state is any pytree of floats; here it is one vector s of n numbers, its leaves raveled in
-order (h before c, layer after layer). Blocks of p vectors are (p, n), one a row, so that p
-products with a weight matrix are one matrix product.
+The state is any pytree of floats. Here it is one vector s of n numbers, its leaves raveled in order
+(h before c, layer after layer). Blocks of p vectors are (p, n), one per row, so that p products
+with a weight matrix are one matrix product.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from lstm_jax.recurrence import scan
 from lstm_jax.trees import Tree, widened
 
 Index = int | Array
-"""Of a step, traced or not."""
+"""The index of a step, traced or not."""
 
 
 class Chain(NamedTuple):
-    """T linear maps of n numbers: `push(t, V)` is V J_{t+1}ᵀ, `pull(t, U)` is U J_{t+1}.
+    """Describe T linear maps of n numbers: `push(t, V)` is V J_{t+1}ᵀ, `pull(t, U)` is U J_{t+1}.
 
     Attributes:
-        push, pull: `(t, block (p, n)) -> (p, n)`, t in [0, T).
+        push, pull: `(t, block (p, n)) -> (p, n)`, with t in [0, T).
         steps: T.
         size: n.
-        states: the states as vectors, (T + 1, n): the first is the one before any step.
+        states: the states as vectors, (T + 1, n), starting with the state before any step.
     """
 
     push: Callable[[Index, Array], Array]
@@ -45,22 +45,22 @@ class Chain(NamedTuple):
 
 
 def linearize(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Chain:
-    """Run the recurrence once and keep what its Jacobians need: memory grows as T · n, not T · n².
+    """Run the recurrence once and keep its linearizations, in memory of T · n rather than T · n².
 
-    What a step's linearization has in common with all the others, the weights, is kept once.
+    The parts that all linearizations share, such as the weights, are stored once.
 
     Args:
         step: `(params, state, x) -> new_state`.
-        params: handed to `step`.
+        params: passed to `step`.
         xs: inputs of one sequence, leaves (T, ...).
-        state: its first state; for a batch, use `jax.vmap`.
+        state: its initial state; for a batch, use `jax.vmap`.
 
     Returns:
-        The Jacobians, as functions; what they are applied to has the state's dtype, float32 at
-        least: see `in_wide`.
+        The Jacobians as functions of blocks, in the dtype of the state, float32 at least; see
+        `in_wide`.
 
     Raises:
-        TypeError, ValueError: see `check`.
+        TypeError, ValueError: as in `check`.
     """
     steps = check(step, params, xs, state)
     step, params, xs, state = in_wide(step, params, xs, state)
@@ -77,7 +77,7 @@ def linearize(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Chain:
         new, leaves = open_step(vector, x)
         return new, (vector, [leaf for leaf, v in zip(leaves, varies, strict=True) if v])
 
-    # Traced under jax.disable_jit too: of numbers, another linearization would be kept.
+    # Trace even under jax.disable_jit, where a linearization of numbers would store other arrays.
     with jax.disable_jit(False):
         first = jax.tree.map(lambda leaf: leaf[0], xs)
         varies = _varying(open_step, vector, first)
@@ -97,21 +97,21 @@ def linearize(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> Chain:
 
 
 def check(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> int:
-    """Look at what is to be differentiated, and count its steps.
+    """Check the arguments of a recurrence to differentiate, and count its steps.
 
-    Values are looked at where they are known: under `jax.jit` only shapes and dtypes are.
+    Under `jax.jit`, where values are not known, only shapes and dtypes are checked.
 
     Args:
-        step, params, xs, state: as in `lstm_jax.scan`, batches too.
+        step, params, xs, state: as in `lstm_jax.scan`, including batches.
 
     Returns:
         T.
 
     Raises:
-        TypeError: a state that is no pytree of floats, or a step that changes its structure,
-            shapes or dtypes.
-        ValueError: no time steps, leaves of xs that disagree on T, or parameters, inputs or state
-            that are not finite.
+        TypeError: if the state is not a pytree of floats, or the step changes its structure, shapes
+            or dtypes.
+        ValueError: if there are no time steps, the leaves of xs disagree on T, or the parameters,
+            inputs or state are not finite.
     """
     leaves = jax.tree_util.tree_leaves_with_path(state)
     if not leaves:
@@ -119,65 +119,67 @@ def check(step: Step[P, S, Tree], params: P, xs: Tree, state: S) -> int:
     for path, leaf in leaves:
         if not jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
             raise TypeError(
-                f"state{jax.tree_util.keystr(path)} is {jnp.result_type(leaf)}; a state that is "
-                "differentiated must be a pytree of floats"
+                f"state{jax.tree_util.keystr(path)} is {jnp.result_type(leaf)}; a state to "
+                "differentiate must be a pytree of floats"
             )
     sizes = {jnp.shape(leaf)[0] if jnp.ndim(leaf) else None for leaf in jax.tree.leaves(xs)}
     steps = next(iter(sizes), None)
     if len(sizes) != 1 or steps is None:
         raise ValueError(f"xs must be leaves with one leading axis T, got {sizes or 'none'}")
     if not steps:
-        raise ValueError("xs has no time steps (T=0): there is nothing to differentiate through")
+        raise ValueError("xs has no time steps (T=0), so there is nothing to differentiate")
     for name, tree in (("params", params), ("xs", xs), ("state", state)):
         for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
             known = not isinstance(leaf, Tracer)
             floats = jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
             if known and floats and not np.isfinite(np.asarray(leaf, np.float64)).all():
                 raise ValueError(
-                    f"{name}{jax.tree_util.keystr(path)} holds values that are not finite"
+                    f"{name}{jax.tree_util.keystr(path)} must be finite, but has NaN or infinity"
                 )
     jax.eval_shape(partial(scan, step, emit=None), params, xs, state)
     return steps
 
 
 def in_wide(step: Step[P, S, X], params: P, xs: X, state: S) -> tuple[Step[P, S, X], P, X, S]:
-    """Make of a recurrence in bfloat16 or float16 the same one in float32; others stay.
+    """Convert a recurrence in bfloat16 or float16 to float32; others are not changed.
 
-    No decomposition is defined for narrower floats, and a product of Jacobians that are rounded to
-    eight bits tells of the rounding. What a step itself rounds stays rounded.
+    Decompositions are not defined for narrower floats, and a product of Jacobians rounded to eight
+    bits mainly shows the rounding. Rounding inside the step remains.
 
     Args:
         step, params, xs, state: as in `lstm_jax.scan`.
 
     Returns:
-        The four, floats in float32 at least.
+        The four, with floats in float32 at least.
     """
 
     def wide_step(params: P, state: S, x: X) -> S:
         return widened(step(params, state, x))
 
-    given = params, xs, state
-    wide = widened(given)
-    dtypes = [[jnp.result_type(leaf) for leaf in jax.tree.leaves(tree)] for tree in (given, wide)]
+    narrow = params, xs, state
+    wide = widened(narrow)
+    dtypes = [[jnp.result_type(leaf) for leaf in jax.tree.leaves(tree)] for tree in (narrow, wide)]
     return step if dtypes[0] == dtypes[1] else wide_step, *wide
 
 
 def refuse_nan(name: str, values: ArrayLike) -> None:
-    """Refuse figures that are NaN, which no whole number could tell; traced ones are passed over.
+    """Check that values are not NaN, which an integer result could not express.
+
+    Traced values are not checked.
 
     Args:
-        name: of the figures.
+        name: name of the values, in the plural.
         values: any shape.
 
     Raises:
-        ValueError: for a NaN among them.
+        ValueError: if a value is NaN.
     """
     if not isinstance(values, Tracer) and np.isnan(np.asarray(values, np.float64)).any():
-        raise ValueError(f"{name} hold NaN: look for where it comes from before asking how long")
+        raise ValueError(f"{name} must not be NaN; find the step that computes NaN first")
 
 
 def check_lags(lags: ArrayLike | Sequence[int] | None, steps: int) -> tuple[int, ...]:
-    """Give lags as a tuple; a grid of about ten, 1 to T, if None.
+    """Return lags as a tuple, or a grid of about ten lags from 1 to T if None.
 
     Args:
         lags: integers.
@@ -187,39 +189,39 @@ def check_lags(lags: ArrayLike | Sequence[int] | None, steps: int) -> tuple[int,
         The lags in their order.
 
     Raises:
-        ValueError: no lags, or one outside [1, T].
+        ValueError: if there are no lags, or a lag is outside [1, T].
     """
     if lags is None:
         grid = np.unique(np.geomspace(1, steps, 10).round().astype(int))
         return tuple(int(lag) for lag in grid)
-    found = tuple(int(lag) for lag in np.atleast_1d(np.asarray(lags)))
-    if not found:
+    chosen = tuple(int(lag) for lag in np.atleast_1d(np.asarray(lags)))
+    if not chosen:
         raise ValueError("there are no lags")
-    if min(found) < 1 or max(found) > steps:
-        raise ValueError(f"lags must lie in [1, T={steps}], got {min(found)} to {max(found)}")
-    return found
+    if min(chosen) < 1 or max(chosen) > steps:
+        raise ValueError(f"lags must lie in [1, T={steps}], got {min(chosen)} to {max(chosen)}")
+    return chosen
 
 
 def dense_jacobians(chain: Chain) -> Array:
-    """Give every J_t as a matrix; memory is T · n².
+    """Compute every J_t as a matrix; memory is T · n².
 
     Args:
-        chain: of T steps.
+        chain: a chain of T steps.
 
     Returns:
-        (T, n, n), rows new, columns old.
+        (T, n, n); rows are the new state, columns the old one.
     """
     eye = jnp.eye(chain.size, dtype=chain.states.dtype)
     return jax.lax.map(lambda t: chain.push(t, eye).T, jnp.arange(chain.steps))
 
 
 def random_block(key: Array, count: int, chain: Chain) -> Array:
-    """Give random orthonormal rows, in the dtype of a chain.
+    """Draw random orthonormal rows in the dtype of a chain.
 
     Args:
-        key: of the random numbers.
-        count: at most n.
-        chain: of a state of n numbers.
+        key: a `jax.random` key.
+        count: number of rows, at most n.
+        chain: a chain of states of n numbers.
 
     Returns:
         (count, n).
@@ -229,12 +231,12 @@ def random_block(key: Array, count: int, chain: Chain) -> Array:
 
 
 def flat(state: Tree) -> Array:
-    """Give a state as one vector, (n,), its leaves raveled in order."""
+    """Return a state as one vector, (n,), with its leaves raveled in order."""
     return ravel_pytree(state)[0]
 
 
 def _varying(function: Callable[..., object], *arguments: Tree) -> list[bool]:
-    """Which outputs beyond the first depend on the arguments, by following the jaxpr."""
+    """Return which outputs after the first depend on the arguments, by following the jaxpr."""
     jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
     dependent = set(jaxpr.invars)
     for equation in jaxpr.eqns:

@@ -1,4 +1,4 @@
-"""Is it chaotic, contracting, or on the edge? Finite-time Lyapunov exponents."""
+"""Finite-time Lyapunov exponents, which tell chaotic from contracting dynamics."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from lstm_jax.trees import Tree
 
 
 class LyapunovSpectrum(NamedTuple):
-    """Mean growth rates of perturbations along a trajectory, in nats a step.
+    """Store the mean growth rates of perturbations along a trajectory, in nats per step.
 
     Attributes:
-        exponents: λ_1 >= λ_2 >= ..., (k,): the last row of the curve.
-        curve: the estimates of each of them after each QR decomposition that counts, (R, k): where
-            it is still moving, T is too short.
-        times: the steps after the burn-in that each row of the curve has seen, (R,).
+        exponents: λ_1 >= λ_2 >= ..., (k,), the last row of the curve.
+        curve: their estimates after each QR decomposition since the burn-in, (R, k); if it is still
+            moving, T is too short.
+        times: number of steps since the burn-in for each row of the curve, (R,).
     """
 
     exponents: Array
@@ -42,30 +42,31 @@ def lyapunov_spectrum(
     burn_in: int = 0,
     key: Array | None = None,
 ) -> LyapunovSpectrum:
-    """Find the k largest finite-time Lyapunov exponents of the full state (Benettin et al. 1980).
+    """Compute the k largest finite-time Lyapunov exponents of the full state.
 
         Q_0 random, Q_t R_t = QR(J_t Q_{t-1}), λ_i = mean_t ln |R_t,ii|
 
-    λ_1 > 0 is chaos, < 0 contraction. Over h alone the figure would be wrong: an LSTM's cell
-    state carries what h does not, and an exponent near 0 with it.
+    The method is that of Benettin et al. (1980). λ_1 > 0 means chaos, λ_1 < 0 contraction. For h
+    alone the result would be wrong, because the cell state of an LSTM carries perturbations that h
+    does not, with an exponent near 0.
 
     Args:
-        step, params, xs, state: one sequence, as in `lstm_jax.scan`. For a batch, and with it
-            mean and spread over trajectories, `jax.vmap` this over xs and state.
-        k: exponents wanted; all n if None.
-        qr_every: steps between QR decompositions. More is faster, and loses the exponents that
-            lie more than ln(1/ε) / qr_every below the first.
-        burn_in: steps before the count begins, in which the trajectory settles and Q turns to
-            the directions of growth. A multiple of `qr_every`.
-        key: of the random directions to begin with.
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`. For a batch, with mean and
+            spread over trajectories, `jax.vmap` this function over xs and state.
+        k: number of exponents; all n if None.
+        qr_every: steps between QR decompositions. A larger number is faster, but loses exponents
+            that are more than ln(1/ε) / qr_every below the first.
+        burn_in: steps to skip, in which the trajectory settles and Q turns to the directions of
+            growth; a multiple of `qr_every`.
+        key: a `jax.random` key for the initial directions.
 
     Returns:
-        `LyapunovSpectrum`, in the dtype of the state, float32 at least; -inf where every
-        perturbation is gone, exactly.
+        `LyapunovSpectrum`, in the dtype of the state, float32 at least; -inf if every perturbation
+        becomes exactly zero.
 
     Raises:
-        TypeError, ValueError: see `lstm_jax.diagnostics.linear.check`; k, qr_every or burn_in out
-            of range, or a T - burn_in that `qr_every` does not divide.
+        TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`; if k, qr_every or burn_in
+            is out of range, or `qr_every` does not divide T - burn_in.
     """
     steps = check(step, params, xs, state)
     step, params, xs, state = in_wide(step, params, xs, state)
@@ -91,9 +92,9 @@ def lyapunov_spectrum(
         vector, push = jax.linearize(lambda s: flat(step(params, unravel(s), x)), vector)
         return (vector, *graded.level(jax.vmap(push)(block), logs)), None
 
-    def until_qr(carry, some):
-        none = jnp.zeros(k, vector.dtype)
-        (new, block, logs), _ = jax.lax.scan(advance, (*carry, none), some)
+    def until_qr(carry, xs):
+        no_growth = jnp.zeros(k, vector.dtype)
+        (new, block, logs), _ = jax.lax.scan(advance, (*carry, no_growth), xs)
         block, r = graded.orthonormal(block)
         growth = jnp.abs(jnp.diagonal(r))
         logs += jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
@@ -106,6 +107,6 @@ def lyapunov_spectrum(
     counted = logs[burn_in // qr_every :]
     times = qr_every * jnp.arange(1, len(counted) + 1)
     curve = divide(jnp.cumsum(counted, axis=0), times[:, None])
-    # The columns of the QR are in the order of growth only after many steps.
+    # The columns of the QR are ordered by growth only after many steps.
     curve = curve[:, jnp.argsort(curve[-1], descending=True)]
     return LyapunovSpectrum(curve[-1], curve, times)

@@ -1,8 +1,8 @@
-"""Which road does the gradient take: along the cell, or through the hidden state?
+"""The two paths of the gradient through time: along the cell, or through the hidden state.
 
-Every gradient that crosses a step goes through c_{t-1} (the additive cell path, diag(f) and what
-follows) or through h_{t-1} (the gates of the next step). Cutting one of the two in the backward
-pass alone tells what the other carries (Kanuparthi et al. 2019, "h-detach").
+Every gradient that crosses a step goes through c_{t-1} (the additive cell path, with diag(f)) or
+through h_{t-1} (the gates of the next step). Cutting one of them in the backward pass shows what
+the other carries (Kanuparthi et al. 2019, "h-detach").
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ Road = Literal["h", "c"]
 
 
 class Roads(NamedTuple, Generic[S]):
-    """Adjoints by road, each a pytree as the state with leaves (T + 1, ..., H).
+    """Store adjoints by path, each a pytree like the state with leaves (T + 1, ..., H).
 
     Attributes:
         total: dL/ds_t.
-        through_cell: the same with every h detached where it enters a step.
-        through_hidden: the same with every c detached where it enters a step.
+        through_cell: dL/ds_t with every h detached where it enters a step.
+        through_hidden: dL/ds_t with every c detached where it enters a step.
     """
 
     total: S
@@ -38,18 +38,18 @@ class Roads(NamedTuple, Generic[S]):
 
 
 def detach(step: Step[P, S, X], road: Road) -> Step[P, S, X]:
-    """Make a step of the same values with no gradient from the new state to the old h (or c).
+    """Wrap a step so that no gradient flows from the new state to the old h (or c).
 
     Args:
-        step: of a state with fields h and c, or of a stack of such.
-        road: which one is cut.
+        step: step of a state with fields h and c, or of a stack of such states.
+        road: the field to cut, "h" or "c".
 
     Returns:
-        The step.
+        The step, which computes the same values.
 
     Raises:
-        ValueError: a road that is neither "h" nor "c".
-        TypeError: when called, for a state without such a field.
+        ValueError: if the field is neither "h" nor "c".
+        TypeError: when called, if the state has no such field.
     """
     if road not in ("h", "c"):
         raise ValueError(f'road must be "h" or "c", got {road!r}')
@@ -69,26 +69,27 @@ def cell_and_hidden(
     loss: Callable[[S], Array],
     **controls: Unpack[Controls],
 ) -> Roads[S]:
-    """Follow dL/ds_t back in all, along the cell alone, and through the hidden state alone.
+    """Compute dL/ds_t in total, along the cell alone, and through the hidden state alone.
 
-    The two do not add up to the total: paths that change roads are in neither.
+    The two do not add up to the total, because neither contains the paths that switch between them.
 
     Args:
         step, params, xs, state, loss, **controls: as in `adjoints`; the state has h and c, or is
-            a stack of such.
+            a stack of such states.
 
     Returns:
         `Roads`.
 
     Raises:
-        TypeError: for a state without h and c; further what `adjoints` raises.
+        TypeError: if the state has no h and c.
+        TypeError, ValueError: as in `adjoints`.
     """
-    variants = (step, detach(step, "h"), detach(step, "c"))
-    return Roads(*(adjoints(one, params, xs, state, loss, **controls)[1] for one in variants))
+    steps = (step, detach(step, "h"), detach(step, "c"))
+    return Roads(*(adjoints(each, params, xs, state, loss, **controls)[1] for each in steps))
 
 
 def cell_jacobian(forget: Array) -> Array:
-    """Give ∂c_T/∂c_{T-lag} along the cell alone: diag(∏ f_t), as ln of its diagonal.
+    """Compute ∂c_T/∂c_{T-lag} along the cell alone, diag(∏ f_t), as ln of its diagonal.
 
     Args:
         forget: f_t of every step, (T, ..., H).
@@ -105,7 +106,7 @@ def _cut(state: Tree, road: Road) -> Tree:
         return StackState(_cut(layer, road) for layer in state)
     if not (hasattr(state, "_replace") and hasattr(state, road)):
         raise TypeError(
-            f"the state is a {type(state).__name__}; the roads are told apart for a NamedTuple "
-            "with fields h and c, such as LSTMState, and for a stack of such"
+            "the state must be a NamedTuple with fields h and c, such as LSTMState, or a stack of "
+            f"such states, got a {type(state).__name__}"
         )
     return state._replace(**{road: jax.lax.stop_gradient(getattr(state, road))})

@@ -1,13 +1,13 @@
-"""What a product of steps does to a perturbation: the singular values of ∂s_T/∂s_{T-lag}.
+"""Singular values of a product of step Jacobians, ∂s_T/∂s_{T-lag}.
 
     P(lag) = J_T J_{T-1} ... J_{T-lag+1}        J_t = ∂s_t/∂s_{t-1}, over the whole state
 
-Two roads to the same numbers. "dense" carries a square of n vectors through the chain and gives
-all n values at every lag. "matrix-free" carries a block of few vectors to and fro: block power
-iteration with QR in logarithms, which sorts a steep spectrum at once, and after it, where the
-spectrum is too flat for that, a block Krylov space (Golub & Van Loan, section 10.4; Musco & Musco
-2015). A block, because p products with one weight matrix are one matrix product: one vector at a
-time is bound by reading the weights.
+Two methods compute the same numbers. "dense" carries a square of n vectors through the chain and
+yields all n values at every lag. "matrix-free" carries a block of a few vectors forward and
+backward: block power iteration with QR in logarithms, which sorts a steep spectrum at once, and
+then, if the spectrum is too flat for that, a block Krylov space (Golub & Van Loan, section 10.4;
+Musco & Musco 2015). Blocks are faster, because p products with one weight matrix are one matrix
+product, while a single vector is bound by reading the weights.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ QR_EVERY = 10
 OVERSAMPLE = 4
 PROBES = 4
 FEWEST_BLOCKS = 5
-# The faster road for one lag (tests/benchmarks/spectra.py): dense up to the first n, matrix-free
-# beyond the second; between them it depends on how steep the spectrum is.
+# The faster method for one lag (tests/benchmarks/spectra.py): dense up to the first n, matrix-free
+# from the second; between them it depends on how steep the spectrum is.
 DENSE_UP_TO, DENSE_NEVER_FROM = 48, 320
 
 Apply = Callable[[Index, Array], Array]
@@ -44,15 +44,15 @@ Found = tuple[Array, Array, Array]
 
 
 class ProductSpectrum(NamedTuple):
-    """Singular values of products of step Jacobians, in natural logarithms, by lag.
+    """Store the singular values of products of step Jacobians by lag, as natural logarithms.
 
     Attributes:
         lags: steps back from the last, (L,).
         log_singular_values: ln σ of P(lag), descending, (L, k).
-        log_frobenius: ln ‖P(lag)‖_F, (L,); an unbiased estimate of ‖P‖_F² if matrix-free.
-        log_condition: ln σ_1/σ_n, (L,); not a number if matrix-free. See `qr_every`.
+        log_frobenius: ln ‖P(lag)‖_F, (L,); if matrix-free, ‖P‖_F² is an unbiased estimate.
+        log_condition: ln σ_1/σ_n, (L,); NaN if matrix-free. See `qr_every`.
 
-    Where P(lag) is exactly zero, its norms are -inf and its condition number is none, NaN.
+    If P(lag) is exactly zero, its norms are -inf and its condition number is NaN.
     """
 
     lags: Array
@@ -62,12 +62,12 @@ class ProductSpectrum(NamedTuple):
 
     @property
     def log_spectral_norm(self) -> Array:
-        """ln ‖P(lag)‖_2, (L,)."""
+        """Return ln ‖P(lag)‖_2, (L,)."""
         return self.log_singular_values[:, 0]
 
     @property
     def stable_rank(self) -> Array:
-        """‖P‖_F² / ‖P‖_2², (L,): how many directions still carry something; 0 where none does."""
+        """Return ‖P‖_F² / ‖P‖_2², (L,), the effective number of directions; 0 if P is zero."""
         rank = jnp.exp(2 * (self.log_frobenius - self.log_spectral_norm))
         return jnp.where(jnp.isneginf(self.log_spectral_norm), 0, rank)
 
@@ -84,30 +84,30 @@ def product_spectrum(
     qr_every: int = QR_EVERY,
     key: Array | None = None,
 ) -> ProductSpectrum:
-    """Find the k largest singular values of ∂s_T/∂s_{T-lag}, and what else the spectrum tells.
+    """Compute the k largest singular values, the norms and the condition of ∂s_T/∂s_{T-lag}.
 
-    Logarithms throughout: nothing under- or overflows at thousands of steps. Values within a
-    factor ε^0.4 of the largest are as accurate as the arithmetic; smaller ones come from QR
-    in logarithms (`graded.log_singular_values`).
+    All results are logarithms, so that they neither under- nor overflow at thousands of steps.
+    Values within a factor ε^0.4 of the largest are as accurate as the arithmetic; smaller ones come
+    from QR in logarithms (`graded.log_singular_values`).
 
     Args:
-        step, params, xs, state: one sequence, as in `lstm_jax.scan`; `jax.vmap` for a batch.
-        k: values wanted, at most n.
+        step, params, xs, state: one sequence, as in `lstm_jax.scan`; use `jax.vmap` for a batch.
+        k: number of values, at most n.
         lags: integers in [1, T]; about ten from 1 to T if None.
-        method: "dense" costs some n³ a step and n² memory, and gives the condition number too;
-            "matrix-free" costs n² k a step and lag. None takes the faster for n, k and the lags;
-            where that depends on how steep the spectrum is, it looks.
-        qr_every: steps between QR decompositions. More is faster, and loses the values that lie
-            more than ln(1/ε) / qr_every a step below the first: 3.6 in float64, 1.6 in float32.
-            The condition number of an LSTM may well need 1.
-        key: of the random starting vectors, on which the result does not depend but by rounding.
+        method: "dense" takes about n³ operations a step and n² memory, and also computes the
+            condition number; "matrix-free" takes n² k operations a step and lag. None chooses the
+            faster for n, k and the lags, and looks at the steepness of the spectrum if it must.
+        qr_every: steps between QR decompositions. A larger number is faster, but loses values that
+            fall behind the first by more than ln(1/ε) / qr_every a step: 3.6 in float64, 1.6 in
+            float32. The condition number of an LSTM may need 1.
+        key: a `jax.random` key for the starting vectors, which affect only the rounding.
 
     Returns:
         `ProductSpectrum`, in the dtype of the state, float32 at least.
 
     Raises:
-        TypeError, ValueError: an unknown method, k outside [1, n], lags outside [1, T], qr_every
-            below 1, and what `lstm_jax.diagnostics.linear.check` says of the rest.
+        TypeError, ValueError: if the method is unknown, k is outside [1, n], a lag is outside
+            [1, T], or qr_every is below 1; and as in `lstm_jax.diagnostics.linear.check`.
     """
     chain = linearize(step, params, xs, state)
     back = check_lags(lags, chain.steps)
@@ -125,17 +125,17 @@ def product_spectrum(
 def choose(
     size: int, k: int, lags: tuple[int, ...]
 ) -> Literal["dense", "matrix-free", "by steepness"]:
-    """Choose the road that `product_spectrum` takes for n, k and the lags.
+    """Choose the method of `product_spectrum` for n, k and the lags.
 
-    Dense, one sweep passes every lag; matrix-free, each has passes of its own.
+    The dense method passes all lags in one sweep; the matrix-free method sweeps for each lag.
 
     Args:
         size: n.
-        k: values wanted.
+        k: number of values.
         lags: steps back from the last.
 
     Returns:
-        The road; "by steepness" is the one of the two that suits the spectrum.
+        The method; "by steepness" decides between the two from the spectrum.
     """
     times = sum(set(lags)) / max(lags)
     room = FEWEST_BLOCKS * (k + OVERSAMPLE)
@@ -159,8 +159,8 @@ def _by_steepness(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, ke
 
 
 def _dense(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Array) -> Found:
-    # Backwards from the end, one sweep passes every lag: P(lag)ᵀ = J_{T-lag+1}ᵀ P(lag-1)ᵀ. The
-    # start is random so that no vector stays in an invariant subspace out of order.
+    # One sweep backward from the end passes all lags: P(lag)ᵀ = J_{T-lag+1}ᵀ P(lag-1)ᵀ. The start
+    # is random, so that no vector stays in an invariant subspace out of order.
     ends = sorted(set(lags))
 
     def further(carry: tuple[Array, Graded], bounds: Array) -> tuple[tuple[Array, Graded], Array]:
@@ -172,8 +172,8 @@ def _dense(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Arra
     start = random_block(key, chain.size, chain)
     bounds = chain.steps - jnp.array([ends, [0, *ends[:-1]]]).T
     unit = graded.identity(chain.size, start.dtype)
-    _, found = jax.lax.scan(further, (start, unit), bounds)
-    values = found[jnp.array([ends.index(lag) for lag in lags])]
+    _, by_end = jax.lax.scan(further, (start, unit), bounds)
+    values = by_end[jnp.array([ends.index(lag) for lag in lags])]
     frobenius = jax.nn.logsumexp(2 * values, axis=-1) / 2
     return values[:, :k], frobenius, values[:, 0] - values[:, -1]
 
@@ -188,9 +188,9 @@ def _walk(
     *,
     reverse: bool,
 ) -> tuple[Array, Graded]:
-    """Carry a block through the steps [first, last), taking its growth out every few steps."""
+    """Carry a block through the steps [first, last), and factor out its growth every few steps."""
 
-    def some(count):
+    def walk(count):
         def body(i, carry):
             block, growth = carry
             block = apply(last - 1 - i if reverse else first + i, block)
@@ -198,15 +198,15 @@ def _walk(
 
         def run(begin, carry):
             block, scale = carry
-            none = jnp.zeros_like(scale.logs)
-            block, growth = jax.lax.fori_loop(begin, begin + count, body, (block, none))
+            no_growth = jnp.zeros_like(scale.logs)
+            block, growth = jax.lax.fori_loop(begin, begin + count, body, (block, no_growth))
             return graded.absorb(block, graded.grow(scale, growth))
 
         return run
 
     whole, rest = divmod(last - first, qr_every)
-    carry = some(rest)(0, (block, scale))
-    every = some(qr_every)
+    carry = walk(rest)(0, (block, scale))
+    every = walk(qr_every)
     return jax.lax.fori_loop(0, whole, lambda i, c: every(rest + i * qr_every, c), carry)
 
 
@@ -214,15 +214,15 @@ def _walk(
 
 
 def _matrix_free(chain: Chain, k: int, lags: tuple[int, ...], qr_every: int, key: Array) -> Found:
-    # A Krylov space needs some blocks to converge in; where n has no room for them, take all of it.
+    # A Krylov space needs several blocks to converge; if n is too small, use the whole space.
     width = k + OVERSAMPLE
     width = width if chain.size >= FEWEST_BLOCKS * width else chain.size
     start = random_block(key, min(width + PROBES, chain.size), chain)
 
-    def one(first):
+    def at_lag(first):
         return top_singular_values(*_passes(chain, first, qr_every), start, k, width)
 
-    values, frobenius = jax.lax.map(one, chain.steps - jnp.asarray(lags))
+    values, frobenius = jax.lax.map(at_lag, chain.steps - jnp.asarray(lags))
     return values, frobenius, jnp.full(len(lags), jnp.nan, values.dtype)
 
 
@@ -230,7 +230,7 @@ ROADS = {"dense": _dense, "matrix-free": _matrix_free, "by steepness": _by_steep
 
 
 def _passes(chain: Chain, first: Index, qr_every: int) -> tuple[Pass, Pass]:
-    """The product of the steps from `first` on, and its transpose."""
+    """Return functions that apply the product of the steps from `first` on, and its transpose."""
 
     def through(apply: Apply, reverse: bool, block: Array) -> tuple[Array, Graded]:
         unit = graded.identity(block.shape[0], block.dtype)

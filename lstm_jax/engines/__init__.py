@@ -1,1 +1,1 @@
-"""How a recurrence runs: the fast path, NVIDIA's kernels, and the choice among them."""
+"""Implementations of a recurrence: fused, native and cuDNN, and the choice among them."""

@@ -1,20 +1,20 @@
-"""The fast path, for any cell that is an affine pre-activation and an elementwise `pointwise`.
+"""The fast path for any cell with an affine pre-activation and an elementwise `pointwise`.
 
     z_t = x_t W_x + h_{t-1} W_h + b        state_t = pointwise(z_t, state_{t-1})
 
-Differentiating a plain scan accumulates the weight gradients inside the reverse loop, a rank-B
-update of the whole matrix at each step. What is written here is the derivative forwards, arranged
-so that its transpose is fast: once the states are known, all that does not depend on the state's
-own tangent is big matrix products before the loop,
+The gradient of a plain scan accumulates the weight gradients inside the reverse loop, with a rank-B
+update of the whole matrix at each step. This module defines the forward derivative instead,
+arranged so that its transpose is fast. Once the states are known, everything that does not depend
+on the tangent of the state is a large matrix product before the loop,
 
     ż_t = [ẋ_t W_x + x_t Ẇ_x + h_{t-1} Ẇ_h + ḃ] + ḣ_{t-1} W_h
 
-and JAX, reversing it, leaves a loop over the state's cotangent that keeps dz, and big products
-after it. `pointwise` itself is differentiated by JAX, so no cell has a backward pass written by
-hand; what parameters it has of its own (peepholes, a projection) get their gradients inside the
-loop. Both modes of differentiation work, to any order.
+and JAX's transpose of it is a loop over the cotangent of the state that keeps dz, followed by large
+products. JAX differentiates `pointwise` itself, so no cell needs a handwritten backward pass; the
+gradients of parameters of `pointwise` (peepholes, a projection) are computed inside the loop. Both
+modes of differentiation work, to any order.
 
-How z_t is computed, a `Plan` says: what is fastest depends on the platform and on the shapes.
+A `Plan` decides how z_t is computed; the fastest way depends on the platform and on the shapes.
 """
 
 from __future__ import annotations
@@ -40,12 +40,13 @@ T = TypeVar("T")
 
 
 class Plan(NamedTuple):
-    """How the loop computes z_t.
+    """Describe how the loop computes z_t.
 
     Attributes:
-        hoisted: x W_x + b of all steps is one product before the loop; else [x_t, h] is
-            multiplied by both kernels at once inside it.
-        columns: the state is held as (H, B) and its product is W_hᵀ h; else (B, H) and h W_h.
+        hoisted: whether x W_x + b of all steps is one product before the loop; otherwise the loop
+            multiplies [x_t, h] by both kernels at once.
+        columns: whether the state is stored as (H, B) and its product is W_hᵀ h, rather than (B, H)
+            and h W_h.
     """
 
     hoisted: bool
@@ -53,17 +54,17 @@ class Plan(NamedTuple):
 
 
 def plan(platform: str, batch: tuple[int, ...], hidden_features: int) -> Plan:
-    """The fastest plan that was measured, for a platform and shapes.
+    """Return the plan that was measured to be the fastest for a platform and shapes.
 
-    On accelerators a step's launches count, and the one product outside the loop is hoisted.
+    On accelerators, the number of launches per step matters, so the product with x is hoisted.
 
-    On CPU a single row is bound by reading the kernels, and hoisting halves what a step reads.
-    More rows are one product of [x_t, h]: a slice of a hoisted product keeps XLA from
-    vectorising the gates. XLA multiplies the tall kernel by a few columns up to three times as
-    fast as a few rows by the wide one, if they fill its registers, eight to each; many columns
-    cost more in the gates than they save in the product.
+    On a CPU, a single row is bound by reading the kernels, and hoisting halves what a step reads.
+    With more rows, one product of [x_t, h] is faster, because a slice of a hoisted product keeps
+    XLA from vectorizing the gates. XLA multiplies the tall kernel by a few columns up to three
+    times as fast as a few rows by the wide kernel, if they fill its registers, eight to each. Many
+    columns cost more in the gates than they save in the product.
 
-    Sizes that are symbols (`jax.export`) are taken for many: they cannot be compared.
+    Symbolic sizes (`jax.export`) cannot be compared, and are treated as large.
     """
     if platform != "cpu":
         return Plan(hoisted=True, columns=False)
@@ -78,14 +79,14 @@ def plan(platform: str, batch: tuple[int, ...], hidden_features: int) -> Plan:
 
 
 def are_known(sizes: tuple[int, ...]) -> bool:
-    """Say whether sizes are numbers, and not symbols of `jax.export`."""
+    """Return whether all sizes are numbers rather than symbols of `jax.export`."""
     return all(isinstance(size, int) for size in sizes)
 
 
 def choose(xs: Array, recurrent_kernel: Array) -> Plan:
-    """The `plan` for arrays, on JAX's default device."""
+    """Return the `plan` for arrays on JAX's default device."""
     how = plan(jax.default_backend(), xs.shape[1:-1], recurrent_kernel.shape[0])
-    # Where devices are explicit, JAX is told how rows are split over them, not columns.
+    # An explicit mesh shards rows; transposing them to columns would need another sharding.
     explicit = is_explicit(xs) or is_explicit(recurrent_kernel)
     return how._replace(columns=how.columns and not explicit)
 
@@ -105,21 +106,21 @@ def run(
     remat: Remat = None,
     loop: Callable[..., tuple[S, Array]] | None = None,
 ) -> tuple[S, Array]:
-    """Run a cell that has an affine form; what is returned, and the options, are `scan`'s.
+    """Run a cell that has an affine form, as `lstm_jax.scan` does.
 
     Args:
-        cell: with `affine`.
-        params: whose names in `cell.affine.without` are None.
+        cell: a cell with `affine`.
+        params: parameters, in which the fields named by `cell.affine.without` are None.
         xs: (T, ..., D).
         state: leaves (..., H).
         initial, lengths, mask, resets, reverse, unroll, remat: as in `lstm_jax.scan`.
-        loop: what to run in the place of `affine_scan`.
+        loop: function to call instead of `affine_scan`.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
 
     Raises:
-        TypeError, ValueError: as `lstm_jax.scan`, and for features that do not fit the kernels.
+        TypeError, ValueError: as in `lstm_jax.scan`, or if features do not fit the kernels.
     """
     form = cell.affine
     if form is None:
@@ -132,7 +133,7 @@ def run(
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     at_reset = initial_like(initial, state)
 
-    def some(state: S, inputs: tuple[Array, Array | None, Array | None]) -> tuple[S, Array]:
+    def chunk(state: S, inputs: tuple[Array, Array | None, Array | None]) -> tuple[S, Array]:
         xs, valid, starts = inputs
         return (loop or affine_scan)(
             form.pointwise, kernels, rest, xs, state, at_reset, valid, starts,
@@ -140,7 +141,7 @@ def run(
         )  # fmt: skip
 
     inputs = hide(valid, xs), valid, starts
-    return in_chunks(some, state, inputs, remat=remat, reverse=reverse)
+    return in_chunks(chunk, state, inputs, remat=remat, reverse=reverse)
 
 
 def affine_scan(
@@ -157,35 +158,35 @@ def affine_scan(
     unroll: int | bool = 1,
     how: Plan | None = None,
 ) -> tuple[S, Array]:
-    """Scan `pointwise(extra, x W_x + h W_h + b, state)`, with a derivative of its own.
+    """Scan `pointwise(extra, x W_x + h W_h + b, state)` with a custom derivative.
 
     Args:
         pointwise: `(extra, z, state) -> new_state`, row by row; the state has an `h`.
         kernels: `(input_kernel (D, G), recurrent_kernel (H, G), bias (G,) or None)`.
         extra: a pytree of parameters for `pointwise`.
-        xs: (T, ..., D), already zero where not valid.
+        xs: (T, ..., D), already zero at invalid steps.
         state: leaves (..., H).
-        initial: the state at a reset, of the shapes of `state`.
-        valid, starts: (T, ...) booleans or None, as `recurrence.controls` gives them.
+        initial: the state at a reset, with the shapes of `state`.
+        valid, starts: (T, ...) booleans or None, as `recurrence.controls` returns them.
         reverse, unroll: as in `jax.lax.scan`.
-        how: `choose`s if None.
+        how: the plan; that of `choose` if None.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
     """
     if not jnp.issubdtype(xs.dtype, jnp.inexact):
-        # Integers have tangents of their own kind, which the products below cannot read.
+        # The tangents of integers have a special dtype, which the products below cannot read.
         xs = xs.astype(common(xs, kernels[0]))
     how = choose(xs, kernels[1]) if how is None else how
-    how = how._replace(columns=how.columns and xs.ndim <= 3)  # a column is of one axis
+    how = how._replace(columns=how.columns and xs.ndim <= 3)  # columns need a single batch axis
     turned = how.columns and xs.ndim == 3
 
     def turn(tree):
-        """(..., B, H) <-> (..., H, B), where the plan has columns."""
+        """Swap (..., B, H) and (..., H, B) if the plan has columns."""
         return jax.tree.map(lambda a: a.swapaxes(-1, -2), tree) if turned else tree
 
     def pick(flag, chosen, other):
-        """`select`, whichever way the state is held."""
+        """Apply `select` to a state in either layout."""
         if flag is None or not turned:
             return select(flag, chosen, other)
         return jax.tree.map(lambda a, b: jnp.where(flag, a, b), chosen, other)
@@ -200,7 +201,7 @@ def affine_scan(
         return pick(valid_t, new_state, state), h
 
     def pre_activation(kernels, xs):
-        """What the loop reads of each step, and z of that and of h."""
+        """Return what the loop reads at each step, and the function of it and h that returns z."""
         input_kernel, recurrent_kernel, bias = kernels
         if how.hoisted:
             reads, kernel = add_bias(xs @ input_kernel, bias), recurrent_kernel
@@ -217,7 +218,7 @@ def affine_scan(
         return turn(reads), z_of
 
     def loop(kernels, extra, xs, state, initial, valid, starts):
-        """The final state, hs, and of each step z and the state that it began with."""
+        """Return the final state and hs, and z and the initial state of each step."""
         reads, z_of = pre_activation(kernels, xs)
         initial = turn(initial)
 
@@ -234,19 +235,19 @@ def affine_scan(
         return (turn(final), turn(hs)), known
 
     def tangent_loop(kernels, known, operands, tangents):
-        """The tangents of the final state and of hs: linear in `tangents`."""
+        """Compute the tangents of the final state and of hs, linear in `tangents`."""
         zs, states = known
         _, extra, xs, _, _, valid, starts = operands
         dkernels, dextra, dxs, dstate, dinitial, _, _ = tangents
         (input_kernel, recurrent_kernel, _), (dinput, drecurrent, dbias) = kernels, dkernels
         known = _outside(xs, dinput) + _outside(turn(states.h), drecurrent)
         known = add_bias(dxs @ input_kernel + known, dbias).astype(zs.dtype)
-        # A product whose transpose, which is what training runs, has plain operands.
+        # Training runs the transpose of this product, whose operands are then contiguous.
         kernel = recurrent_kernel if how.columns else recurrent_kernel.T
         contracted = ((0,), (0,)) if how.columns else ((dstate.h.ndim - 1,), (1,))
         dinitial = turn(dinitial)
 
-        # Gates are computed again in the reverse loop: cheaper than to keep them all.
+        # Recomputing the gates in the reverse loop is cheaper than storing them all.
         @partial(jax.checkpoint, prevent_cse=False)
         def body(dstate, inputs):
             dz, z, state, valid_t, start_t = inputs
@@ -275,10 +276,10 @@ def affine_scan(
 
 
 def _outside(xs: Array, dkernel: Array) -> Array:
-    """xs @ dkernel of all steps, (T, ..., D) and (D, G), written for the sake of its transpose.
+    """Compute xs @ dkernel of all steps, (T, ..., D) and (D, G), so that its transpose is fast.
 
-    That is the kernel's gradient Σ xᵀ dz, which XLA's CPU computes near its best rate as one
-    product of (D, T B) and (T B, G), and at half of it where it has to transpose dz.
+    The transpose is the kernel's gradient Σ xᵀ dz. XLA's CPU backend computes it near its best rate
+    as one product of (D, T B) and (T B, G), and at half that rate if it has to transpose dz.
     """
     if is_explicit(xs) or is_explicit(dkernel):
         return xs @ dkernel
@@ -288,5 +289,5 @@ def _outside(xs: Array, dkernel: Array) -> Array:
 
 
 def is_explicit(array: Array) -> bool:
-    """Say whether an array lies on a mesh whose axes are explicit."""
+    """Return whether an array is on a mesh with explicit axes."""
     return AxisType.Explicit in jax.typeof(array).sharding.mesh.axis_types

@@ -1,11 +1,11 @@
-"""Foreign code that no transformation of JAX is lost on: `call` and `linear_call`.
+"""Foreign code that supports every transformation of JAX: `call` and `linear_call`.
 
 Foreign code is a black box: JAX can neither differentiate nor map it, nor run it on another
-platform. So each piece comes as a `Twin`, beside a function in JAX that computes the same. The
-foreign one runs where it can, and everything that JAX has to know of it is asked of the other.
+platform. Each piece of it therefore comes as a `Twin`, together with a JAX function that computes
+the same result. The foreign function runs where it can, and JAX's transformations use the other.
 
-`jax.custom_derivatives.linear_call` has the idea of a linear map that brings its own transpose,
-but no rule for `jax.vmap` and none for derivatives of a gradient. The primitive here has both.
+`jax.custom_derivatives.linear_call` also pairs a linear map with its transpose, but supports
+neither `jax.vmap` nor derivatives of a gradient. The primitive defined here supports both.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ Function: TypeAlias = Callable[..., tuple[Array, ...]]
 
 @dataclass(frozen=True)
 class Twin:
-    """Two functions of the same arrays, which give the same tuple of arrays.
+    """Pair two functions of the same arrays that return the same tuple of arrays.
 
-    Functions are compared when JAX looks for what it has compiled: see `lstm_jax.named.bind`.
+    JAX compares the functions to look up compiled programs; see `lstm_jax.named.bind`.
 
     Attributes:
-        portable: in JAX, differentiable.
-        native: of foreign code for one CPU; None where there is none.
+        portable: differentiable function written in JAX.
+        native: function that calls foreign code on one CPU, or None.
     """
 
     portable: Function
@@ -40,11 +40,11 @@ class Twin:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A function under `jax.vmap`, compared by value.
+    """Map a function with `jax.vmap`, and compare by value.
 
     Attributes:
-        function: what is mapped.
-        axes: of its arguments, as `in_axes`.
+        function: the function to map.
+        axes: the mapped axes of its arguments, as `in_axes`.
     """
 
     function: Function
@@ -58,11 +58,11 @@ def call(twin: Twin, *args: Array) -> list[Array]:
     """Call a twin.
 
     Args:
-        twin: whichever of the two can run will.
-        *args: its arrays. Derivatives by them are those of `twin.portable`.
+        twin: the two functions; the native one runs if it can.
+        *args: its arrays. Their derivatives are those of `twin.portable`.
 
     Returns:
-        Its arrays.
+        The twin's arrays.
     """
     return _bind(args, twin=twin, transposed=None, residuals=len(args))
 
@@ -70,14 +70,14 @@ def call(twin: Twin, *args: Array) -> list[Array]:
 def linear_call(
     twin: Twin, transposed: Twin, residuals: Sequence[Array], linear: Sequence[Array]
 ) -> list[Array]:
-    """Call a map that is linear in some of its arguments, and knows its transpose.
+    """Call a map that is linear in some of its arguments and has a known transpose.
 
     Args:
-        twin: called with `(*residuals, *linear)`.
-        transposed: called with `(*residuals, *cotangents)`, cotangents of what the twin gives;
-            gives those of `linear`.
-        residuals: arrays that the map depends on in any way.
-        linear: arrays that it is linear in.
+        twin: the map, called with `(*residuals, *linear)`.
+        transposed: its transpose, called with `(*residuals, *cotangents)` of the twin's results; it
+            returns the cotangents of `linear`.
+        residuals: arrays on which the map depends in any way.
+        linear: arrays in which it is linear.
 
     Returns:
         The twin's arrays.
@@ -86,17 +86,17 @@ def linear_call(
     return _bind(args, twin=twin, transposed=transposed, residuals=len(residuals))
 
 
-def _bind(args: Sequence[Array], *, twin: Twin, **others) -> list[Array]:
+def _bind(args: Sequence[Array], *, twin: Twin, **params) -> list[Array]:
     args = _alike(args)
     avals = tuple(jax.make_jaxpr(twin.portable)(*args).out_avals)
-    return twin_p.bind(*args, twin=twin, avals=avals, **others)
+    return twin_p.bind(*args, twin=twin, avals=avals, **params)
 
 
 def _alike(args: Sequence[Array]) -> list[Array]:
-    """Let all arrays vary over the axes of a mesh that any of them does, inside `jax.shard_map`.
+    """Make all arrays vary over the same axes of the mesh inside `jax.shard_map`.
 
-    What JAX's own operations do with their operands: the cotangent of one that did not vary is
-    then the sum of those of the devices.
+    JAX's own operations do this with their operands, so that the cotangent of an operand that did
+    not vary is the sum over the devices.
     """
     over = [_varies_over(arg) for arg in args]
     every = frozenset().union(*over)
@@ -110,7 +110,7 @@ def _varies_over(arg: Array) -> frozenset[str]:
     aval = jax.typeof(arg)
     if hasattr(aval, "mat"):
         return frozenset(aval.mat.varying)
-    return getattr(aval, "vma", frozenset())  # its name in other versions of JAX
+    return getattr(aval, "vma", frozenset())  # the name in other versions of JAX
 
 
 twin_p = Primitive("twin")
@@ -125,7 +125,7 @@ def _compiled(*args, **params):
 
 @twin_p.def_impl
 def _run(*args, **params):
-    with jax.disable_jit(False):  # without it there is nothing that could run foreign code
+    with jax.disable_jit(False):  # only a compiled program can run foreign code
         return _compiled(*args, **params)
 
 
@@ -135,10 +135,10 @@ def _lower(ctx, *args, twin, anywhere=False, **_):
 
 
 def _on_one_device(ctx) -> bool:
-    """Whether a program is for the device at hand, and each device of its mesh has its own part.
+    """Return whether each device of this machine runs its own part of a program.
 
-    A program that is exported may run elsewhere. One that XLA spreads over devices by itself would
-    have to gather the arrays of a call that it cannot look into.
+    An exported program may run elsewhere. A program that XLA partitions automatically would have to
+    gather the arrays of a call that XLA cannot look into.
     """
     module = ctx.module_context
     if module.lowering_parameters.for_export:
@@ -159,9 +159,9 @@ def _jvp(primals, tangents, *, twin, transposed, residuals, avals):
     moving = [i for i in range(residuals) if type(tangents[i]) is not ad.Zero]
     if moving:
 
-        def portable(*some):
+        def portable(*varied):
             args = list(primals)
-            for i, arg in zip(moving, some, strict=True):
+            for i, arg in zip(moving, varied, strict=True):
                 args[i] = arg
             return tuple(twin.portable(*args))
 
@@ -171,16 +171,16 @@ def _jvp(primals, tangents, *, twin, transposed, residuals, avals):
     if any(type(tangent) is not ad.Zero for tangent in linear):
         linear = map(ad.instantiate_zeros, linear)
         parts.append(linear_call(twin, transposed, primals[:residuals], tuple(linear)))
-    return outs, [sum(some[1:], some[0]) for some in zip(*parts, strict=True)]
+    return outs, [sum(terms[1:], terms[0]) for terms in zip(*parts, strict=True)]
 
 
 def _transpose(cotangents, *args, twin, transposed, residuals, avals):
     del avals
     cotangents = tuple(map(ad.instantiate_zeros, cotangents))
-    found = linear_call(transposed, twin, args[:residuals], cotangents)
-    wanted = zip(args[residuals:], found, strict=True)
-    given = [out if ad.is_undefined_primal(arg) else None for arg, out in wanted]
-    return [None] * residuals + given
+    results = linear_call(transposed, twin, args[:residuals], cotangents)
+    pairs = zip(args[residuals:], results, strict=True)
+    linear = [result if ad.is_undefined_primal(arg) else None for arg, result in pairs]
+    return [None] * residuals + linear
 
 
 def _batch(args, axes, *, twin, transposed, residuals, avals):

@@ -1,12 +1,13 @@
-"""Weights to and from other frameworks, as plain dictionaries of arrays.
+"""Conversion of weights to and from other frameworks, as plain dictionaries of arrays.
 
-A `from_*` takes arrays as the framework nests them and gives our parameters; a `to_*` gives NumPy
-arrays that the framework takes. The framework itself is not needed. There and back is exact:
-ours -> theirs -> ours bit for bit, and theirs -> ours -> theirs is the same function, up to one
-rounding where two biases become one sum. Two exceptions: a bias of None where theirs has one
-comes back as zeros, and `to_haiku` says what an LSTM's forget bias costs there.
+A `from_*` function converts arrays, nested as in the framework, to our parameters. A `to_*`
+function returns NumPy arrays that the framework can load. The framework itself is not needed. A
+round trip of our parameters is exact to the bit. A round trip of another framework's weights is the
+same function, up to one rounding where two biases become one sum. There are two exceptions: a bias
+of None comes back as zeros if the other framework always has a bias, and `to_haiku` may round an
+LSTM's forget bias.
 
-What a layout has no place for is a ValueError, and so is a name or a shape that does not fit.
+Options that a layout does not support raise a ValueError, as do names and shapes that do not fit.
 
     layouts of a whole stack: a tuple of layers, bottom first, each parameters or `Directions`
         from_torch, to_torch                  nn.LSTM, nn.GRU, nn.RNN
@@ -19,12 +20,13 @@ What a layout has no place for is a ValueError, and so is a name or a shape that
         from_haiku, to_haiku                  hk.LSTM, hk.GRU, hk.VanillaRNN
         from_equinox, to_equinox              LSTMCell, GRUCell
 
-`layer.params` is what the first kind takes, and `LSTM.from_params(layers)`, `GRU...`, `RNN...` is
-the layer of what it gives; of the second kind, `LSTMCell.from_params(params)`, or one layer of
-`LSTM.from_params((params,))`.
+The first kind converts `layer.params`, and `LSTM.from_params(layers)`, `GRU.from_params` or
+`RNN.from_params` builds a layer of its result. For the second kind, use
+`LSTMCell.from_params(params)`, or `LSTM.from_params((params,))` for one layer.
 
-Arrays keep their dtype, but that JAX makes float64 to float32 unless x64 is enabled. Activations
-are no weights: where a model has others than σ and tanh, pass them to the function that runs it.
+Arrays keep their dtype, except that JAX converts float64 to float32 unless x64 is enabled.
+Activations are not weights: if a model uses others than σ and tanh, pass them to the function that
+runs it.
 """
 
 from lstm_jax.interop.cudnn import from_cudnn, to_cudnn

@@ -1,4 +1,4 @@
-"""Their side of an exchange: names, dtypes and shapes as a layout has them, or an error."""
+"""Checks of another framework's arrays: names, dtypes and shapes must be those of its layout."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from lstm_jax.interop.parameters import GATES, Params
 
-# What letters stand for in the arrays at hand: {"H": 3, "G·H": 12, ...}.
+# The sizes that letters stand for: {"H": 3, "G·H": 12, ...}.
 Sizes = dict[str, int]
 
 
 def check_names(
     layout: str, arrays: Mapping[str, object], names: Collection[str], hint: str = ""
 ) -> None:
-    """Raise a ValueError that lists the names which are missing, and those not expected."""
+    """Raise a ValueError that lists missing and unexpected names, if there are any."""
     missing = [name for name in names if name not in arrays]
     unexpected = [name for name in arrays if name not in names]
     if missing or unexpected:
@@ -29,28 +29,28 @@ def check_names(
 
 
 def check_mapping(layout: str, value: object) -> None:
-    """Raise a ValueError for what is no mapping of names."""
+    """Raise a ValueError if the value is not a mapping."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{layout}: expected a dictionary of arrays, got {type(value).__name__}")
 
 
 def as_numpy(name: str, value: ArrayLike) -> np.ndarray:
-    """A floating NumPy array of what a framework gives.
+    """Convert an array of a framework to a floating-point NumPy array.
 
     Raises:
-        ValueError: where it is of another dtype.
+        ValueError: if it has another dtype.
     """
     try:
         array = np.asarray(value)
     except TypeError:
-        # PyTorch's bfloat16, which NumPy itself does not know: by way of JAX, which has the same
-        # bits, and which takes no views.
+        # NumPy does not know PyTorch's bfloat16. JAX does, with the same bits, if the tensor is
+        # not a view.
         contiguous = getattr(value, "contiguous", None)
         if contiguous is None:
             raise
         array = np.asarray(jnp.from_dlpack(contiguous()))
     if not jnp.issubdtype(array.dtype, np.floating):
-        raise ValueError(f"{name} must be an array of floating point, got dtype {array.dtype}")
+        raise ValueError(f"{name} must be floating point, got dtype {array.dtype}")
     return array
 
 
@@ -61,17 +61,17 @@ def take(
     hint: str = "",
     prefix: str = "",
 ) -> dict[str, np.ndarray]:
-    """The arrays of a dictionary that has these names and no others, in the order of `names`.
+    """Return the arrays of a dictionary in the order of `names`, which must be exactly its keys.
 
     Args:
-        layout: who refuses what does not fit, such as "PyTorch".
-        arrays: what was given.
-        names: what must be there.
-        hint: ends the error on names.
-        prefix: stands before a name in the error on its dtype.
+        layout: name of the layout in errors, such as "PyTorch".
+        arrays: the dictionary.
+        names: the expected names.
+        hint: end of the error about names.
+        prefix: prefix of the name in the error about a dtype.
 
     Raises:
-        ValueError: what is no dictionary, other names, an array that is not floating.
+        ValueError: if it is not a dictionary, its names differ, or an array is not floating point.
     """
     check_mapping(layout, arrays)
     check_names(layout, arrays, names, hint)
@@ -79,24 +79,24 @@ def take(
 
 
 def check_shape(name: str, array: np.ndarray, letters: str, sizes: Sizes) -> None:
-    """Raise a ValueError where an array is not of the shape that its letters say.
+    """Raise a ValueError if an array does not have the shape given by letters.
 
     Args:
-        name: of the array, for the error.
-        array: of any shape.
-        letters: such as "(G·H, D)".
-        sizes: what they stand for. A letter that is not there is as large as the array has it.
+        name: name of the array in the error.
+        array: the array.
+        letters: the expected shape, such as "(G·H, D)".
+        sizes: sizes of the letters; an axis whose letter is missing may have any size.
     """
     shape = []
     for axis, letter in enumerate(letters.strip("(),").split(", ")):
-        own = array.shape[min(axis, array.ndim - 1)] if array.ndim else 0
-        shape.append(int(letter) if letter.isdigit() else sizes.get(letter, own))
+        size = array.shape[min(axis, array.ndim - 1)] if array.ndim else 0
+        shape.append(int(letter) if letter.isdigit() else sizes.get(letter, size))
     if array.shape != tuple(shape):
         raise ValueError(f"{name} must be {letters} = {tuple(shape)}, got shape {array.shape}")
 
 
 def sizes_of(cell: type[Params], hidden: int) -> Sizes:
-    """What H and G·H stand for; 4H, 3H too."""
+    """Return the sizes of H and G·H, and of 4H or 3H."""
     gates = len(GATES[cell])
     return {"H": hidden, "G·H": gates * hidden, f"{gates}H": gates * hidden}
 
@@ -104,14 +104,14 @@ def sizes_of(cell: type[Params], hidden: int) -> Sizes:
 def cell_of(
     name: str, recurrent: np.ndarray, *, transposed: bool = False
 ) -> tuple[type[Params], Sizes]:
-    """The cell that a recurrent kernel (H, G · H) is of, by G, and what its letters stand for.
+    """Determine the cell of a recurrent kernel (H, G · H) from G, and the sizes of its letters.
 
     Args:
-        name: its name, for the error.
-        recurrent: the kernel, or, if `transposed`, (G · H, H).
+        name: name of the kernel in the error.
+        recurrent: the kernel, or (G · H, H) if `transposed`.
 
     Raises:
-        ValueError: for a G that is not 4, 3 or 1.
+        ValueError: if G is not 4, 3 or 1.
     """
     if recurrent.ndim == 2 and recurrent.size:
         rows, columns = recurrent.T.shape if transposed else recurrent.shape
@@ -120,6 +120,6 @@ def cell_of(
                 return cell, sizes_of(cell, rows)
     letters = "(G·H, H)" if transposed else "(H, G·H)"
     raise ValueError(
-        f"{name} must be {letters}, G being 4 for an LSTM, 3 for a GRU, 1 for an RNN, "
+        f"{name} must be {letters}, where G is 4 for an LSTM, 3 for a GRU and 1 for an RNN, "
         f"got shape {recurrent.shape}"
     )

@@ -1,7 +1,7 @@
-"""The flat vector of `jax.experimental.rnn.lstm`, which is cuDNN's.
+"""The flat vector of weights of `jax.experimental.rnn.lstm`, in cuDNN's layout.
 
-Float32 throughout. A pseudo-layer is one direction of one layer, forward before reverse; arrays
-are PyTorch's, with both biases always:
+All arrays are float32. A pseudo-layer is one direction of one layer, forward before reverse. The
+arrays are those of PyTorch, always with both biases:
 
     W_ih, W_hh of every pseudo-layer, then b_ih, b_hh of every pseudo-layer
 """
@@ -30,21 +30,22 @@ def from_cudnn(
     num_layers: int = 1,
     bidirectional: bool = False,
 ) -> tuple[Layer, ...]:
-    """Layers from the flat vector; the sizes are those that `jax.experimental.rnn.lstm` takes.
+    """Convert the flat vector to layers; the sizes are those of `jax.experimental.rnn.lstm`.
 
     The two biases become one, their sum, rounded once.
 
     Args:
         weights: (N,), float32.
         input_size, hidden_size: D and H.
-        num_layers: layers above one another.
-        bidirectional: each layer has two directions.
+        num_layers: number of stacked layers.
+        bidirectional: whether each layer has two directions.
 
     Returns:
         A tuple over layers, bottom first: `LSTMParams`, or `Directions` of them.
 
     Raises:
-        ValueError: sizes below 1, a vector of another length than they make, or not of float32.
+        ValueError: if a size is below 1, the vector does not have the length that they imply, or it
+            is not float32.
     """
     sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
     for name, size in sizes.items():
@@ -65,20 +66,20 @@ def from_cudnn(
 
 
 def to_cudnn(layers: tuple[Layer, ...]) -> np.ndarray:
-    """The flat vector (N,); `from_cudnn` gives back the same layers, bit for bit.
+    """Convert layers to the flat vector (N,); `from_cudnn` restores them to the bit.
 
-    The bias goes into b_ih, and b_hh is zeros. A bias that is None is zeros and comes back so.
+    The bias becomes b_ih, and b_hh is zeros. A bias of None becomes zeros.
 
     Args:
         layers: a tuple, bottom first, of `LSTMParams` or `Directions` of them, in float32.
 
     Returns:
-        NumPy's, float32.
+        A NumPy array, float32.
 
     Raises:
-        ValueError: another cell or dtype, layers that differ in width or directions, and options
-            that this layout has no place for: peepholes, layer normalisation, coupled gates,
-            projections.
+        ValueError: if the cell or dtype is another, layers differ in width or directions, or they
+            have options that this layout does not support: peepholes, layer normalization, coupled
+            gates, projections.
     """
     layout = "jax.experimental.rnn"
     arrays = name_arrays(layout, layers, (LSTMParams,), projection=False, bias=True)
@@ -93,7 +94,7 @@ def to_cudnn(layers: tuple[Layer, ...]) -> np.ndarray:
 def _shapes(
     input_size: int, hidden_size: int, num_layers: int, directions: int
 ) -> dict[str, tuple[int, ...]]:
-    """PyTorch's name and shape of every array, in the order of the vector."""
+    """Return PyTorch's name and shape of every array, in the order of the vector."""
     rows = 4 * hidden_size
     shapes = {}
     for kinds in KINDS:
@@ -107,5 +108,5 @@ def _shapes(
 def _check_float32(name: str, array: np.ndarray) -> None:
     if array.dtype != np.float32:
         raise ValueError(
-            f"{name} must be float32, all that cuDNN's layout holds, got {array.dtype}"
+            f"{name} must be float32, the only dtype of cuDNN's layout, got {array.dtype}"
         )

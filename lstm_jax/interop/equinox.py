@@ -4,8 +4,8 @@ One cell is a dictionary of its arrays, `{name: getattr(cell, name) for name in 
 
     weight_ih   (G·H, D)    gates i, f, g, o of an LSTM; r, z, n of a GRU
     weight_hh   (G·H, H)
-    bias        (G·H,)      None or not there with `use_bias=False`
-    bias_n      (H,)        of a GRU, inside the reset product
+    bias        (G·H,)      None or missing with `use_bias=False`
+    bias_n      (H,)        only for a GRU, inside the reset product
 """
 
 from __future__ import annotations
@@ -28,64 +28,64 @@ LETTERS = {
     "bias": "(G·H,)",
     "bias_n": "(H,)",
 }
-HINT = "bias, and a GRU's bias_n, may be None or not there"
+HINT = "bias, and a GRU's bias_n, may be None or missing"
 
 
 def from_equinox(arrays: Mapping[str, ArrayLike | None]) -> LSTMParams | GRUParams:
-    """The parameters of one cell, of the kind that its shapes say.
+    """Convert the arrays of one cell, whose kind follows from their shapes.
 
     Args:
-        arrays: by the names above. A stack is one call for each layer.
+        arrays: arrays by the names above. Convert a stack layer by layer.
 
     Returns:
-        `LSTMParams` or `GRUParams`, in the arrays' dtypes.
+        `LSTMParams` or `GRUParams`, in the dtypes of the arrays.
 
     Raises:
-        ValueError: names that are missing or not expected, or shapes that do not fit.
+        ValueError: if names are missing or unexpected, or shapes do not fit.
     """
     check_mapping("Equinox", arrays)
     present = {name: array for name, array in arrays.items() if array is not None}
     kernels = ("weight_ih", "weight_hh")
-    # Of the biases none is a must, so that each is only expected where it is.
-    given = take("Equinox", present, [n for n in LETTERS if n in present or n in kernels], HINT)
-    recurrent = given["weight_hh"]
+    # Biases are optional, so each is expected only if it is present.
+    theirs = take("Equinox", present, [n for n in LETTERS if n in present or n in kernels], HINT)
+    recurrent = theirs["weight_hh"]
     cell, sizes = cell_of("weight_hh", recurrent, transposed=True)
     if cell not in CELLS:
         raise ValueError(
-            f"weight_hh has shape {recurrent.shape}; Equinox holds LSTMCell, (4H, H), and GRUCell, "
-            "(3H, H)"
+            "weight_hh must be (4H, H) of Equinox's LSTMCell or (3H, H) of its GRUCell, got shape "
+            f"{recurrent.shape}"
         )
-    if "bias_n" in given and cell is LSTMParams:
+    if "bias_n" in theirs and cell is LSTMParams:
         raise ValueError("Equinox: unexpected 'bias_n', which only a GRUCell has")
-    for name, array in given.items():
+    for name, array in theirs.items():
         check_shape(name, array, LETTERS[name], sizes)
     fields = {"bias": "bias", "bias_n": "recurrent_bias"}
-    biases = {fields[name]: array for name, array in given.items() if name in fields}
-    return to_jax(cell, given["weight_ih"].T, recurrent.T, **biases)
+    biases = {fields[name]: array for name, array in theirs.items() if name in fields}
+    return to_jax(cell, theirs["weight_ih"].T, recurrent.T, **biases)
 
 
 def to_equinox(params: LSTMParams | GRUParams) -> dict[str, np.ndarray]:
-    """The arrays of a cell; `from_equinox` gives back the same parameters, bit for bit.
+    """Convert the parameters of a cell; `from_equinox` restores them to the bit.
 
-    Without biases there are none in the result (`use_bias=False`). Where one of a GRU's two is
-    None, it is zeros and comes back so. The GRU is `gru_step` with `reset_after=True`.
+    Without biases, the result has none (`use_bias=False`). If only one of a GRU's two biases is
+    None, it becomes zeros. The GRU is `gru_step` with `reset_after=True`.
 
     Args:
-        params: of one cell. A stack is one call for each layer.
+        params: parameters of one cell. Convert a stack layer by layer.
 
     Returns:
-        NumPy arrays: `eqx.tree_at(lambda cell: [getattr(cell, name) for name in arrays], cell,
-        list(arrays.values()))`.
+        NumPy arrays to set with `eqx.tree_at(lambda cell: [getattr(cell, name) for name in
+        arrays], cell, list(arrays.values()))`.
 
     Raises:
-        ValueError: a vanilla RNN, and options that Equinox has no place for: peepholes, layer
-            normalisation, coupled gates, projections.
+        ValueError: if the cell is a vanilla RNN, or has options that Equinox does not support:
+            peepholes, layer normalization, coupled gates, projections.
     """
     check_holds("Equinox", "params", params, CELLS)
-    own = to_numpy(params)
-    arrays = {"weight_ih": own["input_kernel"].T, "weight_hh": own["recurrent_kernel"].T}
-    if {"bias", "recurrent_bias"} & own.keys():
-        arrays["bias"] = bias_or_zeros(own)
+    ours = to_numpy(params)
+    arrays = {"weight_ih": ours["input_kernel"].T, "weight_hh": ours["recurrent_kernel"].T}
+    if {"bias", "recurrent_bias"} & ours.keys():
+        arrays["bias"] = bias_or_zeros(ours)
         if isinstance(params, GRUParams):
-            arrays["bias_n"] = part_biases(own)[1][-params.recurrent_kernel.shape[0] :]
+            arrays["bias_n"] = part_biases(ours)[1][-params.recurrent_kernel.shape[0] :]
     return {name: owned(array) for name, array in arrays.items()}

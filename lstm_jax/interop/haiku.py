@@ -1,14 +1,14 @@
 """Haiku's `hk.LSTM`, `hk.GRU` and `hk.VanillaRNN`.
 
-One core is its part of the parameters, under the path of its module:
+The parameters of one core are stored under the path of its module:
 
-    lstm/linear            w (D + H, 4H) over [x, h], b (4H,), gates i, g, f, o
+    lstm/linear            w (D + H, 4H) for [x, h], b (4H,), gates i, g, f, o
     gru                    w_i (D, 3H), w_h (H, 3H), b (3H,), gates z, r, a
     vanilla_rnn/linear     w (D, H), b (H,)
     vanilla_rnn/linear_1   w (H, H), b (H,); no b with `double_bias=False`
 
-`hk.LSTM` adds 1 to the forget gate when it runs, and does not store it. `hk.GRU` resets before
-the product, and its z is our 1 - z: the columns of z are negated. `hk.VanillaRNN` is ReLU's.
+`hk.LSTM` adds 1 to the forget gate when it runs, and does not store the 1. `hk.GRU` resets before
+the product, and its z is our 1 - z, so the columns of z are negated. `hk.VanillaRNN` uses ReLU.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ Module = Mapping[str, ArrayLike]
 def from_haiku(
     arrays: Mapping[str, Module], name: str | None = None, *, reset_after: bool = True
 ) -> Params:
-    """The parameters of one core, of the kind that its modules' names say.
+    """Convert the parameters of one core, whose kind follows from the names of its modules.
 
-    The forget gate's bias is Haiku's plus 1, and the RNN's the sum of two, each rounded once.
-    Everything else is Haiku's own bits. The RNN runs by `rnn(..., activation=jax.nn.relu)`.
+    The bias of the forget gate is Haiku's plus 1, and that of the RNN the sum of two, each rounded
+    once. Everything else is exact to the bit. Run the RNN by `rnn(..., activation=jax.nn.relu)`.
 
     Args:
-        arrays: Haiku's parameters, module path -> name -> array. A stack is one call for each
-            core.
-        name: the core's module path, such as "my_model/~/lstm_1"; modules outside it are not
-            looked at. None where there is no other.
-        reset_after: False for `hk.GRU`, which has no other variant, and for `gru(...)` after it.
+        arrays: Haiku's parameters, module path -> name -> array. Convert a stack core by core.
+        name: module path of the core, such as "my_model/~/lstm_1"; other modules are ignored. It
+            may be None if there is only one core.
+        reset_after: must be False for `hk.GRU`, which has no other variant; pass it to `gru(...)`
+            too.
 
     Returns:
-        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the dtypes of the arrays.
 
     Raises:
-        ValueError: names that are missing or not expected, shapes that do not fit, several cores
-            without a `name`, or a GRU with `reset_after=True`.
+        ValueError: if names are missing or unexpected, shapes do not fit, there are several cores
+            and no `name`, or the core is a GRU and `reset_after` is True.
     """
     check_mapping("Haiku", arrays)
     if name is None:
@@ -60,58 +60,59 @@ def from_haiku(
         if len(roots) != 1:
             raise ValueError(
                 f"Haiku: expected the modules of one core, got {', '.join(roots) or 'none'}; "
-                "say which by name="
+                "choose one with name="
             )
         (name,) = roots
-    own = {
+    modules = {
         path[len(name) :]: value
         for path, value in arrays.items()
         if path == name or path.startswith(f"{name}/")
     }
-    if "/linear_1" in own:
-        return _import_rnn(name, own)
-    if "" in own:
+    if "/linear_1" in modules:
+        return _import_rnn(name, modules)
+    if "" in modules:
         _check_reset_after(reset_after)
-        return _import_gru(name, own)
-    return _import_lstm(name, own)
+        return _import_gru(name, modules)
+    return _import_lstm(name, modules)
 
 
 def to_haiku(
     params: Params, name: str | None = None, *, reset_after: bool = True
 ) -> dict[str, dict[str, np.ndarray]]:
-    """A core's part of Haiku's parameters; `from_haiku` gives back the same, bit for bit.
+    """Convert parameters to those of one core of Haiku; `from_haiku` restores them to the bit.
 
-    But for an LSTM's forget bias b, which is stored as b - 1. Where b >= 1/2, the usual 1 among
-    them, that is exact; below, b moves by at most u · (1 - b), u being 2^-24 in float32, for
-    Haiku holds no number that it could add 1 to and get b. What came back once goes round exactly
-    ever after.
+    The forget bias b of an LSTM is an exception, because it is stored as b - 1. That is exact for
+    b >= 1/2, including the usual 1. For a smaller b, there may be no number to which Haiku could
+    add 1 and get b, so b changes by at most u · (1 - b), with u = 2^-24 in float32. Further round
+    trips are exact.
 
-    Haiku has every bias: one that is None is zeros and comes back so. The RNN's second is zeros.
+    Haiku has every bias, so a bias of None becomes zeros. The second bias of the RNN is zeros.
 
     Args:
-        params: of one core. A stack is one call for each.
-        name: the core's module path; Haiku's own for the first such core if None.
-        reset_after: False for a GRU: `hk.GRU` is `gru(..., reset_after=False)`.
+        params: parameters of one core. Convert a stack core by core.
+        name: module path of the core; Haiku's name for the first such core if None.
+        reset_after: must be False for a GRU, because `hk.GRU` is `gru(..., reset_after=False)`.
 
     Returns:
         NumPy arrays, module path -> name -> array.
 
     Raises:
-        ValueError: options that Haiku has no place for: peepholes, layer normalisation, coupled
-            gates, projections, and a GRU with `reset_after=True` or a `recurrent_bias`.
+        ValueError: if the parameters have options that Haiku does not support: peepholes, layer
+            normalization, coupled gates, projections, a GRU with `reset_after=True` or a
+            `recurrent_bias`.
     """
     check_holds("Haiku", "params", params)
     cell = type(params)
     name = DEFAULT_NAMES[cell] if name is None else name
-    own = to_numpy(params)
-    kernel, recurrent, bias = own["input_kernel"], own["recurrent_kernel"], bias_or_zeros(own)
+    ours = to_numpy(params)
+    kernel, recurrent, bias = ours["input_kernel"], ours["recurrent_kernel"], bias_or_zeros(ours)
     if cell is LSTMParams:
         parts = {"w": np.concatenate([kernel, recurrent]), "b": shift_forget(bias, -1)}
         arrays = {f"{name}/linear": parts}
     elif cell is GRUParams:
         _check_reset_after(reset_after)
-        if "recurrent_bias" in own:
-            raise ValueError("Haiku has no place for params.recurrent_bias; it must be None")
+        if "recurrent_bias" in ours:
+            raise ValueError("Haiku does not support params.recurrent_bias; it must be None")
         arrays = {name: {"w_i": negate_z(kernel), "w_h": negate_z(recurrent), "b": negate_z(bias)}}
     else:
         arrays = {
@@ -125,13 +126,13 @@ def to_haiku(
 
 
 def shift_forget(bias: np.ndarray, by: int) -> np.ndarray:
-    """A bias (4H,), ordered i, f, g, o, with `by` added to the forget gate's, in its dtype."""
+    """Add `by` to the forget gate of a bias (4H,), ordered i, f, g, o, in its dtype."""
     i, f, g, o = np.split(bias, 4)
     return np.concatenate([i, f + np.asarray(by, f.dtype), g, o])
 
 
 def negate_z(array: np.ndarray) -> np.ndarray:
-    """(..., 3H), ordered r, z, n, with the columns of z negated: σ(-a) = 1 - σ(a)."""
+    """Negate the columns of z in (..., 3H), ordered r, z, n, because σ(-a) = 1 - σ(a)."""
     r, z, n = np.split(array, 3, axis=-1)
     return np.concatenate([r, -z, n], axis=-1)
 
@@ -147,24 +148,24 @@ def _take(path: str, module: Module, names: tuple[str, ...]) -> list[np.ndarray]
     return list(take(f"Haiku {path}", module, names, prefix=f"{path} ").values())
 
 
-def _import_lstm(name: str, own: Mapping[str, Module]) -> LSTMParams:
-    check_names(f"Haiku {name}", own, ("/linear",))
-    w, b = _take(f"{name}/linear", own["/linear"], ("w", "b"))
+def _import_lstm(name: str, modules: Mapping[str, Module]) -> LSTMParams:
+    check_names(f"Haiku {name}", modules, ("/linear",))
+    w, b = _take(f"{name}/linear", modules["/linear"], ("w", "b"))
     hidden = b.shape[0] // 4 if b.ndim else 0
     features = w.shape[0] - hidden if w.ndim else 0
     check_shape(f"{name}/linear b", b, "(4H,)", {"4H": 4 * hidden})
     if features < 1 or w.shape != (features + hidden, 4 * hidden):
         raise ValueError(
-            f"{name}/linear w must be (D + H, 4H), beside a b of {b.shape} with more than "
+            f"{name}/linear w must be (D + H, 4H), which for a b of {b.shape} means more than "
             f"{hidden} rows and {4 * hidden} columns, got shape {w.shape}"
         )
     w, b = (reorder(array, ORDER[LSTMParams], GATES[LSTMParams]) for array in (w, b))
     return to_jax(LSTMParams, w[:features], w[features:], shift_forget(b, 1))
 
 
-def _import_gru(name: str, own: Mapping[str, Module]) -> GRUParams:
-    check_names(f"Haiku {name}", own, ("",))
-    kernel, recurrent, bias = _take(name, own[""], ("w_i", "w_h", "b"))
+def _import_gru(name: str, modules: Mapping[str, Module]) -> GRUParams:
+    check_names(f"Haiku {name}", modules, ("",))
+    kernel, recurrent, bias = _take(name, modules[""], ("w_i", "w_h", "b"))
     cell, sizes = cell_of(f"{name} w_h", recurrent)
     if cell is not GRUParams:
         raise ValueError(f"{name} w_h must be (H, 3H), got shape {recurrent.shape}")
@@ -174,11 +175,11 @@ def _import_gru(name: str, own: Mapping[str, Module]) -> GRUParams:
     return to_jax(GRUParams, *map(negate_z, ours))
 
 
-def _import_rnn(name: str, own: Mapping[str, Module]) -> RNNParams:
-    check_names(f"Haiku {name}", own, ("/linear", "/linear_1"))
-    kernel, bias = _take(f"{name}/linear", own["/linear"], ("w", "b"))
-    second = ("w", "b") if "b" in own["/linear_1"] else ("w",)
-    recurrent, *more = _take(f"{name}/linear_1", own["/linear_1"], second)
+def _import_rnn(name: str, modules: Mapping[str, Module]) -> RNNParams:
+    check_names(f"Haiku {name}", modules, ("/linear", "/linear_1"))
+    kernel, bias = _take(f"{name}/linear", modules["/linear"], ("w", "b"))
+    second = ("w", "b") if "b" in modules["/linear_1"] else ("w",)
+    recurrent, *more = _take(f"{name}/linear_1", modules["/linear_1"], second)
     cell, sizes = cell_of(f"{name}/linear_1 w", recurrent)
     if cell is not RNNParams:
         raise ValueError(f"{name}/linear_1 w must be (H, H), got shape {recurrent.shape}")

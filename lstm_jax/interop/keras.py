@@ -1,13 +1,13 @@
-"""Keras' `LSTM`, `GRU` and `SimpleRNN`, and `Bidirectional` of them.
+"""Keras's `LSTM`, `GRU` and `SimpleRNN`, and `Bidirectional` of them.
 
-A layer is the list that its `get_weights()` gives, a stack a list of such lists:
+A layer is the list that its `get_weights()` returns, and a stack is a list of such lists:
 
-    kernel             (D, G·H)    gates i, f, c, o of an LSTM, c being our g; z, r, h of a GRU
+    kernel             (D, G·H)    gates i, f, c, o of an LSTM, where c is our g; z, r, h of a GRU
     recurrent_kernel   (H, G·H)
-    bias               (G·H,)      not there with `use_bias=False`
-                       (2, G·H)    of a GRU with `reset_after=True`: on x, and on h
+    bias               (G·H,)      missing with `use_bias=False`
+                       (2, G·H)    for a GRU with `reset_after=True`: on x, and on h
 
-`Bidirectional` has those of the forward layer and then those of the backward one.
+`Bidirectional` has the arrays of the forward layer, then those of the backward layer.
 """
 
 from __future__ import annotations
@@ -34,48 +34,49 @@ from lstm_jax.interop.parameters import (
     to_numpy,
 )
 
-# In our letters: Keras' c is g, its h of a GRU is n.
+# In our letters: Keras's c is g, and the h of its GRU is n.
 ORDER = {LSTMParams: "ifgo", GRUParams: "zrn", RNNParams: "h"}
 
 
 def from_keras(
     layers: Sequence[Sequence[ArrayLike]], *, reset_after: bool = True
 ) -> tuple[Layer, ...]:
-    """Layers from a list of `get_weights()`, of the cells that their shapes say.
+    """Convert a list of `get_weights()` to layers, whose cells follow from the shapes.
 
-    The gates of a GRU have one bias here, the sum of Keras' two, rounded once; the candidate keeps
-    the two apart. `Bidirectional` runs as `Directions` do with `merge_mode="concat"`, its default.
+    The gates of a GRU have one bias here, the sum of Keras's two, rounded once; the candidate keeps
+    both. `Bidirectional` runs as `Directions` do with `merge_mode="concat"`, its default.
 
     Args:
-        layers: bottom first, each two or three arrays, or four or six of `Bidirectional`.
-        reset_after: of the GRUs among them, to be run by `gru(..., reset_after=...)` alike.
+        layers: bottom first, each two or three arrays, or four or six for `Bidirectional`.
+        reset_after: variant of the GRUs; pass it to `gru(..., reset_after=...)` too.
 
     Returns:
         A tuple over layers: parameters, or `Directions` of them.
 
     Raises:
-        ValueError: another number of arrays, shapes that do not fit, or a GRU's bias of the other
-            `reset_after`.
+        ValueError: if the number of arrays is another, shapes do not fit, or the bias of a GRU is
+            that of the other `reset_after`.
     """
-    return tuple(_import_layer(f"layers[{k}]", own, reset_after) for k, own in enumerate(layers))
+    numbered = enumerate(layers)
+    return tuple(_import_layer(f"layers[{k}]", arrays, reset_after) for k, arrays in numbered)
 
 
 def to_keras(layers: tuple[Layer, ...], *, reset_after: bool = True) -> list[list[np.ndarray]]:
-    """What `set_weights` takes, a list for each layer; `from_keras` gives it back, bit for bit.
+    """Convert layers to lists for `set_weights`; `from_keras` restores them to the bit.
 
-    A bias of None leaves Keras' out (`use_bias=False`). Where only one of the two of a GRU, or
-    one direction's, is None, it is zeros and comes back so.
+    A bias of None is left out (`use_bias=False`). If only one of a GRU's two biases, or the bias of
+    one direction, is None, it becomes zeros.
 
     Args:
         layers: a tuple, bottom first, of parameters or `Directions`.
-        reset_after: of the GRUs among them; with False they have no `recurrent_bias`.
+        reset_after: variant of the GRUs; with False they must not have a `recurrent_bias`.
 
     Returns:
-        NumPy arrays in the order of `get_weights()`.
+        NumPy arrays in the order of `get_weights()`, a list for each layer.
 
     Raises:
-        ValueError: options that Keras has no place for: peepholes, layer normalisation, coupled
-            gates, projections, and a `recurrent_bias` with `reset_after=False`.
+        ValueError: if the layers have options that Keras does not support: peepholes, layer
+            normalization, coupled gates, projections, a `recurrent_bias` with `reset_after=False`.
     """
     check_layers(layers)
     exported = []
@@ -85,7 +86,7 @@ def to_keras(layers: tuple[Layer, ...], *, reset_after: bool = True) -> list[lis
             check_holds("Keras", f"layers[{k}]", params)
             if not reset_after and "recurrent_bias" in arrays_of(params):
                 raise ValueError(
-                    f"Keras' GRU with reset_after=False has no place for layers[{k}]"
+                    f"Keras's GRU with reset_after=False does not support layers[{k}]"
                     ".recurrent_bias; it must be None"
                 )
         biased = any({"bias", "recurrent_bias"} & arrays_of(params).keys() for params in directions)
@@ -95,17 +96,19 @@ def to_keras(layers: tuple[Layer, ...], *, reset_after: bool = True) -> list[lis
 
 def _import_layer(name: str, arrays: Sequence[ArrayLike], reset_after: bool) -> Layer:
     if isinstance(arrays, (str, bytes, dict)) or not isinstance(arrays, Sequence):
-        raise ValueError(f"{name} must be a list, as get_weights() gives, not {type(arrays)}")
+        raise ValueError(
+            f"{name} must be a list, as get_weights() returns it, got {type(arrays).__name__}"
+        )
     if len(arrays) not in (2, 3, 4, 6):
         raise ValueError(
-            f"{name} must have 2 or 3 arrays (kernel, recurrent_kernel, bias), or 4 or 6 of "
+            f"{name} must have 2 or 3 arrays (kernel, recurrent_kernel, bias), or 4 or 6 for "
             f"Bidirectional, got {len(arrays)}"
         )
     if len(arrays) < 4:
         return _import(name, arrays, reset_after)
     half = len(arrays) // 2
     sides = {"forward": arrays[:half], "backward": arrays[half:]}
-    return as_layer([_import(f"{name} {s}", own, reset_after) for s, own in sides.items()])
+    return as_layer([_import(f"{name} {s}", part, reset_after) for s, part in sides.items()])
 
 
 def _import(name: str, arrays: Sequence[ArrayLike], reset_after: bool) -> Params:
@@ -120,7 +123,7 @@ def _import(name: str, arrays: Sequence[ArrayLike], reset_after: bool) -> Params
             if bias.shape == ((sizes["3H"],) if reset_after else (2, sizes["3H"])):
                 raise ValueError(
                     f"{names[2]} has shape {bias.shape}, that of a GRU with reset_after="
-                    f"{not reset_after}; pass that here and to gru(...)"
+                    f"{not reset_after}; pass it here and to gru(...)"
                 )
         check_shape(names[2], bias, letters, sizes)
     ours = (reorder(a, ORDER[cell], GATES[cell]) for a in (kernel, recurrent, *biases))
@@ -131,10 +134,10 @@ def _import(name: str, arrays: Sequence[ArrayLike], reset_after: bool) -> Params
 
 
 def _export(params: Params, biased: bool, reset_after: bool) -> list[np.ndarray]:
-    own, cell = to_numpy(params), type(params)
-    arrays = [own["input_kernel"], own["recurrent_kernel"]]
+    ours, cell = to_numpy(params), type(params)
+    arrays = [ours["input_kernel"], ours["recurrent_kernel"]]
     if biased and cell is GRUParams and reset_after:
-        arrays.append(np.stack(part_biases(own)))
+        arrays.append(np.stack(part_biases(ours)))
     elif biased:
-        arrays.append(bias_or_zeros(own))
+        arrays.append(bias_or_zeros(ours))
     return [owned(reorder(array, GATES[cell], ORDER[cell])) for array in arrays]

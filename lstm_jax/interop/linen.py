@@ -1,7 +1,7 @@
 """Flax linen's `LSTMCell`, `OptimizedLSTMCell`, `GRUCell` and `SimpleCell`.
 
-One cell is the dictionary of its `params`; both LSTM cells have the same. Every gate is a dense
-layer, those that read x, `i*`, (D, H), and those that read h, `h*`, (H, H):
+One cell is the dictionary of its `params`, which is the same for both LSTM cells. Every gate is a
+dense layer: `i*` (D, H) for those that read x, and `h*` (H, H) for those that read h:
 
     LSTMCell     ii if ig io {kernel}          hi hf hg ho {kernel, bias}
     GRUCell      ir iz in {kernel, bias}       hr hz {kernel}, hn {kernel, bias}
@@ -23,52 +23,52 @@ from lstm_jax.interop.arrays import owned, part_biases
 from lstm_jax.interop.checks import check_mapping, check_names, check_shape, take
 from lstm_jax.interop.parameters import Params, check_holds, to_jax, to_numpy
 
-# Each cell's gates, in our order, and on which of its dense layers there is a bias.
+# The gates of each cell in our order, and its dense layers with a bias.
 CELLS = {
     LSTMParams: (("i", "f", "g", "o"), ("hi", "hf", "hg", "ho")),
     GRUParams: (("r", "z", "n"), ("ir", "iz", "in", "hn")),
     RNNParams: (("",), ("i",)),
 }
 LETTERS = {"ikernel": "(D, H)", "hkernel": "(H, H)", "ibias": "(H,)", "hbias": "(H,)"}
-HINT = "pass variables['params'] of one cell; of nn.RNN(cell), variables['params']['cell']"
+HINT = "pass variables['params'] of one cell, or variables['params']['cell'] of nn.RNN(cell)"
 
 
 def from_linen(arrays: Mapping[str, Mapping[str, ArrayLike]]) -> Params:
-    """The parameters of one cell, of the kind that its names say.
+    """Convert the parameters of one cell, whose kind follows from the names.
 
     Args:
-        arrays: `variables["params"]` of the cell. A stack is one call for each layer.
+        arrays: `variables["params"]` of the cell. Convert a stack layer by layer.
 
     Returns:
-        `LSTMParams`, `GRUParams` or `RNNParams`, in the arrays' dtypes.
+        `LSTMParams`, `GRUParams` or `RNNParams`, in the dtypes of the arrays.
 
     Raises:
-        ValueError: names that are missing or not expected, or shapes that do not fit.
+        ValueError: if names are missing or unexpected, or shapes do not fit.
     """
     return import_gates("Flax linen", arrays, HINT)
 
 
 def to_linen(params: Params) -> dict[str, dict[str, np.ndarray]]:
-    """`variables["params"]` of a cell; `from_linen` gives back the same parameters, bit for bit.
+    """Convert parameters to `variables["params"]` of a cell; `from_linen` restores them to the bit.
 
-    Flax has every bias: one that is None is zeros and comes back so. The GRU is `gru_step` with
+    Flax has every bias, so a bias of None becomes zeros. The GRU is `gru_step` with
     `reset_after=True`.
 
     Args:
-        params: of one cell. A stack is one call for each layer.
+        params: parameters of one cell. Convert a stack layer by layer.
 
     Returns:
         NumPy arrays, dense layer -> {"kernel", "bias"} -> array, as above.
 
     Raises:
-        ValueError: options that Flax has no place for: peepholes, layer normalisation, coupled
-            gates, projections.
+        ValueError: if the parameters have options that Flax does not support: peepholes, layer
+            normalization, coupled gates, projections.
     """
     return export_gates("Flax linen", params)
 
 
 def import_gates(layout: str, arrays: Mapping[str, Mapping[str, ArrayLike]], hint: str) -> Params:
-    """`from_linen` on behalf of another layout."""
+    """Convert the gates of a cell as `from_linen` does, with errors that name `layout`."""
     check_mapping(layout, arrays)
     cell = max(CELLS, key=lambda cell: len(set(_names(cell)) & set(arrays)))
     dense = _names(cell)
@@ -76,36 +76,36 @@ def import_gates(layout: str, arrays: Mapping[str, Mapping[str, ArrayLike]], hin
         known = "; ".join(", ".join(_names(cell)) for cell in CELLS)
         raise ValueError(f"{layout}: expected the names {known}; got {', '.join(arrays)}; {hint}")
     check_names(layout, arrays, dense, hint)
-    given = {
+    theirs = {
         name: take(f"{layout} {name}", arrays[name], parts, prefix=f"{name}.")
         for name, parts in dense.items()
     }
     gates, _ = CELLS[cell]
-    recurrent = given[f"h{gates[0]}"]["kernel"]
+    recurrent = theirs[f"h{gates[0]}"]["kernel"]
     sizes = {"H": recurrent.shape[-1] if recurrent.ndim else 0}
-    kernel = given[f"i{gates[0]}"]["kernel"]
+    kernel = theirs[f"i{gates[0]}"]["kernel"]
     sizes["D"] = kernel.shape[0] if kernel.ndim else 0
-    for name, parts in given.items():
+    for name, parts in theirs.items():
         for part, array in parts.items():
             check_shape(f"{layout} {name}.{part}", array, LETTERS[name[0] + part], sizes)
 
     def columns(side: str, part: str) -> np.ndarray:
-        return np.concatenate([given[f"{side}{gate}"][part] for gate in gates], axis=-1)
+        return np.concatenate([theirs[f"{side}{gate}"][part] for gate in gates], axis=-1)
 
     biases = [columns("h" if cell is LSTMParams else "i", "bias")]
     if cell is GRUParams:
-        biases.append(given["hn"]["bias"])
+        biases.append(theirs["hn"]["bias"])
     return to_jax(cell, columns("i", "kernel"), columns("h", "kernel"), *biases)
 
 
 def export_gates(layout: str, params: Params) -> dict[str, dict[str, np.ndarray]]:
-    """`to_linen` on behalf of another layout."""
+    """Convert parameters as `to_linen` does, with errors that name `layout`."""
     check_holds(layout, "params", params)
-    cell, own = type(params), to_numpy(params)
-    on_x, on_h = part_biases(own)
+    cell, ours = type(params), to_numpy(params)
+    on_x, on_h = part_biases(ours)
     blocks = {
-        "ikernel": own["input_kernel"],
-        "hkernel": own["recurrent_kernel"],
+        "ikernel": ours["input_kernel"],
+        "hkernel": ours["recurrent_kernel"],
         "ibias": on_x,
         "hbias": on_x if cell is LSTMParams else on_h,
     }

@@ -1,4 +1,4 @@
-"""Our side of an exchange: parameters of a cell, layers of them, and what a layout cannot hold."""
+"""Helpers for our parameters and layers, and checks that a layout supports them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Params: TypeAlias = LSTMParams | GRUParams | RNNParams | MGUParams
 Layer: TypeAlias = Params | Directions
 P = TypeVar("P", bound=Params)
 
-# The cells that foreign layouts have, with the letters of their gates in our order.
+# The cells of other layouts, with the letters of their gates in our order.
 GATES: dict[type[Params], str] = {
     LSTMParams: "".join(LSTM_GATE_ORDER),
     GRUParams: "".join(GRU_GATE_ORDER),
@@ -26,47 +26,47 @@ GATES: dict[type[Params], str] = {
 }
 OPTIONS = {
     "peephole": "peepholes",
-    "norm.input_scale": "layer normalisation",
+    "norm.input_scale": "layer normalization",
     "projection": "a projection",
 }
 
 
 def arrays_of(params: Params) -> dict[str, Array]:
-    """The arrays that are there, by their fields; those of a norm are `norm.input_scale` etc."""
-    given = {part: array for part, array in vars(params).items() if array is not None}
-    norm = given.pop("norm", None)
-    return given if norm is None else given | {f"norm.{p}": a for p, a in vars(norm).items()}
+    """Return the arrays that are not None by field, those of a norm as `norm.input_scale` etc."""
+    arrays = {part: array for part, array in vars(params).items() if array is not None}
+    norm = arrays.pop("norm", None)
+    return arrays if norm is None else arrays | {f"norm.{p}": a for p, a in vars(norm).items()}
 
 
 def to_numpy(params: Params) -> dict[str, np.ndarray]:
-    """`arrays_of` as NumPy's arrays."""
+    """Return `arrays_of` as NumPy arrays."""
     return {part: np.asarray(array) for part, array in arrays_of(params).items()}
 
 
 def to_jax(cell: Callable[..., P], *arrays: np.ndarray | None, **options: np.ndarray | None) -> P:
-    """`cell(*arrays, **options)`, the parameters of a cell, from JAX's own copies."""
+    """Build the parameters `cell(*arrays, **options)` from copies as JAX arrays."""
     return jax.tree.map(jnp.array, cell(*arrays, **options))
 
 
 def each_direction(layer: Layer) -> tuple[Params, ...]:
-    """One set of parameters, or two, forward first."""
+    """Return the parameters of each direction of a layer, forward first."""
     return tuple(layer) if isinstance(layer, Directions) else (layer,)
 
 
 def as_layer(directions: Sequence[Params]) -> Layer:
-    """The inverse of `each_direction`."""
+    """Build a layer from its directions, the inverse of `each_direction`."""
     return directions[0] if len(directions) == 1 else Directions(*directions)
 
 
 def is_coupled(params: Params) -> TypeGuard[LSTMParams]:
-    """Whether this is an LSTM without an input gate of its own: i = 1 - f."""
+    """Return whether this is an LSTM with a coupled input gate, i = 1 - f."""
     if not isinstance(params, LSTMParams):
         return False
     return params.input_kernel.shape[-1] == 3 * params.hidden_features
 
 
 def check_layers(layers: object) -> None:
-    """Raise a ValueError for what is no stack: no layers, or one that is not in a tuple."""
+    """Raise a ValueError if the layers are not a tuple of at least one layer."""
     if isinstance(layers, Directions) or not isinstance(layers, (tuple, list)):
         raise ValueError(
             "layers must be a tuple of layers, bottom first, got one "
@@ -77,7 +77,7 @@ def check_layers(layers: object) -> None:
 
 
 def check_params(name: str, params: Params) -> None:
-    """Raise a ValueError where the arrays of a cell do not fit one another."""
+    """Raise a ValueError if the arrays of a cell do not fit each other."""
     arrays = arrays_of(params)
     kernel, recurrent = params.input_kernel, params.recurrent_kernel
     for part, array in (("input_kernel", kernel), ("recurrent_kernel", recurrent)):
@@ -104,8 +104,8 @@ def check_params(name: str, params: Params) -> None:
     for part, array in arrays.items():
         if array.shape != expected[part]:
             raise ValueError(
-                f"{name}.{part} has shape {array.shape}; beside recurrent_kernel "
-                f"{recurrent.shape} of {type(params).__name__} it must be {expected[part]}"
+                f"{name}.{part} must have shape {expected[part]} to fit the recurrent_kernel "
+                f"{recurrent.shape} of {type(params).__name__}, got {array.shape}"
             )
 
 
@@ -117,28 +117,28 @@ def check_holds(
     *,
     projection: bool = False,
 ) -> None:
-    """Raise a ValueError for a cell, or an option of it, that a layout has no place for.
+    """Raise a ValueError if a layout does not support a cell, or one of its options.
 
     Args:
-        layout: who refuses, such as "PyTorch".
-        name: which layer, such as "layers[0]".
-        params: one cell's parameters.
-        cells: the types that the layout has.
-        projection: whether it has one.
+        layout: name of the layout, such as "PyTorch".
+        name: name of the layer, such as "layers[0]".
+        params: parameters of one cell.
+        cells: types that the layout supports.
+        projection: whether it supports a projection.
     """
     if type(params) not in cells:
         known = ", ".join(cell.__name__ for cell in cells)
-        raise ValueError(f"{layout} holds {known}; {name} is {type(params).__name__}")
+        raise ValueError(f"{layout} supports {known}; {name} is {type(params).__name__}")
     arrays = arrays_of(params)
-    for part, words in OPTIONS.items():
+    for part, option in OPTIONS.items():
         if part in arrays and not (projection and part == "projection"):
             raise ValueError(
-                f"{layout} has no place for {words}: {name}.{part.split('.')[0]} must be None. "
-                "save_safetensors holds every option"
+                f"{layout} does not support {option}: {name}.{part.split('.')[0]} must be None. "
+                "save_safetensors supports every option"
             )
     check_params(name, params)
     if is_coupled(params):
         raise ValueError(
-            f"{layout} has no place for coupled gates, i = 1 - f: {name} must have four. "
-            "save_safetensors holds every option"
+            f"{layout} does not support coupled gates, i = 1 - f: {name} must have four. "
+            "save_safetensors supports every option"
         )

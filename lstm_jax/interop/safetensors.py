@@ -1,11 +1,12 @@
-"""Layers in a safetensors file: arrays alone, nothing in them executed.
+"""Layers in a safetensors file, which contains only arrays and executes nothing.
 
-Names are the layer's number, its direction if it has two, its cell, and the field:
+The name of an array is the number of its layer, its direction if there are two, its cell, and its
+field:
 
     0.lstm.input_kernel      0.lstm.norm.cell_scale      1.forward.gru.bias
 
-Every cell, option and dtype is held. The files that PyTorch users write hold a `state_dict`:
-`from_torch(safetensors.flax.load_file(path))` reads one, bfloat16 too, and
+Every cell, option and dtype is supported. Files written by PyTorch users contain a `state_dict`:
+`from_torch(safetensors.flax.load_file(path))` reads such a file, including bfloat16, and
 `safetensors.numpy.save_file(to_torch(layers), path)` writes one.
 """
 
@@ -34,34 +35,34 @@ from lstm_jax.stacks import Directions
 
 CELLS = {"lstm": LSTMParams, "gru": GRUParams, "rnn": RNNParams, "mgu": MGUParams}
 
-# A file's arrays by the parts of their names.
+# The arrays of a file, nested by the parts of their names.
 Nested: TypeAlias = dict[str, "Nested"] | Array
 
 
 def save_safetensors(path: str | Path, layers: tuple[Layer, ...]) -> None:
-    """Write layers to a file, whole or not at all; `load_safetensors` reads them, bit for bit.
+    """Write layers to a file atomically; `load_safetensors` restores them to the bit.
 
     Args:
-        path: of the file; what is there is replaced.
+        path: path of the file, which is replaced if it exists.
         layers: a tuple, bottom first, of parameters or `Directions`.
 
     Raises:
-        ValueError: what is no such tuple, or arrays that do not fit one another.
+        ValueError: if the layers are not such a tuple, or arrays do not fit each other.
     """
     write_whole(Path(path), safetensors_bytes(named_arrays(layers)))
 
 
 def named_arrays(layers: tuple[Layer, ...]) -> dict[str, Array]:
-    """Give the arrays of layers by the names that they have in such a file.
+    """Return the arrays of layers by their names in such a file.
 
     Args:
         layers: a tuple, bottom first, of parameters or `Directions`.
 
     Returns:
-        Name -> array.
+        Arrays by name.
 
     Raises:
-        ValueError: what is no such tuple, or arrays that do not fit one another.
+        ValueError: if the layers are not such a tuple, or arrays do not fit each other.
     """
     check_layers(layers)
     arrays = {}
@@ -75,25 +76,26 @@ def named_arrays(layers: tuple[Layer, ...]) -> dict[str, Array]:
 
 
 def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
-    """Read the layers that `save_safetensors` wrote.
+    """Read layers that `save_safetensors` wrote.
 
     Args:
-        path: of the file.
+        path: path of the file.
 
     Returns:
         A tuple over layers, bottom first, in the dtypes of the file; float64 becomes float32, as
         everywhere in JAX, unless x64 is enabled.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file that is damaged, holds something else, or more arrays than any model.
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, contains something else, or has more arrays than any
+            model.
     """
     try:
         with Path(path).open("rb") as file:
             safetensors_names(file)
         arrays = load_file(path)
     except (SafetensorError, ValueError) as error:
-        raise ValueError(f"{path} is not a whole safetensors file: {error}") from error
+        raise ValueError(f"{path} is not a complete safetensors file: {error}") from error
     tree: dict[str, Nested] = {}
     for name, array in arrays.items():
         *parents, leaf = name.split(".")
@@ -105,9 +107,9 @@ def load_safetensors(path: str | Path) -> tuple[Layer, ...]:
             at = below
         at[leaf] = array
     if not tree:
-        raise ValueError(f"{path} holds no layers")
+        raise ValueError(f"{path} contains no layers")
     numbers = [str(k) for k in range(len(tree))]
-    hint = "of a PyTorch state_dict: from_torch(safetensors.flax.load_file(path))"
+    hint = "for a PyTorch state_dict: from_torch(safetensors.flax.load_file(path))"
     check_names(str(path), tree, numbers, hint)
     return tuple(_layer(f"{path}: {k}", tree[k]) for k in numbers)
 
@@ -131,8 +133,8 @@ def _layer(name: str, tree: Nested) -> Layer:
 
 def _params(name: str, tree: Nested) -> Params:
     if not isinstance(tree, dict) or len(tree) != 1 or not set(tree) <= set(CELLS):
-        held = ", ".join(tree) if isinstance(tree, dict) else "an array"
-        raise ValueError(f"{name} must hold one of {', '.join(CELLS)}, got {held}")
+        content = ", ".join(tree) if isinstance(tree, dict) else "an array"
+        raise ValueError(f"{name} must be one of {', '.join(CELLS)}, got {content}")
     ((word, branch),) = tree.items()
     name, cell = f"{name}.{word}", CELLS[word]
     branch = dict(_branch(name, branch))
@@ -140,9 +142,9 @@ def _params(name: str, tree: Nested) -> Params:
     check_names(name, branch, [n for n in known if n in branch or n in kernels])
     norm = {}
     if "norm" in branch:
-        own = _branch(f"{name}.norm", branch.pop("norm"))
-        check_names(f"{name}.norm", own, [field.name for field in fields(LSTMNorm)])
-        norm = {"norm": LSTMNorm(**_arrays(f"{name}.norm", own))}
+        scales = _branch(f"{name}.norm", branch.pop("norm"))
+        check_names(f"{name}.norm", scales, [field.name for field in fields(LSTMNorm)])
+        norm = {"norm": LSTMNorm(**_arrays(f"{name}.norm", scales))}
     params = cell(**_arrays(name, branch), **norm)
     check_params(name, params)
     return params
@@ -150,7 +152,7 @@ def _params(name: str, tree: Nested) -> Params:
 
 def _branch(name: str, tree: Nested) -> dict[str, Nested]:
     if not isinstance(tree, dict):
-        raise ValueError(f"{name} must hold arrays by name, got an array")
+        raise ValueError(f"{name} must contain arrays by name, got an array")
     return tree
 
 

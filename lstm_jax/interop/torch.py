@@ -1,7 +1,7 @@
-"""PyTorch's `nn.LSTM`, `nn.GRU` and `nn.RNN`: all layers, directions, projections, two biases.
+"""PyTorch's `nn.LSTM`, `nn.GRU` and `nn.RNN`, with layers, directions, projections and two biases.
 
-Names are those of their `state_dict()`, for layer k = 0, 1, ... and with `_reverse` after them for
-the direction from the end; G is 4, 3 or 1, D the width of what lies below:
+Names are those of their `state_dict()`, for layer k = 0, 1, ..., with the suffix `_reverse` for the
+backward direction. G is 4, 3 or 1, and D is the width of the layer's input:
 
     weight_ih_l{k}  (G·H, D)    gates i, f, g, o of an LSTM; r, z, n of a GRU
     weight_hh_l{k}  (G·H, H)    (4H, P) with a projection, `proj_size=P`
@@ -9,7 +9,7 @@ the direction from the end; G is 4, 3 or 1, D the width of what lies below:
     bias_hh_l{k}    (G·H,)
     weight_hr_l{k}  (P, H)      with a projection
 
-`nn.LSTMCell`, `nn.GRUCell` and `nn.RNNCell` have the first four without `_l{k}`.
+`nn.LSTMCell`, `nn.GRUCell` and `nn.RNNCell` have the first four, without `_l{k}`.
 """
 
 from __future__ import annotations
@@ -45,31 +45,32 @@ LETTERS = {
     "weight_hr": "(P, H)",
 }
 CELL_PARTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-# What wrappers put before every name: DataParallel and DistributedDataParallel, torch.compile.
+# Prefixes that wrappers add to every name: DataParallel and DistributedDataParallel, torch.compile.
 WRAPPERS = ("module.", "_orig_mod.")
 HINT = (
-    "of a larger module pass this layer's alone: "
+    "pass only this layer's arrays of a larger module: "
     "{k.removeprefix('lstm.'): v for k, v in state_dict.items() if k.startswith('lstm.')}"
 )
 
 
 def from_torch(arrays: Mapping[str, ArrayLike]) -> tuple[Layer, ...]:
-    """Layers from the arrays of a `state_dict()`, of the cell that their shapes say.
+    """Convert the arrays of a `state_dict()` to layers, whose cell follows from the shapes.
 
-    The names are those of one module, a layer or a cell of one step. What a wrapper has put before
-    every one of them, `module.` or `_orig_mod.`, is taken away.
+    The names are those of one module, a layer or a single-step cell. The prefixes of wrappers,
+    `module.` and `_orig_mod.`, are removed.
 
-    LSTM and RNN have one bias here: b_ih + b_hh, rounded once. The GRU's candidate keeps the two
-    apart. A ReLU network has the same weights: run `rnn(..., activation=jax.nn.relu)`.
+    LSTM and RNN have one bias here, b_ih + b_hh, rounded once. The GRU's candidate keeps both. A
+    ReLU network has the same weights; run it by `rnn(..., activation=jax.nn.relu)`.
 
     Args:
-        arrays: NumPy, JAX or PyTorch arrays on the CPU, of any floating dtype; bfloat16 stays so.
+        arrays: NumPy, JAX or PyTorch arrays on the CPU, of any floating-point dtype, including
+            bfloat16.
 
     Returns:
-        A tuple over layers, bottom first: parameters, or `Directions` of them; of a cell, of one.
+        A tuple over layers, bottom first: parameters, or `Directions` of them. A cell is one layer.
 
     Raises:
-        ValueError: names that are missing or not expected, or shapes that do not fit.
+        ValueError: if names are missing or unexpected, or shapes do not fit.
     """
     check_mapping("PyTorch", arrays)
     arrays = _unwrapped(arrays)
@@ -79,64 +80,64 @@ def from_torch(arrays: Mapping[str, ArrayLike]) -> tuple[Layer, ...]:
     parts = ["weight_ih", "weight_hh"]
     parts += ["bias_ih", "bias_hh"] if any(n.startswith("bias_") for n in arrays) else []
     parts += ["weight_hr"] if any(n.startswith("weight_hr") for n in arrays) else []
-    # What the names of each layer's directions end in: nothing of a cell, which is one layer.
+    # The suffixes of each layer's directions; a cell is one layer without a suffix.
     ends = [[f"_l{k}{suffix}" for suffix in suffixes] for k in range(max(depth, 1))]
     if not depth and not arrays.keys().isdisjoint(CELL_PARTS):
         ends = [[""]]
     names = [f"{part}{end}" for layer in ends for end, part in product(layer, parts)]
-    given = take("PyTorch", arrays, names, HINT)
+    theirs = take("PyTorch", arrays, names, HINT)
     first = ends[0][0]
     for part in ("weight_ih", "weight_hr"):
-        array = given.get(f"{part}{first}")
+        array = theirs.get(f"{part}{first}")
         if array is not None and array.ndim != 2:
             raise ValueError(f"{part}{first} must be {LETTERS[part]}, got shape {array.shape}")
 
     letters = LETTERS
-    if f"weight_hr{first}" in given:
-        projected, hidden = given[f"weight_hr{first}"].shape
+    if f"weight_hr{first}" in theirs:
+        projected, hidden = theirs[f"weight_hr{first}"].shape
         letters = {**LETTERS, "weight_hh": "(G·H, P)"}
         cell, sizes = LSTMParams, {**sizes_of(LSTMParams, hidden), "P": projected}
     else:
         recurrent = f"weight_hh{first}"
-        cell, sizes = cell_of(recurrent, given[recurrent], transposed=True)
-    sizes["D"], layers = given[f"weight_ih{first}"].shape[1], []
+        cell, sizes = cell_of(recurrent, theirs[recurrent], transposed=True)
+    sizes["D"], layers = theirs[f"weight_ih{first}"].shape[1], []
     for layer in ends:
         directions = []
         for end in layer:
-            own = {part: given[f"{part}{end}"] for part in parts}
-            for part, array in own.items():
+            direction = {part: theirs[f"{part}{end}"] for part in parts}
+            for part, array in direction.items():
                 check_shape(f"{part}{end}", array, letters[part], sizes)
-            directions.append(_import(cell, own))
+            directions.append(_import(cell, direction))
         layers.append(as_layer(directions))
         sizes["D"] = sizes.get("P", sizes["H"]) * len(layer)
     return tuple(layers)
 
 
 def _unwrapped(arrays: Mapping[str, ArrayLike]) -> Mapping[str, ArrayLike]:
-    """The arrays without what wrappers have put before every name."""
+    """Remove the prefixes that wrappers add to every name."""
     for wrapper in (w for w in WRAPPERS if arrays and all(name.startswith(w) for name in arrays)):
         return _unwrapped({name.removeprefix(wrapper): a for name, a in arrays.items()})
     return arrays
 
 
 def to_torch(layers: tuple[Layer, ...]) -> dict[str, np.ndarray]:
-    """The arrays of a `state_dict()`; `from_torch` gives back the same layers, bit for bit.
+    """Convert layers to the arrays of a `state_dict()`; `from_torch` restores them to the bit.
 
-    The bias goes into b_ih, and b_hh is zeros but for a GRU's `recurrent_bias`. Where no layer has
-    a bias there are none in the result (`bias=False`); where some have, the others' are zeros and
-    come back so. PyTorch's GRU is `gru_step` with `reset_after=True`.
+    The bias becomes b_ih, and b_hh is zeros except for a GRU's `recurrent_bias`. If no layer has a
+    bias, the result has none (`bias=False`); if only some have, the biases of the others become
+    zeros. PyTorch's GRU is `gru_step` with `reset_after=True`.
 
     Args:
         layers: a tuple, bottom first, of parameters or `Directions`.
 
     Returns:
-        NumPy arrays under PyTorch's names: `load_state_dict({k: torch.from_numpy(v) ...})`. A cell
-        of one step takes those of one layer: `{k.removesuffix("_l0"): v ...}`.
-        PyTorch reads no bfloat16 of NumPy; cast to float32 before.
+        NumPy arrays by PyTorch's names, for `load_state_dict({k: torch.from_numpy(v) ...})`. For a
+        single-step cell, convert one layer and use `{k.removesuffix("_l0"): v ...}`. PyTorch cannot
+        read NumPy's bfloat16; cast to float32 first.
 
     Raises:
-        ValueError: layers that differ in cell, width, directions or projection, and options that
-            PyTorch has no place for: peepholes, layer normalisation, coupled gates.
+        ValueError: if layers differ in cell, width, directions or projection, or have options that
+            PyTorch does not support: peepholes, layer normalization, coupled gates.
     """
     return name_arrays("PyTorch", layers, projection=True)
 
@@ -149,7 +150,7 @@ def name_arrays(
     projection: bool,
     bias: bool = False,
 ) -> dict[str, np.ndarray]:
-    """What `to_torch` returns, for a `layout` with these cells; biases even of zeros if `bias`."""
+    """Return the result of `to_torch` for another layout; `bias` adds biases of zeros."""
     check_layers(layers)
     flat = {
         (k, suffix): params
@@ -170,35 +171,37 @@ def name_arrays(
 
 
 def check_uniform(layout: str, layers: tuple[Layer, ...]) -> None:
-    """Raise a ValueError for layers that one module with `num_layers` cannot be."""
+    """Raise a ValueError if one module with `num_layers` cannot represent the layers."""
     first = each_direction(layers[0])
     width = first[0].input_kernel.shape[0]
     for k, layer in enumerate(layers):
         directions = each_direction(layer)
         if len(directions) != len(first):
-            raise ValueError(f"{layout}: either every layer is Directions or none, see layers[{k}]")
+            raise ValueError(
+                f"{layout}: either all layers are Directions, or none; layers[{k}] differs"
+            )
         for params in directions:
             if type(params) is not type(first[0]):
                 raise ValueError(
-                    f"{layout}: layers are of one cell; layers[{k}] is {type(params).__name__}, "
-                    f"layers[0] {type(first[0]).__name__}"
+                    f"{layout}: all layers must have the same cell, got {type(params).__name__} in "
+                    f"layers[{k}] and {type(first[0]).__name__} in layers[0]"
                 )
             expected = _widths(first[0])
             if _widths(params) != expected:
                 raise ValueError(
-                    f"{layout}: layers are of one width; (H, P) is {_widths(params)} in "
-                    f"layers[{k}] and {expected} in layers[0]"
+                    f"{layout}: all layers must have the same width, got (H, P) {_widths(params)} "
+                    f"in layers[{k}] and {expected} in layers[0]"
                 )
             hidden, projected = expected
             if projected is not None and projected >= hidden:
                 raise ValueError(
-                    f"{layout} projects to fewer features than H = {hidden} alone; layers[{k}] "
-                    f"projects to {projected}"
+                    f"{layout}: a projection must have fewer features than H = {hidden}, got "
+                    f"{projected} in layers[{k}]"
                 )
             if params.input_kernel.shape[0] != width:
                 raise ValueError(
-                    f"{layout}: layers[{k}] has an input_kernel of shape "
-                    f"{params.input_kernel.shape}; it must have {width} rows, the features below"
+                    f"{layout}: the input_kernel of layers[{k}] must have {width} rows, the "
+                    f"features below, got shape {params.input_kernel.shape}"
                 )
         width = len(first) * first[0].recurrent_kernel.shape[0]
 
@@ -211,18 +214,18 @@ def _widths(params: Params) -> tuple[int, int | None]:
     return hidden, projected
 
 
-def _import(cell: type[Params], own: Mapping[str, np.ndarray]) -> Params:
-    kernels = own["weight_ih"].T, own["weight_hh"].T
-    biases = join_biases(cell, own["bias_ih"], own["bias_hh"]) if "bias_ih" in own else []
-    options = {"projection": own["weight_hr"].T} if "weight_hr" in own else {}
+def _import(cell: type[Params], arrays: Mapping[str, np.ndarray]) -> Params:
+    kernels = arrays["weight_ih"].T, arrays["weight_hh"].T
+    biases = join_biases(cell, arrays["bias_ih"], arrays["bias_hh"]) if "bias_ih" in arrays else []
+    options = {"projection": arrays["weight_hr"].T} if "weight_hr" in arrays else {}
     return to_jax(cell, *kernels, *biases, **options)
 
 
 def _export(params: Params, biased: bool) -> dict[str, np.ndarray]:
-    own = to_numpy(params)
-    arrays = {"weight_ih": own["input_kernel"].T, "weight_hh": own["recurrent_kernel"].T}
+    ours = to_numpy(params)
+    arrays = {"weight_ih": ours["input_kernel"].T, "weight_hh": ours["recurrent_kernel"].T}
     if biased:
-        arrays["bias_ih"], arrays["bias_hh"] = part_biases(own)
-    if "projection" in own:
-        arrays["weight_hr"] = own["projection"].T
+        arrays["bias_ih"], arrays["bias_hh"] = part_biases(ours)
+    if "projection" in ours:
+        arrays["weight_hr"] = ours["projection"].T
     return arrays

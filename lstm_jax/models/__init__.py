@@ -1,9 +1,9 @@
-"""NNX models: their configurations, losses and vocabulary, and the files that hold them.
+"""NNX models, with their configurations, losses, vocabulary and files.
 
-    CharLM                the next character, after each one
-    SequenceModel         a vector for each step, or for the last
-    SequenceClassifier    one class for a whole sequence
-    Forecaster            the steps that follow a window
+    CharLM                predicts the next character after each one
+    SequenceModel         computes a vector for each step, or for the last step
+    SequenceClassifier    predicts one class for a whole sequence
+    Forecaster            predicts the steps that follow a window
 
 `lstm_jax.models.storage` saves and loads any of them.
 """

@@ -1,4 +1,4 @@
-"""What the models share: a configuration, a starting state, and the way back from a file."""
+"""The base classes of the models: configuration, initial state, and construction from a file."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from lstm_jax.regularize import check_rate
 from lstm_jax.trees import Tree
 
 Json: TypeAlias = dict[str, Any]
-"""An object of JSON, such as what `model.json` holds, or the card in it."""
+"""A JSON object, such as the content of `model.json` or its card."""
 
 
 class Configuration(Protocol):
-    """An instance of a dataclass."""
+    """Describe an instance of a dataclass."""
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
@@ -29,9 +29,9 @@ Config = TypeVar("Config", bound=Configuration)
 
 
 class Model(nnx.Module, Generic[Config]):
-    """Have an architecture, `config`, and be built from what `model.json` holds.
+    """Base of all models, which have a `config` and can be built from a `model.json`.
 
-    A subclass names its configuration's class and says `build` and `initial_state`; one line in
+    A subclass sets `config_type` and defines `build` and `initial_state`; one line in
     `lstm_jax.models.storage` makes it loadable.
     """
 
@@ -40,22 +40,22 @@ class Model(nnx.Module, Generic[Config]):
 
     @classmethod
     def build(cls, config: Config, description: Json) -> Self:
-        """Make a model with any parameters, to be replaced by those in its file.
+        """Build a model with arbitrary parameters, which those of its file will replace.
 
         Args:
             config: the architecture.
-            description: what `model.json` holds; sizes that are not in the configuration.
+            description: content of `model.json`, with sizes that are not in the configuration.
 
         Returns:
             The model.
 
         Raises:
-            KeyError, TypeError, ValueError: for a description that does not fit.
+            KeyError, TypeError, ValueError: if the description does not fit.
         """
         raise NotImplementedError
 
     def initial_state(self, batch_size: int) -> tuple[Tree, ...]:
-        """Give the state before a sequence.
+        """Return the state before a sequence.
 
         Args:
             batch_size: B.
@@ -67,13 +67,13 @@ class Model(nnx.Module, Generic[Config]):
 
 
 class ReadoutModel(Model[Config]):
-    """End in a linear readout: y = h W + b."""
+    """Base of models that end in a linear readout, y = h W + b."""
 
     output_kernel: nnx.Param[Array]
     output_bias: nnx.Param[Array]
 
     def set_readout(self, kernel: Array) -> None:
-        """Begin with a kernel, and a bias of zeros.
+        """Initialize the readout with a kernel, and a bias of zeros.
 
         Args:
             kernel: (H, O).
@@ -82,7 +82,7 @@ class ReadoutModel(Model[Config]):
         self.output_bias = nnx.Param(jnp.zeros(kernel.shape[1]))
 
     def readout(self, h: Array) -> Array:
-        """Read hidden states.
+        """Compute the readout of hidden states.
 
         Args:
             h: (..., H).
@@ -94,10 +94,10 @@ class ReadoutModel(Model[Config]):
 
 
 def lecun(rngs: nnx.Rngs, *shape: int) -> Array:
-    """Draw a kernel whose products have the variance of what they read (LeCun et al. 1998).
+    """Draw a kernel whose products have the variance of their inputs (LeCun et al. 1998).
 
     Args:
-        rngs: one key of its `params` is used.
+        rngs: random numbers; one key of its `params` is used.
         shape: (D, H).
 
     Returns:
@@ -107,13 +107,13 @@ def lecun(rngs: nnx.Rngs, *shape: int) -> Array:
 
 
 def check_rates(config: Configuration) -> None:
-    """Refuse a dropout rate that is none.
+    """Check the dropout rates of a configuration.
 
     Args:
-        config: its fields called `..._dropout` are looked at.
+        config: configuration whose fields called `..._dropout` are checked.
 
     Raises:
-        ValueError: one lies outside [0, 1); it is named.
+        ValueError: if a rate is outside [0, 1); the message names it.
     """
     for field in fields(config):
         if field.name.endswith("_dropout"):
@@ -121,13 +121,13 @@ def check_rates(config: Configuration) -> None:
 
 
 def between_layers(layer_dropout: float, num_layers: int) -> float:
-    """Give the dropout rate between layers, and warn where there is nothing between them.
+    """Return the dropout rate between layers, and warn if there is only one layer.
 
     Args:
-        layer_dropout, num_layers: as a model's configuration has them.
+        layer_dropout, num_layers: fields of a model's configuration.
 
     Returns:
-        The rate, 0 of a single layer.
+        The rate; 0 for a single layer.
     """
     if layer_dropout and num_layers == 1:
         warn(
@@ -139,13 +139,13 @@ def between_layers(layer_dropout: float, num_layers: int) -> float:
 
 
 def split(key: Array | None, count: int) -> Array | tuple[None, ...]:
-    """Split a key that may be none.
+    """Split a key that may be None.
 
     Args:
-        key: a key of `jax.random`; None where nothing is to be random.
-        count: of places that want one.
+        key: a `jax.random` key, or None for no randomness.
+        count: number of keys.
 
     Returns:
-        A key for each place, or None for each.
+        `count` keys, or `count` times None.
     """
     return (None,) * count if key is None else jax.random.split(key, count)

@@ -21,14 +21,14 @@ from lstm_jax.stacks import Connections
 
 @dataclass(frozen=True)
 class CharLMConfig:
-    """Architecture of a `CharLM`; the vocabulary's size comes from the data."""
+    """Configure the architecture of a `CharLM`; the size of the vocabulary comes from the data."""
 
     embedding_features: int = 384
     """Width of the embedding, shared by input and output."""
     hidden_features: int = 512
     """Width of each LSTM layer."""
     num_layers: int = 2
-    """LSTM layers."""
+    """Number of LSTM layers."""
     embedding_dropout: float = 0.0
     """Dropout rate on the embedded characters."""
     layer_dropout: float = 0.0
@@ -36,12 +36,12 @@ class CharLMConfig:
     output_dropout: float = 0.0
     """Dropout rate on the top layer's output."""
     variational: bool = False
-    """One dropout mask over all the steps of a window."""
+    """One dropout mask for all the steps of a window."""
     weight_dropout: float = 0.0
     """Dropout rate on the recurrent kernels, one mask for a window (AWD-LSTM)."""
     connections: Connections | None = None
-    """residual adds what a layer above the first reads to what it gives; skip lets every layer read
-    the embedded characters too, and the softmax all layers."""
+    """Connections between layers: residual adds the input of every layer but the first to its
+    output; skip lets every layer also read the embedded characters, and the softmax all layers."""
 
 
 class CharLM(Model[CharLMConfig]):
@@ -49,21 +49,22 @@ class CharLM(Model[CharLMConfig]):
 
         e_t = E[id_t]      h_t = LSTM(e_t)      logits_t = (h_t P) Eᵀ + b
 
-    Dropout is active when a key is passed, and only then.
+    Dropout is active only when a key is passed.
     """
 
     config_type = CharLMConfig
 
     def __init__(self, vocabulary_size: int, config: CharLMConfig, *, rngs: nnx.Rngs):
-        """Make the model.
+        """Initialize the model.
 
         Args:
-            vocabulary_size: V, END and UNKNOWN included.
+            vocabulary_size: V, including END and UNKNOWN.
             config: the architecture.
-            rngs: only read here.
+            rngs: random numbers for the initial parameters; not kept.
 
         Raises:
-            ValueError: a rate outside [0, 1), fewer than one layer, or unknown connections.
+            ValueError: if a rate is outside [0, 1), there is not at least one layer, or the
+                connections are unknown.
         """
         check_rates(config)
         self.config = config
@@ -85,16 +86,16 @@ class CharLM(Model[CharLMConfig]):
 
     @classmethod
     def build(cls, config: CharLMConfig, description: Json) -> Self:
-        """Make a model of the description's `vocabulary`; see `Model.build`."""
+        """Build a model for the `vocabulary` of the description; see `Model.build`."""
         return cls(len(Vocabulary.restored(description["vocabulary"])), config, rngs=nnx.Rngs(0))
 
     @property
     def vocabulary_size(self) -> int:
-        """Give V, END and UNKNOWN included."""
+        """Return V, including END and UNKNOWN."""
         return self.output_bias.shape[0]
 
     def initial_state(self, batch_size: int) -> tuple[LSTMState, ...]:
-        """Give the state before a text, zeros.
+        """Return the zero state before a text.
 
         Args:
             batch_size: B.
@@ -113,20 +114,20 @@ class CharLM(Model[CharLMConfig]):
         resets: Array | None = None,
         key: Array | None = None,
     ) -> tuple[tuple[LSTMState, ...], Array]:
-        """Give what the softmax reads.
+        """Compute the inputs of the softmax.
 
         Args:
             ids: integers, (B, T).
             state: a tuple over layers, leaves (B, H); zeros if None.
             lengths: (B,) valid steps of each row; all if None.
             resets: (B, T) booleans, True where a new text begins, from zeros.
-            key: turns dropout on.
+            key: a `jax.random` key that turns dropout on.
 
         Returns:
             `(final_state, features)`: features (B, T, E).
 
         Raises:
-            ValueError: ids that are not integers (B, T), or other shapes that do not fit.
+            ValueError: if the ids are not integers (B, T), or other shapes do not fit.
         """
         if not jnp.issubdtype(ids.dtype, jnp.integer) or ids.ndim != 2:
             raise ValueError(f"ids must be integers (B, T), got {ids.dtype}{ids.shape}")
@@ -147,7 +148,7 @@ class CharLM(Model[CharLMConfig]):
         resets: Array | None = None,
         key: Array | None = None,
     ) -> tuple[tuple[LSTMState, ...], Array]:
-        """Give the logits of the next character after each one.
+        """Compute the logits of the next character after each one.
 
         Args:
             ids, state, lengths, resets, key: see `features`.
@@ -156,7 +157,7 @@ class CharLM(Model[CharLMConfig]):
             `(final_state, logits)`: logits (B, T, V).
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: if shapes do not fit.
         """
         state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         return state, logits_of(features, self.embedding[...], self.output_bias[...])
@@ -171,17 +172,17 @@ class CharLM(Model[CharLMConfig]):
         resets: Array | None = None,
         key: Array | None = None,
     ) -> tuple[tuple[LSTMState, ...], Array]:
-        """Give ln p(targets[b, t] | ids[b, :t + 1]), never holding (B, T, V).
+        """Compute ln p(targets[b, t] | ids[b, :t + 1]) without storing (B, T, V).
 
         Args:
             ids, state, lengths, resets, key: see `features`.
-            targets: integers, (B, T): what came next.
+            targets: integers, (B, T), the characters that follow.
 
         Returns:
             `(final_state, log_probabilities)`: natural logarithms (B, T).
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: if shapes do not fit.
         """
         state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         tied = (self.embedding[...], self.output_bias[...])
@@ -198,18 +199,18 @@ class CharLM(Model[CharLMConfig]):
         resets: Array | None = None,
         key: Array | None = None,
     ) -> tuple[tuple[LSTMState, ...], Array]:
-        """Give Σ weights · -ln p(targets), with the gradient made for training.
+        """Compute Σ weights · -ln p(targets), with a gradient optimized for training.
 
         Args:
             ids, state, lengths, resets, key: see `features`.
-            targets: integers, (B, T): what came next.
+            targets: integers, (B, T), the characters that follow.
             weights: (B, T); no gradient flows to them.
 
         Returns:
             `(final_state, total)`: a scalar, in nats.
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: if shapes do not fit.
         """
         state, features = self.features(ids, state, lengths=lengths, resets=resets, key=key)
         tied = (self.embedding[...], self.output_bias[...])
@@ -223,7 +224,7 @@ class CharLM(Model[CharLMConfig]):
             ids: integers, (B,).
 
         Returns:
-            `(new_state, logits)`: logits (B, V) of what comes next.
+            `(new_state, logits)`: logits (B, V) of the next character.
         """
         state, logits = self(ids[:, None], state)
         return state, logits[:, 0]

@@ -1,4 +1,4 @@
-"""A sequence read to its end and then judged: words or vectors in, one class out."""
+"""A model that reads a whole sequence of words or vectors and predicts its class."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ Pooling = Literal["max", "mean", "last", "attention"]
 
 @dataclass(frozen=True)
 class SequenceClassifierConfig:
-    """Architecture of a `SequenceClassifier`; numbers of words, inputs, classes are the data's."""
+    """Configure a `SequenceClassifier`; numbers of words, inputs and classes come from the data."""
 
     embedding_features: int = 128
-    """Width of the embedding of words; vectors are read as they are."""
+    """Width of the embedding of words; vectors need none."""
     hidden_features: int = 128
     """Width of each LSTM layer, in each direction."""
     num_layers: int = 1
-    """LSTM layers."""
+    """Number of LSTM layers."""
     bidirectional: bool = True
     """Read from both ends."""
     pooling: Pooling = "max"
-    """What the readout sees of the top layer's steps: their maximum, mean, the last, or a mean
-    weighted by attention."""
+    """Summary of the top layer's steps for the readout: their maximum, mean, the last step, or a
+    mean weighted by attention."""
     word_dropout: float = 0.0
-    """Rate at which a word is read as unknown; of vectors, at which a step is read as zeros."""
+    """Rate at which a word is replaced by unknown, or a vector by zeros."""
     input_dropout: float = 0.0
-    """Dropout rate on what the first layer reads."""
+    """Dropout rate on the input of the first layer."""
     layer_dropout: float = 0.0
     """Dropout rate between LSTM layers."""
     output_dropout: float = 0.0
-    """Dropout rate on what the readout sees."""
+    """Dropout rate on the input of the readout."""
 
 
 class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
-    """Judge a whole sequence: LSTM layers, pooled over time, and a linear readout.
+    """Classify a whole sequence: LSTM layers, pooling over time, and a linear readout.
 
-        x_t = E[id_t], or given      h_t = LSTM(x)_t      logits = pool(h_1 ... h_T) W + b
+        x_t = E[id_t], or a vector      h_t = LSTM(x)_t      logits = pool(h_1 ... h_T) W + b
 
     Attention is a mean weighted by softmax_t(v · tanh(h_t A)), as in Yang et al. (2016). Dropout
-    is active when a key is passed, and only then.
+    is active only when a key is passed.
     """
 
     config_type = SequenceClassifierConfig
@@ -64,20 +64,23 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         in_features: int | None = None,
         rngs: nnx.Rngs,
     ):
-        """Make the model.
+        """Initialize the model.
 
         Args:
             classes: C.
             config: the architecture.
-            vocabulary_size: of ids to read; or
-            in_features: D of vectors to read.
-            rngs: only read here.
+            vocabulary_size: V, to read ids; or
+            in_features: D, to read vectors.
+            rngs: random numbers for the initial parameters; not kept.
 
         Raises:
-            ValueError: both or neither of ids and vectors, another pooling, a rate outside [0, 1).
+            ValueError: unless exactly one of the sizes is passed; or if the pooling is unknown, or
+                a rate is outside [0, 1).
         """
         if (vocabulary_size is None) == (in_features is None):
-            raise ValueError("give one of vocabulary_size, to read ids, and in_features")
+            raise ValueError(
+                "pass either vocabulary_size, to read ids, or in_features, to read vectors"
+            )
         if config.pooling not in get_args(Pooling):
             names = ", ".join(get_args(Pooling))
             raise ValueError(f"pooling must be one of {names}, got {config.pooling!r}")
@@ -103,8 +106,10 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
 
     @classmethod
     def build(cls, config: SequenceClassifierConfig, description: Json) -> Self:
-        """Make a model of the description's `classes`, which reads its `vocabulary`, or vectors of
-        its `in_features`; see `Model.build`."""
+        """Build a model for the `classes` and the `vocabulary` or `in_features` of the description.
+
+        See `Model.build`.
+        """
         words = description.get("vocabulary")
         return cls(
             len(description["classes"]),
@@ -115,33 +120,32 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         )
 
     def initial_state(self, batch_size: int) -> tuple[Tree, ...]:
-        """Give the state before a sequence, zeros, from which every one is read.
+        """Return the zero state from which every sequence is read.
 
         Args:
             batch_size: B.
 
         Returns:
-            A tuple over layers of `LSTMState`, leaves (B, H); `Directions` of two where
-            bidirectional.
+            A tuple over layers of `LSTMState`, leaves (B, H); `Directions` if bidirectional.
         """
         return self.lstm.initial_state(batch_size)
 
     def __call__(
         self, xs: Array, lengths: Array | None = None, *, key: Array | None = None
     ) -> Array:
-        """Judge whole sequences.
+        """Classify whole sequences.
 
         Args:
             xs: ids (B, T), or vectors (B, T, D).
-            lengths: (B,) valid steps per row, all if None; an empty row, of length 0 or of T=0,
-                is judged by b alone.
-            key: turns dropout on.
+            lengths: (B,) valid steps per row; all if None. The logits of an empty row, of length
+                0 or with T=0, are b.
+            key: a `jax.random` key that turns dropout on.
 
         Returns:
             Logits (B, C).
 
         Raises:
-            ValueError: ids where vectors are read, or the other way round, or other shapes.
+            ValueError: if xs has the wrong kind or shape.
         """
         xs = jnp.asarray(xs)
         word_key, input_key, layer_key, output_key = split(key, 4)
@@ -150,9 +154,9 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             reads = "integer ids (B, T)" if words else "vectors (B, T, D)"
             raise ValueError(f"xs must be {reads}, got {xs.dtype}{xs.shape}")
         if word_key is not None and self.config.word_dropout > 0:
-            lost = jax.random.bernoulli(word_key, self.config.word_dropout, xs.shape[:2])
+            dropped = jax.random.bernoulli(word_key, self.config.word_dropout, xs.shape[:2])
             unknown = Vocabulary.unknown_id if words else 0
-            xs = jnp.where(lost if words else lost[..., None], unknown, xs)
+            xs = jnp.where(dropped if words else dropped[..., None], unknown, xs)
         if words:
             xs = self.embedding[...][xs]
         xs = dropout(input_key, xs, self.config.input_dropout)
@@ -162,15 +166,15 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         return self.readout(pooled)
 
     def pool(self, hs: Array, lengths: Array | None = None) -> Array:
-        """Make one vector of a row's hidden states, as `config.pooling` says.
+        """Combine the hidden states of a row into one vector, by `config.pooling`.
 
         Args:
-            hs: (B, T, H'), of both directions where bidirectional.
+            hs: (B, T, H'), both directions if bidirectional.
             lengths: (B,) valid steps per row; all if None.
 
         Returns:
-            What the readout sees, (B, H'), in the dtype of hs; zeros of an empty row. What stands
-            in steps that are not valid, NaN too, reaches neither it nor the gradient.
+            The input of the readout, (B, H'), in the dtype of hs; zeros for an empty row. Invalid
+            steps, even if they hold NaN, reach neither it nor the gradient.
         """
         steps = hs.shape[1]
         if steps == 0:
@@ -187,14 +191,14 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             return mean.astype(hs.dtype)
         if self.config.pooling == "attention":
             scores = jnp.tanh(hs @ self.attention_kernel[...]) @ self.attention_vector[...]
-            # The least number and not -inf, which an empty row would turn to NaN.
+            # The smallest number rather than -inf, which would make NaN of an empty row.
             scores = widened(jnp.where(valid, scores, jnp.finfo(scores.dtype).min))
             mean = (jax.nn.softmax(scores, axis=1) * hs).sum(1)
             return mean.astype(hs.dtype)
         return self._ends(hs, lengths)
 
     def _ends(self, hs: Array, lengths: Array) -> Array:
-        """Take each direction's last step: the backward one's is the first in time."""
+        """Return the last step of each direction; the backward one ends at the first in time."""
         last = jnp.maximum(lengths - 1, 0)[:, None, None]
         ends = jnp.take_along_axis(hs, last, 1)[:, 0]
         if self.config.bidirectional:

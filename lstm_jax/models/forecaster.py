@@ -1,4 +1,4 @@
-"""A window of a series read to its end, and all that is to come foretold at once."""
+"""A model that reads a window of a series and predicts the whole horizon at once."""
 
 from __future__ import annotations
 
@@ -16,48 +16,48 @@ from lstm_jax.nn.layers import LSTM
 from lstm_jax.regularize import dropout
 
 EMBEDDED = 8
-"""Numbers, at most, in the vector that stands for a category."""
+"""Maximum width of the embedding of a category."""
 
 
 @dataclass(frozen=True)
 class ForecasterConfig:
-    """Architecture of a `Forecaster`; inputs, horizon and quantiles come from the task."""
+    """Configure a `Forecaster`; inputs, horizon and quantiles come from the task."""
 
     hidden_features: int = 32
     """Width of each LSTM layer."""
     num_layers: int = 1
-    """LSTM layers."""
+    """Number of LSTM layers."""
     layer_dropout: float = 0.0
     """Dropout rate between LSTM layers."""
     output_dropout: float = 0.0
-    """Dropout rate on what the readout sees of the LSTM."""
+    """Dropout rate on the LSTM's output."""
     linear: int = 0
-    """Rows at the window's end that are mapped linearly beside the LSTM (Lai et al. 2018)."""
+    """Rows at the end of the window for a linear map in parallel to the LSTM (Lai et al. 2018)."""
     odd: bool = False
-    """Of the window upside down, say the same upside down: for changes without a drift."""
+    """Negate the forecast when the window is negated; for changes without a drift."""
 
 
 class Forecaster(ReadoutModel[ForecasterConfig]):
-    """Read a window with LSTM layers, and foretell every step of the horizon by a linear readout.
+    """Read a window with LSTM layers, and predict every step of the horizon by a linear readout.
 
         h_1 ... h_T = LSTM(x_1 ... x_T)
         ŷ_1 ... ŷ_horizon = h_T W + b + [x_{T-linear+1} ... x_T] V
 
-    There are `outputs` of each. Where something is known of the future, such as prices, the LSTM
-    reads on from h_T, and what it then makes of step k is added to the forecast of that step, by
-    one readout U for all steps:
+    Each step has `outputs` numbers. If some inputs of the future are known, such as prices, the
+    LSTM reads on from h_T, and one readout U for all steps adds its output at step k to the
+    forecast of that step:
 
         h_{T+1} ... h_{T+horizon} = LSTM(x_{T+1} ... x_{T+horizon})
         ŷ_k = (h_T W + b + [x_{T-linear+1} ... x_T] V)_k + h_{T+k} U
 
-    Where a series is of categories, such as its shop and its town, the last columns of x are their
-    codes; the LSTM reads a learned vector for each in their place, and V does not read them.
+    If a series belongs to categories, such as its shop and its town, the last columns of x are
+    their codes. The LSTM reads a learned vector for each code, and V does not read them.
 
-    Several outputs are quantiles, if `quantiles`: they are sorted, so that none crosses another
-    (Chernozhukov et al. 2010). Else they are given as they are, parameters of a distribution. Where
-    `odd`, what is given is (ŷ(x) - ŷ(-x)) / 2, the upper quantile of the one with the lower of the
-    other. Dropout is active when a key is passed. A new one says 0 of everything: it is made better
-    than that, not first as good.
+    With `quantiles`, several outputs are quantiles, and are sorted so that they do not cross
+    (Chernozhukov et al. 2010). Otherwise they are the parameters of a distribution. If `odd`, the
+    forecast is (ŷ(x) - ŷ(-x)) / 2, where an upper quantile of one is paired with the lower quantile
+    of the other. Dropout is active only when a key is passed. A model that has just been created
+    predicts zeros, so any trained model counts as an improvement.
     """
 
     config_type = ForecasterConfig
@@ -75,28 +75,31 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
         quantiles: bool = True,
         rngs: nnx.Rngs,
     ):
-        """Make the model.
+        """Initialize the model.
 
         Args:
-            in_features: D, what is known of each step.
-            window: T, steps read.
-            horizon: steps foretold.
-            outputs: numbers said of each: 1, or as many as there are quantiles.
+            in_features: D, the inputs of each step.
+            window: T, the steps to read.
+            horizon: the steps to predict.
+            outputs: numbers predicted for each step: 1, or the number of quantiles.
             config: the architecture.
-            reads_on: whether x goes on over the horizon.
-            categories: how many codes there are in each of the last columns.
+            reads_on: whether x continues over the horizon.
+            categories: number of codes in each of the last columns.
             quantiles: whether several outputs are quantiles.
-            rngs: only read here.
+            rngs: random numbers for the initial parameters; not kept.
 
         Raises:
-            ValueError: a rate outside [0, 1), fewer than one layer, more rows to map linearly than
-                the window has, or an odd one that reads on, has categories, or says no quantiles.
+            ValueError: if a rate is outside [0, 1), there is not at least one layer, the linear map
+                is longer than the window, or an odd model has known future inputs, categories or
+                outputs other than quantiles.
         """
         check_rates(config)
         if config.linear > window:
             raise ValueError(f"linear must be at most the window, {window}, got {config.linear}")
         if config.odd and (reads_on or categories or not quantiles):
-            raise ValueError("an odd one reads windows of numbers alone, and says quantiles")
+            raise ValueError(
+                "odd=True needs windows of numbers alone, and outputs that are quantiles"
+            )
         self.config, self.window, self.horizon, self.outputs = config, window, horizon, outputs
         self.reads_on, self.categories, self.quantiles = reads_on, tuple(categories), quantiles
         self.numbers = in_features - len(self.categories)
@@ -108,10 +111,10 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
             dropout=between_layers(config.layer_dropout, config.num_layers),
             rngs=rngs,
         )
-        says = horizon * outputs
-        self.set_readout(jnp.zeros((config.hidden_features, says)))
+        predicted = horizon * outputs
+        self.set_readout(jnp.zeros((config.hidden_features, predicted)))
         if config.linear:
-            self.window_kernel = nnx.Param(jnp.zeros((config.linear * self.numbers, says)))
+            self.window_kernel = nnx.Param(jnp.zeros((config.linear * self.numbers, predicted)))
         if reads_on:
             self.future_kernel = nnx.Param(jnp.zeros((config.hidden_features, outputs)))
         for index, (count, width) in enumerate(zip(self.categories, widths, strict=True)):
@@ -119,8 +122,7 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
 
     @classmethod
     def build(cls, config: ForecasterConfig, description: Json) -> Self:
-        """Make a model of the description's `in_features`, `window`, `horizon` and `outputs`, and
-        of what else it says of its inputs and outputs; see `Model.build`."""
+        """Build a model for the inputs and outputs of the description; see `Model.build`."""
         return cls(
             description["in_features"],
             description["window"],
@@ -134,7 +136,7 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
         )
 
     def initial_state(self, batch_size: int) -> tuple[LSTMState, ...]:
-        """Give the state before a window, zeros.
+        """Return the zero state before a window.
 
         Args:
             batch_size: B.
@@ -145,26 +147,26 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
         return self.lstm.initial_state((2 if self.config.odd else 1) * batch_size)
 
     def __call__(self, xs: Array, *, key: Array | None = None) -> Array:
-        """Foretell what comes after each window.
+        """Predict the steps after each window.
 
         Args:
-            xs: windows, (B, T, D), or (B, T + horizon, D) if it reads on.
-            key: turns dropout on.
+            xs: windows, (B, T, D), or (B, T + horizon, D) with known future inputs.
+            key: a `jax.random` key that turns dropout on.
 
         Returns:
-            (B, horizon, outputs), the outputs of a step in ascending order if they are quantiles.
+            (B, horizon, outputs); the quantiles of a step are in ascending order.
 
         Raises:
-            ValueError: other shapes.
+            ValueError: if the shape does not fit.
         """
         xs = jnp.asarray(xs)
         steps = xs.shape[1] - (self.horizon if self.reads_on else 0) if xs.ndim == 3 else 0
-        least = max(self.config.linear, int(self.reads_on))  # what comes goes on from some step
-        if xs.ndim == 3 and steps < least:
-            on = f" + {self.horizon}" if self.reads_on else ""
+        minimum = max(self.config.linear, int(self.reads_on))  # the future follows some step
+        if xs.ndim == 3 and steps < minimum:
+            future = f" + {self.horizon}" if self.reads_on else ""
             raise ValueError(
-                f"xs must be (B, T{on}, D) with T at least {least}, the steps that are mapped "
-                f"linearly, got shape {xs.shape}"
+                f"xs must be (B, T{future}, D) with T at least {minimum}, the steps of the linear "
+                f"map, got shape {xs.shape}"
             )
         if not self.config.odd:
             return self._read(xs, key)
@@ -190,7 +192,7 @@ class Forecaster(ReadoutModel[ForecasterConfig]):
         return jnp.sort(ys, axis=-1) if self.quantiles else ys
 
     def _embed(self, xs: Array) -> Array:
-        """Put a vector for each code."""
+        """Replace each code by its vector."""
         if not self.categories:
             return xs
         codes = xs[..., self.numbers :].astype(jnp.int32)

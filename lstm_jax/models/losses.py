@@ -1,4 +1,4 @@
-"""Losses that do not hold what they do not need."""
+"""Losses that compute logits in chunks, so that they never store all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHUNK = 1280
 
 
 def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
-    """Give the logits of a softmax that is tied to the embedding (Press & Wolf 2017).
+    """Compute the logits of a softmax tied to the embedding (Press & Wolf 2017).
 
     Args:
         features: (..., E).
@@ -23,28 +23,28 @@ def logits_of(features: Array, embedding: Array, bias: Array) -> Array:
     Returns:
         features Eᵀ + bias, (..., V).
     """
-    # Both contracted over their last axis as they lie: a transposed table would be copied first,
-    # and a sampler's loop would copy it at every step.
+    # Contract both over their last axis: a transposed table would be copied first, and in a
+    # sampler's loop at every step.
     return add(jnp.einsum("...e,ve->...v", features, embedding), bias)
 
 
 def tied_log_probabilities(
     features: Array, embedding: Array, bias: Array, targets: Array, *, chunk: int = CHUNK
 ) -> Array:
-    """Give ln softmax(features Eᵀ + bias)[targets], in chunks that never hold (N, V) at once.
+    """Compute ln softmax(features Eᵀ + bias)[targets] in chunks, without storing (N, V).
 
     Args:
         features: (..., E).
         embedding: (V, E), the output layer tied to the input embedding (Press & Wolf 2017).
         bias: (V,).
         targets: (...) integers in [0, V).
-        chunk: rows of logits held at once.
+        chunk: rows of logits computed at once.
 
     Returns:
         Natural-log probabilities of the targets, (...), float32 at least.
 
     Raises:
-        ValueError: where the leading axes of features and targets differ, or for a chunk below 1.
+        ValueError: if the leading axes of features and targets differ, or the chunk is below 1.
     """
     rows, ids = _rows(chunk, features, targets)
     transposed = embedding.T
@@ -61,27 +61,27 @@ def tied_cross_entropy(
     *,
     chunk: int = CHUNK,
 ) -> Array:
-    """Sum weights · -ln softmax(features Eᵀ + bias)[targets].
+    """Compute the sum of weights · -ln softmax(features Eᵀ + bias)[targets].
 
-    The gradient of a cross-entropy is known as soon as its logits are, so the forward pass of a
-    differentiated call leaves the gradients behind and no logits are computed twice or kept:
-    three products with the embedding, and one chunk's logits held at a time.
+    The gradient of a cross-entropy is known as soon as its logits are. The forward pass of a
+    differentiated call therefore computes the gradients too, and no logits are computed twice or
+    kept: it takes three products with the embedding, and stores the logits of one chunk at a time.
 
     Args:
         features, embedding, bias, targets, chunk: as in `tied_log_probabilities`.
-        weights: (...), of the shape of `targets`; no gradient flows to them. Where one is 0,
-            the target is not looked at: it may be -100, or another that is none.
+        weights: (...), with the shape of `targets`; no gradient flows to them. Targets with a
+            weight of 0 are ignored, and may be -100 or any other number.
 
     Returns:
         The sum, a scalar in nats, float32 at least.
 
     Raises:
-        ValueError: where the leading axes of features, targets and weights differ, or for a chunk
+        ValueError: if the leading axes of features, targets and weights differ, or the chunk is
             below 1.
     """
     if weights.shape != targets.shape:
         raise ValueError(f"weights {weights.shape} must have the shape of targets {targets.shape}")
-    # Selected before it is looked up: of no symbol the score is NaN, and so is 0 times that.
+    # The score of an invalid target is NaN, and so is 0 times it, so replace the target first.
     targets = jnp.where(weights == 0, 0, targets)
     rows, ids, weights = _rows(chunk, features, targets, jax.lax.stop_gradient(weights))
     return _cross_entropy(rows, embedding, bias, ids, weights)
@@ -138,7 +138,7 @@ _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 
 def _wide_product(a: Array, b: Array) -> Array:
-    """Give a @ b, whose sums of narrow products are not rounded before a softmax reads them."""
+    """Compute a @ b without rounding the sums to a narrow dtype before the softmax reads them."""
     return jnp.matmul(a, b, preferred_element_type=wide(a, b))
 
 
@@ -152,18 +152,18 @@ def _chosen(logits: Array, ids: Array) -> Array:
 
 
 def _rows(chunk: int, features: Array, *others: Array) -> tuple[Array, ...]:
-    """Flatten to (chunks, rows, ...), padded with zeros to whole chunks."""
+    """Flatten arrays to (chunks, rows, ...), padded with zeros to whole chunks."""
     for other in others:
         if features.shape[:-1] != other.shape:
             raise ValueError(
                 f"features {features.shape} and targets {other.shape} must agree on all axes "
-                "but the features' last"
+                "except the last of the features"
             )
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     count = others[0].size
-    # Chunks of one size, the least that so many need: padding would be multiplied too.
-    size = max(1, -(-count // max(1, -(-count // chunk))))  # one row of none, without targets
+    # Chunks of equal size need the least padding, which would be multiplied too.
+    size = max(1, -(-count // max(1, -(-count // chunk))))  # at least 1, even without targets
     arrays = [features.reshape(-1, features.shape[-1]), *(other.reshape(-1) for other in others)]
     padding = -count % size
     padded = [jnp.pad(a, ((0, padding),) + ((0, 0),) * (a.ndim - 1)) for a in arrays]

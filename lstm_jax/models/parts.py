@@ -1,4 +1,4 @@
-"""A model taken apart at its recurrence: what its layers are given, and what it makes of theirs."""
+"""Split a model at its recurrence, to observe or replace what goes in and out of the layers."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from lstm_jax.trees import Tree
 Y = TypeVar("Y")
 
 Call = Callable[[Any], Y]
-"""Runs a model on something: `lambda network: network(xs)`."""
+"""A function that runs a model, such as `lambda network: network(xs)`."""
 
 
 class Heard(NamedTuple, Generic[Y]):
-    """What went through a model's recurrence in one call.
+    """Store the inputs and outputs of a model's recurrence in one call.
 
     Attributes:
         layer: the recurrence.
-        xs: what it was given, (B, T, D).
-        final: the state that it ended in, a tuple over layers.
-        hs: what it gave, (B, T, H).
-        outputs: what the model made of that.
+        xs: its inputs, (B, T, D).
+        final: its final state, a tuple over layers.
+        hs: its outputs, (B, T, H).
+        outputs: the outputs of the model.
     """
 
     layer: Recurrent
@@ -36,8 +36,8 @@ class Heard(NamedTuple, Generic[Y]):
     outputs: Y
 
 
-class _Ear:
-    """In a recurrence's place: runs it, and keeps what it was given and gave."""
+class _Recorder:
+    """Replace a recurrence: run it, and keep its inputs and outputs."""
 
     def __init__(self, layer: Recurrent):
         self.layer, self.heard = layer, []
@@ -45,19 +45,19 @@ class _Ear:
     def __getattr__(self, name: str) -> object:
         return getattr(self.layer, name)
 
-    def __call__(self, xs: Array, *others: object, **options: object) -> tuple[Tree, Array]:
-        asked = [one for one in (*others, *options.values()) if one is not None]
-        if asked or self.heard:
+    def __call__(self, xs: Array, *args: object, **options: object) -> tuple[Tree, Array]:
+        extra = [value for value in (*args, *options.values()) if value is not None]
+        if extra or self.heard:
             raise ValueError(
                 "the model does not read each sequence once, whole and from the zero state"
             )
-        found = self.layer(xs)
-        self.heard.append((xs, *found))
-        return found
+        result = self.layer(xs)
+        self.heard.append((xs, *result))
+        return result
 
 
-class _Given:
-    """In a recurrence's place: gives what it is told to, whatever it reads."""
+class _Fixed:
+    """Replace a recurrence: return a fixed result for any input."""
 
     def __init__(self, layer: Recurrent, final: tuple[Tree, ...], hs: Array):
         self.layer, self.final, self.hs = layer, final, hs
@@ -70,50 +70,50 @@ class _Given:
 
 
 def listen(network: Model[Any], call: Call[Y]) -> Heard[Y]:
-    """Run a model, and note what went through its recurrence.
+    """Run a model, and record the inputs and outputs of its recurrence.
 
     Args:
-        network: of any kind.
-        call: runs it, without a key.
+        network: a model of any kind.
+        call: function that runs it, without a key.
 
     Returns:
-        What was heard.
+        The recorded arrays.
 
     Raises:
-        ValueError: the model has no recurrence or several, or reads with it more than once, with
-            lengths, or from a state of its own.
+        ValueError: if the model does not have exactly one recurrence, or runs it more than once,
+            with lengths, or from another state than zeros.
     """
     name, layer = _recurrence(network)
-    ear, copied = _Ear(layer), nnx.clone(network)
-    setattr(copied, name, ear)
+    recorder, copied = _Recorder(layer), nnx.clone(network)
+    setattr(copied, name, recorder)
     outputs = call(copied)
-    [(xs, final, hs)] = ear.heard
+    [(xs, final, hs)] = recorder.heard
     return Heard(layer, xs, final, hs, outputs)
 
 
 def answer(network: Model[Any], call: Call[Y], final: tuple[Tree, ...], hs: Array) -> Y:
-    """Run a model as though its recurrence had ended in a state and given some h.
+    """Run a model with a fixed result of its recurrence.
 
     Args:
-        network: of any kind.
-        call: runs it.
-        final: a tuple over layers.
-        hs: (B, T, H).
+        network: a model of any kind.
+        call: function that runs it.
+        final: final state of the recurrence, a tuple over layers.
+        hs: outputs of the recurrence, (B, T, H).
 
     Returns:
-        What the model makes of them, differentiable in them.
+        The outputs of the model, differentiable in `final` and `hs`.
 
     Raises:
-        ValueError: the model has no recurrence, or several.
+        ValueError: if the model does not have exactly one recurrence.
     """
     name, layer = _recurrence(network)
     copied = nnx.clone(network)
-    setattr(copied, name, _Given(layer, final, hs))
+    setattr(copied, name, _Fixed(layer, final, hs))
     return call(copied)
 
 
 def _recurrence(network: Model[Any]) -> tuple[str, Recurrent]:
-    found = [(name, one) for name, one in vars(network).items() if isinstance(one, Recurrent)]
-    if len(found) != 1:
-        raise ValueError(f"the model has {len(found)} recurrences, where one is expected")
-    return found[0]
+    layers = [(name, part) for name, part in vars(network).items() if isinstance(part, Recurrent)]
+    if len(layers) != 1:
+        raise ValueError(f"the model must have one recurrence, got {len(layers)}")
+    return layers[0]

@@ -1,7 +1,7 @@
-"""Large matrices in a byte an element: integers in [-127, 127], and a scale for every channel.
+"""8-bit quantization of large matrices: integers in [-127, 127], and a scale for every channel.
 
-The released Tang model, 13.1 MiB in float16 and 6.6 so, has a validation perplexity of 103.925 and
-103.929 (`lstm-jax evaluate --split valid`).
+The released Tang model shrinks from 13.1 MiB in float16 to 6.6 MiB, and its validation perplexity
+changes from 103.925 to 103.929 (`lstm-jax evaluate --split valid`).
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 SCALE = ".scale"
-"""What the name of a matrix's scales ends with, after the matrix's own."""
+"""Suffix that makes the name of a matrix the name of its scales."""
 SMALLEST = 4096
-"""Elements from which on a matrix is stored so; what is smaller, and vectors, stay float16."""
+"""Smallest number of elements of a quantized matrix; smaller matrices and vectors stay float16."""
 
 
 def quantize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Round a matrix to symmetric 8-bit integers, each row or each column by a scale of its own.
+    """Round a matrix to symmetric 8-bit integers, with one scale for each row or each column.
 
-    A channel of outputs is a column of a kernel and a row of an embedding that the softmax reads.
-    Whichever of the two axes leaves less of a squared error is taken.
+    An output channel is a column of a kernel, but a row of an embedding that the softmax reads. The
+    axis with the smaller squared error is used.
 
     Args:
         matrix: (..., R, C), finite.
 
     Returns:
-        `(integers, scales)`: int8 of the matrix's shape, and float16 (..., R, 1) or (..., 1, C).
+        `(integers, scales)`: int8 in the shape of the matrix, and float16 (..., R, 1) or
+        (..., 1, C).
     """
     matrix = matrix.astype(np.float32)
     both = [_along(matrix, axis) for axis in (-1, -2)]
@@ -36,67 +37,67 @@ def quantize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def dequantize(integers: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """Give the matrix that integers and scales stand for.
+    """Compute the matrix that integers and scales represent.
 
     Args:
-        integers, scales: as `quantize` gives them.
+        integers, scales: result of `quantize`.
 
     Returns:
-        float32.
+        The matrix, float32.
     """
     return integers.astype(np.float32) * scales.astype(np.float32)
 
 
 def packed(arrays: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
-    """Pack a model's arrays: large matrices as int8 beside their scales, the rest as float16.
+    """Pack the arrays of a model: large matrices as int8 with scales, the rest as float16.
 
     Args:
-        arrays: by their names.
+        arrays: arrays by name.
 
     Returns:
-        By their names, and those of the scales.
+        The packed arrays and the scales by name.
     """
-    found: dict[str, np.ndarray] = {}
+    result: dict[str, np.ndarray] = {}
     for name, value in arrays.items():
         array = np.asarray(value)
         if array.ndim > 1 and array.size >= SMALLEST:
-            found[name], found[name + SCALE] = quantize(array)
+            result[name], result[name + SCALE] = quantize(array)
         else:
-            found[name] = array.astype(np.float16)
-    return found
+            result[name] = array.astype(np.float16)
+    return result
 
 
 def unpacked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Undo `packed`; arrays without scales stay as they are.
+    """Undo `packed`; arrays without scales are not changed.
 
     Args:
-        arrays: by their names, as a file holds them.
+        arrays: arrays by name, as a file holds them.
 
     Returns:
-        float32 in place of int8 and its scales.
+        The arrays by name, with float32 in place of int8 and scales.
 
     Raises:
-        ValueError: scales that do not fit their matrix; they are named.
+        ValueError: if scales do not fit their matrix; the message names them.
     """
-    found = dict(arrays)
+    result = dict(arrays)
     for name in [name for name in arrays if name.endswith(SCALE)]:
-        scales, matrix = found.pop(name), arrays.get(name.removesuffix(SCALE))
+        scales, matrix = result.pop(name), arrays.get(name.removesuffix(SCALE))
         if matrix is None or matrix.dtype != np.int8:
-            kind = "nothing" if matrix is None else matrix.dtype
-            raise ValueError(f"{name} is for a matrix of int8, and finds {kind}")
+            kind = "no matrix" if matrix is None else matrix.dtype
+            raise ValueError(f"{name} needs a matrix of int8, got {kind}")
         fitting = (*matrix.shape[:-1], 1), (*matrix.shape[:-2], 1, *matrix.shape[-1:])
         if scales.dtype != np.float16 or scales.shape not in fitting:
             raise ValueError(
-                f"{name} should be float16 of {fitting[0]} or {fitting[1]}, found {scales.dtype} "
-                f"of {scales.shape}"
+                f"{name} must be float16 {fitting[0]} or {fitting[1]}, got {scales.dtype} "
+                f"{scales.shape}"
             )
-        found[name.removesuffix(SCALE)] = dequantize(matrix, scales)
-    return found
+        result[name.removesuffix(SCALE)] = dequantize(matrix, scales)
+    return result
 
 
 def _along(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Quantize with one scale for all that lies along an axis."""
+    """Quantize a matrix, with one scale for all elements along an axis."""
     scales = (np.abs(matrix).max(axis, keepdims=True) / 127).astype(np.float16)
-    # A scale too small for float16 is 0, and so is then what it stands for.
+    # A scale that is too small for float16 becomes 0, and so do its elements.
     steps = matrix / np.where(scales == 0, np.inf, scales).astype(np.float32)
     return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales

@@ -1,4 +1,4 @@
-"""Recurrent layers and a linear readout of every step, or of the last."""
+"""A model with recurrent layers and a linear readout of every step, or of the last."""
 
 from __future__ import annotations
 
@@ -15,45 +15,46 @@ from lstm_jax.trees import Tree
 
 @dataclass(frozen=True)
 class SequenceModelConfig:
-    """Architecture of a `SequenceModel`; the numbers of inputs and outputs come from the data."""
+    """Configure a `SequenceModel`; the numbers of inputs and outputs come from the data."""
 
     cell: Literal["lstm", "gru", "rnn"] = "lstm"
-    """Which recurrence."""
+    """Kind of the recurrent layers."""
     hidden_features: int = 32
     """Width of each recurrent layer."""
     num_layers: int = 1
-    """Recurrent layers."""
+    """Number of recurrent layers."""
     forget_bias: float = 1.0
     """Initial bias of the LSTM's forget gate."""
     max_timescale: float | None = None
-    """Longest dependency, in steps, for the LSTM's chrono initialisation; none is without it."""
+    """Longest dependency, in steps, for the LSTM's chrono initialization; None turns it off."""
 
 
 class SequenceModel(ReadoutModel[SequenceModelConfig]):
-    """Read vectors with recurrent layers, and say y_t = h_t W + b."""
+    """Read vectors with recurrent layers, and compute y_t = h_t W + b."""
 
     config_type = SequenceModelConfig
 
     def __init__(
         self, in_features: int, out_features: int, config: SequenceModelConfig, *, rngs: nnx.Rngs
     ):
-        """Make the model.
+        """Initialize the model.
 
         Args:
             in_features: D.
             out_features: O.
             config: the architecture.
-            rngs: only read here.
+            rngs: random numbers for the initial parameters; not kept.
 
         Raises:
-            ValueError: another cell, a timescale for one that takes none, or fewer than one layer.
+            ValueError: if the cell is unknown, a timescale is set for another cell than the LSTM,
+                or there is not at least one layer.
         """
         self.config = config
         cells = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
         if config.cell not in cells:
             raise ValueError(f"cell must be one of {', '.join(cells)}, got {config.cell!r}")
         if config.max_timescale is not None and config.cell != "lstm":
-            raise ValueError(f"max_timescale is for the lstm, not for the {config.cell}")
+            raise ValueError(f"max_timescale needs the lstm cell, got {config.cell}")
         sizes = (in_features, config.hidden_features)
         if config.cell == "lstm":
             self.recurrent = LSTM(
@@ -69,12 +70,12 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
 
     @classmethod
     def build(cls, config: SequenceModelConfig, description: Json) -> Self:
-        """Make a model of the description's `in_features` and `out_features`; see `Model.build`."""
+        """Build a model for the sizes of the description; see `Model.build`."""
         sizes = description["in_features"], description["out_features"]
         return cls(*sizes, config, rngs=nnx.Rngs(0))
 
     def initial_state(self, batch_size: int) -> tuple[Tree, ...]:
-        """Give the state before a sequence, zeros.
+        """Return the zero state before a sequence.
 
         Args:
             batch_size: B.
@@ -94,7 +95,7 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
         resets: Array | None = None,
         key: Array | None = None,
     ) -> tuple[tuple[Tree, ...], Array]:
-        """Read out every step.
+        """Compute the output of every step.
 
         Args:
             xs: inputs, (B, T, D).
@@ -102,13 +103,13 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
             lengths: (B,) valid steps of each row; all if None.
             mask: (B, T) booleans, True where valid; all if None.
             resets: (B, T) booleans, True where a new sequence begins.
-            key: for noise, of which the layers of this model have none.
+            key: passed to the layers, which have no noise.
 
         Returns:
             `(final_state, ys)`: ys (B, T, O).
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: if shapes do not fit.
         """
         final_state, hs = self.recurrent(
             xs, state, lengths=lengths, mask=mask, resets=resets, key=key
@@ -125,7 +126,7 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
         resets: Array | None = None,
         key: Array | None = None,
     ) -> tuple[tuple[Tree, ...], Array]:
-        """Read out each row's last valid step.
+        """Compute the output of the last valid step of each row.
 
         Args:
             xs, state, lengths, mask, resets, key: as in the call.
@@ -134,7 +135,7 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
             `(final_state, y)`: y (B, O).
 
         Raises:
-            ValueError: shapes that do not fit.
+            ValueError: if shapes do not fit.
         """
         final_state, _ = self.recurrent(
             xs, state, lengths=lengths, mask=mask, resets=resets, key=key

@@ -1,12 +1,12 @@
-"""A trained model as two files, whole or refused, and nothing in them executed.
+"""Save and load a trained model as two files, without executing anything in them.
 
     model.safetensors    the weights, float32, float16 or packed into int8
-    model.json           format, kind, sha256 of the weights, config, card, the kind's own, and a
-                         digest of all that
+    model.json           format, kind, sha256 of the weights, config, card, fields of the kind, and
+                         a digest of all of them
 
-Sizes are compared before they are believed: nothing is allocated for what a description says and
-the weights do not hold. A run's folder and a released model are both such a folder, and `load`
-reads every kind.
+Files that are incomplete or altered are refused. Sizes in the description are compared with the
+weights before anything is allocated for them. The folder of a run and a released model both have
+this form, and `load` reads every kind.
 """
 
 from __future__ import annotations
@@ -42,22 +42,22 @@ from lstm_jax.spelling import nearest
 WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 RUNS = Path("runs")
-"""Where `lstm-jax train` puts a run that is given no other place."""
+"""Folder in which `lstm-jax train` puts a run by default."""
 FORMAT = 2
-BEFORE = 1  # without the digest; what was written so is still read
+BEFORE = 1  # the format without the digest, which is still read
 
 
 class ModelError(UserError, ValueError):
-    """A model that cannot be found, read or used as asked; one line."""
+    """Report in one line that a model cannot be found, read or used."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """Hold a model as it was read.
+    """Store a model with its description.
 
     Attributes:
-        network: of a class in `KINDS`, which the description names.
-        description: what `model.json` holds.
+        network: the model, of the class in `KINDS` that the description names.
+        description: content of `model.json`.
     """
 
     network: Any
@@ -65,7 +65,7 @@ class Stored:
 
     @property
     def card(self) -> Json:
-        """Give figures and facts."""
+        """Return the card, with figures and facts about the model."""
         return self.description["card"]
 
 
@@ -73,12 +73,12 @@ UNFIT = (
     ArithmeticError, AttributeError, IndexError, KeyError, MemoryError, RecursionError, TypeError,
     ValueError, SafetensorError,
 )  # fmt: skip
-"""What a description that does not fit may raise on its way to a model."""
+"""Exceptions that a description may raise if it does not describe a model."""
 
 KINDS: dict[str, type[Model[Any]]] = {
     model.__name__: model for model in (CharLM, SequenceModel, SequenceClassifier, Forecaster)
 }
-"""Class name, the "kind" of a description, -> the class."""
+"""Classes of models by name, which is the "kind" of a description."""
 
 
 def save(
@@ -92,16 +92,16 @@ def save(
     """Write a model's two files, each whole or not at all.
 
     Args:
-        folder: made if it does not exist.
-        network: of a class in `KINDS`.
+        folder: folder to write to; created if it does not exist.
+        network: a model of a class in `KINDS`.
         card: figures and facts, for JSON.
-        own: what else is to stand in the description: what the class's `build` reads of it, and
-            what the model's users must know, such as how its inputs are scaled.
-        dtype: of the stored weights, float32, float16 or int8, for which see `quantization`; they
+        own: further fields of the description: those that the class's `build` reads, and those
+            that users of the model need, such as how its inputs are scaled.
+        dtype: dtype of the stored weights: float32, float16 or int8 (see `quantization`). They
             are read back as float32.
 
     Raises:
-        ValueError: for another dtype, which `load` could not read.
+        ValueError: if the dtype is another, which `load` could not read.
     """
     if np.dtype(dtype) not in (np.float32, np.float16, np.int8):
         raise ValueError(f"dtype must be float32, float16 or int8, got {np.dtype(dtype)}")
@@ -124,36 +124,37 @@ def save(
 
 
 def arrays_of(network: Model[Any]) -> dict[str, Array]:
-    """Give a model's parameters by the names that they have in its file.
+    """Return the parameters of a model by their names in its file.
 
     Args:
-        network: of any kind.
+        network: a model of any kind.
 
     Returns:
-        Name, such as "output_bias", -> array.
+        Arrays by name, such as "output_bias".
     """
     return _flatten(nnx.state(network, nnx.Param))
 
 
 def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
-    """Load a released model by its name, or the model in a run's folder, of any kind in `KINDS`.
+    """Load a released model by its name, or the model in the folder of a run.
 
     Args:
         name_or_folder: "tang", or a folder with the two files.
-        kind: refuse every other, by the name of its class.
+        kind: name of the expected class; any class in `KINDS` if None.
 
     Returns:
-        The model, its weights float32, and its description.
+        The model, with float32 weights, and its description.
 
     Raises:
-        ModelError: no such model, files that are missing or altered, or another kind.
+        ModelError: if there is no such model, its files are missing or altered, or it is of
+            another kind.
     """
     folder = find(name_or_folder)
     description = describe(folder)
     if kind not in (None, description["kind"]):
         raise ModelError(
-            f"{folder} holds a {description['kind']} and this takes a {kind}: give another model "
-            "(`lstm-jax evaluate` takes every kind)"
+            f"the model in {folder} must be a {kind}, got a {description['kind']}; choose another "
+            "model (`lstm-jax evaluate` takes every kind)"
         )
     try:
         weights = (folder / WEIGHTS).read_bytes()
@@ -162,7 +163,7 @@ def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
     if hashlib.sha256(weights).hexdigest() != description.get("sha256"):
         raise ModelError(
             f"{folder / WEIGHTS} is not the file that {DESCRIPTION} describes (its sha256 "
-            "differs): it is half-written or altered; restore both files"
+            "differs): it is incomplete or was altered; restore both files"
         )
     try:
         if not isinstance(description["card"], dict):
@@ -175,7 +176,7 @@ def load(name_or_folder: str | Path, kind: str | None = None) -> Stored:
 
 
 def describe(name_or_folder: str | Path) -> Json:
-    """Read what `model.json` holds, its "kind" among it, without reading the weights.
+    """Read `model.json`, including the "kind" of the model, but not the weights.
 
     Args:
         name_or_folder: as in `load`.
@@ -184,7 +185,7 @@ def describe(name_or_folder: str | Path) -> Json:
         The description.
 
     Raises:
-        ModelError: no such model, or a description that this version does not read.
+        ModelError: if there is no such model, or this version cannot read its description.
     """
     folder = find(name_or_folder)
     try:
@@ -192,7 +193,7 @@ def describe(name_or_folder: str | Path) -> Json:
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"the model in {folder} cannot be read: {error}") from None
     if not isinstance(description, dict):
-        raise ModelError(f"{folder / DESCRIPTION} is not the description of a model")
+        raise ModelError(f"{folder / DESCRIPTION} does not describe a model")
     written, kind = description.get("format"), description.get("kind")
     if written not in (BEFORE, FORMAT) or kind not in list(KINDS):
         raise ModelError(
@@ -201,14 +202,14 @@ def describe(name_or_folder: str | Path) -> Json:
         )
     if written == FORMAT and description.get("digest") != _digest(description):
         raise ModelError(
-            f"{folder / DESCRIPTION} is not as it was written (its digest differs): it was altered "
-            "or damaged; restore it, or export the model again"
+            f"{folder / DESCRIPTION} was altered or damaged (its digest differs); restore it, or "
+            "export the model again"
         )
     return description
 
 
 def released() -> list[str]:
-    """List the models that come with the package.
+    """Return the names of the models that come with the package.
 
     Returns:
         Their names, sorted.
@@ -221,13 +222,13 @@ def find(name_or_folder: str | Path) -> Path:
     """Find the folder of a model.
 
     Args:
-        name_or_folder: a released model's name, the folder itself, or the name of one in `RUNS`.
+        name_or_folder: the name of a released model, a folder, or the name of a folder in `RUNS`.
 
     Returns:
-        The folder; it holds a description.
+        The folder, which contains a description.
 
     Raises:
-        ModelError: there is none.
+        ModelError: if there is no such model.
     """
     name = str(name_or_folder)
     if name in released():
@@ -235,69 +236,71 @@ def find(name_or_folder: str | Path) -> Path:
     folder = Path(name)
     names = ", ".join(released()) or "none"
     try:
-        held, exists = (folder / DESCRIPTION).is_file(), folder.is_dir()
-    except OSError as error:  # a folder that is closed to us, or a name too long to be one
+        described, exists = (folder / DESCRIPTION).is_file(), folder.is_dir()
+    except OSError as error:  # a folder without permission, or a name that is too long
         raise ModelError(f"the model {name!r:.80} cannot be read: {error.strerror}") from None
-    if held:
+    if described:
         return folder
     if folder.name == name and (RUNS / name / DESCRIPTION).is_file():
         return RUNS / name
     if exists:
         raise ModelError(
-            f"{folder} holds no {DESCRIPTION}: it is not a run's folder, or the run has not yet "
-            f"come to its first validation (released models: {names})"
+            f"{folder} has no {DESCRIPTION}: it is not the folder of a run, or the run has not yet "
+            f"reached its first validation (released models: {names})"
         )
     runs = [path.parent.name for path in RUNS.glob(f"*/{DESCRIPTION}")]
     near = nearest(name, [*released(), *runs])
     raise ModelError(
-        f"there is no model {name!r}: neither a folder nor a released one ({names})"
+        f"there is no model {name!r}: it is neither a folder nor a released model ({names})"
         + (near and f"; {near}")
     )
 
 
 def _digest(description: Json) -> str:
-    """The sha256 of all that a description says, in one spelling; its own field apart."""
-    said = {name: value for name, value in description.items() if name != "digest"}
-    return hashlib.sha256(encoded(json.dumps(said, sort_keys=True))).hexdigest()
+    """Return the sha256 of a description without its digest, as JSON with sorted keys."""
+    content = {name: value for name, value in description.items() if name != "digest"}
+    return hashlib.sha256(encoded(json.dumps(content, sort_keys=True))).hexdigest()
 
 
 def _network(description: Json, weights: bytes, folder: Path) -> Model[Any]:
     kind, config = KINDS[description["kind"]], description["config"]
     unknown = set(config) - {f.name for f in fields(kind.config_type)}
     if unknown:
-        names = ", ".join(sorted(unknown))
-        raise ModelError(f"{folder / DESCRIPTION} has configuration fields unknown here: {names}")
+        listed = ", ".join(sorted(unknown))
+        raise ModelError(f"{folder / DESCRIPTION} has unknown configuration fields: {listed}")
     try:
-        held = safetensors_names(io.BytesIO(weights))
+        names = safetensors_names(io.BytesIO(weights))
     except ValueError as error:
         raise ModelError(f"{folder / WEIGHTS} cannot be used: {error}") from None
-    if config.get("num_layers", 1) > len(held):
+    if config.get("num_layers", 1) > len(names):
         raise ModelError(
-            f"{folder / DESCRIPTION} describes {config['num_layers']:,} layers, and {WEIGHTS} "
-            f"holds {len(held):,} arrays"
+            f"{folder / DESCRIPTION} describes {config['num_layers']:,} layers, but {WEIGHTS} "
+            f"has only {len(names):,} arrays"
         )
     abstract = nnx.eval_shape(lambda: kind.build(kind.config_type(**config), description))
     graph, state = nnx.split(abstract)
-    wanted = _flatten(state)
-    strange = sorted(held - set(wanted) - {name + SCALE for name in wanted})
-    if strange:
-        raise ModelError(f"{folder / WEIGHTS} holds {strange[0]!r:.80}, which the model has not")
+    expected = _flatten(state)
+    unexpected = sorted(names - set(expected) - {name + SCALE for name in expected})
+    if unexpected:
+        raise ModelError(
+            f"{folder / WEIGHTS} has an array {unexpected[0]!r:.80}, which is not in the model"
+        )
     try:
         tensors = unpacked(load_tensors(weights))
     except ValueError as error:
         raise ModelError(f"{folder / WEIGHTS}: {error}") from None
-    for name, leaf in wanted.items():
-        found = tensors[name].shape if name in tensors else "nothing"
-        if found != leaf.shape:
-            raise ModelError(f"{folder / WEIGHTS}: {name} should be {leaf.shape}, found {found}")
+    for name, leaf in expected.items():
+        actual = tensors[name].shape if name in tensors else "nothing"
+        if actual != leaf.shape:
+            raise ModelError(f"{folder / WEIGHTS}: {name} must be {leaf.shape}, got {actual}")
         if tensors[name].dtype not in (np.float32, np.float16):
             raise ModelError(
-                f"{folder / WEIGHTS}: {name} should be float32 or float16, or int8 with "
-                f"scales, found {tensors[name].dtype}"
+                f"{folder / WEIGHTS}: {name} must be float32 or float16, or int8 with scales, "
+                f"got {tensors[name].dtype}"
             )
         if not np.isfinite(tensors[name]).all():
-            raise ModelError(f"{folder / WEIGHTS}: {name} has values that are no finite numbers")
-    values = [jnp.asarray(tensors[name], jnp.float32) for name in wanted]
+            raise ModelError(f"{folder / WEIGHTS}: {name} must be finite, but has NaN or infinity")
+    values = [jnp.asarray(tensors[name], jnp.float32) for name in expected]
     return nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), values))
 
 

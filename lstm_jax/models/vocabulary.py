@@ -1,4 +1,4 @@
-"""Characters <-> ids."""
+"""Conversion between characters and ids."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ UNKNOWN = "<unk>"
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """Hold an ordered set of characters behind two symbols: END, id 0, and UNKNOWN, id 1.
+    """Store an ordered set of characters after two special symbols: END, id 0, and UNKNOWN, id 1.
 
-    Of texts that are sequences of words, the words stand in for the characters. END closes a text,
-    and as an input it opens the next one: a model reads it before the first character and writes it
-    after the last.
+    If texts are sequences of words, words take the place of characters. END closes a text, and as
+    an input it opens the next one: a model reads it before the first character and writes it after
+    the last.
 
     Args:
-        characters: the others, from id 2 on.
+        characters: the characters, from id 2 on.
 
     Raises:
-        ValueError: two characters are the same.
+        ValueError: if two characters are the same.
     """
 
     characters: tuple[str, ...]
@@ -38,19 +38,19 @@ class Vocabulary:
     def __post_init__(self) -> None:
         ids = {character: index + 2 for index, character in enumerate(self.characters)}
         if len(ids) != len(self.characters):
-            raise ValueError("the characters of a vocabulary must differ from one another")
+            raise ValueError("the characters of a vocabulary must differ from each other")
         object.__setattr__(self, "_ids", ids)
 
     @classmethod
     def from_texts(cls, texts: Iterable[Sequence[str]], *, min_count: int = 2) -> Vocabulary:
-        """Take the characters of texts.
+        """Build a vocabulary of the characters of texts.
 
         Args:
             texts: strings, or sequences of words.
-            min_count: characters seen less often are left to UNKNOWN.
+            min_count: characters that occur less often become UNKNOWN.
 
         Returns:
-            The vocabulary, the most frequent character first; of equals, the first in Unicode.
+            The vocabulary, ordered by falling frequency, then by Unicode.
         """
         counts: Counter[str] = Counter()
         for text in texts:
@@ -59,10 +59,10 @@ class Vocabulary:
 
     @classmethod
     def from_counts(cls, counts: Mapping[str, int], *, min_count: int = 2) -> Vocabulary:
-        """Take characters that were counted.
+        """Build a vocabulary from counts of characters.
 
         Args:
-            counts: how often each was seen.
+            counts: how often each character occurs.
             min_count: as in `from_texts`.
 
         Returns:
@@ -73,62 +73,64 @@ class Vocabulary:
 
     @classmethod
     def restored(cls, stored: str | Sequence[str]) -> Vocabulary:
-        """Take a vocabulary from where it was stored.
+        """Rebuild a vocabulary from its stored form.
 
         Args:
-            stored: what `to_store` gave: the characters joined, or words in a list.
+            stored: result of `to_store`: a string of characters, or a list of words.
 
         Returns:
             The vocabulary.
 
         Raises:
-            TypeError: what is neither.
-            ValueError: two characters are the same.
+            TypeError: if it is neither.
+            ValueError: if two characters are the same.
         """
         if not all(isinstance(character, str) for character in stored):
             raise TypeError("a vocabulary is a string of characters, or a list of words")
         return cls(tuple(stored))
 
     def to_store(self) -> str | list[str]:
-        """Give what to store in JSON: the characters joined, or a list where that would lose some.
+        """Return the vocabulary for JSON: the characters joined, or a list if that would lose any.
 
-        Words would run together, and the two halves of a surrogate pair would be read as one.
+        Joined words would run together, and two halves of a surrogate pair would be read as one
+        character.
         """
-        lonely = any("\ud800" <= character <= "\udfff" for character in self.characters)
-        return "".join(self.characters) if self._single and not lonely else list(self.characters)
+        surrogates = any("\ud800" <= character <= "\udfff" for character in self.characters)
+        joinable = self._single and not surrogates
+        return "".join(self.characters) if joinable else list(self.characters)
 
     def __len__(self) -> int:
         return len(self.characters) + 2
 
     @property
     def digest(self) -> str:
-        """Give the sha256 of the characters in their order, in hexadecimal.
+        """Return the sha256 of the characters in their order, in hexadecimal.
 
-        Of words there are two, a dash between them: of the words joined, which was all of it once,
-        and of the words as JSON tells them apart from one another.
+        A vocabulary of words has two digests with a dash between them: that of the joined words,
+        which was the only one in older versions, and that of the words as a JSON list.
         """
         joined = _sha256("".join(self.characters))
         return joined if self._single else f"{joined}-{_sha256(json.dumps(self.characters))}"
 
     @property
     def _single(self) -> bool:
-        """Whether every character is one, so that none is lost where they are joined."""
+        """Return whether every character has length 1, so that they can be joined."""
         return all(len(character) == 1 for character in self.characters)
 
     def encode(self, text: Sequence[str]) -> np.ndarray:
-        """Turn a text into ids.
+        """Convert a text to ids.
 
         Args:
             text: characters, or words.
 
         Returns:
-            int32 (len(text),); what is not in the vocabulary is UNKNOWN.
+            int32 (len(text),); characters that are not in the vocabulary are UNKNOWN.
         """
         get = self._ids.get
         return np.array([get(character, self.unknown_id) for character in text], np.int32)
 
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
-        """Turn ids into a text.
+        """Convert ids to a text.
 
         Args:
             ids: (N,) integers in [0, V).
@@ -137,7 +139,7 @@ class Vocabulary:
             The text up to the first END; UNKNOWN is written as U+FFFD.
 
         Raises:
-            IndexError: an id outside the vocabulary, below 0 or beyond it.
+            IndexError: if an id is not in [0, V).
         """
         out = []
         for index in np.asarray(ids).tolist():
@@ -155,7 +157,7 @@ class Vocabulary:
             text: characters, or words.
 
         Returns:
-            Those characters, each once, in order.
+            The characters, each once, in order.
         """
         return "".join(dict.fromkeys(c for c in text if c not in self._ids))
 

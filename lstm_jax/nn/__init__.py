@@ -1,1 +1,1 @@
-"""NNX modules that own parameters: layers over sequences, and cells of one step."""
+"""NNX modules that own their parameters: layers over sequences, and cells that take one step."""

@@ -1,4 +1,4 @@
-"""Records of arrays as NNX modules: one `nnx.Param` for each array, and the record back."""
+"""NNX modules that hold records of arrays, with one `nnx.Param` for each array."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from lstm_jax.trees import Tree
 
 
 class Held(nnx.Module):
-    """The arrays of one record: of a cell's parameters, or of a state that is learned.
+    """Store the arrays of one record: the parameters of a cell, or a learned state.
 
-    A record is a dataclass or a NamedTuple; a record inside it is held by a module of its own, what
-    is None is not held, and what is no array is kept as it is.
+    A record is a dataclass or a NamedTuple. A record inside it has its own module, fields that are
+    None are left out, and values that are not arrays are stored unchanged.
     """
 
     def __init__(self, record: Tree):
         self.held_type = type(record)
-        given = {name: value for name, value in _fields(record).items() if value is not None}
-        self.held_names = tuple(given)
-        for name, value in given.items():
+        values = {name: value for name, value in _fields(record).items() if value is not None}
+        self.held_names = tuple(values)
+        for name, value in values.items():
             if _is_record(value):
                 value = Held(value)
             elif isinstance(value, (jax.Array, np.ndarray)):
@@ -37,22 +37,22 @@ class Held(nnx.Module):
 
     @property
     def record(self) -> Tree:
-        """The record, of the arrays as they are now."""
-        found = {}
+        """Return the record with the current arrays."""
+        values = {}
         for name in self.held_names:
             value = getattr(self, name)
             if isinstance(value, Held):
                 value = value.record
             elif isinstance(value, nnx.Variable):
                 value = value[...]
-            found[name] = value
-        return self.held_type(**found)
+            values[name] = value
+        return self.held_type(**values)
 
     def take(self, record: Tree) -> None:
-        """Put other arrays in place of those that are held, in the dtypes of these.
+        """Replace the arrays, and keep their dtypes.
 
         Args:
-            record: of the same type, fields and shapes; see `records.check_like`.
+            record: a record with the same type, fields and shapes; see `records.check_like`.
         """
         for field, value in _fields(record).items():
             held = getattr(self, field, None)
@@ -63,7 +63,7 @@ class Held(nnx.Module):
 
 
 class HeldPair(nnx.Module):
-    """The two directions of a layer."""
+    """Store the records of the two directions of a layer."""
 
     def __init__(self, forward: Tree, backward: Tree):
         self.forward = Held(forward)
@@ -71,11 +71,11 @@ class HeldPair(nnx.Module):
 
     @property
     def record(self) -> Directions:
-        """Both records."""
+        """Return both records."""
         return Directions(self.forward.record, self.backward.record)
 
     def take(self, record: Directions) -> None:
-        """Put other arrays in place of both directions'; as `Held.take`."""
+        """Replace the arrays of both directions, as `Held.take` does."""
         self.forward.take(record.forward)
         self.backward.take(record.backward)
 
@@ -84,31 +84,31 @@ Holder: TypeAlias = Held | HeldPair
 
 
 class Owner(nnx.Module):
-    """A module whose `params` can be set, as a property of its class says."""
+    """Base of modules whose property `params` has a setter."""
 
-    if not TYPE_CHECKING:  # or every attribute would pass for one that may be set
+    if not TYPE_CHECKING:  # otherwise a type checker would let any attribute be set
 
         def __setattr__(self, name: str, value: object) -> None:
-            if name == "params":  # which Flax would store beside the property
+            if name == "params":  # Flax would store it as an attribute and bypass the property
                 object.__setattr__(self, name, value)
             else:
                 super().__setattr__(name, value)
 
 
 def hold(records: Sequence[Tree]) -> Holder:
-    """Make the module of each direction's record: one, or a pair."""
+    """Build the module that holds the records of one or two directions."""
     return HeldPair(*records) if len(records) == 2 else Held(records[0])
 
 
 def init_of(cell: Cell[P, S, X]) -> Callable[..., P]:
-    """Give what makes a cell's parameters.
+    """Return the function that initializes the parameters of a cell.
 
     Raises:
-        ValueError: a cell that has no `init`.
+        ValueError: if the cell has no `init`.
     """
     if cell.init is None:
         raise ValueError(
-            f"a module makes its parameters, and {cell.name} has no init: give the Cell one"
+            f"a module initializes its parameters, but {cell.name} has no init; set Cell.init"
         )
     return cell.init
 
@@ -116,13 +116,13 @@ def init_of(cell: Cell[P, S, X]) -> Callable[..., P]:
 def check_init_options(
     owner: type, cell: Cell[P, S, X], kind: type, init_options: Iterable[str]
 ) -> None:
-    """Raise a TypeError that names the option which a module does not have, and the nearest.
+    """Raise a TypeError that names an unknown option and suggests the nearest one.
 
     Args:
-        owner: the class that a user calls.
-        cell: whose `init` takes some of its options.
-        kind: the TypedDict of those that every such module has.
-        init_options: what is left for the `init`.
+        owner: the class that the user called.
+        cell: the cell, whose `init` takes some of the options.
+        kind: TypedDict of the options that all such modules share.
+        init_options: names of the remaining options, meant for the `init`.
     """
     init = init_of(cell)
     if not hands_on(init):

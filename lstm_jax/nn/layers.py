@@ -1,4 +1,4 @@
-"""The package's layers and cells of one step: each names its cell, and what may be said of it."""
+"""The layers and single-step cells of the package: LSTM, GRU, RNN, MGU and ConvLSTM."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ from lstm_jax.trees import Tree
 
 
 class LSTMOptions(LayerOptions, LSTMInitOptions, total=False):
-    """Options of `LSTM`: those of `Recurrent` and of `init_lstm`."""
+    """Describe the options of `LSTM`: those of `Recurrent` and of `init_lstm`."""
 
 
 class LSTMCellOptions(StepOptions, LSTMInitOptions, total=False):
-    """Options of `LSTMCell`: those of `StepCell` and of `init_lstm`."""
+    """Describe the options of `LSTMCell`: those of `StepCell` and of `init_lstm`."""
 
 
 class GRUOptions(LayerOptions, GRUInitOptions, total=False):
-    """Options of `GRU`: those of `Recurrent` and of `init_gru`."""
+    """Describe the options of `GRU`: those of `Recurrent` and of `init_gru`."""
 
 
 class GRUCellOptions(StepOptions, GRUInitOptions, total=False):
-    """Options of `GRUCell`: those of `StepCell` and of `init_gru`."""
+    """Describe the options of `GRUCell`: those of `StepCell` and of `init_gru`."""
 
 
 class SimpleOptions(LayerOptions, InitOptions, total=False):
-    """Options of `RNN` and `MGU`: those of `Recurrent`, and `bias` and `preset`."""
+    """Describe the options of `RNN` and `MGU`: those of `Recurrent`, and `bias` and `preset`."""
 
 
 class SimpleCellOptions(StepOptions, InitOptions, total=False):
-    """Options of `RNNCell` and `MGUCell`: those of `StepCell`, and `bias` and `preset`."""
+    """Describe the options of `RNNCell` and `MGUCell`: those of `StepCell`, `bias`, `preset`."""
 
 
 class ConvLSTMOptions(LayerOptions, ConvLSTMInitOptions, total=False):
-    """Options of `ConvLSTM`: those of `Recurrent` and of `lstm_jax.conv.init_conv_lstm`."""
+    """Describe the options of `ConvLSTM`: those of `Recurrent` and of `init_conv_lstm`."""
 
 
 class ConvLSTMCellOptions(StepOptions, ConvLSTMInitOptions, total=False):
-    """Options of `ConvLSTMCell`: those of `StepCell` and of `lstm_jax.conv.init_conv_lstm`."""
+    """Describe the options of `ConvLSTMCell`: those of `StepCell` and of `init_conv_lstm`."""
 
 
 class LSTM(Recurrent):
-    """Stacked LSTM. Equations in `lstm_jax.lstm_step`."""
+    """Stack layers of the LSTM; the equations are in `lstm_jax.lstm_step`."""
 
     def __init__(
         self,
@@ -67,28 +67,52 @@ class LSTM(Recurrent):
         rngs: nnx.Rngs,
         **options: Unpack[LSTMOptions],
     ):
-        """Make the layers.
+        """Build the layers.
 
         Args:
             in_features, hidden_features: D and H.
-            activations: in place of σ and tanh.
-            rngs: only read here.
-            **options: as in `Recurrent`, and of `lstm_jax.init_lstm`.
+            activations: functions used instead of σ and tanh.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `Recurrent` and
+                `lstm_jax.init_lstm`.
+            forget_bias: initial bias of the forget gate (1).
+            max_timescale: draw chrono biases for dependencies of up to this many steps (None).
+            bias, peepholes, layer_norm: whether the cell has biases (True), peepholes (False) and
+                layer normalization (False).
+            coupled: whether i = 1 - f replaces the input gate (False).
+            projection_features: width of a projected h (None).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            num_layers: number of stacked layers, each reading the h of the layer below (1).
+            bidirectional: whether each layer runs in both directions of time (False).
+            merge: "concat" or "sum" of the two directions ("concat").
+            connections: None, "residual" or "skip" (None).
+            dropout, input_dropout, output_dropout: dropout rates between layers, of the inputs, and
+                of the outputs (0); `variational` shares one mask over time (False).
+            state_dropout: dropout rate of h in the recurrent product (0).
+            weight_dropout: dropout rate of the recurrent kernel (0).
+            zoneout, cell_zoneout: probabilities that h and c keep their old values (0).
+            learned_initial: make the initial state a parameter (False).
+            time_major: use (T, B, ·) instead of (B, T, ·) (False).
+            unroll, remat: as in `lstm_jax.scan` (1, None).
+            dtype, param_dtype, cell_dtype: dtypes of the computation, the parameters and c; if
+                None, promoted, float32, and float32 at least.
+            implementation: as in `lstm_jax.lstm` (None, the fastest).
+            params: initial parameters of every layer; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `Recurrent`.
+            TypeError, ValueError: as in `Recurrent`.
         """
         cell = functional.lstm_cell(activations)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
     @property
     def activations(self) -> LSTMActivations:
-        """Its functions, σ and tanh or those in their place."""
+        """Return the activation functions of the cell."""
         return bound(self.base_cell.step, "activations", TEXTBOOK)
 
 
 class LSTMCell(StepCell):
-    """One step of the LSTM, `lstm_jax.lstm_step`."""
+    """Take one step of the LSTM, `lstm_jax.lstm_step`."""
 
     def __init__(
         self,
@@ -99,23 +123,34 @@ class LSTMCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[LSTMCellOptions],
     ):
-        """Make the parameters.
+        """Initialize the parameters.
 
         Args:
             in_features, hidden_features: D and H.
-            activations: in place of σ and tanh.
-            rngs: only read here.
-            **options: as in `StepCell`, and of `lstm_jax.init_lstm`.
+            activations: functions used instead of σ and tanh.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `StepCell` and
+                `lstm_jax.init_lstm`.
+            forget_bias: initial bias of the forget gate (1).
+            max_timescale: draw chrono biases for dependencies of up to this many steps (None).
+            bias, peepholes, layer_norm: whether the cell has biases (True), peepholes (False) and
+                layer normalization (False).
+            coupled: whether i = 1 - f replaces the input gate (False).
+            projection_features: width of a projected h (None).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            dtype, param_dtype: dtypes of the computation and of the parameters; promoted and
+                float32 if None.
+            params: initial parameters; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `StepCell`.
+            TypeError, ValueError: as in `StepCell`.
         """
         cell = functional.lstm_cell(activations)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
 
 class GRU(Recurrent):
-    """Stacked GRU. Equations in `lstm_jax.gru_step`."""
+    """Stack layers of the GRU; the equations are in `lstm_jax.gru_step`."""
 
     def __init__(
         self,
@@ -126,16 +161,35 @@ class GRU(Recurrent):
         rngs: nnx.Rngs,
         **options: Unpack[GRUOptions],
     ):
-        """Make the layers.
+        """Build the layers.
 
         Args:
             in_features, hidden_features: D and H.
-            reset_after: which of the two variants.
-            rngs: only read here.
-            **options: as in `Recurrent`, and of `lstm_jax.init_gru`.
+            reset_after: whether the reset gate acts after the matrix product.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `Recurrent` and
+                `lstm_jax.init_gru`.
+            bias, recurrent_bias: whether the cell has biases, and one inside the reset product
+                (True).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            num_layers: number of stacked layers, each reading the h of the layer below (1).
+            bidirectional: whether each layer runs in both directions of time (False).
+            merge: "concat" or "sum" of the two directions ("concat").
+            connections: None, "residual" or "skip" (None).
+            dropout, input_dropout, output_dropout: dropout rates between layers, of the inputs, and
+                of the outputs (0); `variational` shares one mask over time (False).
+            weight_dropout: dropout rate of the recurrent kernel (0).
+            zoneout: probability that h keeps its old value (0).
+            learned_initial: make the initial state a parameter (False).
+            time_major: use (T, B, ·) instead of (B, T, ·) (False).
+            unroll, remat: as in `lstm_jax.scan` (1, None).
+            dtype, param_dtype, cell_dtype: dtypes of the computation, the parameters and c; if
+                None, promoted, float32, and float32 at least.
+            implementation: as in `lstm_jax.lstm` (None, the fastest).
+            params: initial parameters of every layer; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `Recurrent`.
+            TypeError, ValueError: as in `Recurrent`.
         """
         self.reset_after = reset_after
         cell = functional.gru_cell(reset_after)
@@ -143,7 +197,7 @@ class GRU(Recurrent):
 
 
 class GRUCell(StepCell):
-    """One step of the GRU, `lstm_jax.gru_step`."""
+    """Take one step of the GRU, `lstm_jax.gru_step`."""
 
     def __init__(
         self,
@@ -154,23 +208,30 @@ class GRUCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[GRUCellOptions],
     ):
-        """Make the parameters.
+        """Initialize the parameters.
 
         Args:
             in_features, hidden_features: D and H.
-            reset_after: which of the two variants.
-            rngs: only read here.
-            **options: as in `StepCell`, and of `lstm_jax.init_gru`.
+            reset_after: whether the reset gate acts after the matrix product.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `StepCell` and
+                `lstm_jax.init_gru`.
+            bias, recurrent_bias: whether the cell has biases, and one inside the reset product
+                (True).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            dtype, param_dtype: dtypes of the computation and of the parameters; promoted and
+                float32 if None.
+            params: initial parameters; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `StepCell`.
+            TypeError, ValueError: as in `StepCell`.
         """
         cell = functional.gru_cell(reset_after)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
 
 class RNN(Recurrent):
-    """Stacked vanilla RNN. Equation in `lstm_jax.rnn_step`."""
+    """Stack layers of the vanilla RNN; the equation is in `lstm_jax.rnn_step`."""
 
     def __init__(
         self,
@@ -181,28 +242,47 @@ class RNN(Recurrent):
         rngs: nnx.Rngs,
         **options: Unpack[SimpleOptions],
     ):
-        """Make the layers.
+        """Build the layers.
 
         Args:
             in_features, hidden_features: D and H.
-            activation: in place of tanh.
-            rngs: only read here.
-            **options: as in `Recurrent`, and of `lstm_jax.init_rnn`.
+            activation: function used instead of tanh.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `Recurrent` and
+                `lstm_jax.init_rnn`.
+            bias: whether there is a bias (True).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            num_layers: number of stacked layers, each reading the h of the layer below (1).
+            bidirectional: whether each layer runs in both directions of time (False).
+            merge: "concat" or "sum" of the two directions ("concat").
+            connections: None, "residual" or "skip" (None).
+            dropout, input_dropout, output_dropout: dropout rates between layers, of the inputs, and
+                of the outputs (0); `variational` shares one mask over time (False).
+            state_dropout: dropout rate of h in the recurrent product (0).
+            weight_dropout: dropout rate of the recurrent kernel (0).
+            zoneout: probability that h keeps its old value (0).
+            learned_initial: make the initial state a parameter (False).
+            time_major: use (T, B, ·) instead of (B, T, ·) (False).
+            unroll, remat: as in `lstm_jax.scan` (1, None).
+            dtype, param_dtype, cell_dtype: dtypes of the computation, the parameters and c; if
+                None, promoted, float32, and float32 at least.
+            implementation: as in `lstm_jax.lstm` (None, the fastest).
+            params: initial parameters of every layer; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `Recurrent`.
+            TypeError, ValueError: as in `Recurrent`.
         """
         cell = functional.rnn_cell(activation)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
     @property
     def activation(self) -> Activation:
-        """Its function, tanh or the one in its place."""
+        """Return the activation function of the cell."""
         return bound(self.base_cell.step, "activation", jnp.tanh)
 
 
 class RNNCell(StepCell):
-    """One step of the vanilla RNN, `lstm_jax.rnn_step`."""
+    """Take one step of the vanilla RNN, `lstm_jax.rnn_step`."""
 
     def __init__(
         self,
@@ -213,23 +293,29 @@ class RNNCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[SimpleCellOptions],
     ):
-        """Make the parameters.
+        """Initialize the parameters.
 
         Args:
             in_features, hidden_features: D and H.
-            activation: in place of tanh.
-            rngs: only read here.
-            **options: as in `StepCell`, and of `lstm_jax.init_rnn`.
+            activation: function used instead of tanh.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `StepCell` and
+                `lstm_jax.init_rnn`.
+            bias: whether there is a bias (True).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            dtype, param_dtype: dtypes of the computation and of the parameters; promoted and
+                float32 if None.
+            params: initial parameters; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `StepCell`.
+            TypeError, ValueError: as in `StepCell`.
         """
         cell = functional.rnn_cell(activation)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
 
 class MGU(Recurrent):
-    """Stacked minimal gated unit. Equations in `lstm_jax.mgu_step`."""
+    """Stack layers of the minimal gated unit; the equations are in `lstm_jax.mgu_step`."""
 
     def __init__(
         self,
@@ -239,22 +325,40 @@ class MGU(Recurrent):
         rngs: nnx.Rngs,
         **options: Unpack[SimpleOptions],
     ):
-        """Make the layers.
+        """Build the layers.
 
         Args:
             in_features, hidden_features: D and H.
-            rngs: only read here.
-            **options: as in `Recurrent`, and of `lstm_jax.init_mgu`.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `Recurrent` and
+                `lstm_jax.init_mgu`.
+            bias: whether there is a bias (True).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            num_layers: number of stacked layers, each reading the h of the layer below (1).
+            bidirectional: whether each layer runs in both directions of time (False).
+            merge: "concat" or "sum" of the two directions ("concat").
+            connections: None, "residual" or "skip" (None).
+            dropout, input_dropout, output_dropout: dropout rates between layers, of the inputs, and
+                of the outputs (0); `variational` shares one mask over time (False).
+            weight_dropout: dropout rate of the recurrent kernel (0).
+            zoneout: probability that h keeps its old value (0).
+            learned_initial: make the initial state a parameter (False).
+            time_major: use (T, B, ·) instead of (B, T, ·) (False).
+            unroll, remat: as in `lstm_jax.scan` (1, None).
+            dtype, param_dtype, cell_dtype: dtypes of the computation, the parameters and c; if
+                None, promoted, float32, and float32 at least.
+            implementation: as in `lstm_jax.lstm` (None, the fastest).
+            params: initial parameters of every layer; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `Recurrent`.
+            TypeError, ValueError: as in `Recurrent`.
         """
         cell = functional.mgu_cell()
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
 
 class MGUCell(StepCell):
-    """One step of the minimal gated unit, `lstm_jax.mgu_step`."""
+    """Take one step of the minimal gated unit, `lstm_jax.mgu_step`."""
 
     def __init__(
         self,
@@ -264,21 +368,29 @@ class MGUCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[SimpleCellOptions],
     ):
-        """Make the parameters.
+        """Initialize the parameters.
 
         Args:
             in_features, hidden_features: D and H.
-            rngs: only read here.
-            **options: as in `StepCell`, and of `lstm_jax.init_mgu`.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `StepCell` and
+                `lstm_jax.init_mgu`.
+            bias: whether there is a bias (True).
+            preset: initialize as "torch", "keras" or "flax" does (None).
+            dtype, param_dtype: dtypes of the computation and of the parameters; promoted and
+                float32 if None.
+            params: initial parameters; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `StepCell`.
+            TypeError, ValueError: as in `StepCell`.
         """
         super().__init__(functional.mgu_cell(), in_features, hidden_features, rngs=rngs, **options)
 
 
 class ConvLSTM(Recurrent):
-    """Stacked convolutional LSTM (Shi et al. 2015). Equations in `lstm_jax.conv.conv_lstm_step`.
+    """Stack layers of the convolutional LSTM (Shi et al. 2015).
+
+    The equations are in `lstm_jax.conv.conv_lstm_step`.
 
     Inputs are (B, T, *image, D), outputs (B, T, *image, H); D and H are channels.
     """
@@ -292,16 +404,35 @@ class ConvLSTM(Recurrent):
         rngs: nnx.Rngs,
         **options: Unpack[ConvLSTMOptions],
     ):
-        """Make the layers.
+        """Build the layers.
 
         Args:
             in_features, hidden_features: channels D and H.
-            window: the kernels' size, one to three axes, as many as an image has.
-            rngs: only read here.
-            **options: as in `Recurrent`, and of `lstm_jax.conv.init_conv_lstm`.
+            window: size of the kernels, along the one to three axes of an image.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `Recurrent` and
+                `lstm_jax.conv.init_conv_lstm`.
+            forget_bias: initial bias of the forget gate (1).
+            bias, peepholes: whether the cell has biases (True) and peepholes (False).
+            num_layers: number of stacked layers, each reading the h of the layer below (1).
+            bidirectional: whether each layer runs in both directions of time (False).
+            merge: "concat" or "sum" of the two directions ("concat").
+            connections: None, "residual" or "skip" (None).
+            dropout, input_dropout, output_dropout: dropout rates between layers, of the inputs, and
+                of the outputs (0); `variational` shares one mask over time (False).
+            state_dropout: dropout rate of h in the recurrent product (0).
+            weight_dropout: dropout rate of the recurrent kernel (0).
+            zoneout, cell_zoneout: probabilities that h and c keep their old values (0).
+            learned_initial: make the initial state a parameter (False).
+            time_major: use (T, B, ·) instead of (B, T, ·) (False).
+            unroll, remat: as in `lstm_jax.scan` (1, None).
+            dtype, param_dtype, cell_dtype: dtypes of the computation, the parameters and c; if
+                None, promoted, float32, and float32 at least.
+            implementation: as in `lstm_jax.lstm` (None, the fastest).
+            params: initial parameters of every layer; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `Recurrent`.
+            TypeError, ValueError: as in `Recurrent`.
         """
         self.window = window
         cell = functional.conv_lstm_cell(window)
@@ -309,13 +440,13 @@ class ConvLSTM(Recurrent):
 
     @classmethod
     def from_params(cls, params: Sequence[Tree], **options: object) -> Self:
-        """Make a layer of parameters, its window that of their kernels; see `Recurrent`."""
+        """Build a layer with existing parameters, which set its window; see `Recurrent`."""
         layers = check_layers(params)
         return super().from_params(layers, window=window_of(layers[0]), **options)
 
 
 class ConvLSTMCell(StepCell):
-    """One step of the convolutional LSTM, `lstm_jax.conv.conv_lstm_step`."""
+    """Take one step of the convolutional LSTM, `lstm_jax.conv.conv_lstm_step`."""
 
     def __init__(
         self,
@@ -326,21 +457,27 @@ class ConvLSTMCell(StepCell):
         rngs: nnx.Rngs,
         **options: Unpack[ConvLSTMCellOptions],
     ):
-        """Make the parameters.
+        """Initialize the parameters.
 
         Args:
             in_features, hidden_features: channels D and H.
-            window: the kernels' size, one to three axes.
-            rngs: only read here.
-            **options: as in `StepCell`, and of `lstm_jax.init_conv_lstm`.
+            window: size of the kernels, along one to three axes.
+            rngs: random numbers for the initial parameters; not kept.
+            **options: the options below, described in full by `StepCell` and
+                `lstm_jax.conv.init_conv_lstm`.
+            forget_bias: initial bias of the forget gate (1).
+            bias, peepholes: whether the cell has biases (True) and peepholes (False).
+            dtype, param_dtype: dtypes of the computation and of the parameters; promoted and
+                float32 if None.
+            params: initial parameters; drawn at random if None.
 
         Raises:
-            TypeError, ValueError: as `StepCell`.
+            TypeError, ValueError: as in `StepCell`.
         """
         cell = functional.conv_lstm_cell(window)
         super().__init__(cell, in_features, hidden_features, rngs=rngs, **options)
 
     @classmethod
     def from_params(cls, params: Tree, **options: object) -> Self:
-        """Make a cell of parameters, its window that of their kernels; see `StepCell`."""
+        """Build a cell with existing parameters, which set its window; see `StepCell`."""
         return super().from_params(params, window=window_of(params), **options)

@@ -1,4 +1,4 @@
-"""Parameters that a layer is given, in place of those that it would draw: do they fit?"""
+"""Checks of parameters that are passed to a layer instead of being initialized by it."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ T = TypeVar("T")
 
 
 def check_layers(params: object) -> Sequence[Tree]:
-    """Give the parameters of a stack as they are, once they are seen to be of one.
+    """Check that an object is the parameters of a stack of layers, and return it.
 
     Args:
-        params: a tuple or list over layers; `Directions` of two in all of them, or in none.
+        params: a tuple or list over layers; all of them are `Directions`, or none.
 
     Raises:
-        TypeError: one layer that is not in a tuple.
-        ValueError: no layers, or some in one direction and some in both.
+        TypeError: if it is not a tuple of layers.
+        ValueError: if it has no layers, or only some are bidirectional.
     """
     if not isinstance(params, (tuple, list)) or hasattr(params, "_fields"):
         raise TypeError(
@@ -46,39 +46,39 @@ def check_given(
     bidirectional: bool,
     init_options: Mapping[str, object],
 ) -> None:
-    """Raise where a layer's options contradict the parameters that it is given, if it is.
+    """Check that the options of a layer agree with the parameters passed to it, if any.
 
     Args:
-        owner: the class of the layer.
-        params: of every layer, or None.
-        num_layers, bidirectional: what the layer is to be.
-        init_options: of what would have drawn them.
+        owner: name of the layer's class.
+        params: parameters of every layer, or None.
+        num_layers, bidirectional: options of the layer.
+        init_options: options of the cell's `init`.
 
     Raises:
-        TypeError: options of the drawing beside parameters, or what `check_layers` refuses.
-        ValueError: another number of layers or directions.
+        TypeError: if options of the `init` are passed with parameters, or as in `check_layers`.
+        ValueError: if the number of layers or directions differs.
     """
     if params is None:
         return
     layers = check_layers(params)
     if init_options:
         names = ", ".join(init_options)
-        raise TypeError(f"{owner} takes no {names} beside params: the parameters decide that")
+        raise TypeError(f"{owner} takes no {names} with params: the parameters decide that")
     if len(layers) != num_layers:
         raise ValueError(f"params must be a tuple of num_layers={num_layers}, got {len(layers)}")
     if isinstance(layers[0], Directions) != bidirectional:
-        wanted = "Directions of two" if bidirectional else "of one direction"
-        raise ValueError(f"params[0] must be {wanted} where bidirectional={bidirectional}")
+        expected = "Directions of two" if bidirectional else "of one direction"
+        raise ValueError(f"params[0] must be {expected} where bidirectional={bidirectional}")
 
 
 def sizes_of(record: Tree) -> dict[str, int]:
-    """Read D and H off the kernels of one layer.
+    """Read D and H from the kernels of one layer.
 
     Args:
         record: the parameters of a cell, or `Directions` of two.
 
     Raises:
-        TypeError: parameters that have no kernels by those names.
+        TypeError: if the parameters do not have an input kernel and a recurrent kernel.
     """
     record = record.forward if isinstance(record, Directions) else record
     kernels: list[tuple[int, ...]] = [
@@ -87,21 +87,21 @@ def sizes_of(record: Tree) -> dict[str, int]:
     if min(map(len, kernels)) < 2:
         raise TypeError(
             f"{type(record).__name__} has no input_kernel and recurrent_kernel to read the sizes "
-            "off: make the layer with its sizes and params=params"
+            "from; pass the sizes and params=params to the layer"
         )
     hidden = getattr(record, "hidden_features", kernels[1][-2])
     return {"in_features": kernels[0][-2], "hidden_features": hidden}
 
 
 def check_open(decided: Mapping[str, object], options: Mapping[str, object]) -> None:
-    """Raise a TypeError for options that the parameters of a layer have decided."""
+    """Raise a TypeError if an option is already decided by the parameters of a layer."""
     both = [name for name in options if name in {*decided, "params", "rngs"}]
     if both:
         raise TypeError(f"from_params takes no {', '.join(both)}: the parameters decide that")
 
 
 def window_of(record: Tree) -> tuple[int, ...]:
-    """Read a convolution's window off its kernel.
+    """Read the window of a convolution from its kernel.
 
     Args:
         record: the parameters of a cell, or `Directions` of two.
@@ -120,25 +120,25 @@ def fitting(
     hidden_features: int,
     dtype: DTypeLike | None,
 ) -> T:
-    """Give the parameters of a cell as JAX's arrays, if they fit.
+    """Return the parameters of a cell as JAX arrays, after checking that they fit.
 
     Args:
         cell: the recurrence.
-        init: what would draw them.
-        record: the parameters, of NumPy's or JAX's arrays.
-        name: what an error calls them, such as "params[0]".
-        reads: the features that the layer reads.
+        init: function that would initialize the parameters.
+        record: the parameters, as NumPy or JAX arrays.
+        name: name of the parameters in errors, such as "params[0]".
+        reads: number of features that the layer reads.
         hidden_features: H.
-        dtype: to cast them to; their own if None.
+        dtype: dtype to cast them to; if None, they keep theirs.
 
     Raises:
-        TypeError: parameters of another cell.
-        ValueError: arrays that do not fit one another, or what lies below.
+        TypeError: if they are the parameters of another cell.
+        ValueError: if the arrays do not fit each other, or the layer below.
     """
     drawn = jax.eval_shape(lambda: init(jax.random.key(0), reads, hidden_features))
     if type(record) is not type(drawn):
         raise TypeError(
-            f"{name} must be {type(drawn).__name__}, of which this layer is made, got "
+            f"{name} must be {type(drawn).__name__}, the parameters of this layer's cell, got "
             f"{type(record).__name__}"
         )
     record = jax.tree.map(lambda array: jnp.asarray(array, dtype), record)
@@ -159,16 +159,16 @@ def fitting(
 
 
 def check_like(held: Tree, record: Tree, name: str) -> None:
-    """Raise where a record is not of the type, the fields and the shapes of another.
+    """Check that a record has the type, fields and shapes of the record that it replaces.
 
     Args:
-        held: what a layer has.
-        record: what is to take its place.
-        name: what an error calls it, such as "params[0]".
+        held: the record of the layer.
+        record: the new record.
+        name: name of the record in errors, such as "params[0]".
 
     Raises:
-        TypeError: a record of another type.
-        ValueError: fields or shapes that differ, the first of them named.
+        TypeError: if the types differ.
+        ValueError: if fields or shapes differ; the message names the first.
     """
     if type(record) is not type(held):
         raise TypeError(f"{name} must be {type(held).__name__}, got {type(record).__name__}")
@@ -177,8 +177,8 @@ def check_like(held: Tree, record: Tree, name: str) -> None:
         here, there = (each.get(field) for each in shapes)
         if here != there:
             raise ValueError(
-                f"{name}.{field} {_words(there)}, and the layer's {_words(here)}: make a layer "
-                "of these parameters with from_params"
+                f"{name}.{field} {_describe(there)}, but the layer's {_describe(here)}; use "
+                "from_params to make a layer of these parameters"
             )
 
 
@@ -189,5 +189,5 @@ def _shapes(record: Tree) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _words(shape: tuple[int, ...] | None) -> str:
-    return "is not there" if shape is None else f"has shape {shape}"
+def _describe(shape: tuple[int, ...] | None) -> str:
+    return "is missing" if shape is None else f"has shape {shape}"

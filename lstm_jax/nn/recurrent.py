@@ -1,4 +1,4 @@
-"""Layers of one cell over a batch of sequences, as an NNX module. Batch-major, keys passed."""
+"""NNX module that stacks layers of one cell over batches of sequences, batch-major."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class LayerOptions(TypedDict, total=False):
-    """What every layer takes besides its sizes and its cell's own options; see `Recurrent`."""
+    """Describe the options that all layers share; see `Recurrent`."""
 
     num_layers: int
     bidirectional: bool
@@ -56,7 +56,10 @@ class LayerOptions(TypedDict, total=False):
 
 
 class Recurrent(Owner):
-    """Layers of any `Cell` over a batch of sequences; `LSTM`, `GRU` and the others name theirs."""
+    """Stack layers of any `Cell`, and own their parameters.
+
+    `LSTM`, `GRU` and the others are this module with the package's cells.
+    """
 
     def __init__(
         self,
@@ -88,40 +91,43 @@ class Recurrent(Owner):
         rngs: nnx.Rngs,
         **init_options: object,
     ):
-        """Make the layers.
+        """Build the layers.
 
         Args:
             cell: the recurrence of every layer, with an `init`.
             in_features, hidden_features: D and H.
-            num_layers: layers above one another, each reading the hidden states below.
-            bidirectional: each layer in both directions of time.
-            merge: of the two directions: "concat" (2H wide) or "sum".
+            num_layers: number of stacked layers, each reading the h of the layer below.
+            bidirectional: whether each layer runs in both directions of time.
+            merge: how to combine the two directions: "concat" (2H wide) or "sum".
             connections: None, "residual" or "skip"; see `lstm_jax.run_layers`.
-            dropout: rate between layers, as all that follow active when a key is passed; a single
-                layer has none, and a rate then gives a `UselessWarning`.
-            input_dropout, output_dropout: of what the first layer reads and the top one gives.
-            variational: one dropout mask over all time steps (Gal & Ghahramani 2016).
-            state_dropout: of h in the recurrent product, one mask over time; not for the GRU.
-            weight_dropout: of the recurrent kernel (AWD-LSTM, Merity et al. 2018).
-            zoneout, cell_zoneout: of h and of c (Krueger et al. 2017).
-            learned_initial: the state before a sequence, and after a reset, is a parameter.
-            time_major: inputs and outputs (T, B, ·) instead of (B, T, ·).
+            dropout: dropout rate between layers. This and the rates below act only when a key is
+                passed. With a single layer it has no effect, and a `UselessWarning` says so.
+            input_dropout, output_dropout: dropout rates of the inputs of the first layer, and of
+                the outputs of the top layer.
+            variational: use one dropout mask for all time steps (Gal & Ghahramani 2016).
+            state_dropout: dropout rate of h in the recurrent product, one mask for all time steps;
+                not for the GRU.
+            weight_dropout: dropout rate of the recurrent kernel (AWD-LSTM, Merity et al. 2018).
+            zoneout, cell_zoneout: probabilities that a unit keeps its old h, and its old c
+                (Krueger et al. 2017).
+            learned_initial: make the state before a sequence, and after a reset, a parameter.
+            time_major: take inputs and return outputs (T, B, ·) instead of (B, T, ·).
             unroll, remat: as in `lstm_jax.scan`.
-            dtype: of the computation; that of inputs and parameters promoted if None.
-            param_dtype: of the parameters; float32 if None.
-            cell_dtype: of c; float32 at least if None.
-            implementation: as in `lstm_jax.lstm`; None is "fused" where the cell has it.
-            params: of every layer, bottom first, to begin with; drawn at random if None.
-                `from_params` reads the sizes off them.
-            rngs: only read here; nothing random is kept.
-            **init_options: for the cell's `init`, such as `forget_bias`, `bias=False`,
+            dtype: dtype of the computation; the promoted dtype of inputs and parameters if None.
+            param_dtype: dtype of the parameters; float32 if None.
+            cell_dtype: dtype of c; float32 at least if None.
+            implementation: as in `lstm_jax.lstm`; if None, the fastest that can run the layer.
+            params: initial parameters of every layer, bottom first; drawn at random if None.
+                `from_params` reads the sizes from them.
+            rngs: random numbers for the initial parameters; not kept.
+            **init_options: options of the cell's `init`, such as `forget_bias`, `bias=False` or
                 `peepholes=True`.
 
         Raises:
-            ValueError: fewer than one layer, a rate outside [0, 1), options that do not go
-                together, or a cell without `init`.
-            TypeError: an option that the cell's `init` does not have, or parameters of another
-                cell.
+            ValueError: if there is not at least one layer, a rate is outside [0, 1), options cannot
+                be combined, or the cell has no `init`.
+            TypeError: if an option is unknown to the cell's `init`, or the parameters are those of
+                another cell.
         """
         if num_layers < 1:
             raise ValueError(f"num_layers must be at least 1, got {num_layers}")
@@ -135,7 +141,7 @@ class Recurrent(Owner):
         if dropout and num_layers == 1:
             warn(
                 f"dropout={dropout} acts between layers, so with num_layers=1 it does nothing; "
-                "input_dropout and output_dropout act on what a single layer reads and gives"
+                "input_dropout and output_dropout act on the inputs and outputs of a single layer"
             )
         records.check_given(type(self).__name__, params, num_layers, bidirectional, init_options)
         self.base_cell = cell
@@ -156,19 +162,19 @@ class Recurrent(Owner):
         for index in range(num_layers):
             reads = width + in_features if connections == "skip" and index else width
             if params is None:
-                made = [make(rngs.params(), reads, hidden_features) for _ in range(directions)]
+                initial = [make(rngs.params(), reads, hidden_features) for _ in range(directions)]
             else:
                 sides = params[index] if bidirectional else [params[index]]
-                made = [
+                initial = [
                     records.fitting(
                         cell, init_of(cell), side, f"params[{index}]",
                         reads=reads, hidden_features=hidden_features, dtype=param_dtype,
                     )
                     for side in sides
                 ]  # fmt: skip
-            h = jax.eval_shape(self._zeros, made[0]).h
+            h = jax.eval_shape(self._zeros, initial[0]).h
             width = h.shape[-1] * (directions if merge == "concat" else 1)
-            layers.append(hold(made))
+            layers.append(hold(initial))
         self.layers = nnx.List(layers)
         self.out_features = width * num_layers if connections == "skip" else width
         xs = jax.ShapeDtypeStruct((1, in_features), jnp.float32)
@@ -181,7 +187,7 @@ class Recurrent(Owner):
 
     @property
     def cell(self) -> Cell:
-        """The recurrence of every layer, its c in `cell_dtype` where that is given."""
+        """Return the recurrence of every layer, with c in `cell_dtype` if that is set."""
         cell, dtype = self.base_cell, self.cell_dtype
         if dtype is None:
             return cell
@@ -189,41 +195,42 @@ class Recurrent(Owner):
 
     @property
     def params(self) -> tuple[Tree, ...]:
-        """Parameters of every layer, bottom first; `Directions` of two where bidirectional."""
+        """Return the parameters of every layer, bottom first; `Directions` if bidirectional."""
         holders: list[Holder] = list(self.layers)
         return tuple(holder.record for holder in holders)
 
     @params.setter
     def params(self, params: Sequence[Tree]) -> None:
-        params, held = records.check_layers(params), self.params
-        if len(params) != len(held):
-            raise ValueError(f"params must be a tuple of {len(held)}, got {len(params)}")
-        for index, record in enumerate(params):  # all of them are checked before any is taken
-            records.check_like(held[index], record, f"params[{index}]")
+        params, current = records.check_layers(params), self.params
+        if len(params) != len(current):
+            raise ValueError(f"params must be a tuple of {len(current)}, got {len(params)}")
+        for index, record in enumerate(params):  # check all of them before replacing any
+            records.check_like(current[index], record, f"params[{index}]")
         holders: list[Holder] = list(self.layers)
         for index, holder in enumerate(holders):
             holder.take(params[index])
 
     @classmethod
     def from_params(cls, params: Sequence[Tree], **options: object) -> Self:
-        """Make a layer of parameters, such as another framework's.
+        """Build a layer with existing parameters, such as those of another framework.
 
             layers = lstm_jax.interop.from_torch(module.state_dict())
             layer = lstm_jax.LSTM.from_params(layers)
 
         Args:
-            params: of every layer, bottom first; `Directions` of two where bidirectional.
-            **options: as the class takes them, such as `dropout`, but for what the parameters
+            params: parameters of every layer, bottom first; `Directions` if bidirectional.
+            **options: options of the class, such as `dropout`, except those that the parameters
                 decide: sizes, numbers of layers and directions, biases, peepholes and the like.
-                `Recurrent` itself needs the `cell` too.
+                `Recurrent` itself also needs the `cell`.
 
         Returns:
-            The layer. `layer.params` gives the parameters back, and `layer.params = params` puts
-            others of the same shapes in their place, in the dtypes that the layer has.
+            The layer. `layer.params` returns the parameters, and `layer.params = params` replaces
+            them with others of the same shapes, cast to the dtypes of the layer.
 
         Raises:
-            TypeError, ValueError: parameters of another cell, that do not fit one another, or
-                have no kernels to read the sizes off; an option that is not one, or is decided.
+            TypeError, ValueError: if the parameters are those of another cell, do not fit each
+                other or have no kernels to read the sizes from, or an option is unknown or decided
+                by the parameters.
         """
         layers = records.check_layers(params)
         both = isinstance(layers[0], stacks.Directions)
@@ -244,24 +251,24 @@ class Recurrent(Owner):
         outputs: stacks.Outputs = "all",
         around: stacks.Around | None = None,
     ) -> tuple[tuple[Tree, ...], Array]:
-        """Run over a batch of sequences.
+        """Run the layers over a batch of sequences.
 
         Args:
-            xs: (B, T, D), or (T, B, D) if `time_major`.
-            state: a tuple over layers, `Directions` of two where bidirectional; zeros, or what
-                was learned, if None.
-            lengths: (B,) valid steps per row. mask, resets: (B, T) booleans, or (T, B); see
-                `lstm_jax.scan` for what they do.
-            key: turns dropout and zoneout on.
+            xs: inputs (B, T, D), or (T, B, D) if `time_major`.
+            state: initial state, a tuple over layers, `Directions` if bidirectional; zeros or the
+                learned state if None.
+            lengths: (B,) valid steps per row; see `lstm_jax.scan`.
+            mask, resets: (B, T) booleans, or (T, B) if `time_major`; see `lstm_jax.scan`.
+            key: a `jax.random` key that turns dropout and zoneout on.
             outputs: "all", "last" or "none"; see `lstm_jax.run_layers`.
-            around: as in `lstm_jax.run_layers`; what it holds is time-major.
+            around: as in `lstm_jax.run_layers`; its arrays are time-major.
 
         Returns:
-            `(final_state, hs)`: a tuple over layers, and the top layer's h, (B, T, H) or (T, B, H);
-            (B, H) of the last valid steps; None of "none".
+            `(final_state, hs)`: a tuple over layers, and h of the top layer, (B, T, H) or
+            (T, B, H); for outputs="last" (B, H), and for "none" None.
 
         Raises:
-            TypeError, ValueError: shapes and dtypes that do not fit.
+            TypeError, ValueError: if shapes or dtypes do not fit.
         """
         xs, mask, resets = self._time_major(xs, mask, resets)
         final_state, hs = stacks.run_layers(
@@ -294,21 +301,21 @@ class Recurrent(Owner):
         mask: ArrayLike | None = None,
         resets: ArrayLike | None = None,
     ) -> tuple[tuple[Tree, ...], tuple[Tree, ...]]:
-        """Keep every state of every layer, and every gate where the cell has `gates`; no noise.
+        """Run without noise and keep every state and, if the cell has `gates`, every gate.
 
         Args:
             xs, state, lengths, mask, resets: as in the call.
 
         Returns:
             `(final_state, traces)`: tuples over layers of the final state and of `lstm_jax.Trace`,
-            leaves (B, T, H) or (T, B, H); `Directions` of two where bidirectional.
+            leaves (B, T, H) or (T, B, H); `Directions` if bidirectional.
 
         Raises:
-            TypeError, ValueError: shapes and dtypes that do not fit, or connections, which are
-                not traced.
+            TypeError, ValueError: if shapes or dtypes do not fit, or the layers have connections,
+                which cannot be traced.
         """
         if self.connections is not None:
-            raise ValueError(f"trace and connections={self.connections!r} do not go together")
+            raise ValueError(f"trace and connections={self.connections!r} cannot be combined")
         xs, mask, resets = self._time_major(xs, mask, resets)
         final_state, traces = stacks.trace_layers(
             self.cell, self._cast(self.params), xs, state, merge=self.merge,
@@ -325,16 +332,16 @@ class Recurrent(Owner):
         mask: ArrayLike | None = None,
         resets: ArrayLike | None = None,
     ) -> stacks.Explanations:
-        """Say how the layers would run, and why; `lstm_jax.explain(layer, xs)` is the same.
+        """Report how the layers would run, and why; `lstm_jax.explain(layer, xs)` is the same.
 
         Args:
-            xs, lengths, mask, resets: as in the call, here without a key.
+            xs, lengths, mask, resets: as in the call, but without a key.
 
         Returns:
-            An explanation for each layer and direction; printed, they say everything.
+            An explanation for each layer and direction, to print.
 
         Raises:
-            TypeError, ValueError: shapes and dtypes that do not fit.
+            TypeError, ValueError: if shapes or dtypes do not fit.
         """
         xs, mask, resets = self._time_major(xs, mask, resets)
         return stacks.explain_layers(
@@ -345,10 +352,10 @@ class Recurrent(Owner):
         )  # fmt: skip
 
     def initial_state(self, *batch: int) -> tuple[Tree, ...]:
-        """Give the state before a sequence.
+        """Return the state before a sequence.
 
         Args:
-            *batch: B; of images, their axes after it.
+            *batch: B, followed by the spatial axes of images.
 
         Returns:
             A tuple over layers, leaves (*batch, H).
@@ -374,7 +381,7 @@ class Recurrent(Owner):
     def _time_major(
         self, xs: Array, mask: ArrayLike | None, resets: ArrayLike | None
     ) -> tuple[Array, ArrayLike | None, ArrayLike | None]:
-        """Check the shapes, and put time first."""
+        """Check the shapes, and move the time axis to the front."""
         space = ", ".join("XYZ"[: self.base_cell.space])
         axes = ("(T, B, " if self.time_major else "(B, T, ") + (f"{space}, D)" if space else "D)")
         functional.check_array(xs, axes)
@@ -398,7 +405,7 @@ class Recurrent(Owner):
 def _zero_of(
     params: Tree, xs: Array, *, zero: Callable[[Tree, Array], Tree], dtype: DTypeLike
 ) -> Tree:
-    """Give a cell's zero state, its c in a dtype of its own."""
+    """Return the zero state of a cell, with c in the given dtype."""
     state = zero(params, xs)
     return replaced(state, c=state.c.astype(dtype)) if hasattr(state, "c") else state
 

@@ -1,4 +1,4 @@
-"""NNX cells of one step, for those who write their own loop: `state, h = cell(state, x)`."""
+"""NNX cells that take one step, for loops of your own: `state, h = cell(state, x)`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from lstm_jax.trees import Tree
 
 
 class StepOptions(TypedDict, total=False):
-    """What every cell of one step takes besides its sizes and its own options; see `StepCell`."""
+    """Describe the options that all cells of one step share; see `StepCell`."""
 
     dtype: DTypeLike | None
     param_dtype: DTypeLike | None
@@ -31,7 +31,10 @@ OF_SEQUENCES = LayerOptions.__optional_keys__ - StepOptions.__optional_keys__
 
 
 class StepCell(Owner):
-    """One step of any `Cell`, with its parameters; `LSTMCell`, `GRUCell`, ... name theirs."""
+    """Take one step of any `Cell`, and own its parameters.
+
+    `LSTMCell`, `GRUCell` and the others are this module with the package's cells.
+    """
 
     def __init__(
         self,
@@ -45,45 +48,46 @@ class StepCell(Owner):
         rngs: nnx.Rngs,
         **init_options: object,
     ):
-        """Make the parameters.
+        """Initialize the parameters.
 
         Args:
-            cell: with an `init`.
+            cell: the recurrence, with an `init`.
             in_features, hidden_features: D and H.
-            dtype: of the computation; that of inputs and parameters promoted if None.
-            param_dtype: of the parameters; float32 if None.
-            params: to begin with; drawn at random if None. `from_params` reads the sizes off them.
-            rngs: only read here.
-            **init_options: for the cell's `init`, such as `forget_bias`, `peepholes`.
+            dtype: dtype of the computation; the promoted dtype of inputs and parameters if None.
+            param_dtype: dtype of the parameters; float32 if None.
+            params: initial parameters; drawn at random if None. `from_params` reads the sizes from
+                them.
+            rngs: random numbers for the initial parameters; not kept.
+            **init_options: options of the cell's `init`, such as `forget_bias` or `peepholes`.
 
         Raises:
-            ValueError: a cell without `init`, options of a whole sequence, named, or options that
-                do not go together.
-            TypeError: an option that the cell's `init` does not have, or parameters of another
-                cell.
+            ValueError: if the cell has no `init`, an option applies to whole sequences, or options
+                cannot be combined.
+            TypeError: if an option is unknown to the cell's `init`, or the parameters are those of
+                another cell.
         """
         of_sequences = sorted(init_options.keys() & OF_SEQUENCES)
         if of_sequences:
             layer = type(self).__name__.removesuffix("Cell")
-            raise ValueError(f"{', '.join(of_sequences)}: not of a single step; use {layer}")
+            raise ValueError(f"{', '.join(of_sequences)}: not for a single step; use {layer}")
         check_init_options(type(self), cell, StepOptions, init_options)
         make = partial(init_of(cell), dtype=param_dtype, **init_options)
         if params is None:
-            made = make(rngs.params(), in_features, hidden_features)
+            initialized = make(rngs.params(), in_features, hidden_features)
         else:
             records.check_given(type(self).__name__, (params,), 1, False, init_options)
-            made = records.fitting(
+            initialized = records.fitting(
                 cell, init_of(cell), params, "params",
                 reads=in_features, hidden_features=hidden_features, dtype=param_dtype,
             )  # fmt: skip
         self.in_features, self.hidden_features = in_features, hidden_features
         self.dtype = dtype
         self.cell = cell
-        self.weights = Held(made)
+        self.weights = Held(initialized)
 
     @property
     def params(self) -> Tree:
-        """The parameters, as the step takes them."""
+        """Return the parameters of the step."""
         return self.weights.record
 
     @params.setter
@@ -93,19 +97,19 @@ class StepCell(Owner):
 
     @classmethod
     def from_params(cls, params: Tree, **options: object) -> Self:
-        """Make a cell of parameters, such as another framework's.
+        """Build a cell with existing parameters, such as those of another framework.
 
         Args:
-            params: as the step takes them.
-            **options: as the class takes them, but for what the parameters decide: sizes, biases,
-                peepholes and the like. `StepCell` itself needs the `cell` too.
+            params: parameters of the step.
+            **options: options of the class, except those that the parameters decide: sizes,
+                biases, peepholes and the like. `StepCell` itself also needs the `cell`.
 
         Returns:
-            The cell. `cell.params` gives the parameters back, and `cell.params = params` puts
-            others of the same shapes in their place, in the dtypes that the cell has.
+            The cell. `cell.params` returns the parameters, and `cell.params = params` replaces
+            them with others of the same shapes, cast to the dtypes of the cell.
 
         Raises:
-            TypeError, ValueError: as `Recurrent.from_params`.
+            TypeError, ValueError: as in `Recurrent.from_params`.
         """
         decided = records.sizes_of(params)
         records.check_open(decided, options)
@@ -116,32 +120,32 @@ class StepCell(Owner):
         """Take one step.
 
         Args:
-            state: as `initial_state` gives it, leaves (..., H).
-            x: (..., D).
+            state: a state as `initial_state` returns it, leaves (..., H).
+            x: input (..., D).
 
         Returns:
             `(new_state, h)`.
 
         Raises:
-            TypeError: a state of another type.
-            ValueError: features that do not fit.
+            TypeError: if the state has another type.
+            ValueError: if the features do not fit the parameters.
         """
         if not hasattr(state, "h"):
             raise TypeError(
-                f"state must be as initial_state gives it, got a {type(state).__name__}"
+                f"state must be as initial_state returns it, got a {type(state).__name__}"
             )
         x = x if self.dtype is None else x.astype(self.dtype)
         new = self.cell.step(self._computed(), state, x)
         return new, new.h
 
     def initial_state(self, *batch: int) -> Tree:
-        """Give the zero state, leaves (*batch, H); of images, their axes come after the batch's."""
+        """Return the zero state, leaves (*batch, H); for images, their axes follow the batch."""
         params = self._computed()
         dtype = common(*jax.tree.leaves(params))
         return self.cell.zero(params, jnp.zeros((1, *batch, self.in_features), dtype))
 
     def _computed(self) -> Tree:
-        """Give the parameters in the dtype of the computation."""
+        """Return the parameters in the dtype of the computation."""
         if self.dtype is None:
             return self.params
         return jax.tree.map(lambda a: a.astype(self.dtype), self.params)

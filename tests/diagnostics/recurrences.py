@@ -1,4 +1,4 @@
-"""Recurrences of several kinds, each beside its NumPy oracle, for the tests of diagnostics."""
+"""Recurrences of several kinds, each with its NumPy oracle, for the tests of diagnostics."""
 
 from functools import cache, partial
 from types import SimpleNamespace
@@ -17,19 +17,19 @@ D, H, T = 2, 3, 7
 
 
 def quick(function):
-    """`jax.jit` for tests that compile much and compute little; gives NumPy arrays."""
+    """Wrap `jax.jit` for tests that compile much and compute little; return NumPy arrays."""
     compiled = jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
     return lambda *arguments: jax.tree.map(np.asarray, compiled(*arguments))
 
 
 def apply_matrix(params, state, matrix):
-    """The Jacobians are the inputs: a chain of any matrices."""
+    """Take a step whose Jacobian is the input: a chain of arbitrary matrices."""
     del params
     return matrix @ state
 
 
 def own_step(params, state, x):
-    """A cell of one's own: params and state are dicts, and one of its leaves is a matrix."""
+    """A custom cell: params and state are dicts, and one of the leaves is a matrix."""
     memory = state["slow"]["memory"]
     fast = jnp.tanh(params["mix"] @ state["fast"] + memory @ (x @ params["drive"]))
     kept = params["leak"] * memory + (1 - params["leak"]) * jnp.outer(fast, state["fast"])
@@ -93,7 +93,7 @@ def leaves_of(state):
 
 
 def equations_and_shapes(function, *arguments):
-    """How many equations the traced function has, loops' bodies once, and all of their shapes."""
+    """Count the equations of the traced function, loop bodies once, and collect their shapes."""
     shapes = set()
 
     def look(jaxpr):
@@ -138,7 +138,7 @@ def every_step(matrix, steps=100):
 
 
 def padded(matrix, size=4, fill=0.1):
-    """The matrix, and beside it directions in which everything shrinks."""
+    """The matrix, with further directions in which everything shrinks."""
     whole = np.eye(size) * fill
     whole[: len(matrix), : len(matrix)] = matrix
     return whole
@@ -168,7 +168,7 @@ SPECTRA = {
     "huge": 1e250 * np.linspace(1, 0.5, N),
 }
 
-# Evenly spaced values take more than three blocks: what comes is a little less than the truth.
+# Evenly spaced values need more than three blocks: the result is slightly below the truth.
 SLOW = ("linear", "tiny", "huge")
 OUTSIDE = {"flat": 0.03, "clustered": 1e-5, "one far above": 1e-8}  # ln ‖·‖_F is an estimate
 

@@ -87,7 +87,7 @@ def test_masks_lengths_and_resets(reverse, x64):
         now = [s[b] for s in state]
         jacobians, direct, links, valid = [], [], [], []
         for t in order:
-            # Backwards, a segment is entered at the step before the next one's first.
+            # Backward, a segment is entered at the step before the next segment.
             starts = (RESETS[t + 1, b] if t + 1 < T else 0) if reverse else RESETS[t, b]
             now = list(initial) if starts else now
             valid.append(MASK[t, b] and t < LENGTHS[b])
@@ -139,11 +139,11 @@ def compiled(fraction):
         ([1.0, 0.5, 0.2, 0.05, 0.01], 0.1, 3),
         ([1.0, 0.5, 0.2, 0.05, 0.01], 0.01, 5),  # at the fraction itself is not below
         ([1.0, 0.5, 0.2, 0.05, 0.01], 0.001, 5),  # T + 1: never
-        ([10.0, 0.5, 7.0, 0.05, 0.01], 0.1, 3),  # it comes back at lag 2
+        ([10.0, 0.5, 7.0, 0.05, 0.01], 0.1, 3),  # it rises again at lag 2
         ([10.0, 0.9, 0.7, 0.05, 0.01], 0.1, 1),
         ([1.0, 2.0, 3.0, 2.0, 4.0], 0.9, 5),
         ([0.0, 0.5, 0.2, 0.04, 0.01], 0.1, 3),  # c, where the loss reads h alone
-        ([0.0, 0.0, 0.0], 0.1, 0),  # nothing is felt
+        ([0.0, 0.0, 0.0], 0.1, 0),  # the loss depends on nothing
     ],
 )
 def test_influence_lag(norms, fraction, lag):
@@ -153,7 +153,7 @@ def test_influence_lag(norms, fraction, lag):
     assert found == lag
 
 
-def test_errors_say_what_is_wrong():
+def test_errors_explain_the_mistake():
     cell = CELLS["lstm"]
     ask = partial(adjoints, cell.step)
 
@@ -164,7 +164,7 @@ def test_errors_say_what_is_wrong():
         ask(cell.params, XS, cell.state, lambda states: states.h)
     with pytest.raises(ValueError, match="xs has no time steps"):
         ask(cell.params, XS[:0], cell.state, last)
-    with pytest.raises(ValueError, match=r"params.bias holds values that are not finite"):
+    with pytest.raises(ValueError, match=r"params.bias must be finite"):
         ask(lj.LSTMParams(np.ones((2, 12)), np.ones((3, 12)), np.full(12, np.nan)), XS,
             cell.state, last)  # fmt: skip
     with pytest.raises(TypeError, match=r"state.c is int32; .* pytree of floats"):
@@ -178,7 +178,7 @@ def test_errors_say_what_is_wrong():
             influence_lag(jnp.ones(3), fraction)
 
 
-def test_norms_of_adjoints_whose_squares_are_no_floats():
+def test_norms_of_adjoints_whose_squares_underflow():
     tiny = np.full((3, 2, 4), 1e-30, np.float32)
     np.testing.assert_allclose(norms_by_lag(tiny), 1e-30 * np.sqrt(8), rtol=1e-6)
     np.testing.assert_allclose(norms_by_lag(tiny, per="sequence"), 2e-30, rtol=1e-6)

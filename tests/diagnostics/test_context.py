@@ -68,7 +68,7 @@ def test_contexts_in_any_order_and_of_any_cell(x64):
         ([3.0, 2.0, 1.5, 1.005, 1.0], 0.01, 8),
         ([3.0, 2.0, 1.5, 1.005, 1.0], 0.001, 16),
         ([3.0, 2.0, 1.5, 1.005, 1.0], 5.0, 1),
-        ([3.0, 1.0, 1.5, 1.0, 1.0], 0.01, 8),  # too good by chance at 2
+        ([3.0, 1.0, 1.5, 1.0, 1.0], 0.01, 8),  # better by chance at 2
         ([0.5, 0.6, 0.7, 0.8, 1.0], 0.01, 1),  # shorter is better: nothing to remember
     ],
 )
@@ -78,7 +78,7 @@ def test_memory_length(losses, tolerance, length):
     assert found == length
 
 
-def test_errors_say_what_is_wrong():
+def test_errors_explain_the_mistake():
     cell, xs = CELLS["lstm"], make_xs((5, D))
     ask = partial(loss_by_context, cell.step, cell.params)
     for contexts in ([0, 2], [2, 6], []):

@@ -1,4 +1,4 @@
-"""What is no number, what is exactly nothing, and what is narrower than a decomposition takes."""
+"""NaN, exact zeros, and dtypes narrower than decompositions support."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ NARROW = (jnp.bfloat16, jnp.float16)
 
 
 def vanishing(size):
-    """Six steps that double, but for the fourth, which is exactly zero."""
+    """Six steps that double, except for the fourth, which is exactly zero."""
     return jnp.stack([jnp.eye(size) * (0 if t == 3 else 2) for t in range(6)])
 
 
@@ -28,7 +28,7 @@ def vanishing(size):
         (70, "matrix-free"),
     ],
 )
-def test_a_product_that_is_exactly_zero_has_norms_of_nothing(size, method):
+def test_a_product_that_is_exactly_zero_has_norms_of_minus_infinity(size, method):
     def run(xs):
         options = {"k": 2, "lags": [1, 2, 3, 6], "method": method}
         found = diagnostics.product_spectrum(apply_matrix, None, xs, jnp.ones(size), **options)
@@ -45,7 +45,7 @@ def test_a_product_that_is_exactly_zero_has_norms_of_nothing(size, method):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_a_step_that_is_exactly_zero_has_norms_and_exponents_of_nothing(size):
+def test_a_step_that_is_exactly_zero_has_norms_and_exponents_of_minus_infinity(size):
     run = partial(diagnostics.step_norms, apply_matrix, None)
     norms = quick(run)(vanishing(size), jnp.ones(size))
     for found in norms:
@@ -80,8 +80,8 @@ def _twice(state):
     return jax.tree.map(lambda leaf: jnp.stack([leaf, leaf / 2]), state)
 
 
-def test_a_step_that_rounds_by_itself_may_do_so():
-    """Its own casts are its own; what comes of them is carried on in float32."""
+def test_a_step_may_round_its_own_results():
+    """The casts inside the step remain; their results are carried in float32."""
 
     def step(params, state, x):
         return (params * state.astype(jnp.bfloat16) + x.astype(jnp.bfloat16)).astype(jnp.bfloat16)
@@ -102,24 +102,24 @@ def test_norms_of_narrow_adjoints_are_float32(dtype):
 
 
 @pytest.mark.parametrize("at", [0, 1, 3, slice(None)])
-def test_what_is_no_number_has_no_length(at):
+def test_nan_has_no_length(at):
     figures = np.array([4.0, 2.0, 1.0, 1.0])
     figures[at] = np.nan
     contexts = jnp.array([1, 2, 4, 8])
     memory = partial(diagnostics.memory_length, contexts)
     lag = partial(diagnostics.influence_lag, fraction=0.3)
-    with pytest.raises(ValueError, match="losses hold NaN"):
+    with pytest.raises(ValueError, match="losses must not be NaN"):
         memory(figures)
-    with pytest.raises(ValueError, match="norms hold NaN"):
+    with pytest.raises(ValueError, match="norms must not be NaN"):
         lag(jnp.asarray(figures))
-    with pytest.raises(ValueError, match="forget gates hold NaN"):
+    with pytest.raises(ValueError, match="forget gates must not be NaN"):
         diagnostics.memory_horizon(figures[:, None] / 8)
-    # Traced, it counts as far away and not as forgotten.
+    # Traced, it counts as far away, not as forgotten.
     lengths = {0: (4, 4), 1: (4, 2), 3: (8, 4)}.get(at, (8, 4)) if at != slice(None) else (8, 4)
     assert (jax.jit(memory)(figures), jax.jit(lag)(figures)) == lengths
 
 
-def test_a_gate_that_is_no_number_forgets_nothing():
+def test_a_nan_gate_forgets_nothing():
     forget = np.full((5, 3), 0.05)
     forget[-1, 0] = forget[0, 1] = np.nan  # before anything is forgotten, and after
     found = jax.jit(diagnostics.memory_horizon)(forget)

@@ -60,15 +60,15 @@ def test_a_tanh_unit_has_three(x64):
     np.testing.assert_array_equal(found.stable, [True, True, False, False, True, True])
     kept = distinct(found)
     assert sorted(round(float(h), 3) for h in found.states.h[kept, 0]) == [-0.958, 0, 0.958]
-    # The slowest of each heap comes first, and nearness is what the tolerance says.
+    # The slowest of each cluster comes first; the tolerance defines the clusters.
     assert found.speeds[kept[0]] == np.min(found.speeds)
-    # Which one is the slowest is a matter of rounding: the one at 0 is near both others.
+    # Rounding decides which is the slowest: the point at 0 is near both others.
     middle = abs(float(found.states.h[kept[0], 0])) < 0.5
     assert len(distinct(found, tolerance=1.0)) == (1 if middle else 2)
     assert len(distinct(found, tolerance=10.0)) == 1
 
 
-def test_where_there_is_none_a_slow_point_is_found(x64):
+def test_without_a_fixed_point_a_slow_point_is_found(x64):
     """F(s) = s + μ + s² has no fixed point, and is slowest at 0, with speed μ."""
 
     def step(params, state, x):
@@ -109,15 +109,15 @@ def test_few_iterations_and_float32():
     assert_close(all_of_them.states.h[0], [0.9575040], 1e-6)
 
 
-def test_errors_say_what_is_wrong():
+def test_errors_explain_the_mistake():
     starts = lj.RNNState(np.ones((2, 1)))
-    with pytest.raises(ValueError, match=r"params.recurrent_kernel holds values that are not"):
+    with pytest.raises(ValueError, match=r"params.recurrent_kernel must be finite"):
         fixed_points(lj.rnn_step, one_unit(np.nan), np.zeros(1), starts)
-    with pytest.raises(ValueError, match="xs holds values that are not finite"):
+    with pytest.raises(ValueError, match="xs must be finite"):
         fixed_points(lj.rnn_step, one_unit(2.0), np.full(1, np.inf), starts)
     with pytest.raises(TypeError, match=r"state.h is int32; .* pytree of floats"):
         fixed_points(lj.rnn_step, one_unit(2.0), np.zeros(1), lj.RNNState(np.ones((2, 1), int)))
     with pytest.raises(TypeError, match="the state has no arrays"):
         fixed_points(lj.rnn_step, one_unit(2.0), np.zeros(1), ())
-    with pytest.raises(TypeError, match="another structure"):
+    with pytest.raises(TypeError, match="must keep the structure"):
         fixed_points(lambda p, s, x: s.h, one_unit(2.0), np.zeros(1), starts)

@@ -1,4 +1,4 @@
-"""What gates do, against NumPy and against gates whose figures are known."""
+"""Statistics of gates, against NumPy and against gates with known statistics."""
 
 from functools import partial
 
@@ -35,7 +35,7 @@ def gates():
 
 def test_histograms(gates, x64):
     def three(f, g):
-        # What lies outside is in no bin; the limits themselves are inside.
+        # Values outside are in no bin; the limits themselves are inside.
         few = histogram(jnp.array([-0.5, 0.0, 0.2, 0.5, 1.0]), bins=2)
         return histogram(f), histogram(g, bins=7, limits=(-1, 1)), few
 
@@ -73,7 +73,7 @@ def test_timescales(gates, x64):
     assert found[4] == 0
     # After τ steps, 1/e is left of the cell.
     assert_close(0.9 ** float(found[1]), np.exp(-1), 1e-13)
-    # The mean is of logarithms: 0.25 and 1 keep what 0.5 and 0.5 do.
+    # Logarithms are averaged: 0.25 and 1 keep as much as 0.5 and 0.5.
     assert_close(of(np.array([[0.25], [1.0]])), [-1 / np.log(0.5)], 1e-14)
     expected = -1 / np.log(gates.f).mean((0, 1))
     assert_close(of(gates.f), expected, 1e-14)
@@ -88,7 +88,7 @@ def test_memory_horizon(gates, x64):
     np.testing.assert_array_equal(of(constant), [7, 44, 61, 1, 61])
     half = quick(partial(memory_horizon, fraction=0.3))(constant)
     np.testing.assert_array_equal(half, [2, 12, 61, 1, 61])
-    # Back from the last step: what was forgotten long ago does not count.
+    # Counted back from the last step: earlier forgetting does not matter.
     early = np.ones((10, 2))
     early[2, 0] = early[7, 1] = 1e-3
     np.testing.assert_array_equal(of(early), [8, 3])
@@ -100,7 +100,7 @@ def test_memory_horizon(gates, x64):
         assert found[at] == (below[0] + 1 if below.size else 21)
 
 
-def test_errors_say_what_is_wrong():
+def test_errors_explain_the_mistake():
     with pytest.raises(ValueError, match="must be activations and bins, got 0 and 50"):
         histogram(jnp.zeros((0, 3)))
     with pytest.raises(ValueError, match="must be activations and bins, got 3 and 0"):
@@ -111,8 +111,8 @@ def test_errors_say_what_is_wrong():
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32])
-def test_figures_of_many_narrow_activations_are_counted_and_summed_wide(dtype):
-    """A bfloat16 counts to 256, a float16 to 2048; what is found is what float64 finds."""
+def test_many_narrow_activations_are_counted_and_summed_in_wide_dtypes(dtype):
+    """A bfloat16 counts to 256, a float16 to 2048; the result must be that of float64."""
     gate = jnp.asarray(np.random.default_rng(0).random((30_000, 2)), dtype)
     exact = np.asarray(gate, np.float64)
     found = quick(histogram)(gate)
@@ -140,6 +140,6 @@ def test_counts_beyond_what_a_float32_can_add_one_to():
     assert_close(saturation(jnp.zeros((many, 1))).left, [1], 0)
 
 
-def test_what_is_no_number_is_in_no_bin():
+def test_nan_is_in_no_bin():
     found = histogram(jnp.array([np.nan, -np.inf, np.inf, 0.1]), bins=2)
     assert_close(found.share, [0.25, 0], 0)

@@ -1,4 +1,4 @@
-"""Q e^d R against plain products where these fit a float, against decimals where they do not."""
+"""Q e^d R against plain products that fit a float, and against decimals otherwise."""
 
 import jax
 import jax.numpy as jnp
@@ -58,7 +58,7 @@ def test_rows_become_orthonormal_whatever_their_rank(by, dtype, monkeypatch):
             np.testing.assert_array_equal(r, np.triu(r))
             gram = rows @ rows.T
             if by == "gram-schmidt" and name == "a row of zeros":
-                gram[2, 2] += 1  # nothing to make a row of
+                gram[2, 2] += 1  # no row to build
                 assert (rows[2] == 0).all()
             assert np.abs(gram - np.eye(6)).max() < 20 * eps, name
 
@@ -73,7 +73,7 @@ def test_fewer_rows_than_columns_as_they_come(x64):
     assert_close(rows[0], block[0] / np.linalg.norm(block[0]), 1e-15)
 
 
-def test_what_is_absorbed_multiplies_from_the_left(x64):
+def test_absorbed_blocks_multiply_from_the_left(x64):
     first, second, third = np.random.default_rng(2).normal(size=(3, 3, 5))
     rows, scale = absorb(first, make(np.zeros(3), np.eye(3)))
     assert_close(dense(scale).T @ rows, first, 1e-14)
@@ -88,7 +88,7 @@ def test_what_is_absorbed_multiplies_from_the_left(x64):
     np.testing.assert_array_equal(scale.triangle, np.triu(scale.triangle))
 
 
-def test_level_takes_each_rows_size_into_its_logarithm(x64):
+def test_level_moves_the_size_of_each_row_into_its_logarithm(x64):
     block = np.array([[1e-200, -4e-200], [3e100, 1e99], [0, 0]])
     rows, logs = quick(graded.level)(block, np.array([1.0, 2.0, 3.0]))
     assert_close(rows, [[0.25, -1], [1, 1 / 30], [0, 0]], 1e-15)
@@ -122,7 +122,7 @@ def test_singular_values_of_any_range_against_decimals(name, x64):
     assert error[near].max() < 2e-15
     assert error.max() < CLUSTERED.get(name, 2e-15)
     assert_close(actual.sum(), logs.sum(), 2e-15)  # the determinant
-    r[0] *= -1  # the sign of a direction is nothing
+    r[0] *= -1  # the sign of a direction does not matter
     np.testing.assert_allclose(log_values(make(logs, r)), actual)
 
 
@@ -130,7 +130,7 @@ def exact(logs, r):
     return log_singular_values([scaled_rows(logs, r)], digits=1300)
 
 
-def test_float32_keeps_what_no_float32_holds():
+def test_float32_stores_values_beyond_its_range():
     logs = LOGS["apart"].astype(np.float32)
     r = triangle(6, seed=3).astype(np.float32)
     actual = log_values(make(logs, r))

@@ -55,7 +55,7 @@ def test_a_gradient_at_the_limit_is_not_clipped():
     assert update_health(gradient, gradient, gradient, clip_norm=4.9999).clipped
 
 
-def test_what_is_not_finite_is_counted():
+def test_values_that_are_not_finite_are_counted():
     gradients = {"a": jnp.array([1.0, jnp.nan, jnp.inf]), "b": [jnp.array([-jnp.inf, 0.0])]}
     ones = jax.tree.map(jnp.ones_like, gradients)
     found = update_health(gradients, ones, ones, clip_norm=1.0)
@@ -125,7 +125,7 @@ def test_the_adjoint_is_the_chain_rule_written_out(which, restart, x64):
 
 
 def test_with_a_constant_forget_gate_the_cell_forgets_at_its_pace(x64):
-    # All weights zero: h sees nothing, and c is handed on times σ(1) at each step.
+    # With zero weights, h reads nothing, and each step multiplies c by σ(1).
     params = jax.tree.map(np.zeros_like, make_params("lstm", D, H))
     params.bias[H : 2 * H] = 1.0
     state = make_state("lstm", (B,), H)
@@ -142,7 +142,7 @@ def test_with_a_constant_forget_gate_the_cell_forgets_at_its_pace(x64):
     assert_close(found.h, np.zeros(T + 1), 1e-12)
 
 
-def test_masked_steps_have_no_part(x64):
+def test_masked_steps_do_not_count(x64):
     weights = np.zeros((T, B, H))
     weights[4] = 1.0
     lengths = jnp.full(B, 5)
@@ -151,7 +151,7 @@ def test_masked_steps_have_no_part(x64):
     assert (np.asarray(found.h[2:]) > 0).all()
 
 
-def test_it_is_what_the_adjoints_of_a_researcher_are(x64):
+def test_it_agrees_with_adjoints(x64):
     weights = np.random.default_rng(5).normal(size=(T, B, H))
     params, xs, state, found = profile(weights, None)
 

@@ -126,7 +126,7 @@ def chains(kind, seed, size):
     return matrices
 
 
-@example("rank 1", 27352, 4.2421875)  # a row of nothing over next to nothing, once infinite
+@example("rank 1", 27352, 4.2421875)  # a row of 0 / almost 0, which was infinite
 @settings(max_examples=30, deadline=None, derandomize=True)
 @given(
     st.sampled_from(["gaussian", "triangular", "one matrix", "rank 1", "orthogonal"]),
@@ -145,7 +145,7 @@ def test_the_bound_is_never_below_the_truth(kind, seed, size):
     assert_close(found.log_spectral_norm[2], bound[1], 1e-13)
 
 
-def test_errors_say_what_is_wrong():
+def test_errors_explain_the_mistake():
     cell = CELLS["own"]
     for ask in (step_jacobians, step_norms):
         with pytest.raises(ValueError, match="xs has no time steps"):

@@ -36,7 +36,7 @@ from lstm_jax.diagnostics.linear import (
     random_block,
 )
 
-AT = 4  # the step looked at alone
+AT = 4  # a single step
 FORWARD, BACKWARD = make_xs((3, 6), seed=11), make_xs((3, 6), seed=12)
 
 
@@ -102,7 +102,7 @@ def test_a_batch_is_vmap_and_float32_follows():
 
 
 def test_states_and_inputs_of_other_pytrees(x64):
-    """A scalar leaf, and random keys riding along in xs."""
+    """A scalar leaf, and random keys in xs."""
 
     def step(params, state, x):
         kept = jax.random.bernoulli(x["key"], 0.5, (2,))
@@ -157,7 +157,7 @@ def test_time_is_looped_over_in_xla_and_memory_grows_with_steps_times_features(a
         count, shapes = equations_and_shapes(run, *arrays)
         counts.append(count)
     assert counts[0] == counts[1]
-    # n = 18, and four gates of six units the widest of a step: no (T, n, n), no weights by step.
+    # n = 18, and the widest array of a step is four gates of six units: no (T, n, n) is stored.
     assert largest(shapes) <= 500 * 24
 
 
@@ -230,17 +230,17 @@ NAN = np.full((D, 4 * H), np.nan)
             xs={"a": np.zeros((3, D)), "b": np.zeros(4)}),
         bad("xs must be leaves with one leading axis T, got {None}", ValueError, xs=1.0),
         bad("xs must be leaves with one leading axis T, got none", ValueError, xs=None),
-        bad(r"params.input_kernel holds values that are not finite", ValueError,
+        bad(r"params.input_kernel must be finite", ValueError,
             params=lj.LSTMParams(NAN, np.zeros((H, 4 * H)), np.zeros(4 * H))),
-        bad("xs holds values that are not finite", ValueError, xs=np.full((3, D), np.inf)),
-        bad("state.c holds values that are not finite", ValueError,
+        bad("xs must be finite", ValueError, xs=np.full((3, D), np.inf)),
+        bad("state.c must be finite", ValueError,
             state=lj.LSTMState(np.zeros(H), np.full(H, np.nan))),
         bad(r"the step changed state.h from float32\(3,\) to float32\(2,\)", TypeError,
             step=lambda p, s, x: lj.LSTMState(s.h[:2], s.c)),
-        bad("new state has another structure", TypeError, step=lambda p, s, x: (s.h, s.c)),
+        bad("must keep the structure of the state", TypeError, step=lambda p, s, x: (s.h, s.c)),
     ],
 )  # fmt: skip
-def test_errors_say_what_is_wrong(message, error, changes):
+def test_errors_explain_the_mistake(message, error, changes):
     cell = CELLS["lstm"]
     arguments = {"step": cell.step, "params": cell.params, "xs": XS, "state": cell.state} | changes
     with pytest.raises(error, match=message):

@@ -45,7 +45,7 @@ def test_a_symmetric_matrix_has_the_logarithms_of_its_eigenvalues(x64):
     assert_close(found.exponents, np.log(np.abs(eigenvalues)), 1e-13)
 
 
-def test_an_orthogonal_matrix_has_none_but_zeros(x64):
+def test_an_orthogonal_matrix_has_only_zeros(x64):
     found = spectrum(np.stack([rotation(4, seed) for seed in range(T)]), burn_in=120)
     assert np.abs(found.exponents).max() < 1e-15
 
@@ -53,7 +53,7 @@ def test_an_orthogonal_matrix_has_none_but_zeros(x64):
 def test_any_matrix_converges_as_one_over_the_time(x64):
     w = rotation(4, 2) @ np.diag([2.0, 1.2, 0.7, 0.3])
     eigenvalues = np.linalg.eigvals(w)
-    assert np.abs(eigenvalues.imag).max() > 1  # a pair that turns for ever
+    assert np.abs(eigenvalues.imag).max() > 1  # a pair that rotates forever
     moduli = np.sort(np.log(np.abs(eigenvalues)))
     found = spectrum(every_step(w, T))
     error = np.abs(np.sort(found.curve) - moduli).max(1) * found.times
@@ -63,7 +63,7 @@ def test_any_matrix_converges_as_one_over_the_time(x64):
 
 
 def a_chain():
-    """Steps that turn every direction, and grow and shrink by other factors every time."""
+    """Steps that rotate every direction, and grow and shrink by different factors each time."""
     sizes = np.random.default_rng(0).uniform(0.8, 1.2, (T, 4)) * [5, 1, 0.2, 0.03]
     return np.stack([prescribed(values, 10 * t) for t, values in enumerate(sizes)])
 
@@ -76,7 +76,7 @@ def test_the_exponents_add_up_to_the_growth_of_volumes(x64):
     determinants = np.cumsum(np.linalg.slogdet(matrices)[1])
     assert_close(found.curve.sum(1) * found.times, determinants, 1e-13)
     np.testing.assert_array_equal(found.exponents, np.sort(found.curve[-1])[::-1])
-    # In a while, they are those of the singular values of the product.
+    # After a while, they are those of the singular values of the product.
     assert_close(found.exponents, oracle.log_singular_values(matrices) / T, 0.02)
 
 
@@ -100,7 +100,7 @@ def test_qr_every_few_steps_is_the_same(x64):
     assert found.curve.shape == (32, 4)
     np.testing.assert_array_equal(found.times, np.arange(5, 165, 5))
     expected = (T * every.curve[-1] - 40 * every.curve[39]) / 160
-    assert_close(found.curve[-1], expected, 1e-9)  # ε e^(5 · 3): what is that far below is lost
+    assert_close(found.curve[-1], expected, 1e-9)  # ε e^(5 · 3): anything further below is lost
 
 
 def test_the_first_k_are_the_same(x64):
@@ -118,8 +118,8 @@ def test_float32_neither_under_nor_overflows():
         assert_close(found.exponents, np.full(4, np.log(factor)), 1e-6)
 
 
-def test_over_the_hidden_state_alone_the_figure_is_wrong(x64):
-    """At a forget bias of 5 the cell keeps what it has: λ_1 is near 0, and h does not know."""
+def test_exponents_of_the_hidden_state_alone_are_wrong(x64):
+    """With a forget bias of 5 the cell keeps its state: λ_1 is near 0, which h does not show."""
     hidden, steps, burn_in = 3, 200, 100
     params = jax.tree.map(lambda a: a / 2, make_params("lstm", 2, hidden))
     params = lj.LSTMParams(
@@ -135,7 +135,7 @@ def test_over_the_hidden_state_alone_the_figure_is_wrong(x64):
     for b in range(2):
         _, jacobians = oracle.chain(step, state, xs[b])
         expected = oracle.lyapunov(jacobians, burn_in=burn_in)
-        # Half of the directions stay and half decay; in each half they are hard to tell apart.
+        # Half of the directions stay and half decay; in each half they are hard to distinguish.
         for half in (slice(None, hidden), slice(hidden, None)):
             assert_close(found.curve[b, -1, half].sum(), expected[half].sum(), 1e-12)
         assert_close(found.exponents[b], np.sort(expected)[::-1], 5e-3)
@@ -146,7 +146,7 @@ def test_over_the_hidden_state_alone_the_figure_is_wrong(x64):
         assert hidden_only.max() < -1
 
 
-def test_a_cell_of_ones_own_and_all_of_its_exponents(x64):
+def test_all_exponents_of_a_custom_cell(x64):
     cell, xs = CELLS["own"], make_xs((30, 2))
     found = quick(partial(lyapunov_spectrum, cell.step))(cell.params, xs, cell.state)
     _, jacobians = oracle.chain(cell.oracle, leaves_of(cell.state), xs)
@@ -168,6 +168,6 @@ def test_a_cell_of_ones_own_and_all_of_its_exponents(x64):
         ("qr_every=2 must divide burn_in=3 and T - burn_in=3", {"qr_every": 2, "burn_in": 3}),
     ],
 )
-def test_errors_say_what_is_wrong(message, options):
+def test_errors_explain_the_mistake(message, options):
     with pytest.raises(ValueError, match=message):
         lyapunov_spectrum(apply_matrix, None, np.ones((6, 4, 4)), np.zeros(4), **options)

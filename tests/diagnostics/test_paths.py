@@ -1,4 +1,4 @@
-"""The gradient's roads, against chains of Jacobians from which columns are struck."""
+"""The gradient's paths, against chains of Jacobians with columns removed."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ def rows(states):
     return np.concatenate(jax.tree.leaves(states), axis=1)
 
 
-def test_each_road_is_the_chain_without_the_others_columns(x64):
+def test_each_path_is_the_chain_without_the_other_columns(x64):
     cell, xs = stack_of_two(), make_xs((T, D))
 
     def loss(states):
@@ -44,7 +44,7 @@ def test_each_road_is_the_chain_without_the_others_columns(x64):
     ):
         expected = oracle.adjoints(jacobians * kept, direct)
         assert_close(rows(actual), expected, 1e-14)
-    # They do not add up: there are paths that change roads.
+    # They do not add up, because some paths switch between the two.
     both = rows(found.through_cell)[0] + rows(found.through_hidden)[0]
     assert np.abs(both - rows(found.total)[0]).max() > 1e-5
 
@@ -59,7 +59,7 @@ def lstm_gate_values(params, xs, state):
 
 @quick
 def lstm_roads(params, xs, state, h, c):
-    """The loss is made of the last h and c, in these proportions."""
+    """A loss of the last h and c, in these proportions."""
 
     def loss(states):
         return h * states.h[-1].sum() + c * states.c[-1].sum()
@@ -83,12 +83,12 @@ def test_along_the_cell_the_adjoint_is_the_product_of_forget_gates(x64):
     assert_close(logs[2], np.log(f[-1]) + np.log(f[-2]), 1e-15)
     expected = np.exp(logs) * last  # by lag
     assert_close(found.c[::-1][1:] / expected[1:], np.ones((T, H)), 1e-13)
-    assert (found.c[-1] == 0).all()  # the last step's own c: the loss has h
-    assert (found.h[:-1] == 0).all()  # h reaches the loss at the end alone
+    assert (found.c[-1] == 0).all()  # the c of the last step, whose h the loss reads
+    assert (found.h[:-1] == 0).all()  # h reaches the loss only at the end
     np.testing.assert_array_equal(found.h[-1], np.ones(H))
 
 
-def test_without_recurrent_weights_there_is_no_other_road(x64):
+def test_without_recurrent_weights_there_is_only_one_path(x64):
     cell, xs = textbook("lstm"), make_xs((T, D))
     cell.params = lj.LSTMParams(
         cell.params.input_kernel, 0 * cell.params.recurrent_kernel, cell.params.bias
@@ -146,12 +146,12 @@ def test_a_batch_with_lengths_is_its_rows(x64):
             assert not any(leaf[length + 1 :, b].any() for leaf in actual)
 
 
-def test_errors_say_what_is_wrong():
+def test_errors_explain_the_mistake():
     with pytest.raises(ValueError, match='road must be "h" or "c", got \'cell\''):
         detach(lj.lstm_step, "cell")
     rnn = textbook("rnn")
-    with pytest.raises(TypeError, match=r"the state is a RNNState; .* fields h and c"):
+    with pytest.raises(TypeError, match=r"fields h and c, .* got a RNNState"):
         detach(rnn.step, "c")(rnn.params, rnn.state, np.ones(D))
-    with pytest.raises(TypeError, match="the state is a dict; the roads are told apart"):
+    with pytest.raises(TypeError, match="such as LSTMState, or a stack of such states, got a dict"):
         cell_and_hidden(lambda p, s, x: s, None, np.ones((2, D)), {"h": np.ones(2)},
                         lambda states: states["h"].sum())  # fmt: skip

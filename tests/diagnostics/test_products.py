@@ -1,4 +1,4 @@
-"""Singular values of long products: exact identities, decimals, and both roads to the same."""
+"""Singular values of long products: exact identities, decimals, and both methods."""
 
 from functools import cache, partial
 
@@ -57,7 +57,7 @@ def test_an_orthogonal_matrix_changes_no_length(x64):
 
 
 def a_chain(seed=3):
-    """Steps that turn every direction, and grow and shrink by up to 3."""
+    """Steps that rotate every direction, and grow and shrink by up to 3."""
     rng = np.random.default_rng(seed)
     return np.stack([prescribed(rng.uniform(0.3, 3, 4), 10 * t) for t in range(T)])
 
@@ -80,7 +80,7 @@ def test_any_chain_against_decimals(x64):
     assert_close(-inverse.log_singular_values[1, ::-1], found.log_singular_values[1], 1e-13)
 
 
-def test_the_norms_of_the_steps_do_not_tell_the_norm_of_the_product(x64):
+def test_norms_of_steps_do_not_determine_the_norm_of_the_product(x64):
     found = spectrum(every_step(padded(np.array([[0.5, 10], [0, 0.5]]))))
     assert_close(np.exp(found.log_spectral_norm[2]), 10.025, 1e-5)
     # W^100 = 0.5^100 [[1, 2000], [0, 1]]: its norm is 1.6e-27.
@@ -150,12 +150,12 @@ def test_a_batch_of_lstms_against_decimals():
             expected = oracle.log_singular_values(jacobians[-lag:])
             actual = found.log_singular_values[b, row]
             assert_close(actual[:3], expected[:3], 5e-14)
-            # The rounding errors of single Jacobians tell in the smallest.
+            # The rounding errors of single Jacobians show in the smallest.
             assert_close(actual[3:], expected[3:], 2e-9)
             assert_close(found.log_condition[b, row], expected[0] - expected[-1], 2e-9)
 
 
-def test_both_roads_through_an_lstm_are_one(x64):
+def test_both_methods_agree_for_an_lstm(x64):
     dense = dense_lstms()
     free = quick(
         lambda params, xs, state: product_spectrum(
@@ -206,23 +206,23 @@ def test_the_frobenius_norm_is_unbiased(x64):
     found = np.array([passed(4)(np.eye(N), seed)[1] for seed in range(30)])
     squares = np.exp(2 * found) / N
     error = squares.std() / np.sqrt(30)
-    assert 1e-3 < error < 7e-3  # an estimate, for two directions are outside the Krylov space
+    assert 1e-3 < error < 7e-3  # an estimate, because two directions are outside the Krylov space
     assert abs(squares.mean() - 1) < 2 * error
 
 
-def test_which_road_is_taken():
+def test_which_method_is_chosen():
     assert choose(40, 1, (100,)) == "dense"
     assert choose(200, 8, (100,)) == "by steepness"
     assert choose(96, 2, (3,)) == "by steepness"
     assert choose(1000, 8, (100,)) == "matrix-free"
     assert choose(1000, 900, (100,)) == "dense"
-    # One dense sweep passes all lags; matrix-free, each has its own.
+    # One dense sweep passes all lags; the matrix-free method sweeps for each.
     assert choose(1000, 8, tuple(range(1, 101))) == "dense"
 
 
 @pytest.mark.parametrize("steepness", [0.0, 1.0])
-def test_where_it_depends_on_the_spectrum_the_default_looks(steepness, x64, monkeypatch):
-    # The decimals take the cube of n: let a small one be between the roads.
+def test_the_default_looks_at_the_spectrum_if_it_matters(steepness, x64, monkeypatch):
+    # The decimals cost n³, so let a small n be between the methods.
     monkeypatch.setattr(products, "DENSE_UP_TO", 8)
     n = 32
     values = np.exp(-steepness * np.arange(n))
@@ -231,7 +231,7 @@ def test_where_it_depends_on_the_spectrum_the_default_looks(steepness, x64, monk
     found = spectrum(np.tile(matrix, (3, 1, 1)), k=2, lags=(3,), method=None)
     expected = oracle.log_singular_values([matrix] * 3)
     assert_close(found.log_singular_values[0], expected[:2], 1e-12)
-    assert np.isnan(found.log_condition[0]) == bool(steepness)  # the dense road gives it
+    assert np.isnan(found.log_condition[0]) == bool(steepness)  # the dense method returns it
 
 
 @pytest.mark.parametrize(
@@ -245,6 +245,6 @@ def test_where_it_depends_on_the_spectrum_the_default_looks(steepness, x64, monk
         ("qr_every must be at least 1, got 0", {"qr_every": 0}),
     ],
 )
-def test_errors_say_what_is_wrong(message, options):
+def test_errors_explain_the_mistake(message, options):
     with pytest.raises(ValueError, match=message):
         product_spectrum(apply_matrix, None, np.ones((3, 4, 4)), np.zeros(4), **{"k": 2} | options)

@@ -1,4 +1,4 @@
-"""Which implementation a call takes, what it says of the others, and cuDNN's conventions."""
+"""The choice of an implementation, its explanation, and cuDNN's conventions."""
 
 import jax
 import jax.numpy as jnp
@@ -25,25 +25,25 @@ def small(**options):
 
 @pytest.fixture(autouse=True)
 def no_native(monkeypatch):
-    """As on a machine on which it has not been compiled."""
-    monkeypatch.setattr(choose.library, "obstacle", lambda: "it is not there")
+    """Pretend that the native engine has not been compiled."""
+    monkeypatch.setattr(choose.library, "obstacle", lambda: "it is missing")
 
 
 @pytest.fixture
 def on_gpu(monkeypatch):
-    """JAX's platform as it would be; what is computed stays on the CPU."""
+    """Pretend that JAX's platform is a GPU; the CPU still computes everything."""
     monkeypatch.setattr(choose.jax, "default_backend", lambda: "gpu")
 
 
-def test_an_explanation_says_what_is_taken_and_why_not_the_others():
+def test_an_explanation_names_the_choice_and_the_obstacles():
     params, xs = small()
-    told = lj.explain(CELL, params, xs)
-    assert told.implementation == "fused"
-    assert told.plan == fused.choose(xs, params.recurrent_kernel)
-    assert set(told.obstacles) == {"native", "cudnn"}
-    assert "not native: there is no native engine: it is not there" in str(told)
-    assert "NVIDIA GPU" in str(told)
-    assert 'implementation="fused"' in str(told)
+    explanation = lj.explain(CELL, params, xs)
+    assert explanation.implementation == "fused"
+    assert explanation.plan == fused.choose(xs, params.recurrent_kernel)
+    assert set(explanation.obstacles) == {"native", "cudnn"}
+    assert "not native: the native engine is not available: it is missing" in str(explanation)
+    assert "NVIDIA GPU" in str(explanation)
+    assert 'implementation="fused"' in str(explanation)
     named = lj.explain(CELL, params, xs, implementation="scan")
     assert (named.implementation, named.plan) == ("scan", None)
 
@@ -68,47 +68,47 @@ def test_a_gru_of_many_rows_takes_the_scan():
     assert lj.explain(functional.gru_cell(), params, xs).implementation == "scan"
 
 
-def test_what_cudnn_cannot_do_is_said(on_gpu):
+def test_the_obstacles_for_cudnn_are_explained(on_gpu):
     params, xs = small()
     state = CELL.zero(params, xs)
     mask = np.ones((T, B), bool)
     with jax.enable_x64(True):
         wide = jnp.asarray(xs, jnp.float64)
-    for said, cell, given, options in [
-        ("the LSTM's alone", functional.rnn_cell(), (params, xs), {}),
+    for reason, cell, arguments, options in [
+        ("only the LSTM", functional.rnn_cell(), (params, xs), {}),
         ("no peephole", CELL, small(peepholes=True), {}),
         ("no projection", CELL, small(projection_features=2), {}),
         ("no norm", CELL, small(layer_norm=True), {}),
         ("no coupled gates", CELL, small(coupled=True), {}),
-        ("is float32, and these are float32, float64", CELL, (params, wide), {}),
+        ("needs float32, got float32, float64", CELL, (params, wide), {}),
         ("xs (T, B, D)", CELL, (params, xs[:, 0]), {}),
-        ("one step of one row at least", CELL, (params, xs[:0]), {}),
-        ("no mask", CELL, (params, xs), {"mask": mask}),
-        ("no resets", CELL, (params, xs), {"resets": mask}),
-        ("no initial", CELL, (params, xs), {"initial": state}),
-        ("no remat", CELL, (params, xs), {"remat": 2}),
-        ("no per_row", CELL, (params, xs), {"per_row": True}),
-        ("emit asks for more", CELL, (params, xs), {"emit": None}),
-        ("backwards", CELL, (params, xs), {"lengths": np.full(B, 2), "reverse": True}),
+        ("at least one step of one row", CELL, (params, xs[:0]), {}),
+        ("not mask", CELL, (params, xs), {"mask": mask}),
+        ("not resets", CELL, (params, xs), {"resets": mask}),
+        ("not initial", CELL, (params, xs), {"initial": state}),
+        ("not remat", CELL, (params, xs), {"remat": 2}),
+        ("not per_row", CELL, (params, xs), {"per_row": True}),
+        ("not support emit", CELL, (params, xs), {"emit": None}),
+        ("in reverse only", CELL, (params, xs), {"lengths": np.full(B, 2), "reverse": True}),
     ]:
-        obstacle = choose.obstacle("cudnn", cell, *given, state, options)
-        assert obstacle is not None, said
-        assert said in obstacle
+        obstacle = choose.obstacle("cudnn", cell, *arguments, state, options)
+        assert obstacle is not None, reason
+        assert reason in obstacle
     assert choose.obstacle("cudnn", CELL, params, xs, state, {"reverse": True}) is None
-    assert "cudnn can be named" in str(lj.explain(CELL, params, xs))
+    assert "cudnn is available on request" in str(lj.explain(CELL, params, xs))
 
 
 def test_without_an_nvidia_gpu_cudnn_is_refused_with_the_reason():
     params, xs = small()
-    said = r'needs an NVIDIA GPU.*default device is a \w+; use implementation="scan"'
-    with pytest.raises(ValueError, match=said):
+    message = r'needs an NVIDIA GPU.*default device is a \w+; use implementation="scan"'
+    with pytest.raises(ValueError, match=message):
         lj.lstm(params, xs, implementation="cudnn")
-    with pytest.raises(ValueError, match='zoneout and implementation="cudnn" do not go together'):
+    with pytest.raises(ValueError, match='zoneout and implementation="cudnn" cannot be combined'):
         lj.run_layers(CELL, (params,), xs, noise=lj.Noise(zoneout=0.1), implementation="cudnn")
 
 
 def reference(xs, h, c, weights, lengths, *, input_size, hidden_size, **rest):
-    """JAX's own slow reference of the kernel, from the flat vector that the kernel reads."""
+    """Run JAX's slow reference of the kernel on the flat vector that the kernel reads."""
     sizes = input_size, hidden_size, rest["num_layers"], rest["bidirectional"]
     return rnn.lstm_ref(
         xs, h, c, *rnn.unpack_lstm_weights(weights, *sizes), lengths, *sizes[:3],
@@ -118,7 +118,7 @@ def reference(xs, h, c, weights, lengths, *, input_size, hidden_size, **rest):
 
 @pytest.mark.parametrize("options", [{}, {"lengths": np.array([5, 2, 0])}, {"reverse": True}])
 def test_the_kernels_conventions_are_ours(options, monkeypatch, on_gpu):
-    """What is given to the kernel, computed by JAX's reference of it, makes our values."""
+    """JAX's reference of the kernel computes our values from the kernel's arguments."""
     monkeypatch.setattr(rnn, "lstm", reference)
     params = make_params("lstm", D, H, dtype=np.float32)
     xs, state = make_xs((T, B, D), dtype=np.float32), make_state("lstm", (B,), H, dtype=np.float32)

@@ -23,7 +23,7 @@ NAMES = [f"{'hoisted' if a else 'joined'}-{'columns' if b else 'rows'}" for a, b
 
 @pytest.fixture
 def planned(monkeypatch):
-    """Makes the fused path take one plan, whatever the shapes."""
+    """Make the fused path use one plan for all shapes."""
     return lambda how: monkeypatch.setattr(fused, "choose", lambda xs, kernel: how)
 
 
@@ -91,7 +91,7 @@ def test_a_plan_changes_no_value_and_no_gradient(cell, how, planned, x64):
 
 
 def derivatives(name):
-    """Of one loss, in both modes, over one another and under vmap."""
+    """Derivatives of one loss in both modes, nested and under vmap."""
     of_all = loss_of("lstm", name, controls_for((B,)))
     arguments = problem("lstm", (B,))
     xs, rest = arguments.pop("xs"), arguments
@@ -156,7 +156,7 @@ scanned_with_options = functools.cache(functools.partial(with_options, "scan"))
 
 
 @pytest.mark.parametrize("how", PLANS, ids=NAMES)
-def test_what_pointwise_owns_is_differentiated_in_every_plan(how, planned, x64):
+def test_parameters_of_pointwise_are_differentiated_in_every_plan(how, planned, x64):
     planned(how)
     assert_same(with_options("fused"), scanned_with_options())
 
@@ -176,7 +176,7 @@ def halves():
 
 @functools.cache
 def scanned_narrow():
-    """In float32, and the gradient at what bfloat16 makes of the numbers."""
+    """In float32, and the gradient at the numbers rounded to bfloat16."""
     exact = jax.tree.map(lambda a: a.astype(jnp.float32), halves())
 
     def total(params, xs):
@@ -211,12 +211,12 @@ def test_plans_go_by_platform_and_shape():
     assert {plan("cpu", *shape) for shape in rows} == {Plan(False, False)}
 
 
-def test_columns_are_what_a_wide_layer_of_few_rows_takes():
-    """The true shapes, once: what `choose` says is what runs, and it is right."""
+def test_a_wide_layer_of_few_rows_uses_columns():
+    """The real shapes, once: the plan of `choose` is the one that runs, and it is right."""
     params = lj.init_lstm(jax.random.key(0), 5, 256)
     xs = jax.random.normal(jax.random.key(1), (3, 8, 5))
-    told = functional.explain(functional.lstm_cell(), params, xs, implementation="fused")
-    assert told.plan == Plan(hoisted=False, columns=True)
+    explanation = functional.explain(functional.lstm_cell(), params, xs, implementation="fused")
+    assert explanation.plan == Plan(hoisted=False, columns=True)
     default, named, scanned = (
         jax.jit(functools.partial(lj.lstm, implementation=name))(params, xs)[1]
         for name in (None, "fused", "scan")

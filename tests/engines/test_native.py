@@ -1,4 +1,4 @@
-"""The native engine against the plain loop and the oracle, and how it comes to be there."""
+"""The native engine against the plain loop and the oracle, and its build."""
 
 import functools
 import json
@@ -24,7 +24,7 @@ from lstm_jax.engines.native import compiler, library
 pytestmark = pytest.mark.usefixtures("compile_fast", "built")
 
 T = 6
-# Rows, features, units: threads share rows or units, with and without a rest in a vector.
+# Rows, features, units: threads share rows or units, and the last vector is full or not.
 SIZES = [(1, 1, 1), (1, 4, 33), (7, 2, 16), (19, 5, 21), (26, 3, 70)]
 OPTIONS = ["plain", "reverse", "masked", "reset", "all"]
 
@@ -39,7 +39,7 @@ def problem(rows, features, width, options="plain", bias=True):
     asked = {"reverse": options in ("reverse", "all")}
     if options in ("masked", "all"):
         asked["mask"] = rng.random((T, rows)) < 0.6
-        xs = jnp.where(asked["mask"][..., None], xs, jnp.nan)  # padding may hold anything
+        xs = jnp.where(asked["mask"][..., None], xs, jnp.nan)  # padding may have any content
     if options in ("reset", "all"):
         asked["resets"] = rng.random((T, rows)) < 0.3
     return (params, xs, LSTMState(h, c), LSTMState(initial_h, initial_c)), asked
@@ -61,7 +61,7 @@ def derivatives(implementation, asked):
 
 @functools.cache
 def prepared(size, options):
-    """The arguments, a compiled native function of them, and what the plain loop makes of them."""
+    """The arguments, a compiled native function of them, and the result of the plain loop."""
     arguments, asked = problem(*size, options, bias=size[2] != 33)
     return arguments, derivatives("native", asked), derivatives("scan", asked)(*arguments)
 
@@ -83,7 +83,7 @@ def test_values_and_gradients_are_those_of_the_plain_loop(path, options):
 
 
 def test_it_is_as_exact_as_the_plain_loop(path):
-    """Against the oracle in float64: gates from 0 to 1, the ends included."""
+    """Against the oracle in float64, with gates from 0 to 1 inclusive."""
     (params, xs, state, _), _ = problem(3, 4, 18)
     for scale in (
         1e-30,
@@ -109,7 +109,7 @@ def test_it_is_as_exact_as_the_plain_loop(path):
         assert errors["native"] <= 2 * errors["scan"] + 1e-7 * np.abs(wanted).max()
 
 
-def test_a_nan_stays_one_and_in_its_row(path):
+def test_a_nan_stays_in_its_row(path):
     (params, xs, state, _), _ = problem(7, 2, 16)
     final, hs = lj.lstm(params, xs.at[2, 3, 0].set(jnp.nan), state, implementation="native")
     wrong = np.isnan(hs).any(-1)
@@ -119,7 +119,7 @@ def test_a_nan_stays_one_and_in_its_row(path):
 
 
 def transformed():
-    """What JAX can do to a function of a sequence: name -> what is made of `run(xs, name)`."""
+    """JAX's transformations of a function of a sequence, by name, applied to `run(xs, name)`."""
     (params, xs, state, _), asked = problem(3, 2, 5, "masked")
     xs = jnp.nan_to_num(xs)
     also = jnp.stack([xs, 1 + xs])
@@ -161,7 +161,7 @@ def transformed():
     }
 
 
-def test_no_transformation_is_lost():
+def test_every_transformation_works():
     xs, every = transformed()
 
     def all_of(xs, name):
@@ -172,7 +172,7 @@ def test_no_transformation_is_lost():
         assert_near(found[kind], wanted[kind], 1e-5)
 
 
-def test_any_batch_axes_and_none():
+def test_any_number_of_batch_axes():
     params = lj.init_lstm(jax.random.key(1), 2, 5)
     for batch in ((), (2, 3), (2, 1, 2)):
         xs = jax.random.normal(jax.random.key(2), (T, *batch, 2))
@@ -186,7 +186,7 @@ def test_any_batch_axes_and_none():
         assert_near(found, wanted, 1e-5)
 
 
-def test_an_exported_program_runs_where_there_are_no_kernels():
+def test_an_exported_program_runs_without_kernels():
     (params, xs, state, _), _ = problem(3, 2, 5)
 
     def run(xs):
@@ -216,17 +216,17 @@ def test_the_same_input_gives_the_same_bits_however_busy_the_machine():
 # --- when it is taken ----------------------------------------------------------------------------
 
 
-def test_it_is_taken_where_it_can_be_and_else_it_is_said_why(monkeypatch):
+def test_it_is_chosen_where_it_can_run_and_explained_where_not(monkeypatch):
     cell = functional.lstm_cell()
     (params, xs, state, _), _ = problem(3, 2, 5)
     assert lj.explain(cell, params, xs, state).implementation == "native"
     half = jax.tree.map(lambda a: a.astype(jnp.bfloat16), (params, xs, state))
     for why, explained in [
-        ("is float32, and these are bfloat16", lj.explain(cell, *half)),
-        ("sizes that are known and not 0", lj.explain(cell, params, xs[:0], state)),
+        ("needs float32, got bfloat16", lj.explain(cell, *half)),
+        ("fixed sizes of at least 1", lj.explain(cell, params, xs[:0], state)),
         ("has no peephole", lj.explain(cell, replace(params, peephole=jnp.zeros((3, 5))), xs)),
-        ("the LSTM's alone", lj.explain(functional.rnn_cell(), lj.init_rnn(jax.random.key(0), 2, 5),
-                                        xs)),
+        ("only the LSTM", lj.explain(functional.rnn_cell(), lj.init_rnn(jax.random.key(0), 2, 5),
+                                     xs)),
         ("emit", lj.explain(cell, params, xs, emit=None)),
     ]:  # fmt: skip
         assert explained.implementation != "native"
@@ -242,7 +242,7 @@ def test_it_is_taken_where_it_can_be_and_else_it_is_said_why(monkeypatch):
 
 @pytest.fixture
 def elsewhere(monkeypatch, tmp_path, built):
-    """A copy of what was built, in a folder that tests may spoil."""
+    """A copy of the built library, in a folder that tests may damage."""
     monkeypatch.setenv("LSTM_JAX_CACHE", str(tmp_path))
     place = library.folder()
     place.mkdir(mode=0o700)
@@ -260,27 +260,27 @@ def rewrite(place, **changes):
     library.write_record(library.Record(**record | changes), place)
 
 
-def test_only_what_was_built_here_is_loaded(elsewhere):
+def test_only_a_library_built_here_is_loaded(elsewhere):
     record = library.Record(**json.loads((elsewhere / library.RECORD).read_text()))
     rewrite(elsewhere, jaxlib="0.0.1")
     assert library.obstacle() == "it was compiled for another jaxlib; run lstm-jax native"
     rewrite(elsewhere, **asdict(record) | {"cpu": "z80"})
     assert "another cpu" in library.obstacle()
     rewrite(elsewhere, **asdict(record) | {"sha256": "0" * 64})
-    assert "is not what was built" in library.obstacle()
+    assert "has changed since it was built" in library.obstacle()
     (elsewhere / library.RECORD).write_text("[]")
     library.forget()
     assert "cannot be read" in library.obstacle()
     library.write_record(record, elsewhere)
     elsewhere.chmod(0o777)
     library.forget()
-    assert "others may write to it" in library.obstacle()
+    assert "writable by nobody else" in library.obstacle()
     (elsewhere / library.RECORD).unlink()
     library.forget()
-    assert "lstm-jax native does that" in library.obstacle()
+    assert library.obstacle() == "its kernels have not been compiled; run lstm-jax native"
 
 
-def test_without_a_compiler_it_is_said_and_training_goes_on(
+def test_without_a_compiler_training_continues_with_a_message(
     elsewhere, monkeypatch, tmp_path, capsys
 ):
     (elsewhere / library.RECORD).unlink()
@@ -293,14 +293,14 @@ def test_without_a_compiler_it_is_said_and_training_goes_on(
     assert capsys.readouterr().err.startswith(
         "lstm-jax: no C++ compiler was found (c++, g++, clang++); install g++"
     )
-    said = []
-    native.build_once(said.append)
-    assert said[1].startswith("going on without it: no C++ compiler")
+    lines = []
+    native.build_once(lines.append)
+    assert lines[1].startswith("continuing without it: no C++ compiler")
     (params, xs, state, _), _ = problem(3, 2, 5)
     assert lj.explain(functional.lstm_cell(), params, xs, state).implementation == "fused"
 
 
-def test_a_compiler_that_fails_is_one_line(elsewhere, monkeypatch, tmp_path):
+def test_a_failing_compiler_is_reported_in_one_line(elsewhere, monkeypatch, tmp_path):
     broken = tmp_path / "c++"
     broken.write_text(
         "#!/bin/sh\n[ $1 = --version ] && exit\necho 'x.cc:1: error: no' >&2; exit 1\n"
@@ -309,10 +309,10 @@ def test_a_compiler_that_fails_is_one_line(elsewhere, monkeypatch, tmp_path):
     monkeypatch.setenv("CXX", str(broken))
     with pytest.raises(native.NativeError, match=r"failed to compile the kernels: x\.cc:1: error"):
         native.build(again=True)
-    assert library.loaded() is not None  # what was there before still is
+    assert library.loaded() is not None  # the earlier library is kept
 
 
-def test_kernels_that_compute_wrongly_are_not_kept(elsewhere, monkeypatch):
+def test_kernels_with_wrong_results_are_not_kept(elsewhere, monkeypatch):
     def wrong():
         raise native.NativeError("off by 1")
 
@@ -324,7 +324,7 @@ def test_kernels_that_compute_wrongly_are_not_kept(elsewhere, monkeypatch):
     assert library.loaded() is None
 
 
-def test_the_command_says_what_it_did(built, capsys):
+def test_the_command_reports_the_build(built, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main(["native", "--json"])
     assert ended.value.code == 0

@@ -1,4 +1,4 @@
-"""Products with packed weights: against NumPy, and that no transformation is lost."""
+"""Products with packed weights, against NumPy and under every transformation."""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +9,7 @@ from lstm_jax.engines.native.product import multiply, pack
 
 pytestmark = pytest.mark.usefixtures("compile_fast", "built")
 
-# Rows, inputs, columns: of one panel and of several, with and without a rest in the last.
+# Rows, inputs, columns: one panel and several, with the last one full or not.
 SIZES = [(1, 1, 1), (3, 17, 70), (64, 33, 128), (7, 20, 259), (1, 40, 64)]
 DTYPES = [jnp.float32, jnp.float16]
 
@@ -49,7 +49,7 @@ def test_every_finite_float16_is_read_exactly(path):
     np.testing.assert_array_equal(found, weights)
 
 
-def test_no_transformation_is_lost():
+def test_every_transformation_works():
     xs, weights, bias = problem(3, 17, 70)
     packed = pack(weights, bias)
 
@@ -77,7 +77,7 @@ def test_no_transformation_is_lost():
         np.testing.assert_allclose(run(xs), plain(xs), rtol=1e-5, atol=1e-5)
 
 
-def test_an_exported_product_runs_where_there_are_no_kernels():
+def test_an_exported_product_runs_without_kernels():
     xs, weights, bias = problem(3, 17, 70)
     packed = pack(weights, bias, jnp.float16)
     run = jax.jit(lambda x: multiply(x, packed))

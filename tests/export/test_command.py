@@ -294,7 +294,7 @@ def test_a_model_that_is_not_there_is_refused(tmp_path):
     [
         ("gru", "haiku", "hk.GRU resets before the matrix product, but this model after it"),
         ("rnn", "haiku", "hk.VanillaRNN uses ReLU, but this model uses tanh"),
-        ("rnn", "equinox", "Equinox holds LSTMParams, GRUParams; params is RNNParams"),
+        ("rnn", "equinox", "Equinox supports LSTMParams, GRUParams; params is RNNParams"),
     ],
 )
 def test_what_a_layout_cannot_hold_is_refused(cell, layout, said, tmp_path):

@@ -1,4 +1,4 @@
-"""One run of a peer: its weights, its inputs and what it gave; and our run of the same."""
+"""Runs of other frameworks, with weights, inputs and outputs, and our run of the same."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def recurrence(layers, xs, initial, lengths, *, options):
 
 
 def relative_error(actual, desired):
-    """The largest difference, of the largest value: single values near 0 cancel in any order."""
+    """The largest difference relative to the largest value: values near 0 may cancel."""
     actual, desired = np.asarray(actual), np.asarray(desired)
     assert actual.dtype == desired.dtype == np.float32
     assert actual.shape == desired.shape
@@ -130,7 +130,7 @@ GATES = {"lstm": (LSTMParams, 4), "gru": (GRUParams, 3), "rnn": (RNNParams, 1)}
 
 
 def make_cell(cell, D, H, *, bias=True, projection=None, candidate=True, seed=0, dtype="float32"):
-    """Random parameters, -0.0 among them."""
+    """Random parameters, including -0.0."""
     rng = np.random.default_rng(seed)
     Params, gates = GATES[cell]
     below = H if projection is None else projection

@@ -1,4 +1,4 @@
-"""The peers themselves: each function runs one on random weights and gives a `Case`.
+"""The other frameworks: each function runs one on random weights and returns a `Case`.
 
 Frameworks are imported inside, so that a test needs only its own.
 """
@@ -16,7 +16,7 @@ def random(rng, *shape):
 
 
 def randomised(rng, tree):
-    """The same tree with random numbers, biases too: peers start them at zero."""
+    """The same tree with random numbers, including biases, which frameworks start at zero."""
     return jax.tree.map(lambda a: random(rng, *a.shape), tree)
 
 
@@ -89,7 +89,7 @@ def keras_case(cell, D, H, *, seed=0, bidirectional=(False,), bias=True, given=N
 
 
 def steps(step, xs, initial):
-    """A cell over time: `step(state, x)` gives the new state, a list with h first."""
+    """Run a cell over time: `step(state, x)` returns the new state, a list with h first."""
     state, hs, step = [a[0] for a in initial], [], jax.jit(step)
     for x in xs:
         state = step(state, x)

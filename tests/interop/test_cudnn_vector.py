@@ -14,7 +14,7 @@ def test_runs_as_jaxs_reference_does():
     case = cudnn_case(D, H, num_layers=2, bidirectional=True, lengths=[4, 1, 3])
     layers = from_cudnn(case.weights, **case.options["sizes"])
     assert_runs_alike(layers, case)
-    # What goes back differs in the biases alone, which come last.
+    # A round trip differs only in the biases, which come last.
     back = to_cudnn(layers)
     biases = 2 * 4 * H * len(case.initial[0])
     assert_identical(back[:-biases], case.weights[:-biases])
@@ -23,7 +23,7 @@ def test_runs_as_jaxs_reference_does():
 
 @settings(max_examples=30, deadline=None)
 @given(D=st.integers(1, 4), H=st.integers(1, 4), num_layers=st.integers(1, 3), both=st.booleans())
-def test_there_and_back_is_exact(D, H, num_layers, both):
+def test_a_round_trip_is_exact(D, H, num_layers, both):
     layers = make_stack("lstm", D, H, num_layers=num_layers, bidirectional=both)
     vector = to_cudnn(layers)
     assert vector.shape == (rnn.get_num_params_in_lstm(D, H, num_layers, both),)
@@ -57,11 +57,14 @@ def test_refuses_vectors():
 lstm = make_cell("lstm", 2, 3)
 BAD_LAYERS = [
     (lstm, "got one LSTMParams"),
-    ((make_cell("gru", 2, 3),), r"jax.experimental.rnn holds LSTMParams; layers\[0\] is GRUParams"),
-    ((make_cell("lstm", 2, 3, projection=2),), "no place for a projection"),
+    (
+        (make_cell("gru", 2, 3),),
+        r"rnn supports LSTMParams; layers\[0\] is GRUParams",
+    ),
+    ((make_cell("lstm", 2, 3, projection=2),), "not support a projection"),
     ((make_cell("lstm", 2, 3, dtype="float16"),), "weight_ih_l0 must be float32.*float16"),
-    ((lstm, make_cell("lstm", 3, 4)), r"one width"),
-    ((Directions(lstm, lstm), make_cell("lstm", 6, 3)), "either every layer is Directions"),
+    ((lstm, make_cell("lstm", 3, 4)), "the same width"),
+    ((Directions(lstm, lstm), make_cell("lstm", 6, 3)), "either all layers are Directions"),
 ]
 
 

@@ -45,11 +45,11 @@ def test_live(cell, bias, seed):
     bias=st.booleans(),
     dtype=st.sampled_from(["float32", "float16", "bfloat16"]),
 )
-def test_there_and_back_is_exact(**options):
+def test_a_round_trip_is_exact(**options):
     params = make_cell(**options)
     arrays = to_equinox(params)
     assert_identical(from_equinox(arrays), params)
-    # As the module has it, None and all.
+    # As in the module, including None.
     absent = dict.fromkeys(["bias", "bias_n"]) if not options["bias"] else {}
     assert_identical(from_equinox({**arrays, **absent}), params)
 
@@ -65,7 +65,7 @@ BAD_ARRAYS = [
     ({"weight_ih": z((12, 2)), "weight_hh": z((12, 3)), "hidden_size": 3}, "unexpected 'hidden"),
     ({"weight_ih": z((12, 2)), "weight_hh": z((12, 3)), "bias_n": z(3)}, "unexpected 'bias_n'"),
     ({"weight_ih": z((12, 2)), "weight_hh": z((10, 3))}, r"weight_hh must be \(G·H, H\).*\(10, 3"),
-    ({"weight_ih": z((3, 2)), "weight_hh": z((3, 3))}, r"Equinox holds LSTMCell, \(4H, H\)"),
+    ({"weight_ih": z((3, 2)), "weight_hh": z((3, 3))}, r"\(4H, H\) of Equinox.s LSTMCell"),
     ({"weight_ih": z((9, 2)), "weight_hh": z((12, 3))}, r"weight_ih must be .* = \(12, 2\)"),
     ({"weight_ih": z((12, 2)), "weight_hh": z((12, 3)), "bias": z(3)}, r"bias must be .*\(12,\)"),
     ({"weight_ih": z((9, 2)), "weight_hh": z((9, 3)), "bias_n": z(9)}, r"bias_n must be .*\(3,\)"),
@@ -81,8 +81,10 @@ def test_refuses_arrays(arrays, message):
 
 
 def test_refuses_params():
-    with pytest.raises(ValueError, match="Equinox holds LSTMParams, GRUParams; params is RNNPar"):
+    with pytest.raises(
+        ValueError, match="Equinox supports LSTMParams, GRUParams; params is RNNPar"
+    ):
         to_equinox(make_cell("rnn", 2, 3))
     peephole = LSTMParams(jnp.ones((2, 12)), jnp.ones((3, 12)), peephole=jnp.ones((3, 3)))
-    with pytest.raises(ValueError, match="Equinox has no place for peepholes"):
+    with pytest.raises(ValueError, match="Equinox does not support peepholes"):
         to_equinox(peephole)

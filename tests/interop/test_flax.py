@@ -55,14 +55,14 @@ DTYPES = st.sampled_from(["float32", "float16", "bfloat16"])
 
 @settings(max_examples=30, deadline=None)
 @given(cell=st.sampled_from(["lstm", "gru", "rnn"]), dtype=DTYPES, **SIZES)
-def test_there_and_back_is_exact_in_linen(**options):
+def test_a_round_trip_is_exact_in_linen(**options):
     params = make_cell(**options)
     assert_identical(from_linen(to_linen(params)), params)
 
 
 @settings(max_examples=30, deadline=None)
 @given(cell=st.sampled_from(["lstm", "gru", "rnn"]), optimized=st.booleans(), dtype=DTYPES, **SIZES)
-def test_there_and_back_is_exact_in_nnx(optimized, **options):
+def test_a_round_trip_is_exact_in_nnx(optimized, **options):
     params = make_cell(candidate=False, **options)
     assert_identical(from_nnx(to_nnx(params, optimized=optimized)), params)
 
@@ -75,11 +75,11 @@ def test_a_missing_bias_is_zeros():
             assert_identical(back.recurrent_kernel, params.recurrent_kernel)
 
 
-# --- what is refused -----------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
 def linen(cell, **changes):
-    """The arrays of a cell, some dense layers other or (None) gone."""
+    """The arrays of a cell, with some dense layers replaced or (None) removed."""
     arrays = to_linen(make_cell(cell, 2, 3)) | changes
     return {name: own for name, own in arrays.items() if own is not None}
 
@@ -117,7 +117,7 @@ BAD_NNX = [
     ({"dense_i": dense_i, "dense_h": {}}, "dense_h: missing 'kernel'"),
     ({"dense_i": dense_i, "dense_h": dense_h}, "dense_h of LSTMParams: missing 'bias'"),
     ({"dense_i": biased, "dense_h": biased}, "dense_i of LSTMParams: unexpected 'bias'"),
-    ({"dense_i": dense_i, "dense_h": {"kernel": np.zeros((3, 7))}}, r"G being 4.*\(3, 7\)"),
+    ({"dense_i": dense_i, "dense_h": {"kernel": np.zeros((3, 7))}}, r"G is 4.*\(3, 7\)"),
     ({"dense_i": dense_h["kernel"], "dense_h": biased}, "dense_i: expected a dictionary"),
     ({"dense_i": {"kernel": np.zeros((2, 9))}, "dense_h": biased}, r"dense_i.kernel must be"),
     ({"dense_i": dense_i, "dense_h": {**dense_h, "bias": bias}}, r"dense_h.bias must be \(G·H,\)"),
@@ -135,9 +135,9 @@ def test_nnx_refuses_arrays(arrays, message):
 
 kernels = jnp.ones((2, 12)), jnp.ones((3, 12))
 BAD_PARAMS = [
-    (LSTMParams(*kernels, peephole=jnp.ones((3, 3))), "no place for peepholes: params.peephole"),
-    (make_cell("lstm", 2, 3, projection=2), "no place for a projection"),
-    (LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))), "no place for coupled gates"),
+    (LSTMParams(*kernels, peephole=jnp.ones((3, 3))), "not support peepholes: params.peephole"),
+    (make_cell("lstm", 2, 3, projection=2), "not support a projection"),
+    (LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))), "not support coupled gates"),
     (MGUParams(jnp.ones((2, 6)), jnp.ones((3, 6))), "params is MGUParams"),
     (Directions(make_cell("rnn", 2, 3), make_cell("rnn", 2, 3)), "params is Directions"),
 ]
@@ -150,6 +150,6 @@ def test_flax_refuses_params(params, message, export):
         export(params)
 
 
-def test_nnx_has_no_place_for_the_candidates_recurrent_bias():
-    with pytest.raises(ValueError, match=r"no place for params.recurrent_bias"):
+def test_nnx_does_not_support_the_candidates_recurrent_bias():
+    with pytest.raises(ValueError, match=r"not support params.recurrent_bias"):
         to_nnx(make_cell("gru", 2, 3))

@@ -17,7 +17,7 @@ def variant(case):
 
 
 def assert_same_function(back, case):
-    """What went back is Haiku's own, but for what was rounded: the forget bias, and two biases."""
+    """A round trip is exact except where it rounds: the forget bias, and sums of biases."""
     for path, own in case.weights.items():
         assert_identical(
             {k: a for k, a in back[path].items() if k != "b"},
@@ -58,7 +58,7 @@ DTYPES = st.sampled_from(["float32", "float16", "bfloat16"])
 
 @settings(max_examples=30, deadline=None)
 @given(cell=st.sampled_from(["gru", "rnn"]), dtype=DTYPES, **SIZES)
-def test_there_and_back_is_exact(**options):
+def test_a_round_trip_is_exact(**options):
     params = make_cell(candidate=False, **options)
     arrays = to_haiku(params, reset_after=False)
     assert_identical(from_haiku(arrays, reset_after=False), params)
@@ -66,7 +66,7 @@ def test_there_and_back_is_exact(**options):
 
 @settings(max_examples=30, deadline=None)
 @given(dtype=DTYPES, **SIZES)
-def test_an_lstm_there_and_back_is_exact_but_for_small_forget_biases(**options):
+def test_a_round_trip_of_an_lstm_is_exact_except_for_small_forget_biases(**options):
     params = make_cell("lstm", **options)
     back = from_haiku(to_haiku(params))
     bias = np.asarray(params.bias)
@@ -91,7 +91,7 @@ def round_trip(forget):
 
 @settings(max_examples=300)
 @given(st.floats(-1e6, 1e6, width=32))
-def test_what_the_forget_bias_costs(b):
+def test_the_error_of_the_forget_bias(b):
     back = round_trip(b)
     if b >= 0.5:
         assert back == b
@@ -100,8 +100,8 @@ def test_what_the_forget_bias_costs(b):
     assert round_trip(back) == back
 
 
-def test_the_forget_bias_costs_what_it_says():
-    # Haiku holds nothing between -1 and -1 + 2^-24: below ½ the bound is met.
+def test_the_error_of_the_forget_bias_is_as_documented():
+    # There is no float32 between -1 and -1 + 2^-24: below ½ the bound is reached.
     assert round_trip(np.float32(2.0**-26)) == 0
     assert round_trip(np.float32(1)) == 1
 
@@ -151,7 +151,7 @@ BAD_ARRAYS = [
     ({"gru": {"w_i": z((2, 9)), "w_h": z((3, 12)), "b": z(9)}}, r"w_h must be \(H, 3H\)"),
     ({"gru": {"w_i": z((2, 8)), "w_h": z((3, 9)), "b": z(9)}}, r"w_i must be \(D, 3H\) = \(2, 9\)"),
     ({"gru": {"w_i": z((2, 9)), "w_h": z((3, 9)), "b": z(3)}}, r"b must be \(3H,\) = \(9,\)"),
-    ({"r/linear": {"w": z((2, 3)), "b": z(3)}, "r/linear_1": {"w": z((3, 4))}}, r"G being 4"),
+    ({"r/linear": {"w": z((2, 3)), "b": z(3)}, "r/linear_1": {"w": z((3, 4))}}, r"G is 4"),
     ({"r/linear": {"w": z((2, 3)), "b": z(3)}, "r/linear_1": {"w": z((3, 12))}},
      r"r/linear_1 w must be \(H, H\), got shape \(3, 12\)"),
     ({"r/linear": {"w": z((2, 4)), "b": z(3)}, "r/linear_1": {"w": z((3, 3))}},
@@ -174,9 +174,9 @@ def test_refuses_params():
         to_haiku(gru)
     with pytest.raises(ValueError, match="resets before the product: pass reset_after=False"):
         from_haiku(to_haiku(make_cell("gru", 2, 3, candidate=False), reset_after=False))
-    with pytest.raises(ValueError, match=r"no place for params.recurrent_bias"):
+    with pytest.raises(ValueError, match=r"not support params.recurrent_bias"):
         to_haiku(gru, reset_after=False)
-    with pytest.raises(ValueError, match="no place for a projection"):
+    with pytest.raises(ValueError, match="not support a projection"):
         to_haiku(make_cell("lstm", 2, 3, projection=2))
     with pytest.raises(ValueError, match="params is MGUParams"):
         to_haiku(MGUParams(jnp.ones((2, 6)), jnp.ones((3, 6))))

@@ -28,7 +28,7 @@ def test_runs_as_keras_does(name):
     assert_runs_alike(layers, case)
     back = to_keras(layers, **variant(case))
     if name == "keras_gru":
-        # Two biases became one; the kernels are Keras' own.
+        # Two biases became one; the kernels are Keras's own.
         assert_identical(from_keras(back), layers)
         kernels = (0, 1)
         assert_identical([back[0][k] for k in kernels], [case.weights[0][k] for k in kernels])
@@ -47,7 +47,7 @@ def test_runs_as_keras_does(name):
     reset_after=st.booleans(),
     dtype=st.sampled_from(["float32", "float16", "bfloat16"]),
 )
-def test_there_and_back_is_exact(cell, D, H, reset_after, **options):
+def test_a_round_trip_is_exact(cell, D, H, reset_after, **options):
     layers = make_stack(cell, D, H, candidate=reset_after, **options)
     arrays = to_keras(layers, reset_after=reset_after)
     assert_identical(from_keras(arrays, reset_after=reset_after), layers)
@@ -83,7 +83,7 @@ def test_layers_of_one_stack_may_differ():
     assert_identical(from_keras(arrays), layers)
 
 
-def test_a_missing_bias_beside_another_is_zeros():
+def test_a_missing_bias_next_to_another_is_zeros():
     one, other = make_cell("rnn", 2, 3), make_cell("rnn", 2, 3, bias=False)
     ((forward, backward),) = from_keras(to_keras((Directions(one, other),)))
     assert_identical(forward, one)
@@ -92,9 +92,9 @@ def test_a_missing_bias_beside_another_is_zeros():
 
 zeros = np.zeros
 BAD_ARRAYS = [
-    ([[zeros((2, 12))]], r"layers\[0\] must have 2 or 3 arrays.*4 or 6 of Bidirectional, got 1"),
+    ([[zeros((2, 12))]], r"layers\[0\] must have 2 or 3 arrays.*4 or 6 for Bidirectional, got 1"),
     ([[zeros((2, 12))] * 5], "got 5"),
-    ([zeros((2, 12)), zeros((3, 12))], r"layers\[0\] must be a list, as get_weights\(\) gives"),
+    ([zeros((2, 12)), zeros((3, 12))], r"layers\[0\] must be a list, as get_weights\(\) returns"),
     ([[zeros((2, 12)), zeros((3, 8))]], r"layers\[0\] recurrent_kernel must be \(H, G·H\).*3, 8"),
     ([[zeros((2, 9)), zeros((3, 12))]], r"layers\[0\] kernel must be \(D, G·H\) = \(2, 12\)"),
     ([[zeros(12), zeros((3, 12))]], r"kernel must be \(D, G·H\) = \(12, 12\), got shape \(12,\)"),
@@ -125,10 +125,10 @@ kernels = jnp.ones((2, 12)), jnp.ones((3, 12))
 norm = LSTMNorm(jnp.ones(12), jnp.ones(12), jnp.ones(3), jnp.ones(3))
 BAD_LAYERS = [
     (make_cell("lstm", 2, 3), "got one LSTMParams"),
-    ((LSTMParams(*kernels, norm=norm),), "no place for layer normalisation"),
-    ((LSTMParams(*kernels, peephole=jnp.ones((3, 3))),), "no place for peepholes"),
-    ((make_cell("lstm", 2, 3, projection=2),), "no place for a projection"),
-    ((LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))),), "no place for coupled gates"),
+    ((LSTMParams(*kernels, norm=norm),), "not support layer normalization"),
+    ((LSTMParams(*kernels, peephole=jnp.ones((3, 3))),), "not support peepholes"),
+    ((make_cell("lstm", 2, 3, projection=2),), "not support a projection"),
+    ((LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))),), "not support coupled gates"),
     ((MGUParams(jnp.ones((2, 6)), jnp.ones((3, 6))),), r"layers\[0\] is MGUParams"),
 ]
 
@@ -160,6 +160,6 @@ def test_live(cell, options, seed, monkeypatch):
     case = keras_case(cell, D, H, seed=seed, **options)
     layers = from_keras(case.weights, **variant(case))
     assert_runs_alike(layers, case)
-    # What Keras is given runs as ours does: the same weights, but for sums of biases.
+    # Keras runs our weights as we do, except for sums of biases.
     back = keras_case(cell, D, H, seed=seed, given=to_keras(layers, **variant(case)), **options)
     assert_runs_alike(layers, back)

@@ -1,4 +1,4 @@
-"""Weights that come from elsewhere end in a layer, and go back from it, in a line each."""
+"""Weights of other frameworks become a layer, and are exported from it, in a line each."""
 
 import jax
 import numpy as np
@@ -29,7 +29,7 @@ def assert_same(layer, other):
 
 @pytest.mark.parametrize("layout", WHOLE)
 @pytest.mark.parametrize("kind", [lj.LSTM, lj.GRU, lj.RNN])
-def test_a_stack_there_and_back(layout, kind):
+def test_a_round_trip_of_a_stack(layout, kind):
     leave, come = WHOLE[layout]
     layer = kind(D, H, num_layers=2, bidirectional=True, rngs=nnx.Rngs(0))
     layers = come(leave(layer.params))
@@ -40,7 +40,7 @@ def test_a_stack_there_and_back(layout, kind):
 
 
 @pytest.mark.parametrize("layout", ONE)
-def test_a_cell_there_and_back(layout):
+def test_a_round_trip_of_a_cell(layout):
     leave, come = ONE[layout]
     layer = lj.LSTM(D, H, forget_bias=0.0, rngs=nnx.Rngs(0))
     params = come(leave(layer.params[0]))
@@ -49,7 +49,7 @@ def test_a_cell_there_and_back(layout):
     np.testing.assert_array_equal(cell.params.recurrent_kernel, layer.params[0].recurrent_kernel)
 
 
-def test_a_vector_and_a_file_there_and_back(tmp_path):
+def test_a_round_trip_through_a_vector_and_a_file(tmp_path):
     layer = lj.LSTM(D, H, num_layers=2, rngs=nnx.Rngs(0))
     sizes = {"input_size": D, "hidden_size": H, "num_layers": 2}
     layers = interop.from_cudnn(interop.to_cudnn(layer.params), **sizes)
@@ -75,7 +75,7 @@ ONNX = {
 
 
 @pytest.mark.parametrize("name", ONNX)
-def test_onnx_there_and_back(name):
+def test_a_round_trip_through_onnx(name):
     pytest.importorskip("onnx")
     from lstm_jax.interop import onnx
 
@@ -86,7 +86,7 @@ def test_onnx_there_and_back(name):
         onnx.load_layer(onnx.export_layers(layer), num_layers=1)
 
 
-def test_what_onnx_has_and_no_layer():
+def test_onnx_options_that_no_layer_has_are_refused():
     pytest.importorskip("onnx")
     from lstm_jax.interop import onnx
 
@@ -100,7 +100,7 @@ def test_what_onnx_has_and_no_layer():
 
     for attributes, error in (
         ({"clip": 3.0}, "has no option for the activations or the coupling of this node"),
-        ({"direction": "reverse"}, "a node runs backwards alone, which no layer does"),
+        ({"direction": "reverse"}, "a node runs only backward, which no layer does"),
     ):
         with pytest.raises(ValueError, match=error):
             onnx.load_layer(node(**attributes))

@@ -1,4 +1,4 @@
-"""What is written or handed over is the matrix, in whatever order it lies in memory."""
+"""Matrices are written and converted correctly in any memory order."""
 
 import ast
 import pathlib
@@ -29,9 +29,9 @@ def strided(array):
 
 
 def by_dlpack(array):
-    """JAX's own array whose columns lie together, as one from another framework may."""
+    """A column-major JAX array, such as another framework may produce."""
     room = np.empty(array.nbytes + 64, np.uint8)
-    start = -room.ctypes.data % 64  # memory that JAX takes as it is, without a copy
+    start = -room.ctypes.data % 64  # memory that JAX uses without a copy
     columns = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape, order="F")
     columns[...] = array
     return jnp.from_dlpack(columns)
@@ -47,7 +47,7 @@ ORDERS = {
 
 
 def rows(array):
-    """All rows as the first, a view that has one row in memory."""
+    """All rows equal to the first, as a view with one row in memory."""
     return np.broadcast_to(array[:1], array.shape)
 
 
@@ -78,7 +78,7 @@ def stack(D, H):
 
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(list(WRITERS)), st.sampled_from([*ORDERS, "broadcast"]), sizes, sizes)
-def test_every_writer_gives_the_same_bytes_of_every_order(writer, order, D, H):
+def test_every_writer_writes_the_same_bytes_for_every_memory_order(writer, order, D, H):
     layers = stack(D, H)
     if order == "broadcast":
         layers = jax.tree.map(rows, layers)
@@ -93,7 +93,7 @@ def test_every_writer_gives_the_same_bytes_of_every_order(writer, order, D, H):
 
 @settings(max_examples=20, deadline=None)
 @given(st.sampled_from(list(ORDERS)), st.sampled_from(["lstm", "gru", "rnn"]), sizes, sizes)
-def test_safetensors_hold_what_was_given(tmp_path_factory, order, cell, D, H):
+def test_safetensors_store_the_arrays(tmp_path_factory, order, cell, D, H):
     layers = jax.tree.map(np.asarray, make_stack(cell, D, H))
     path = tmp_path_factory.mktemp("orders") / "layers.safetensors"
     interop.save_safetensors(path, jax.tree.map(ORDERS[order], layers))
@@ -101,7 +101,7 @@ def test_safetensors_hold_what_was_given(tmp_path_factory, order, cell, D, H):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_onnx_holds_what_was_given(order):
+def test_onnx_stores_the_arrays(order):
     pytest.importorskip("onnx")
     from lstm_jax.interop.onnx import export_layers
 
@@ -112,7 +112,7 @@ def test_onnx_holds_what_was_given(order):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_saved_model_comes_back(order, dtype, tmp_path):
+def test_a_saved_model_is_restored(order, dtype, tmp_path):
     network = SequenceModel(2, 5, SequenceModelConfig(hidden_features=3), rngs=nnx.Rngs(0))
     state = nnx.state(network, nnx.Param)
     wanted = jax.tree.map(lambda a: np.asarray(a).astype(dtype).astype(np.float32), state)

@@ -48,7 +48,7 @@ def test_float64_is_kept_under_x64(tmp_path, x64):
     bidirectional=st.booleans(),
     bias=st.booleans(),
 )
-def test_there_and_back_is_exact(tmp_path_factory, cell, **options):
+def test_a_round_trip_is_exact(tmp_path_factory, cell, **options):
     path = tmp_path_factory.mktemp("layers") / "f"
     layers = make_stack(cell, 1, 2, **options)
     save_safetensors(path, layers)
@@ -65,7 +65,7 @@ def test_names_are_as_documented(tmp_path):
 
 
 def altered(**changes):
-    """The arrays of one LSTM with a `norm`, names' dots as _, some other or (None) gone."""
+    """The arrays of one LSTM with a `norm`, with some replaced or (None) removed; _ for dots."""
     parts = {"input_kernel": (2, 12), "recurrent_kernel": (3, 12), "bias": (12,)}
     arrays = {f"0.lstm.{part}": np.ones(shape, np.float32) for part, shape in parts.items()}
     arrays |= {f"0.lstm.norm.{part}": np.asarray(array) for part, array in vars(norm).items()}
@@ -75,26 +75,26 @@ def altered(**changes):
 
 some = np.ones((2, 12), np.float32)
 BAD = [
-    ({}, "holds no layers"),
+    ({}, "contains no layers"),
     (altered(**{"1__lstm__bias": some}), "lstm: missing 'input_kernel', 'recurrent_kernel'"),
     (altered(**{"2__lstm__bias": some}), "missing '1'; unexpected '2'"),
     (altered(**{"0__lstm__input_kernel": None}), "missing 'input_kernel'"),
     (altered(**{"0__lstm__gain": some}), "unexpected 'gain'"),
-    (altered(**{"0__gru__bias": some}), "must hold one of lstm, gru, rnn, mgu, got"),
-    ({"0": some}, "must hold one of lstm.*got an array"),
-    ({"0.lstm": some}, "lstm must hold arrays by name, got an array"),
+    (altered(**{"0__gru__bias": some}), "must be one of lstm, gru, rnn, mgu, got"),
+    ({"0": some}, "must be one of lstm.*got an array"),
+    ({"0.lstm": some}, "lstm must contain arrays by name, got an array"),
     ({"0.forward.lstm.bias": some}, "missing 'backward'"),
-    ({"0.forward": some, "0.backward": some}, "0.forward must hold one of lstm.*got an array"),
+    ({"0.forward": some, "0.backward": some}, "0.forward must be one of lstm.*got an array"),
     (altered(**{"0__lstm__norm__cell_shift": None}), "norm: missing 'cell_shift'"),
-    (altered(**{"0__lstm__bias": some}), r"bias has shape \(2, 12\); .* it must be \(12,\)"),
-    (altered(**{"0__lstm__norm__input_scale": some}), r"norm.input_scale has shape \(2, 12\)"),
-    (altered(**{"0__lstm__peephole": some}), r"peephole has shape .*it must be \(3, 3\)"),
+    (altered(**{"0__lstm__bias": some}), r"bias must have shape \(12,\) .*got \(2, 12\)"),
+    (altered(**{"0__lstm__norm__input_scale": some}), r"norm.input_scale must .*\(2, 12\)"),
+    (altered(**{"0__lstm__peephole": some}), r"peephole must have shape \(3, 3\)"),
     (altered(**{"0__lstm__projection": some[0]}), r"projection must be \(H, P\)"),
     (altered(**{"0__lstm__bias": None, "0__lstm__bias__x": some}), "bias must be an array"),
     (altered(**{"0__lstm__bias__x": some}), "lies below another array"),
     ({"weight_ih_l0": some}, r"unexpected 'weight_ih_l0'.*from_torch\(safetensors"),
     ({"0.lstm.norm": some, "0.lstm.input_kernel": some, "0.lstm.recurrent_kernel": some},
-     "norm must hold arrays by name"),
+     "norm must contain arrays by name"),
 ]  # fmt: skip
 
 
@@ -109,13 +109,13 @@ def test_refuses_a_damaged_file_and_a_missing_one(tmp_path):
     path = tmp_path / "f"
     save_safetensors(path, (lstm,))
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(ValueError, match="is not a whole safetensors file"):
+    with pytest.raises(ValueError, match="is not a complete safetensors file"):
         load_safetensors(path)
     with pytest.raises(FileNotFoundError):
         load_safetensors(tmp_path / "nothing")
 
 
-def test_a_write_that_breaks_off_leaves_the_old_file(tmp_path, monkeypatch):
+def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "f"
     save_safetensors(path, (lstm,))
     whole = Path.write_bytes
@@ -136,6 +136,6 @@ def test_refuses_layers(tmp_path):
         save_safetensors(path, lstm)
     with pytest.raises(ValueError, match=r"layer 0 must be one of .*got dict"):
         save_safetensors(path, ({},))
-    with pytest.raises(ValueError, match=r"layer 0.bias has shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"layer 0.bias must .*got \(3,\)"):
         save_safetensors(path, (replace(lstm, bias=jnp.ones(3)),))
     assert not list(tmp_path.iterdir())

@@ -27,7 +27,7 @@ def test_runs_as_pytorch_does(name):
     case = load(name)
     layers = from_torch(case.weights)
     assert_runs_alike(layers, case)
-    # What goes back is the same function: kernels bit for bit, biases as their sums.
+    # A round trip is the same function: exact kernels, and sums of biases.
     back = to_torch(layers)
     assert set(back) == set(case.weights)
     for part in back:
@@ -56,7 +56,7 @@ def stacks(draw):
 
 @settings(max_examples=40, deadline=None)
 @given(stacks())
-def test_there_and_back_is_exact(layers):
+def test_a_round_trip_is_exact(layers):
     arrays = to_torch(layers)
     assert_identical(from_torch(arrays), layers)
     assert all(a.flags.writeable and a.flags.c_contiguous for a in arrays.values())
@@ -72,7 +72,7 @@ def test_float64_is_kept_under_x64(x64):
 def test_the_layout_is_as_documented():
     one = make_cell("lstm", 2, 3, projection=2)
     layers = (Directions(one, one), Directions(make_cell("lstm", 4, 3, projection=2), one))
-    with pytest.raises(ValueError, match=r"layers\[1\] has an input_kernel of shape \(2, 12\)"):
+    with pytest.raises(ValueError, match=r"input_kernel of layers\[1\] must have"):
         to_torch(layers)
     above = make_cell("lstm", 4, 3, projection=2)
     shapes = {k: a.shape for k, a in to_torch((Directions(one, one), Directions(above, above)))
@@ -85,7 +85,7 @@ def test_the_layout_is_as_documented():
     assert not shapes
 
 
-def test_two_biases_become_their_sum_and_the_candidates_stay_apart():
+def test_two_biases_are_summed_except_the_candidates():
     arrays = to_torch((make_cell("gru", 1, 2),))
     arrays["bias_ih_l0"] = np.array([1, 2, 3, 4, 5, 6], np.float32)
     arrays["bias_hh_l0"] = np.array([10, 20, 30, 40, 50, 60], np.float32)
@@ -104,7 +104,7 @@ def test_two_biases_become_their_sum_and_the_candidates_stay_apart():
     np.testing.assert_array_equal(rnn.bias, arrays["bias_ih_l0"] + [np.float32(0.5), 0])
 
 
-def test_a_missing_bias_beside_others_is_zeros():
+def test_a_missing_bias_among_others_is_zeros():
     below, above = make_cell("lstm", 2, 3, bias=False), make_cell("lstm", 3, 3)
     first, second = from_torch(to_torch((below, above)))
     np.testing.assert_array_equal(first.bias, np.zeros(12))
@@ -135,11 +135,11 @@ def test_a_state_dict_in_a_safetensors_file(tmp_path):
         from_torch(load_file(tmp_path / "ours.safetensors"))
 
 
-# --- cells of one step, wrappers, bfloat16 -------------------------------------------------------
+# --- single-step cells, wrappers, bfloat16 -------------------------------------------------------
 
 
 def cell_arrays(cell, **options):
-    """The arrays of a cell of one step, and the layer that they are of."""
+    """The arrays of a single-step cell, and their layer."""
     layers = make_stack(cell, 2, 3, **options)
     return {name.removesuffix("_l0"): a for name, a in to_torch(layers).items()}, layers
 
@@ -151,7 +151,7 @@ def cell_arrays(cell, **options):
     st.sampled_from(["float32", "float16", "bfloat16"]),
     st.sampled_from(["", "module.", "_orig_mod.", "module._orig_mod."]),
 )
-def test_a_cell_of_one_step_is_a_layer(cell, bias, dtype, wrapper):
+def test_a_single_step_cell_is_a_layer(cell, bias, dtype, wrapper):
     arrays, layers = cell_arrays(cell, bias=bias, dtype=dtype)
     assert not any("_l0" in name for name in arrays)
     assert_identical(from_torch({wrapper + name: a for name, a in arrays.items()}), layers)
@@ -159,7 +159,7 @@ def test_a_cell_of_one_step_is_a_layer(cell, bias, dtype, wrapper):
 
 @settings(max_examples=20, deadline=None)
 @given(stacks(), st.sampled_from(["module.", "_orig_mod.", "_orig_mod.module."]))
-def test_what_wrappers_put_before_every_name_is_taken_away(layers, wrapper):
+def test_prefixes_of_wrappers_are_removed(layers, wrapper):
     arrays = to_torch(layers)
     assert_identical(from_torch({wrapper + name: a for name, a in arrays.items()}), layers)
     mixed = {(wrapper if k else "") + name: a for k, (name, a) in enumerate(arrays.items())}
@@ -173,7 +173,7 @@ BAD_CELLS = [
     ({"bias_hh": None}, "missing 'bias_hh'"),
     ({"other": np.zeros(3)}, "unexpected 'other'"),
     ({"weight_ih": np.zeros(12)}, r"weight_ih must be \(G·H, D\), got shape \(12,\)"),
-    ({"weight_hh": np.zeros((6, 3))}, r"weight_hh .*G being 4 for an LSTM.*\(6, 3\)"),
+    ({"weight_hh": np.zeros((6, 3))}, r"weight_hh .*G is 4 for an LSTM.*\(6, 3\)"),
     ({"bias_hh": np.zeros(9)}, r"bias_hh must be \(G·H,\) = \(12,\), got shape \(9,\)"),
 ]
 
@@ -211,7 +211,7 @@ def test_a_live_cell_steps_alike(cell):
 
 
 @pytest.mark.parametrize("lies", ["as it is", "transposed", "strided", "late"])
-def test_bfloat16_of_pytorch_is_read_bit_for_bit(lies, tmp_path):
+def test_bfloat16_of_pytorch_is_read_exactly(lies, tmp_path):
     torch = pytest.importorskip("torch")
     from safetensors.flax import load_file
     from safetensors.torch import save_file
@@ -231,11 +231,11 @@ def test_bfloat16_of_pytorch_is_read_bit_for_bit(lies, tmp_path):
     assert_identical(from_torch(load_file(tmp_path / "f.safetensors")), layers)
 
 
-# --- what is refused -----------------------------------------------------------------------------
+# --- errors --------------------------------------------------------------------------------------
 
 
 def altered(**changes):
-    """A bidirectional stack of two LSTMs' arrays, some other or (None) gone."""
+    """The arrays of a bidirectional stack of two LSTMs, with some replaced or (None) removed."""
     arrays = to_torch(make_stack("lstm", 2, 3, num_layers=2, bidirectional=True))
     arrays |= {name: array for name, array in changes.items() if array is not None}
     return {name: array for name, array in arrays.items() if changes.get(name, array) is not None}
@@ -251,7 +251,7 @@ BAD_ARRAYS = [
     (altered(weight_hr_l0=np.zeros((2, 3))), "missing 'weight_hr_l0_reverse'"),
     (altered(weight_ih_l0=np.zeros((12, 2), int)), "weight_ih_l0.*floating point, got dtype int"),
     (altered(weight_ih_l0=np.zeros(12)), r"weight_ih_l0 must be \(G·H, D\), got shape \(12,\)"),
-    (altered(weight_hh_l0=np.zeros((6, 3))), r"weight_hh_l0 .*G being 4 for an LSTM.*\(6, 3\)"),
+    (altered(weight_hh_l0=np.zeros((6, 3))), r"weight_hh_l0 .*G is 4 for an LSTM.*\(6, 3\)"),
     (altered(weight_ih_l1=np.zeros((12, 3))), r"weight_ih_l1 must be \(G·H, D\) = \(12, 6\)"),
     (altered(bias_hh_l1=np.zeros(9)), r"bias_hh_l1 must be \(G·H,\) = \(12,\), got shape \(9,\)"),
     ([np.zeros((12, 2))], "expected a dictionary of arrays, got list"),
@@ -274,17 +274,17 @@ BAD_LAYERS = [
     ((), "at least one layer"),
     (lstm, r"got one LSTMParams; for one layer pass \(layer,\)"),
     (Directions(lstm, lstm), "got one Directions"),
-    ((MGUParams(jnp.ones((2, 6)), jnp.ones((3, 6))),), "PyTorch holds LSTMParams.*MGUParams"),
-    ((lstm, rnn), r"one cell; layers\[1\] is RNNParams, layers\[0\] LSTMParams"),
-    ((lstm, wide), r"one width; .* is \(4, None\) in layers\[1\] and \(3, None\)"),
-    ((lstm, lstm), r"layers\[1\] has an input_kernel of shape \(2, 12\); it must have 3 rows"),
-    ((Directions(lstm, lstm), lstm), r"either every layer is Directions or none, see layers\[1\]"),
-    ((make_cell("lstm", 2, 3, projection=3),), "fewer features than H = 3 alone.* to 3"),
+    ((MGUParams(jnp.ones((2, 6)), jnp.ones((3, 6))),), "PyTorch supports LSTMParams.*MGUParams"),
+    ((lstm, rnn), r"same cell, got RNNParams in layers\[1\] and LSTMParams in"),
+    ((lstm, wide), r"same width, .* \(4, None\) in layers\[1\] and \(3, None\)"),
+    ((lstm, lstm), r"input_kernel of layers\[1\] must have 3 rows.*\(2, 12\)"),
+    ((Directions(lstm, lstm), lstm), r"either all layers are Directions, or none; layers\[1\]"),
+    ((make_cell("lstm", 2, 3, projection=3),), "fewer features than H = 3, got 3"),
     ((LSTMParams(jnp.ones((2, 12)), jnp.ones((3, 12)), peephole=jnp.ones((3, 3))),),
-     r"no place for peepholes: layers\[0\].peephole must be None"),
-    ((LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))),), "no place for coupled gates"),
-    ((LSTMParams(jnp.ones((2, 12)), jnp.ones((3, 12)), jnp.ones(9)),), r"bias has shape \(9,\)"),
-    ((GRUParams(jnp.ones((2, 9)), jnp.ones((3, 8))),), "recurrent_kernel has shape"),
+     r"not support peepholes: layers\[0\].peephole must be None"),
+    ((LSTMParams(jnp.ones((2, 9)), jnp.ones((3, 9))),), "not support coupled gates"),
+    ((LSTMParams(jnp.ones((2, 12)), jnp.ones((3, 12)), jnp.ones(9)),), r"bias must .*\(9,\)"),
+    ((GRUParams(jnp.ones((2, 9)), jnp.ones((3, 8))),), "recurrent_kernel must have shape"),
     ((RNNParams(jnp.ones(2), jnp.ones((3, 3))),), "input_kernel must have two axes"),
 ]  # fmt: skip
 
@@ -295,7 +295,7 @@ def test_refuses_layers(layers, message):
         to_torch(layers)
 
 
-# --- beside the framework ------------------------------------------------------------------------
+# --- against the framework -----------------------------------------------------------------------
 
 LIVE = [
     ("LSTM", {"num_layers": 2, "bidirectional": True, "proj": 2, "lengths": [1, 4, 3]}),

@@ -1,4 +1,4 @@
-"""The character model is its formula, its loss the full softmax, and its state the text's."""
+"""The character model matches its formula, the full softmax and the state of the text."""
 
 from dataclasses import replace
 
@@ -27,7 +27,7 @@ def quick_key(seed):
 
 
 def make(config=CONFIG, seed=0):
-    """A model whose arrays are all random, biases too."""
+    """A model whose arrays are all random, including biases."""
     model = lstm_jax.CharLM(V, config, rngs=nnx.Rngs(0))
     rng = np.random.default_rng(seed)
     state = nnx.state(model)
@@ -102,14 +102,14 @@ def naive_loss(model, ids, targets, weights):
 
 
 class Pass(nnx.Module):
-    """Stands for the LSTM, and hands on what it reads."""
+    """Replace the LSTM, and return its inputs."""
 
     def __call__(self, xs, state, **options):
         return state, xs
 
 
 def probe(**rates):
-    """A model whose features are ones, but for the dropout around the LSTM."""
+    """A model whose features are ones, except for the dropout around the LSTM."""
     width = 64
     model = lstm_jax.CharLM(V, lstm_jax.CharLMConfig(width, width, 1, **rates), rngs=nnx.Rngs(0))
     model.lstm = Pass()
@@ -204,7 +204,7 @@ def test_step_by_step_is_the_whole():
     assert_trees_close(one, state)
 
 
-def test_texts_packed_with_resets_and_carried_states_are_texts_apart():
+def test_texts_packed_with_resets_and_carried_states_are_separate_texts():
     model = make()
     texts = [IDS[0, :4], IDS[1, :5], IDS[0, 3:6]]
     ids = jnp.concatenate(texts)[None]
@@ -244,7 +244,7 @@ def test_each_dropout_needs_a_key(place):
 
 
 @pytest.mark.parametrize("place", ["embedding_dropout", "output_dropout"])
-def test_a_variational_mask_is_constant_in_time_and_no_other_is(place):
+def test_only_a_variational_mask_is_constant_in_time(place):
     constant = probe(**{place: 0.5}, variational=True)
     assert set(np.unique(constant)) == {0, 2}
     assert np.ptp(constant, axis=1).max() == 0

@@ -1,4 +1,4 @@
-"""A classifier reads its steps and nothing else, and pools them as it says."""
+"""A classifier reads only its valid steps, and pools them as configured."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def vectors(seed=0):
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_padding_reaches_neither_the_judgement_nor_the_gradient(pooling):
+def test_padding_reaches_neither_the_logits_nor_the_gradient(pooling):
     graph, params = nnx.split(make(pooling))
     xs = vectors()
     spoilt = np.where(np.arange(5)[:, None] < LENGTHS[:, None, None], xs, np.nan)
@@ -49,13 +49,13 @@ def test_padding_reaches_neither_the_judgement_nor_the_gradient(pooling):
     ):
         np.testing.assert_array_equal(one, other)
         assert np.isfinite(one).all()
-    # With other things in the other rows a row is judged alike; an empty one by the bias alone.
+    # A row does not depend on the other rows; an empty row yields the bias.
     np.testing.assert_allclose(judged(params, xs[[1, 1, 1]], LENGTHS)[1][1], logits[1], atol=1e-6)
     np.testing.assert_array_equal(logits[2], np.zeros(2))
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_pooling_is_what_it_says(bidirectional):
+def test_pooling_matches_its_name(bidirectional):
     hs = np.random.default_rng(1).normal(size=(3, 5, 8)).astype(np.float32)
     rows = [hs[0], hs[1, :2]]
 
@@ -67,7 +67,7 @@ def test_pooling_is_what_it_says(bidirectional):
 
     np.testing.assert_allclose(pool("max")[1], [row.max(0) for row in rows])
     np.testing.assert_allclose(pool("mean")[1], [row.mean(0) for row in rows], rtol=1e-5)
-    # Backwards, the last step to be read is the first in time.
+    # Backward, the last step to be read is the first in time.
     ends = [np.r_[row[-1, :4], row[0, 4:]] if bidirectional else row[-1] for row in rows]
     np.testing.assert_array_equal(pool("last")[1], ends)
 
@@ -83,7 +83,7 @@ def test_every_sequence_is_read_from_the_initial_state(options):
     np.testing.assert_allclose(model(xs), model.readout(model.pool(hs)), rtol=1e-5, atol=1e-6)
 
 
-def test_attention_is_a_mean_with_weights():
+def test_attention_is_a_weighted_mean():
     model, hs = make("attention"), vectors(2) @ np.ones((3, 8), np.float32)
     scores = np.tanh(hs @ model.attention_kernel[...]) @ model.attention_vector[...]
     pooled = model.pool(jnp.asarray(hs), LENGTHS)
@@ -110,10 +110,10 @@ def test_a_dropped_word_is_read_as_unknown():
     assert (read(IDS) != unknown).all()
 
 
-def test_what_does_not_fit_is_said():
+def test_wrong_inputs_are_refused():
     config = SequenceClassifierConfig(3, 4)
     for sizes in ({}, {"vocabulary_size": 3, "in_features": 3}):
-        with pytest.raises(ValueError, match="give one of vocabulary_size"):
+        with pytest.raises(ValueError, match="pass either vocabulary_size"):
             SequenceClassifier(2, config, **sizes, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"pooling must be one of max, .*, got 'sum'"):
         make("sum")
@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_said():
         (make(vocabulary_size=4, bidirectional=False), {"vocabulary": ["good", "bad"]}),
     ],
 )
-def test_it_comes_back_from_its_files(model, own, tmp_path):
+def test_it_is_restored_from_its_files(model, own, tmp_path):
     storage.save(tmp_path, model, {"data": "toy"}, {"classes": ["no", "yes"], **own})
     stored = storage.load(tmp_path, "SequenceClassifier")
     xs = np.array([[2, 3, 1]], np.int32) if "vocabulary" in own else vectors()
@@ -144,7 +144,7 @@ def test_it_comes_back_from_its_files(model, own, tmp_path):
 
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_pooling_selects_before_it_adds(pooling):
-    """What stands beyond a row's length reaches neither the pool nor a gradient, of any leaf."""
+    """Steps beyond the length of a row reach neither the pool nor any gradient."""
     graph, params = nnx.split(make(pooling))
     clean = np.random.default_rng(1).normal(size=(3, 5, 8)).astype(np.float32)
     inside = np.arange(5)[:, None] < LENGTHS[:, None, None]
@@ -163,8 +163,8 @@ def test_pooling_selects_before_it_adds(pooling):
 
 
 @pytest.mark.parametrize("pooling", ["mean", "attention"])
-def test_pooling_adds_up_wide(pooling):
-    """Ten thousand halves are no sum that bfloat16 counts to, and 70000 of 100 no float16."""
+def test_pooling_accumulates_in_float32(pooling):
+    """Ten thousand halves exceed a sum in bfloat16, and 70000 times 100 exceeds float16."""
     model = make(pooling)
     for dtype in (jnp.bfloat16, jnp.float16, jnp.float32):
         found = model.pool(jnp.full((1, 70_000, 8), 100, dtype))

@@ -1,4 +1,4 @@
-"""A forecaster says every step at once, its quantiles in order, and upside down if it is odd."""
+"""A forecaster predicts all steps at once, with ordered quantiles, and is odd if configured."""
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ XS = np.random.default_rng(0).normal(size=(4, 6, 2)).astype(np.float32)
 
 
 def make(seed=0, sizes=SIZES, **options):
-    """A forecaster none of whose parameters is zero."""
+    """A forecaster with nonzero parameters."""
     model = Forecaster(**sizes, config=ForecasterConfig(3, **options), rngs=nnx.Rngs(seed))
     keys = iter(jax.random.split(jax.random.key(seed), 9))
     params = jax.tree.map(
@@ -25,7 +25,7 @@ def make(seed=0, sizes=SIZES, **options):
     return model
 
 
-def test_it_is_the_last_state_and_the_end_of_the_window_read_linearly():
+def test_it_reads_the_last_state_and_the_end_of_the_window():
     model = make(linear=2, sizes={**SIZES, "outputs": 1})
     ys = model(XS)
     assert ys.shape == (4, 3, 1)
@@ -35,7 +35,7 @@ def test_it_is_the_last_state_and_the_end_of_the_window_read_linearly():
     np.testing.assert_allclose(ys[..., 0], expected, atol=1e-5)
 
 
-def test_a_new_one_says_nothing_and_yet_learns():
+def test_a_new_forecaster_predicts_zeros_and_learns():
     model = Forecaster(**SIZES, config=ForecasterConfig(3, linear=6), rngs=nnx.Rngs(0))
     assert not model(XS).any()
     graph, params = nnx.split(model)
@@ -45,13 +45,13 @@ def test_a_new_one_says_nothing_and_yet_learns():
 
 
 @pytest.mark.parametrize("odd", [False, True])
-def test_no_quantile_crosses_another(odd):
+def test_quantiles_do_not_cross(odd):
     ys = make(odd=odd, linear=1)(XS)
     assert ys.shape == (4, 3, 3)
     assert (np.diff(ys, axis=-1) >= 0).all()
 
 
-def test_an_odd_one_says_of_the_window_upside_down_the_same_upside_down():
+def test_an_odd_forecaster_negates_with_the_window():
     model = make(odd=True, linear=2)
     np.testing.assert_allclose(model(-XS), -model(XS)[..., ::-1], atol=1e-6)
     assert jnp.abs(make(linear=2)(-XS) + make(linear=2)(XS)[..., ::-1]).max() > 0.1
@@ -59,12 +59,12 @@ def test_an_odd_one_says_of_the_window_upside_down_the_same_upside_down():
     np.testing.assert_allclose(model(0 * XS)[..., 1], 0, atol=1e-6)
 
 
-def test_a_forecast_does_not_hang_on_the_others_of_its_batch():
+def test_a_forecast_does_not_depend_on_the_rest_of_the_batch():
     for model in (make(), make(odd=True)):
         np.testing.assert_allclose(model(XS)[1], model(XS[1:2])[0], atol=1e-6)
 
 
-def test_dropout_is_active_with_a_key_alone():
+def test_dropout_is_active_only_with_a_key():
     model = make(output_dropout=0.5)
     np.testing.assert_array_equal(model(XS), model(XS))
     one, same, other = (model(XS, key=jax.random.key(seed)) for seed in (0, 0, 1))
@@ -72,10 +72,10 @@ def test_dropout_is_active_with_a_key_alone():
     assert not np.array_equal(one, other)
 
 
-def test_what_cannot_be_is_refused():
+def test_impossible_options_are_refused():
     with pytest.raises(ValueError, match="linear must be at most the window, 6, got 7"):
         make(linear=7)
-    with pytest.raises(ValueError, match="an odd one reads windows of numbers alone"):
+    with pytest.raises(ValueError, match="odd=True needs windows of numbers alone"):
         make(odd=True, sizes={**SIZES, "reads_on": True})
     with pytest.raises(ValueError, match=r"xs must be \(B, T \+ 3, D\) with T at least 2"):
         make(linear=2, sizes={**SIZES, "reads_on": True})(XS[:, :4])
@@ -86,7 +86,7 @@ def test_what_cannot_be_is_refused():
 FUTURE = np.random.default_rng(1).normal(size=(4, 6 + 3, 2)).astype(np.float32)
 
 
-def test_one_that_reads_on_adds_what_it_makes_of_each_step():
+def test_known_future_inputs_add_to_each_step():
     model = make(linear=2, sizes={**SIZES, "outputs": 2, "reads_on": True, "quantiles": False})
     ys = model(FUTURE)
     assert ys.shape == (4, 3, 2)
@@ -97,7 +97,7 @@ def test_one_that_reads_on_adds_what_it_makes_of_each_step():
     expected = expected.reshape(4, 3, 2) + ahead @ model.future_kernel[...]
     np.testing.assert_allclose(ys, expected, atol=1e-5)
     later = FUTURE.copy()
-    later[:, 7:] += 1  # what is known of a step tells of it and of those after it
+    later[:, 7:] += 1  # a known input affects its step and later steps
     changed = np.abs(np.asarray(model(later) - ys)).max((0, 2))
     assert changed[0] == 0
     assert (changed[1:] > 1e-3).all()
@@ -123,7 +123,7 @@ def test_parameters_of_a_distribution_are_not_sorted():
     assert (np.diff(make(sizes={**SIZES, "quantiles": False})(XS), axis=-1) < 0).any()
 
 
-def test_one_that_reads_on_comes_back(tmp_path):
+def test_a_forecaster_with_known_future_inputs_is_restored(tmp_path):
     sizes = {**SIZES, "in_features": 3, "reads_on": True, "categories": (4,), "quantiles": False}
     model = make(linear=2, sizes=sizes)
     storage.save(tmp_path, model, {}, sizes)
@@ -131,7 +131,7 @@ def test_one_that_reads_on_comes_back(tmp_path):
     np.testing.assert_array_equal(storage.load(tmp_path).network(xs), model(xs))
 
 
-def test_a_stored_one_comes_back(tmp_path):
+def test_a_stored_forecaster_is_restored(tmp_path):
     model = make(odd=True, linear=2)
     storage.save(tmp_path, model, {"steps": 1}, {**SIZES, "scaler": {"mean": [1.0]}})
     stored = storage.load(tmp_path, "Forecaster")

@@ -123,7 +123,7 @@ def test_large_logits_do_not_overflow():
 
 
 @pytest.mark.parametrize("dtypes", [("bfloat16",) * 3, ("bfloat16", "float32", "float32")])
-def test_low_precision_adds_up_in_float32(dtypes):
+def test_low_precision_accumulates_in_float32(dtypes):
     shape = (600,)
     *arrays, targets, weights = problem(np.float32, shape)
     arrays = [jnp.asarray(a, d) for a, d in zip(arrays, dtypes, strict=True)]
@@ -159,8 +159,8 @@ def largest_array(jaxpr):
 
 
 @pytest.mark.parametrize("function", ["log_probabilities", "cross_entropy", "gradient"])
-def test_the_logits_are_never_held_at_once(function):
-    n, chunk = 64 * 8, 8  # so (N, V) is by far the largest thing one could hold
+def test_the_logits_are_never_stored_at_once(function):
+    n, chunk = 64 * 8, 8  # so (N, V) is by far the largest possible array
     *arrays, targets, weights = problem(np.float32, (n,))
     functions = {
         "log_probabilities": lambda *a: tied_log_probabilities(*a, targets, chunk=chunk),
@@ -196,8 +196,8 @@ def test_errors_name_the_shapes():
 
 
 @pytest.mark.parametrize("target", [-100, -1, V, 2**31 - 1, -(2**31)])
-def test_a_target_that_weighs_nothing_is_not_looked_at(target):
-    """PyTorch and Keras mark what is ignored by a target of -100, which is none."""
+def test_a_target_of_weight_zero_is_ignored(target):
+    """PyTorch and Keras mark ignored steps by an invalid target of -100."""
     features, embedding, bias, targets, weights = problem(np.float32)
     weights[0, 1:3] = weights[1, 4] = 0
     ignored = weights == 0
@@ -210,14 +210,14 @@ def test_a_target_that_weighs_nothing_is_not_looked_at(target):
     np.testing.assert_array_equal(found[1][0][ignored], 0)
 
 
-def test_a_target_that_is_none_and_counts_shows():
+def test_an_invalid_target_with_weight_shows():
     features, embedding, bias, targets, weights = problem(np.float32)
     targets[0, 0] = -100
     assert np.isnan(tied_cross_entropy(features, embedding, bias, targets, weights))
 
 
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
-def test_narrow_losses_are_added_up_wide(dtype):
+def test_narrow_losses_accumulate_in_float32(dtype):
     """The loss and its gradients are off by the rounding of logits, and not by that of sums."""
     *arrays, targets, weights = problem(np.float32, (40, 50))
     narrow = [jnp.asarray(a, dtype) for a in (*arrays, np.ones_like(weights))]

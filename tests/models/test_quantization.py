@@ -1,4 +1,4 @@
-"""Matrices in a byte an element: the rounding by hand, the files, and what is refused."""
+"""8-bit matrices: rounding by hand, files, and errors."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ WIDE = SequenceModelConfig(hidden_features=33, num_layers=1)  # a kernel of 33 x
 
 
 def test_integers_and_scales_are_those_of_a_loop():
-    # Columns of very different sizes: one scale a column is the better.
+    # Columns of very different sizes: one scale per column is better.
     sizes = np.array([1e-3, 1.0, 1.0, 1.0, 1.0, 30.0, 0.0])
     matrix = np.random.default_rng(0).uniform(-1, 1, (5, 7)) * sizes
     integers, scales = quantize(matrix)
@@ -40,7 +40,7 @@ def test_integers_and_scales_are_those_of_a_loop():
 
 
 @pytest.mark.parametrize("size", [1e-9, 1e-6, 6e4])
-def test_sizes_at_the_ends_of_float16_come_back_as_near_as_they_can(size):
+def test_sizes_at_the_limits_of_float16_are_restored_closely(size):
     matrix = (size * np.linspace(-1, 1, 12).reshape(3, 4)).astype(np.float32)
     found = dequantize(*quantize(matrix))
     assert np.isfinite(found).all()
@@ -75,7 +75,7 @@ def saved(folder):
     return storage.arrays_of(network)
 
 
-def test_a_model_comes_back_as_its_packed_weights_say(tmp_path):
+def test_a_model_is_restored_from_its_packed_weights(tmp_path):
     arrays = saved(tmp_path)
     held = safetensors.numpy.load_file(tmp_path / WEIGHTS)
 
@@ -91,7 +91,7 @@ def test_a_model_comes_back_as_its_packed_weights_say(tmp_path):
         np.testing.assert_array_equal(array, expected)
 
 
-def test_what_was_packed_once_is_packed_to_the_same_bits_again(tmp_path):
+def test_packing_again_yields_the_same_bits(tmp_path):
     saved(tmp_path)
     weights = (tmp_path / WEIGHTS).read_bytes()
     stored = storage.load(tmp_path)
@@ -105,23 +105,23 @@ SCALES = f"{KERNEL}.scale"
 REFUSED = {
     "scales of another shape": (
         lambda held: {SCALES: held[SCALES][:, :-1].copy()},
-        f"{SCALES} should be float16 of (33, 1) or (1, 132), found float16 of (1, 131)",
+        f"{SCALES} must be float16 (33, 1) or (1, 132), got float16 (1, 131)",
     ),
     "scales of another dtype": (
         lambda held: {SCALES: held[SCALES].astype(np.float32)},
-        f"{SCALES} should be float16 of (33, 1) or (1, 132), found float32 of (1, 132)",
+        f"{SCALES} must be float16 (33, 1) or (1, 132), got float32 (1, 132)",
     ),
     "scales of floats": (
         lambda held: {KERNEL: held[KERNEL].astype(np.float32)},
-        f"{SCALES} is for a matrix of int8, and finds float32",
+        f"{SCALES} needs a matrix of int8, got float32",
     ),
     "a scale that is no number": (
         lambda held: {SCALES: held[SCALES] * np.float16(np.nan)},
-        f"{KERNEL} has values that are no finite numbers",
+        f"{KERNEL} must be finite, but has NaN or infinity",
     ),
     "no scales": (
         lambda held: {SCALES: None},
-        f"{KERNEL} should be float32 or float16, or int8 with scales, found int8",
+        f"{KERNEL} must be float32 or float16, or int8 with scales, got int8",
     ),
 }
 

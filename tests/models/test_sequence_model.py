@@ -1,4 +1,4 @@
-"""A sequence model reads out every step, or each row's last, of the layers that it names."""
+"""A sequence model reads every step, or the last of each row, from the configured layers."""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,7 @@ def test_every_step_is_read_out(cell):
     jax.tree.map(np.testing.assert_array_equal, state, expected_state)
 
 
-def test_the_last_is_that_of_each_row():
+def test_the_last_output_is_that_of_each_row():
     model = make()
     state, last = model.last(XS, lengths=LENGTHS)
     again, ys = model(XS, lengths=LENGTHS)
@@ -66,8 +66,8 @@ def test_the_configuration_reaches_the_layers():
     assert len(plain.recurrent.params) == 2
 
 
-def test_what_cannot_be_is_refused():
+def test_impossible_options_are_refused():
     with pytest.raises(ValueError, match="cell must be one of lstm, gru, rnn, got 'mgu'"):
         make("mgu")
-    with pytest.raises(ValueError, match="max_timescale is for the lstm, not for the gru"):
+    with pytest.raises(ValueError, match="max_timescale needs the lstm cell, got gru"):
         make("gru", max_timescale=9.0)

@@ -1,4 +1,4 @@
-"""Every kind of model comes back from its two files, and is refused where another is wanted."""
+"""Every kind of model is restored from its two files, and refused as another kind."""
 
 import contextlib
 import hashlib
@@ -32,7 +32,7 @@ def save(folder, cell="lstm"):
 
 
 @pytest.mark.parametrize("cell", CONFIGS)
-def test_a_sequence_model_comes_back(cell, tmp_path):
+def test_a_sequence_model_is_restored(cell, tmp_path):
     network = save(tmp_path, cell)
     assert sorted(path.name for path in tmp_path.iterdir()) == [DESCRIPTION, WEIGHTS]
     stored = storage.load(tmp_path)
@@ -52,7 +52,7 @@ def test_one_load_reads_every_kind(tmp_path):
     assert isinstance(storage.load("tang").network, CharLM)
 
 
-def test_a_kind_is_the_name_of_a_class_that_says_how_it_is_built():
+def test_a_kind_is_the_name_of_a_class_that_can_be_built():
     assert list(storage.KINDS) == [
         "CharLM", "SequenceModel", "SequenceClassifier", "Forecaster"
     ]  # fmt: skip
@@ -63,13 +63,13 @@ def test_a_kind_is_the_name_of_a_class_that_says_how_it_is_built():
             assert getattr(kind, method) is not getattr(Model, method)
 
 
-def test_another_kind_than_wanted_is_one_line(tmp_path):
+def test_an_unexpected_kind_is_one_line(tmp_path):
     save(tmp_path)
-    with pytest.raises(ModelError, match="holds a SequenceModel and this takes a CharLM") as caught:
+    with pytest.raises(ModelError, match="must be a CharLM, got a SequenceModel") as caught:
         lstm_jax.load(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert "\n" not in str(caught.value)
-    with pytest.raises(ModelError, match="holds a CharLM and this takes a SequenceModel"):
+    with pytest.raises(ModelError, match="must be a SequenceModel, got a CharLM"):
         storage.load("tang", "SequenceModel")
 
 
@@ -77,13 +77,13 @@ def test_another_kind_than_wanted_is_one_line(tmp_path):
     ("changes", "words"),
     [
         ({"in_features": None}, "'in_features'"),
-        ({"in_features": 3}, r"recurrent.layers.0.input_kernel should be \(3, 12\), found \(2,"),
-        ({"out_features": 0}, r"cannot be used|output_bias should be \(0,\)"),  # as JAX has it
-        ({"out_features": 4}, r"output_bias should be \(4,\), found \(5,\)"),
+        ({"in_features": 3}, r"recurrent.layers.0.input_kernel must be \(3, 12\), got \(2,"),
+        ({"out_features": 0}, r"cannot be used|output_bias must be \(0,\)"),  # as JAX has it
+        ({"out_features": 4}, r"output_bias must be \(4,\), got \(5,\)"),
         ({"out_features": "five"}, DESCRIPTION),
         ({"config": {"cell": "transformer"}}, "cell must be one of lstm, gru, rnn"),
-        ({"config": {"cell": "gru", "max_timescale": 9.0}}, "max_timescale is for the lstm"),
-        ({"config": {"colour": "red"}}, "unknown here: colour"),
+        ({"config": {"cell": "gru", "max_timescale": 9.0}}, "max_timescale needs the lstm"),
+        ({"config": {"colour": "red"}}, "unknown configuration fields: colour"),
         ({"card": []}, "the card is not an object"),
         ({"kind": "CharLM"}, DESCRIPTION),
         ({"kind": ["SequenceModel"]}, "this version reads CharLM, SequenceModel"),
@@ -102,20 +102,20 @@ def test_a_description_that_does_not_fit_is_refused(changes, words, tmp_path):
 
 
 def altered(folder, **changes):
-    """Change what a description says, digest and all, as somebody who means harm would."""
+    """Change a description and its digest, as an attacker would."""
     path = folder / DESCRIPTION
     description = json.loads(path.read_text()) | changes
     path.write_text(json.dumps(description | {"digest": storage._digest(description)}))
 
 
 def reweighed(folder, arrays):
-    """Put other arrays in the weights' place."""
+    """Replace the weights."""
     weights = safetensors.numpy.save(arrays)
     (folder / WEIGHTS).write_bytes(weights)
     altered(folder, sha256=hashlib.sha256(weights).hexdigest())
 
 
-def test_no_flipped_bit_of_a_description_goes_unseen(tmp_path):
+def test_every_flipped_bit_of_a_description_is_noticed(tmp_path):
     save(tmp_path)
     path = tmp_path / DESCRIPTION
     content = path.read_bytes()
@@ -125,11 +125,11 @@ def test_no_flipped_bit_of_a_description_goes_unseen(tmp_path):
         flipped[bit // 8] ^= 1 << bit % 8
         path.write_bytes(flipped)
         with contextlib.suppress(ModelError):
-            # A letter's case in an escape may be another, and say the same.
+            # The case of letters in an escape may differ without changing the meaning.
             assert storage.describe(tmp_path) == json.loads(content)
 
 
-def test_what_was_written_before_there_was_a_digest_is_read(tmp_path):
+def test_a_description_without_a_digest_is_read(tmp_path):
     network = save(tmp_path)
     path = tmp_path / DESCRIPTION
     description = json.loads(path.read_text()) | {"format": 1}
@@ -144,7 +144,7 @@ def test_what_was_written_before_there_was_a_digest_is_read(tmp_path):
     [
         (
             {"config": {"num_layers": 10**9}},
-            "describes 1,000,000,000 layers, and",
+            "describes 1,000,000,000 layers, but",
         ),
         ({"config": {"hidden_features": 10**12}}, "model"),
         ({"config": {"hidden_features": -3}}, "cannot be used"),
@@ -154,7 +154,7 @@ def test_what_was_written_before_there_was_a_digest_is_read(tmp_path):
         ({"card": {"deep": 1}, "config": 7}, "cannot be used"),
     ],
 )
-def test_a_size_is_not_believed(changes, words, tmp_path):
+def test_a_size_is_checked_before_allocating(changes, words, tmp_path):
     save(tmp_path)
     altered(tmp_path, **changes)
     with pytest.raises(ModelError, match=words) as caught:
@@ -172,13 +172,13 @@ def test_deep_nesting_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda a: a * np.float32(np.nan), "values that are no finite numbers"),
-        (lambda a: a.astype(np.float64), "or int8 with scales, found float64"),
-        (lambda a: a.astype(np.int32), "or int8 with scales, found int32"),
-        (lambda a: a[:, :-1].copy(), "should be"),
+        (lambda a: a * np.float32(np.nan), "must be finite, but has NaN"),
+        (lambda a: a.astype(np.float64), "or int8 with scales, got float64"),
+        (lambda a: a.astype(np.int32), "or int8 with scales, got int32"),
+        (lambda a: a[:, :-1].copy(), "must be"),
     ],
 )
-def test_weights_that_are_none_are_refused(change, words, tmp_path):
+def test_invalid_weights_are_refused(change, words, tmp_path):
     save(tmp_path)
     arrays = safetensors.numpy.load_file(tmp_path / WEIGHTS)
     arrays["output_kernel"] = change(arrays["output_kernel"])
@@ -191,7 +191,7 @@ def test_many_arrays_that_are_not_the_models_are_refused_at_once(tmp_path):
     save(tmp_path)
     arrays = safetensors.numpy.load_file(tmp_path / WEIGHTS)
     reweighed(tmp_path, arrays | {f"extra{i}": np.zeros(0, np.float32) for i in range(2_000)})
-    with pytest.raises(ModelError, match="'extra0', which the model has not"):
+    with pytest.raises(ModelError, match="'extra0', which is not in the model"):
         storage.load(tmp_path)
 
 

@@ -11,7 +11,7 @@ from lstm_jax.models.vocabulary import Vocabulary
 TANG = Vocabulary(tuple("床前明月光,。"))
 
 
-def test_a_text_of_known_characters_comes_back():
+def test_a_text_of_known_characters_is_restored():
     ids = TANG.encode("明月光,床前。")
     assert ids.dtype == np.int32
     assert ids.tolist() == [4, 5, 6, 7, 2, 3, 8]
@@ -26,7 +26,7 @@ def test_the_empty_text():
     assert TANG.unknown("") == ""
 
 
-def test_ids_are_dense_behind_two_symbols():
+def test_ids_are_dense_after_two_symbols():
     assert (TANG.end_id, TANG.unknown_id, len(TANG)) == (0, 1, 9)
     assert sorted(TANG.encode("".join(TANG.characters)).tolist()) == list(range(2, 9))
     assert len(Vocabulary(())) == 2
@@ -39,7 +39,7 @@ def test_characters_outside_are_unknown():
     assert TANG.unknown("明月") == ""
 
 
-def test_the_names_of_the_symbols_are_no_characters():
+def test_the_names_of_the_symbols_are_not_characters():
     assert TANG.encode("<end>").tolist() == [1] * 5
 
 
@@ -89,7 +89,7 @@ def test_an_id_outside_is_an_error(index):
 def test_a_negative_id_is_an_error(index):
     with pytest.raises(IndexError, match=rf"ids must lie in \[0, 9\), got {index}"):
         TANG.decode([4, index])
-    assert TANG.decode([4, 0, index]) == "明"  # what stands after the end is not read
+    assert TANG.decode([4, 0, index]) == "明"  # characters after the end are not read
 
 
 CHARACTERS = st.text(st.characters(exclude_categories=()), min_size=1, max_size=1)  # surrogates too
@@ -102,7 +102,7 @@ VOCABULARIES = st.lists(st.one_of(CHARACTERS, st.text(max_size=4)), unique=True,
 @example(["", "a"], ["a"])
 @example(["\ud83d", "\ude00"], ["\U0001f600"])
 @example(['["a"]'], ["a"])
-def test_vocabularies_that_differ_have_other_digests_and_come_back(one, other):
+def test_different_vocabularies_have_different_digests_and_are_restored(one, other):
     vocabularies = [Vocabulary(tuple(characters)) for characters in (one, other)]
     assert (one == other) == (len({v.digest for v in vocabularies}) == 1)
     for vocabulary in vocabularies:
@@ -111,7 +111,7 @@ def test_vocabularies_that_differ_have_other_digests_and_come_back(one, other):
         assert Vocabulary.restored(stored) == vocabulary
 
 
-def test_what_is_no_vocabulary_is_refused():
+def test_invalid_vocabularies_are_refused():
     for stored in ([1, 2], ["a", None]):
         with pytest.raises(TypeError, match="a string of characters, or a list of words"):
             Vocabulary.restored(stored)

@@ -1,4 +1,4 @@
-"""A copy of a layer or a model is what the original is, for all that compares them."""
+"""A copy of a layer or a model is equivalent to the original."""
 
 import copy
 import pickle
@@ -131,7 +131,7 @@ def test_a_copy_is_exported_as_the_layer(name, make):
 
 
 @every_copy
-def test_activations_are_the_functions_that_were_given(make):
+def test_activations_are_the_functions_passed(make):
     for original in (layer_of("lstm of others"), make(layer_of("lstm of others"))):
         assert original.activations == OTHERS
         assert all(a is b for a, b in zip(original.activations, OTHERS, strict=True))
@@ -141,15 +141,15 @@ def test_activations_are_the_functions_that_were_given(make):
 
 
 @every_copy
-def test_what_stands_in_cudnns_way_is_the_same(make):
+def test_the_obstacles_for_cudnn_are_the_same(make):
     for name in ("lstm", "lstm of others"):
         layer = layer_of(name)
         xs = jnp.ones((4, 1, D))
-        said = [
+        obstacles = [
             str(functional.explain(one.cell, one.params[0], xs)) for one in (layer, make(layer))
         ]
-        assert said[0] == said[1]
-        assert ("with σ and tanh" in said[0]) == (name != "lstm")
+        assert obstacles[0] == obstacles[1]
+        assert ("with σ and tanh" in obstacles[0]) == (name != "lstm")
 
 
 @pytest.mark.parametrize("make", [copy.deepcopy, through_a_file], ids=["deepcopy", "pickle"])

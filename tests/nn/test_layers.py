@@ -32,7 +32,7 @@ def quick_key(seed):
 
 
 def make(kind, num_layers=2, seed=0, **options):
-    """A layer whose arrays are all random, biases too."""
+    """A layer whose arrays are all random, including biases."""
     layer = kind(D, H, num_layers=num_layers, rngs=nnx.Rngs(seed), **options)
     rng = np.random.default_rng(seed)
     state = nnx.state(layer)
@@ -53,7 +53,7 @@ def random_state(kind, num_layers=2, seed=5):
 
 
 def reference(layer, xs, state=None, **controls):
-    """Time-major: `scan` of the step, one layer after another."""
+    """`scan` of the step, one layer after another, time-major."""
     step, state_type, _ = STEPS[type(layer)]
     final_states = []
     for index, params in enumerate(layer.params):
@@ -65,7 +65,7 @@ def reference(layer, xs, state=None, **controls):
 
 
 def functional(layer, index=1):
-    """`f(params, ...)` of a split layer, as one writes it without nnx.jit."""
+    """`f(params, ...)` of a split layer, without nnx.jit."""
     graph, params = nnx.split(layer)
     return (lambda params, xs, **options: nnx.merge(graph, params)(xs, **options)[index]), params
 
@@ -84,7 +84,7 @@ ECHO = Cell(lambda params, state, x: lstm_jax.RNNState(x), initializers.init_rnn
 
 
 def echo(width=64, **options):
-    """Layers that hand on what they read: what comes out shows the dropout between them."""
+    """Layers that return their inputs, so that the outputs show the dropout between them."""
     return lstm_jax.Recurrent(ECHO, width, width, dropout=0.5, rngs=nnx.Rngs(0), **options)
 
 
@@ -92,7 +92,7 @@ def echo(width=64, **options):
 
 
 @every_kind
-def test_layers_are_the_step_scanned_one_above_another(kind):
+def test_layers_are_stacked_scans_of_the_step(kind):
     layer, xs, state = make(kind), normal(1, B, T, D), random_state(kind)
     actual_state, actual = layer(xs, state)
     expected_state, expected = reference(layer, swap(xs), state)
@@ -117,7 +117,7 @@ def test_controls_are_those_of_scan(kind):
     assert_trees_close(actual, (final, swap(hs)))
 
 
-def test_no_state_is_the_initial_state_is_zeros():
+def test_the_default_state_is_the_initial_state_of_zeros():
     layer, xs = make(lstm_jax.LSTM), normal(1, B, T, D)
     zeros = layer.initial_state(B)
     assert all(leaf.shape == (B, H) and not leaf.any() for leaf in jax.tree.leaves(zeros))
@@ -125,7 +125,7 @@ def test_no_state_is_the_initial_state_is_zeros():
     assert_trees_close(run(None), run(zeros), rtol=1e-6)
 
 
-def test_time_major_is_the_same_with_axes_swapped():
+def test_time_major_swaps_the_axes():
     xs, mask = normal(1, B, T, D), jnp.array([[1, 1, 0, 1, 1], [0, 1, 1, 1, 1]], bool)
     resets = jnp.array([[0, 0, 0, 1, 0], [0, 0, 1, 0, 0]], bool)
     lengths = jnp.array([4, 5])
@@ -180,7 +180,7 @@ def test_jit_and_vmap_over_inputs_and_keys():
     expected = [jitted(params, xs, key) for xs, key in zip(many, keys, strict=True)]
     mapped = jax.jit(jax.vmap(jitted, in_axes=(None, 0, 0)))
     assert_trees_close(mapped(params, many, keys), jnp.stack(expected))
-    # The layer that was split is as it was, and runs by itself.
+    # The layer that was split is unchanged and still runs.
     assert_trees_close(layer(many[0], key=keys[0])[1], expected[0])
 
 
@@ -289,7 +289,7 @@ def test_a_key_changes_nothing_without_a_rate_or_with_a_single_layer():
         np.testing.assert_array_equal(layer(xs, key=key)[1], layer(xs)[1])
 
 
-def test_dropout_stands_between_layers_with_a_mask_for_each():
+def test_dropout_between_layers_has_a_mask_for_each():
     states, top = echo(num_layers=3)(jnp.ones((20, 1, 64)), key=quick_key(0))
     bottom, middle, last = (np.asarray(one.h) for one in states)
     np.testing.assert_array_equal(bottom, 1)  # the input is not dropped
@@ -301,7 +301,7 @@ def test_dropout_stands_between_layers_with_a_mask_for_each():
 
 
 @pytest.mark.parametrize("time_major", [False, True])
-def test_a_variational_mask_is_constant_in_time_and_no_other_is(time_major):
+def test_only_a_variational_mask_is_constant_in_time(time_major):
     ones = jnp.ones((T, B, 64) if time_major else (B, T, 64))
     time = 0 if time_major else 1
     outputs = {}
@@ -309,7 +309,7 @@ def test_a_variational_mask_is_constant_in_time_and_no_other_is(time_major):
         layer = echo(num_layers=2, variational=variational, time_major=time_major)
         outputs[variational] = np.asarray(layer(ones, key=quick_key(0))[1])
     assert np.ptp(outputs[True], axis=time).max() == 0
-    assert np.ptp(outputs[True], axis=1 - time).max() == 2  # rows have masks of their own
+    assert np.ptp(outputs[True], axis=1 - time).max() == 2  # each row has its own mask
     assert np.ptp(outputs[True], axis=2).min() == 2
     assert np.ptp(outputs[False], axis=time).mean() > 1
 
@@ -356,14 +356,14 @@ def test_the_gradient_after_split_and_merge_is_that_of_the_params_of_the_step(ki
 
 
 @every_kind
-def test_layers_are_drawn_apart_and_the_same_for_the_same_seed(kind):
+def test_layers_differ_and_a_seed_reproduces_them(kind):
     one, same, other = (kind(H, H, num_layers=2, rngs=nnx.Rngs(seed)) for seed in (0, 0, 1))
     assert_trees_close(nnx.state(one), nnx.state(same), rtol=0, atol=0)
     kernels = [np.asarray(m.params[i].input_kernel) for m in (one, other) for i in (0, 1)]
     assert all(not np.allclose(kernels[i], kernels[j]) for i in range(4) for j in range(i))
 
 
-def test_initialiser_options_reach_every_layer():
+def test_initializer_options_reach_every_layer():
     options = {"forget_bias": 3.0, "dtype": jnp.float16, "param_dtype": jnp.float16}
     layer = lstm_jax.LSTM(D, H, num_layers=2, rngs=nnx.Rngs(0), **options)
     for one in layer.layers:

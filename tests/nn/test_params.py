@@ -1,4 +1,4 @@
-"""Parameters put into a layer: `from_params`, `layer.params = ...`, and what is refused."""
+"""Setting the parameters of a layer: `from_params`, `layer.params = ...`, and errors."""
 
 from dataclasses import replace
 
@@ -46,7 +46,7 @@ def assert_same(layer, other):
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_a_layer_is_made_of_parameters(name):
+def test_a_layer_is_built_from_parameters(name):
     layer = made(name)
     arrays = jax.tree.map(np.asarray, layer.params)
     assert_same(type(layer).from_params(arrays), layer)
@@ -59,7 +59,7 @@ def test_parameters_are_set_in_place(name):
     other.params = jax.tree.map(np.asarray, layer.params)
     assert_same(other, layer)
     after = [value for _, value in nnx.iter_graph(other) if isinstance(value, nnx.Param)]
-    assert list(map(id, after)) == list(map(id, variables))  # an optimizer still knows them
+    assert list(map(id, after)) == list(map(id, variables))  # an optimizer still recognizes them
 
 
 def test_options_that_the_parameters_leave_open():
@@ -73,7 +73,7 @@ def test_options_that_the_parameters_leave_open():
     assert_same(lj.GRU.from_params(gru.params, reset_after=False), gru)
 
 
-def test_a_layer_of_a_cell_of_ones_own():
+def test_a_layer_of_a_custom_cell():
     cell = lj.rnn_cell(jax.nn.relu)._replace(textbook=None)
     layer = lj.Recurrent(cell, D, H, rngs=nnx.Rngs(0))
     assert_same(lj.Recurrent.from_params(layer.params, cell=cell), layer)
@@ -101,7 +101,7 @@ BOTH = lj.Directions(P, P)
         ),
         (
             lambda: lj.GRU.from_params((P,)),
-            "params[0] must be GRUParams, of which this layer is made, got LSTMParams",
+            "params[0] must be GRUParams, the parameters of this layer's cell, got LSTMParams",
         ),
         (
             lambda: lj.LSTM.from_params((P,), num_layers=1),
@@ -109,7 +109,7 @@ BOTH = lj.Directions(P, P)
         ),
         (
             lambda: lj.LSTM.from_params((P,), bias=False),
-            "LSTM takes no bias beside params: the parameters decide that",
+            "LSTM takes no bias with params: the parameters decide that",
         ),
         (
             lambda: lj.LSTM(D, H, num_layers=2, params=(P,), rngs=nnx.Rngs(0)),
@@ -131,12 +131,12 @@ BOTH = lj.Directions(P, P)
         ),
         (
             lambda: lj.Recurrent.from_params(({"W": jnp.ones((D, H))},), cell=lj.rnn_cell()),
-            "dict has no input_kernel and recurrent_kernel to read the sizes off: make the layer "
-            "with its sizes and params=params",
+            "dict has no input_kernel and recurrent_kernel to read the sizes from; pass the sizes "
+            "and params=params to the layer",
         ),
     ],
 )
-def test_what_makes_no_layer(make, error):
+def test_parameters_that_make_no_layer_are_refused(make, error):
     with pytest.raises((TypeError, ValueError)) as raised:
         make()
     assert str(raised.value) == error
@@ -148,18 +148,18 @@ def test_what_makes_no_layer(make, error):
         ((P, P), "params must be a tuple of 1, got 2"),
         (
             (SHORT,),
-            "params[0].bias has shape (5,), and the layer's has shape (12,): make a layer of "
-            "these parameters with from_params",
+            "params[0].bias has shape (5,), but the layer's has shape (12,); use from_params to "
+            "make a layer of these parameters",
         ),
         (
             (replace(P, bias=None),),
-            "params[0].bias is not there, and the layer's has shape (12,): make a layer of these "
-            "parameters with from_params",
+            "params[0].bias is missing, but the layer's has shape (12,); use from_params to make a "
+            "layer of these parameters",
         ),
         ((BOTH,), "params[0] must be LSTMParams, got Directions"),
     ],
 )
-def test_what_is_not_set(params, error):
+def test_parameters_that_do_not_fit_are_not_set(params, error):
     before = LSTM.params
     with pytest.raises((TypeError, ValueError)) as raised:
         LSTM.params = params

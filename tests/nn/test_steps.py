@@ -18,7 +18,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_a_loop_of_ones_own_is_the_layer(name):
+def test_a_handwritten_loop_is_the_layer(name):
     kind, layer, options = KINDS[name]
     cell, whole = (k(D, H, rngs=nnx.Rngs(0), **options) for k in (kind, layer))
     xs = make_xs((B, T, D), dtype=np.float32)
@@ -45,8 +45,8 @@ def test_a_cell_works_under_plain_jax():
     assert cell(cell.initial_state(B), jnp.ones((B, D)))[1].dtype == jnp.bfloat16
 
 
-def test_what_is_of_whole_sequences_is_refused():
-    with pytest.raises(ValueError, match="num_layers, zoneout: not of a single step; use LSTM"):
+def test_options_of_whole_sequences_are_refused():
+    with pytest.raises(ValueError, match="num_layers, zoneout: not for a single step; use LSTM"):
         lj.LSTMCell(D, H, num_layers=2, zoneout=0.1, rngs=nnx.Rngs(0))
     cell = lj.GRUCell(D, H, rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match="x has shape"):

@@ -155,7 +155,7 @@ def test_missing_weights_are_refused(saved):
 
 def test_a_folder_without_a_description_is_refused(saved):
     (saved / DESCRIPTION).unlink()
-    with pytest.raises(ModelError, match=f"holds no {DESCRIPTION}") as error:
+    with pytest.raises(ModelError, match=f"has no {DESCRIPTION}") as error:
         lstm_jax.load(saved)
     one_line(error)
 
@@ -185,7 +185,10 @@ def test_a_description_that_is_none_is_refused(saved, content):
         ({"config": None}, "'config'"),
         ({"vocabulary": None}, "'vocabulary'"),
         ({"card": None}, "'card'"),
-        ({"config": {"hidden_features": 5, "heads": 8, "depth": 2}}, "unknown here: depth, heads"),
+        (
+            {"config": {"hidden_features": 5, "heads": 8, "depth": 2}},
+            "unknown configuration fields: depth, heads",
+        ),
         ({"config": {"num_layers": "two"}}, DESCRIPTION),
         ({"config": {"num_layers": 0}}, "num_layers must be at least 1"),
         ({"config": [1]}, DESCRIPTION),
@@ -202,21 +205,21 @@ def test_a_description_that_does_not_fit_is_refused(saved, changes, words):
 
 def test_a_vocabulary_of_another_size_is_refused(saved):
     describe(saved, vocabulary="abc")
-    with pytest.raises(ModelError, match=r"should be \(5,") as error:
+    with pytest.raises(ModelError, match=r"must be \(5,") as error:
         lstm_jax.load(saved)
     one_line(error)
 
 
 def test_a_missing_tensor_is_refused(saved):
     rewrite(saved, lambda tensors: {k: v for k, v in tensors.items() if k != "projection"})
-    with pytest.raises(ModelError, match=r"projection should be \(5, 4\), found nothing") as error:
+    with pytest.raises(ModelError, match=r"projection must be \(5, 4\), got nothing") as error:
         lstm_jax.load(saved)
     one_line(error)
 
 
 def test_a_tensor_of_another_shape_is_refused(saved):
     rewrite(saved, lambda tensors: tensors | {"projection": tensors["projection"].T.copy()})
-    with pytest.raises(ModelError, match=r"projection should be .*, found \(4, 5\)") as error:
+    with pytest.raises(ModelError, match=r"projection must be .*, got \(4, 5\)") as error:
         lstm_jax.load(saved)
     one_line(error)
 

@@ -1,8 +1,8 @@
-"""The native engine: an LSTM in C++ for CPUs, compiled on the machine that it runs on.
+"""The native engine: an LSTM in C++ for CPUs, compiled on the machine that runs it.
 
-`build()` compiles it, as `lstm-jax native` does; from then on it is what `implementation=None`
-takes where it can, in this process and in later ones. Nothing is compiled on import, and the
-environment's `LSTM_JAX_NATIVE=0` turns it off.
+`build()` compiles it, as `lstm-jax native` does. From then on, in this process and in later ones,
+`implementation=None` uses it for every call that it supports. Importing the package compiles
+nothing, and the environment variable `LSTM_JAX_NATIVE=0` turns the engine off.
 """
 
 from lstm_jax.engines.native.compiler import Built as Built

@@ -1,4 +1,4 @@
-"""Compare the kernels with the plain loop, in values and gradients, before they are relied on."""
+"""Compare values and gradients of the compiled kernels with the plain loop before using them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from lstm_jax.engines.native.product import multiply, pack
 from lstm_jax.recurrence import controls, initial_like, scan
 
 LIMIT = 1e-5
-# T, B, D, H: rows shared by threads and units shared by them, with and without a rest in a vector.
+# T, B, D, H: threads share rows, then units; the last vector is partly filled, then full.
 SHAPES = ((5, 19, 3, 21), (4, 1, 7, 64))
 
 
 def check() -> float:
-    """Run the kernels and the plain loop side by side, and their product beside NumPy's.
+    """Compare the kernels with the plain loop, and their product with NumPy's.
 
     Returns:
         The largest difference of values and gradients, relative to the largest value of each.
 
     Raises:
-        NativeError: where it is larger than 1e-5, or not a number.
+        NativeError: if it is larger than 1e-5, or not a number.
     """
     error = max(_difference(*shape, reverse) for shape in SHAPES for reverse in (False, True))
     error = max(error, *(_product_difference(dtype) for dtype in (jnp.float32, jnp.float16)))
     if not error <= LIMIT:
         raise NativeError(
-            f"the compiled kernels are off by {error:.1e} of the plain loop's values, more than "
+            f"the compiled kernels differ from the plain loop by {error:.1e}, more than "
             f"{LIMIT:.0e}, so they are not used; please report your processor and compiler"
         )
     return error
@@ -59,22 +59,22 @@ def _difference(steps: int, rows: int, features: int, width: int, reverse: bool)
         )
 
     def loss(run):
-        def of(*args):
+        def total(*args):
             (h, c), hs = run(*args)
             return (hs * jnp.sin(hs)).sum() + (h * c).sum(), hs
 
-        return jax.jit(jax.value_and_grad(of, argnums=(0, 1, 2), has_aux=True))
+        return jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2), has_aux=True))
 
-    found, wanted = (loss(run)(params, xs, LSTMState(h, c)) for run in (native, plain))
-    pairs = zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True)
+    actual, expected = (loss(run)(params, xs, LSTMState(h, c)) for run in (native, plain))
+    pairs = zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True)
     return max(float(jnp.abs(a - b).max() / jnp.abs(b).max()) for a, b in pairs)
 
 
 def _product_difference(dtype: DTypeLike) -> float:
     rng = np.random.default_rng(0)
     xs, bias = rng.normal(size=(19, 21)), rng.normal(size=70)
-    weights = rng.normal(size=(21, 70)).astype(dtype).astype(np.float64)  # exact in either
+    weights = rng.normal(size=(21, 70)).astype(dtype).astype(np.float64)  # exact in both dtypes
     packed = pack(jnp.asarray(weights, jnp.float32), jnp.asarray(bias, jnp.float32), dtype)
-    found = np.asarray(multiply(jnp.asarray(xs, jnp.float32), packed))
-    wanted = xs @ weights + bias
-    return float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    actual = np.asarray(multiply(jnp.asarray(xs, jnp.float32), packed))
+    expected = xs @ weights + bias
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())

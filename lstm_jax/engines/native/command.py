@@ -1,4 +1,4 @@
-"""`lstm-jax native`: compile the engine and say what was done."""
+"""The command `lstm-jax native`, which compiles the engine and prints a report."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lstm_jax.engines.native.compiler import build
 
 @dataclass(frozen=True)
 class NativeOptions:
-    """Whether to compile once more, and how to say what was done."""
+    """Configure `lstm-jax native`."""
 
     again: bool = False
-    """Compile even where it has been done."""
+    """Compile even if the kernels have been compiled before."""
     json: bool = False
     """Print JSON."""
 
@@ -21,23 +21,23 @@ def run(options: NativeOptions) -> tuple[dict[str, object], str]:
     """Build the engine.
 
     Args:
-        options: as on the command line.
+        options: options of the command line.
 
     Returns:
-        `(figures, said)`: for JSON, and some lines for a person.
+        `(figures, text)`: figures for JSON, and lines to print.
 
     Raises:
-        NativeError: one line: no compiler, one that fails, or kernels that compute wrongly.
+        NativeError: if there is no compiler, it fails, or the kernels compute wrong results.
     """
     built = build(again=options.again)
     record, path = built.library.record, built.library.path
-    did = f"compiled in {built.seconds:.1f} s" if built.seconds else "there already"
+    action = f"compiled in {built.seconds:.1f} s" if built.seconds else "already compiled"
     lines = [
-        f"the native engine: {did}, with {path} instructions",
+        f"the native engine: {action}, with {path} instructions",
         f"  compiler   {record.compiler}",
         f"  command    {record.command}",
         f"  kept in    {built.folder / record.file}",
-        f"  checked    {built.error:.1e} off the plain loop at most, relative",
+        f"  checked    differs from the plain loop by at most {built.error:.1e}, relative",
     ]
     figures = {"path": path, "seconds": built.seconds, "error": built.error,
                "folder": str(built.folder), **asdict(record)}  # fmt: skip

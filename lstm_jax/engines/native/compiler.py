@@ -1,4 +1,4 @@
-"""Compile the kernels on this machine, check what they compute, and keep them."""
+"""Compile the kernels on this machine, check their results, and store them."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from lstm_jax.files import written_whole
 
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=fast", "-w")
-SECONDS = 600  # that a compiler may take
+SECONDS = 600  # time limit of the compiler
 
 
 @dataclass(frozen=True)
 class Built:
-    """What `build` did.
+    """Describe the result of `build`.
 
     Attributes:
-        library: that is now in use.
-        folder: where it is kept.
-        seconds: that the compiler took; 0 where the library was there already.
-        error: largest difference to `lstm_jax.lstm(..., implementation="scan")` in the check,
+        library: the library now in use.
+        folder: the folder that contains it.
+        seconds: time the compiler took; 0 if the library existed already.
+        error: largest difference from `lstm_jax.lstm(..., implementation="scan")` in the check,
             relative to the largest value.
     """
 
@@ -44,22 +44,22 @@ class Built:
 
 
 def build(*, again: bool = False) -> Built:
-    """Compile the native engine's kernels, unless that has been done, and use them from now on.
+    """Compile the kernels of the native engine, if necessary, and use them from now on.
 
     Args:
-        again: compile even where there is a library already.
+        again: compile even if there is a library already.
 
     Returns:
-        What was done.
+        The library, and how it was built.
 
     Raises:
-        NativeError: no compiler, one that fails, or kernels that do not compute what they should.
+        NativeError: if there is no compiler, it fails, or the kernels compute wrong results.
     """
     if os.environ.get(library.VARIABLE) == "0":
         raise NativeError(f"the native engine is turned off: {library.VARIABLE} is 0")
-    there = library.loaded()
-    if there is not None and not again:
-        return Built(there, library.folder(), 0.0, check())
+    existing = library.loaded()
+    if existing is not None and not again:
+        return Built(existing, library.folder(), 0.0, check())
     place = _make_folder(library.folder())
     start = time.monotonic()
     record = _compile(_compiler(), place)
@@ -71,29 +71,29 @@ def build(*, again: bool = False) -> Built:
         (place / library.RECORD).unlink(missing_ok=True)
         library.forget()
         raise
-    taken = library.loaded()
-    if taken is None:
-        raise NativeError(f"the native engine was compiled and cannot run: {library.obstacle()}")
-    return Built(taken, place, seconds, error)
+    compiled = library.loaded()
+    if compiled is None:
+        raise NativeError(f"the native engine was compiled but cannot run: {library.obstacle()}")
+    return Built(compiled, place, seconds, error)
 
 
 def _compiler() -> str:
-    wanted = os.environ.get("CXX")
-    for name in (wanted,) if wanted else COMPILERS:
+    chosen = os.environ.get("CXX")
+    for name in (chosen,) if chosen else COMPILERS:
         path = shutil.which(name)
         if path:
             return path
     raise NativeError(
-        f"no C++ compiler was found ({wanted or ', '.join(COMPILERS)}); install g++ or clang++, or "
-        "name one in the environment as CXX. Everything works without the native engine too."
+        f"no C++ compiler was found ({chosen or ', '.join(COMPILERS)}); install g++ or clang++, or "
+        "set the environment variable CXX. Everything also works without the native engine."
     )
 
 
 def _compile(compiler: str, place: Path) -> Record:
-    named = "".join(_run([compiler, "--version"]).splitlines()[:1])
+    title = "".join(_run([compiler, "--version"]).splitlines()[:1])
     flags = [*FLAGS, *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else [])]
     source = library.source_digest()
-    parts = [source, version("jaxlib"), library.cpu(), named, *flags]
+    parts = [source, version("jaxlib"), library.cpu(), title, *flags]
     name = f"lstm-{hashlib.sha256(repr(parts).encode()).hexdigest()[:16]}.so"
     with written_whole(place / name) as partial:
         include = ["-isystem", jax.ffi.include_dir()]
@@ -107,7 +107,7 @@ def _compile(compiler: str, place: Path) -> Record:
         source=source,
         jaxlib=version("jaxlib"),
         cpu=library.cpu(),
-        compiler=named,
+        compiler=title,
         command=" ".join([Path(compiler).name, *flags]),
     )
 
@@ -132,22 +132,22 @@ def _make_folder(place: Path) -> Path:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         place.chmod(0o700)
     except OSError as error:
-        raise NativeError(f"{place} cannot be made for the kernels: {error.strerror}") from None
+        raise NativeError(f"cannot create {place} for the kernels: {error.strerror}") from None
     return place
 
 
 def build_once(tell: Callable[[str], None]) -> None:
-    """Build the kernels where there are none, and say so; go on without them if that fails.
+    """Build the kernels if there are none, and continue without them if that fails.
 
     Args:
-        tell: is handed a line for a person.
+        tell: function that prints a line of progress.
     """
     if library.loaded() is not None or os.environ.get(library.VARIABLE) == "0":
         return
-    tell("compiling the native engine for this processor; that is done once")
+    tell("compiling the native engine for this processor; this is done only once")
     try:
         built = build()
     except NativeError as error:
-        tell(f"going on without it: {error}")
+        tell(f"continuing without it: {error}")
     else:
         tell(f"compiled in {built.seconds:.0f} s: {built.folder}")

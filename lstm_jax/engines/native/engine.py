@@ -1,11 +1,11 @@
-"""The LSTM by the kernels of `kernels.cc`, each beside its twin in JAX.
+"""The LSTM that runs the kernels of `kernels.cc`, each with its twin in JAX.
 
     z_t = x_t W_x + h_{t-1} W_h + b    c_t = f_t ⊙ c_{t-1} + i_t ⊙ g_t    h_t = o_t ⊙ tanh(c_t)
 
-The derivative is arranged as that of `lstm_jax.engines.fused` is. What does not depend on the
-state's own tangent is one product before the loop, ẋ W_x + x Ẇ_x + h Ẇ_h + ḃ, whose transposes
-are the weights' gradients; the loop that is left is linear in it and in the tangents of the states.
-Forwards that loop is JAX's, backwards it is foreign code.
+The derivative is arranged as in `lstm_jax.engines.fused`. Everything that does not depend on the
+tangent of the state is one product before the loop, ẋ W_x + x Ẇ_x + h Ẇ_h + ḃ, whose transposes
+are the gradients of the weights. The remaining loop is linear in it and in the tangents of the
+states. It runs in JAX in forward mode, and in foreign code in reverse mode.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from lstm_jax.recurrence import select
 
 Arrays: TypeAlias = tuple[Array, ...]
 
-NONE = np.zeros(0, np.float32)  # in the place of an array that is not there
+NONE = np.zeros(0, np.float32)  # stands for a missing array
 NO_FLAGS = np.zeros(0, bool)
 
 
@@ -52,18 +52,18 @@ def scan(
     reverse: bool = False,
     unroll: int | bool = 1,
 ) -> tuple[LSTMState, Array]:
-    """Run the textbook's LSTM in float32; the arguments are those of `fused.affine_scan`.
+    """Run the textbook LSTM in float32, with the arguments of `fused.affine_scan`.
 
     Args:
-        pointwise, extra, unroll: not read.
+        pointwise, extra, unroll: ignored.
         kernels: `(input_kernel (D, 4H), recurrent_kernel (H, 4H), bias (4H,) or None)`.
-        xs: (T, ..., D), already zero where not valid.
+        xs: (T, ..., D), already zero at invalid steps.
         state, initial: h and c, each (..., H).
-        valid, starts: (T, ...) booleans or None, as `recurrence.controls` gives them.
-        reverse: from the last step to the first.
+        valid, starts: (T, ...) booleans or None, as `recurrence.controls` returns them.
+        reverse: whether to run from the last step to the first.
 
     Returns:
-        `(final_state, hs)`, hs (T, ..., H).
+        `(final_state, hs)`, with hs (T, ..., H).
     """
     del pointwise, extra, unroll
     input_kernel, recurrent_kernel, bias = kernels
@@ -78,7 +78,7 @@ def scan(
 
 
 def _over(flag: Array, batch: tuple[int, ...]) -> Array:
-    """A flag (T, ...) of the leading batch axes, for all of them."""
+    """Broadcast a flag (T, ...) over the remaining batch axes."""
     missing = len(batch) + 1 - flag.ndim
     return jnp.broadcast_to(flag.reshape(*flag.shape, *[1] * missing), (flag.shape[0], *batch))
 
@@ -125,7 +125,7 @@ def _portable(
     valid: Array, starts: Array, initial_h: Array, initial_c: Array, *, reverse: bool,
     keep: bool = False,
 ) -> Arrays:  # fmt: skip
-    """`(hs, h, c)`, and if kept gates (T, ..., 4H) and h, c that each step begins with."""
+    """Return `(hs, h, c)`; with `keep` also the gates (T, ..., 4H), and h, c before each step."""
     params = LSTMParams(input_kernel, recurrent_kernel, bias if bias.size else None)
 
     def body(state, inputs):
@@ -149,7 +149,7 @@ def _tangents(
     recurrent_kernel: Array, gates: Array, c_before: Array, valid: Array, starts: Array,
     dz: Array, dh: Array, dc: Array, dinitial_h: Array, dinitial_c: Array, *, reverse: bool,
 ) -> Arrays:  # fmt: skip
-    """The tangents of hs, h and c from those of z, where the state had none, and of the states."""
+    """Compute the tangents of hs, h, c from those of z at fixed states, and of the states."""
 
     def body(dstate, inputs):
         dz, gates, c_old, valid_t, start_t = inputs
@@ -174,7 +174,7 @@ def _cotangents(
     recurrent_kernel: Array, gates: Array, c_before: Array, valid: Array, starts: Array,
     dhs: Array, dh: Array, dc: Array, *, reverse: bool,
 ) -> Arrays:  # fmt: skip
-    """The transpose of `_tangents`: the cotangents of z, of the state, and of that at resets."""
+    """Compute the transpose of `_tangents`: cotangents of z, and of the states that start runs."""
     residuals = recurrent_kernel, gates, c_before, valid, starts
     linear = jnp.zeros_like(gates), *[jnp.zeros_like(dh)] * 4
     pull = jax.vjp(lambda *args: _tangents(*residuals, *args, reverse=reverse), *linear)[1]
@@ -184,13 +184,13 @@ def _cotangents(
 def _outside(
     xs: Array, h_before: Array, dinput: Array, drecurrent: Array, dbias: Array | None = None
 ) -> Arrays:
-    """The tangents of z from those of the weights, states unmoved."""
+    """Compute the tangents of z from those of the weights, for constant states."""
     dz = xs @ dinput + h_before @ drecurrent
     return (add_bias(dz, dbias),)
 
 
 def _weights(xs: Array, h_before: Array, dz: Array, *, bias: bool) -> Arrays:
-    """The transpose of `_outside`: x and h of all rows and steps, times dz."""
+    """Compute the transpose of `_outside`: x and h of all rows and steps, times dz."""
 
     def product(rows):
         return jnp.tensordot(rows, dz, (steps := tuple(range(dz.ndim - 1)), steps))
@@ -199,12 +199,12 @@ def _weights(xs: Array, h_before: Array, dz: Array, *, bias: bool) -> Arrays:
 
 
 def _through(kernel: Array, dxs: Array) -> Arrays:
-    """The tangents of z from those of the inputs."""
+    """Compute the tangents of z from those of the inputs."""
     return (dxs @ kernel,)
 
 
 def _inputs(kernel: Array, dz: Array) -> Arrays:
-    """The transpose of `_through`."""
+    """Compute the transpose of `_through`."""
     return (dz @ kernel.T,)
 
 
@@ -214,7 +214,7 @@ def _present(flag: Array) -> Array | None:
 
 # --- foreign code --------------------------------------------------------------------------------
 
-# On which axis the rows of a batch lie, of arguments and results; None: it has no rows.
+# The axis of the rows of a batch, for arguments and results; None for arrays without rows.
 _KERNEL, _SEQUENCE, _STATE = None, 1, 0
 _FORWARD = (_SEQUENCE, *[_KERNEL] * 3, _STATE, _STATE, _SEQUENCE, _SEQUENCE, _STATE, _STATE)
 _FORWARD_OUT = (_SEQUENCE, _STATE, _STATE, _SEQUENCE, _SEQUENCE, _SEQUENCE)
@@ -246,14 +246,14 @@ def _native_cotangents(*operands: Array, reverse: bool) -> Arrays:
 
 def _backward(*operands: Array, reverse: bool) -> Arrays:
     gates, dh = operands[1], operands[6]
-    # dz takes the place of the gates: its lines are in the cache when they are written to.
+    # dz overwrites the gates, whose cache lines have just been read.
     shapes = [gates.shape, *[dh.shape] * 4]
     return _ffi("backward", shapes, operands, aliases={1: 0}, reverse=reverse)
 
 
 def _native_weights(*operands: Array, bias: bool) -> Arrays:
-    found = rows.flat(_weights_of_rows, _WEIGHTS, _WEIGHTS_OUT)(*operands)
-    return found if bias else found[:2]
+    gradients = rows.flat(_weights_of_rows, _WEIGHTS, _WEIGHTS_OUT)(*operands)
+    return gradients if bias else gradients[:2]
 
 
 def _weights_of_rows(*operands: Array) -> Arrays:

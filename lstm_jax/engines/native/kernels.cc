@@ -1,13 +1,13 @@
 // The LSTM on CPUs: z = x W_x + h W_h + b, then the gates, over all steps of a layer in one call;
 // and the product of a few rows with weights that were packed beforehand, which decoding repeats.
 //
-// XLA multiplies the small matrices of one step on one thread and packs the weights anew at each.
-// Here they are packed once a call, the four gates of the same units come out of one product of a
-// few rows, and the gates are computed while their z is still in registers.
+// XLA multiplies the small matrices of a step on one thread, and packs the weights at every step.
+// Here, weights are packed once per call, one product of a few rows computes the four gates of the
+// same units, and the gates are computed while their z is still in registers.
 //
-// The file has two parts. The first is common: the threads, the arguments, the entry points that
-// XLA calls. The second, below #else, is the arithmetic; the first includes it once for each set of
-// instructions, and the one to run is chosen when the library is loaded.
+// The file has two parts. The first is common: threads, arguments, and the entry points that XLA
+// calls. The second, below #else, is the arithmetic. The first part includes it once for each
+// instruction set, and the set to use is chosen when the library is loaded.
 //
 // Weights lie in panels, [block of units][row of the kernel][vector of units of each gate], so that
 // the product reads them in one stream.
@@ -37,12 +37,12 @@ using Floats = ffi::Buffer<ffi::F32>;
 using Flags = ffi::Buffer<ffi::PRED>;
 using Result = ffi::ResultBuffer<ffi::F32>;
 
-constexpr size_t kAhead = 65536;    // floats of x W_x that are computed ahead: a quarter of a MB
-constexpr size_t kTogether = 512;   // rows of [x, h] that dW is summed over at once
-constexpr size_t kLarge = 1 << 20;  // bytes of W_h that a core's own cache may not hold
-constexpr size_t kColumns = 64;     // of a panel of packed weights; product.py has it too
+constexpr size_t kAhead = 65536;    // floats of x W_x computed in advance: a quarter of a MB
+constexpr size_t kTogether = 512;   // rows of [x, h] in one partial sum of dW
+constexpr size_t kLarge = 1 << 20;  // bytes of W_h that may not fit into a core's own cache
+constexpr size_t kColumns = 64;     // columns of a panel of packed weights, as in product.py
 
-// Memory of a call, on a cache line's border.
+// Memory of a call, aligned to a cache line.
 class Scratch {
  public:
   explicit Scratch(size_t floats)
@@ -56,7 +56,7 @@ class Scratch {
   float* data_;
 };
 
-// Waits a moment; lets others run if it has been long, for they may be who we wait for.
+// Waits for a moment, and after a while yields to other threads, which may be those waited for.
 class Patience {
  public:
   void wait() {
@@ -74,8 +74,8 @@ size_t threads_of(const ffi::ThreadPool& pool) {
   return std::max<int64_t>(1, pool.num_threads());
 }
 
-// Calls f(item) for every item, on this thread and on those of the pool that come in time. A pool
-// promises none: whoever comes takes the next item, and late ones find nothing left to do.
+// Calls f(item) for every item, on this thread and on those of the pool that arrive in time. A pool
+// guarantees no threads: whichever arrives takes the next item, and late ones have nothing to do.
 template <class F>
 void for_each(ffi::ThreadPool& pool, size_t items, const F& f) {
   struct Shared {
@@ -94,7 +94,7 @@ void for_each(ffi::ThreadPool& pool, size_t items, const F& f) {
   for (Patience patience; shared->done.load(std::memory_order_acquire) < items;) patience.wait();
 }
 
-// Those who work on one call together, and wait for one another after each step.
+// The threads that work on one call together and wait for each other after every step.
 class Team {
  public:
   size_t size() const { return size_; }
@@ -110,8 +110,8 @@ class Team {
     }
   }
 
-  // Calls f(member, team) on this thread and on those that come within 100 microseconds: then the
-  // team is closed, so that nobody waits for one who may never come.
+  // Calls f(member, team) on this thread and on those that arrive within 100 microseconds. Then the
+  // team is closed, so that no thread waits for one that may never arrive.
   template <class F>
   static void work(ffi::ThreadPool& pool, size_t wanted, const F& f) {
     auto team = std::make_shared<Team>();
@@ -145,8 +145,8 @@ class Team {
   int size_ = 1;
 };
 
-// What a call reads and writes. Arrays are row by row: xs (T, B, D), hs (T, B, H), gates and dz
-// (T, B, 4H), states (B, H), flags (T, B); those that are not there are null.
+// The arrays that a call reads and writes, row by row: xs (T, B, D), hs (T, B, H), gates and dz
+// (T, B, 4H), states (B, H), flags (T, B). Missing arrays are null.
 struct Call {
   size_t T, B, D, H;
   bool reverse;
@@ -159,7 +159,7 @@ struct Call {
   size_t time(size_t step) const { return reverse ? T - 1 - step : step; }
 };
 
-// What one thread computes: rows [r0, r1) of the batch, and blocks [u0, u1) of units.
+// The share of one thread: rows [r0, r1) of the batch, and blocks [u0, u1) of units.
 struct Share {
   size_t r0, r1, u0, u1;
 };
@@ -177,8 +177,8 @@ struct Dense {
 size_t parts(size_t whole, size_t most) { return (whole + most - 1) / most; }
 size_t cut(size_t whole, size_t parts, size_t i) { return whole * i / parts; }
 
-// Whether threads share the units of a layer, and not its rows. Rows need no waiting for one
-// another; few of them would leave threads idle, or have each read all of a large W_h.
+// Returns whether threads share the units of a layer rather than its rows. Rows do not have to wait
+// for each other, but a few rows leave threads idle, or make each read all of a large W_h.
 bool by_units(const Call& call, size_t threads) {
   const size_t bytes = 16 * call.H * call.H;
   return call.B < 4 * threads || (bytes > kLarge && call.B < 16 * threads);
@@ -246,7 +246,7 @@ struct Path {
   void (*multiply)(const Dense&, ffi::ThreadPool&);
 };
 
-// The widest that this processor has and that `wanted`, if it is said, names.
+// Returns the widest instruction set of this processor, or the one named by `wanted`.
 Path choose(const char* wanted) {
   const auto named = [&](const char* name) { return !wanted || !std::strcmp(wanted, name); };
 #if defined(__x86_64__)
@@ -367,7 +367,7 @@ auto bound() {
 
 }  // namespace
 
-// The names of what follows are those that engine.py and product.py ask for.
+// engine.py and product.py look up these names.
 extern "C" const char* lstm_path() { return path.name; }
 extern "C" const char* lstm_take(const char* name) { return (path = choose(name)).name; }
 
@@ -417,7 +417,7 @@ __attribute__((noinline)) void copy_few(float* to, const float* from, size_t lan
   for (size_t j = 0; j < lanes; ++j) to[j] = from[j];
 }
 
-// The first lanes of a vector, where a row of an array ends within it.
+// Loads or stores the first lanes of a vector, at the end of a row of an array.
 LSTM_INLINE vec load(const float* p, size_t lanes) {
   if (__builtin_expect(lanes >= W, 1)) return load(p);
   float few[W] = {};
@@ -467,7 +467,7 @@ typedef uint16_t halves __attribute__((vector_size(2 * LSTM_WIDTH)));
 typedef uint16_t loose_halves
     __attribute__((vector_size(2 * LSTM_WIDTH), aligned(2), may_alias));
 
-// float16 as the float32 of the same value: finite ones, subnormal ones too.
+// Converts finite float16, including subnormal numbers, to the float32 of the same value.
 LSTM_INLINE vec load(const uint16_t* p) {
   const halves half = *reinterpret_cast<const loose_halves*>(p);
 #if LSTM_WIDTH == 16
@@ -487,8 +487,8 @@ LSTM_INLINE vec load(const uint16_t* p) {
 
 constexpr size_t M = LSTM_ROWS, N = 4;  // rows and vectors that fit into the registers
 
-// acc[m][n] += sum over k of rows[m][k] panel[k][n], vectors n: what all time is spent on. A row of
-// the panel has `stride` numbers; where that is 0, n vectors.
+// acc[m][n] += sum over k of rows[m][k] panel[k][n], for vectors n; nearly all time goes here. A
+// row of the panel has `stride` numbers, or n vectors if the stride is 0.
 template <size_t m, size_t n, class T, size_t stride>
 void product(float* acc, const float* const* rows, const T* panel, size_t K) {
   vec sums[m][n];
@@ -537,8 +537,8 @@ void tiles(size_t n, const F& f) {
   for (size_t i = 0; i < count; ++i) f(cut(n, count, i), cut(n, count, i + 1) - cut(n, count, i));
 }
 
-// Writes a part of a matrix with its rows as columns; in squares, for a line that is read goes to
-// as many lines as it has numbers.
+// Transposes a part of a matrix, in squares, because each number of a cache line that is read goes
+// to a different line.
 void transpose(const float* from, size_t from_stride, size_t rows, size_t columns, float* to,
                size_t to_stride) {
   for (size_t c0 = 0; c0 < columns; c0 += 16)
@@ -555,7 +555,7 @@ void pack_transposed(const float* kernel, size_t rows, size_t K, size_t v0, size
   transpose(kernel + first * K, K, std::min(width, rows - first), K, panel, width);
 }
 
-// Copies rows of a (B, H) array between one that is as wide as H and one that is padded.
+// Copies rows of a (B, H) array between a dense and a padded layout.
 void copy_in(const Call& call, const Share& share, const float* from, float* to, size_t padded) {
   const size_t first = share.u0 * W, end = std::min(share.u1 * W, call.H);
   for (size_t b = share.r0; b < share.r1; ++b) {
@@ -717,7 +717,7 @@ struct Backward {
   const Call& call;
   const float* Wh;
   float* dc;     // (B, padded H)
-  float* carry;  // dh that a step which is not valid hands on as it is; null where all are valid
+  float* carry;  // dh that an invalid step passes on unchanged; null if all steps are valid
   size_t padded, vectors, panels;
 
   size_t first(size_t p) const { return cut(vectors, panels, p); }
@@ -732,8 +732,8 @@ LSTM_INLINE void expect(const Backward& of, size_t s, size_t b, size_t unit) {
   __builtin_prefetch(call.dhs + at * H + unit);
 }
 
-// dL/dz of one step from dL/dh of the state after it, of one row and one vector of units. It may be
-// written where the gates lie, which are all read before.
+// dL/dz of one step from dL/dh of the state after it, for one row and one vector of units. It may
+// overwrite the gates, which are read first.
 LSTM_INLINE void unfinish(const Backward& of, size_t s, size_t b, size_t unit, vec dh) {
   const Call& call = of.call;
   const size_t H = call.H, at = call.time(s) * call.B + b, lanes = H - unit;
@@ -900,7 +900,7 @@ void weights(const Call& call, ffi::ThreadPool& pool) {
 
 // --- the inputs' gradients ----------------------------------------------------------------------
 
-// dx = dz W_xᵀ, rows [r0, r1) of all steps and rows, as many at once as a core's cache holds.
+// dx = dz W_xᵀ, rows [r0, r1) of all steps and rows, in parts that fit into a core's cache.
 void inputs_share(const Call& call, const float* Wx, size_t r0, size_t r1) {
   const size_t D = call.D, G = 4 * call.H, vectors = parts(D, W), panels = parts(vectors, N);
   const size_t most = std::max<size_t>(M, kAhead / G / M * M);
@@ -936,7 +936,7 @@ void inputs(const Call& call, ffi::ThreadPool& pool) {
 
 // --- products with weights that stay -------------------------------------------------------------
 
-// One panel's columns of y. `T` is what the panel holds.
+// Columns of y for one panel, whose elements are of type `T`.
 template <class T>
 void multiply_panel(const Dense& dense, const T* panel, size_t first) {
   const size_t end = std::min(first + kColumns, dense.columns);

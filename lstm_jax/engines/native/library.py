@@ -1,8 +1,8 @@
-"""The compiled kernels: where they are kept, when they may be loaded, what JAX calls them.
+"""Find, verify and load the compiled kernels, and register them with JAX.
 
-What is loaded was compiled on this machine, from the source beside this file, into a folder of the
-user's that nobody else can write to, and has the digest that was noted when it passed its check.
-Nothing is compiled here: `lstm_jax.engines.native.build` does that, when it is asked to.
+A library is loaded only if it was compiled on this machine from the source next to this file, is in
+a folder of the user that nobody else can write to, and has the digest that was recorded when it
+passed its check. This module does not compile; `lstm_jax.engines.native.build` does.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ KERNELS = ("forward", "keep", "backward", "weights", "inputs", "multiply")
 SOURCE = Path(__file__).with_name("kernels.cc")
 RECORD = "built.json"
 _LOCK = threading.Lock()
-_HANDLES: dict[str, ctypes.CDLL] = {}  # what JAX knows cannot be told it again
+_HANDLES: dict[str, ctypes.CDLL] = {}  # JAX does not accept a second registration
 
 
 class NativeError(UserError, RuntimeError):
-    """The kernels cannot be compiled or loaded; the message is one line."""
+    """Report in one line that the kernels cannot be compiled or loaded."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a library was built from and by.
+    """Store how a library was built.
 
     Attributes:
-        file: its name, in the folder of the record.
-        sha256: of the library.
+        file: name of the library, in the folder of the record.
+        sha256: digest of the library.
         source: digest of the C++ source.
-        jaxlib: version.
-        cpu: of the machine, as `cpu` says it.
-        compiler: first line of what `--version` printed.
-        command: that compiled it.
+        jaxlib: version of jaxlib.
+        cpu: processor of the machine, as `cpu` describes it.
+        compiler: first line of the compiler's `--version`.
+        command: command that compiled the library.
     """
 
     file: str
@@ -62,11 +62,11 @@ class Record:
 
 @dataclass(frozen=True)
 class Library:
-    """A library that is loaded, and whose kernels JAX knows.
+    """Represent a loaded library whose kernels are registered with JAX.
 
     Attributes:
-        record: what it was built from.
-        handle: of the library.
+        record: how it was built.
+        handle: handle of the library.
     """
 
     record: Record
@@ -74,49 +74,49 @@ class Library:
 
     @property
     def path(self) -> str:
-        """The instructions that it uses: one of `PATHS`."""
+        """Return the instruction set in use: one of `PATHS`."""
         return self.handle.lstm_path().decode()
 
     @property
     def name(self) -> str:
-        """What tells one library from another: its digest and its instructions."""
+        """Return a name that identifies the library: its digest and its instruction set."""
         return f"{self.record.sha256[:12]} {self.path}"
 
     def take(self, path: str) -> str:
-        """Use other instructions from now on, in the whole process.
+        """Switch to another instruction set, in the whole process.
 
         Args:
             path: one of `PATHS`.
 
         Returns:
-            Those that are used: the portable ones, if the processor has not what was asked for.
+            The set in use: "portable" if the processor does not have the requested one.
         """
         return self.handle.lstm_take(path.encode()).decode()
 
 
 def folder() -> Path:
-    """Return the folder of the compiled kernels, beside what else can be made again."""
+    """Return the folder of the compiled kernels, inside the package's cache."""
     return files.cache() / "native"
 
 
 def obstacle() -> str | None:
-    """Say in a clause why the kernels cannot be used; None where they are loaded."""
+    """Return a clause that explains why the kernels cannot be used, or None if they are loaded."""
     return _loaded()[1]
 
 
 def loaded() -> Library | None:
-    """Give the library that is in use; None where there is none."""
+    """Return the library in use, or None."""
     return _loaded()[0]
 
 
 def target(kernel: str) -> str:
-    """Name a kernel as `jax.ffi.ffi_call` knows it.
+    """Return the name of a kernel for `jax.ffi.ffi_call`.
 
     Args:
         kernel: one of `KERNELS`.
 
     Raises:
-        NativeError: where the kernels cannot be used.
+        NativeError: if the kernels cannot be used.
     """
     library, why = _loaded()
     if library is None:
@@ -125,35 +125,35 @@ def target(kernel: str) -> str:
 
 
 def forget() -> None:
-    """Look again, at the next call, whether there is a library."""
+    """Forget the loaded library, so that the next call looks for it again."""
     _loaded.cache_clear()
 
 
 def load(record: Record, place: Path) -> Library:
-    """Load a library and tell JAX of its kernels.
+    """Load a library and register its kernels with JAX.
 
     Args:
-        record: what is to be there.
-        place: the folder.
+        record: expected library.
+        place: folder of the library.
 
     Raises:
-        NativeError: a library that is not as the record says, or one that others could have put
-            there.
+        NativeError: if the library does not match the record, or somebody else could have written
+            it.
     """
     path = place / record.file
     for entry in (place, path):
         _check_owner(entry)
     if hashlib.sha256(path.read_bytes()).hexdigest() != record.sha256:
-        raise NativeError(f"{path} is not what was built; run lstm-jax native to build it anew")
+        raise NativeError(f"{path} has changed since it was built; run lstm-jax native")
     library = Library(record, _open(record.sha256, path))
-    wanted = os.environ.get(VARIABLE)
-    if wanted in PATHS:
-        library.take(wanted)
+    instructions = os.environ.get(VARIABLE)
+    if instructions in PATHS:
+        library.take(instructions)
     return library
 
 
 def _open(digest: str, path: Path) -> ctypes.CDLL:
-    """Open a library and tell JAX of its kernels, once in a process wherever a copy of it lies."""
+    """Open a library and register its kernels, once in a process even if there are copies of it."""
     with _LOCK:
         if digest not in _HANDLES:
             handle = ctypes.CDLL(str(path))
@@ -166,13 +166,13 @@ def _open(digest: str, path: Path) -> ctypes.CDLL:
 
 
 def cpu() -> str:
-    """Describe this machine's processor: its kind, name and instructions, as far as it says."""
+    """Describe this machine's processor: architecture, name, and a digest of its instructions."""
     lines = []
     try:
         text = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
         lines = [line for line in text if line.startswith(("model name", "flags", "Features"))][:2]
     except OSError:
-        pass  # no Linux
+        pass  # not Linux
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:8]
     return f"{platform.machine()} {platform.processor()} {digest}".replace("  ", " ")
 
@@ -183,7 +183,7 @@ def source_digest() -> str:
 
 
 def write_record(record: Record, place: Path) -> None:
-    """Note that a library has passed its check; from now on it is loaded where it is asked for."""
+    """Record a library that passed its check, so that it can be loaded from now on."""
     files.write_whole(place / RECORD, json.dumps(asdict(record), indent=1) + "\n")
     forget()
 
@@ -196,7 +196,7 @@ def _loaded() -> tuple[Library | None, str | None]:
     try:
         record = Record(**json.loads((place / RECORD).read_text()))
     except FileNotFoundError:
-        return None, "its kernels have not been compiled (lstm-jax native does that)"
+        return None, "its kernels have not been compiled; run lstm-jax native"
     except (OSError, ValueError, TypeError) as error:
         return None, f"{place / RECORD} cannot be read ({error}); run lstm-jax native"
     now = {"source": source_digest(), "jaxlib": version("jaxlib"), "cpu": cpu()}
@@ -214,12 +214,12 @@ def _target(kernel: str, digest: str) -> str:
 
 
 def _check_owner(path: Path) -> None:
-    """Raise a NativeError for what somebody else owns or may write to."""
+    """Raise a NativeError if somebody else owns a file or may write to it."""
     if os.name != "posix":
         return
-    found = path.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    status = path.stat()
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise NativeError(
-            f"{path} belongs to somebody else, or others may write to it, so nothing is loaded "
-            f"from there; delete it and run lstm-jax native"
+            f"{path} must belong to you and be writable by nobody else to be loaded; delete it and "
+            "run lstm-jax native"
         )

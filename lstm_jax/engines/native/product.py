@@ -1,10 +1,10 @@
-"""Products with weights that stay the same from call to call: packed once, multiplied often.
+"""Products with constant weights that are packed once and multiplied often.
 
-    y = x W + b        W (K, N) in panels (P, K, 64) of 64 columns each, zeros beyond the last
+    y = x W + b        W (K, N) in panels (P, K, 64) of 64 columns each, padded with zeros
 
-A decoding loop multiplies few rows with all its weights at every symbol. Of few rows such a product
-takes as long as the weights take to be read, and float16 halves that; of many rows it runs at the
-rate of the arithmetic, if nothing has to be rearranged first.
+A decoding loop multiplies a few rows by all its weights at every symbol. With few rows, such a
+product takes as long as reading the weights, and float16 halves that time. With many rows, it runs
+at the rate of the arithmetic, if nothing has to be rearranged first.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from lstm_jax.engines.twins import Twin, call
 
 Arrays: TypeAlias = tuple[Array, ...]
 
-COLUMNS = 64  # of a panel; kernels.cc has it too
+COLUMNS = 64  # columns of a panel; the same number is in kernels.cc
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Packed:
-    """Hold the weights and the bias of an affine map, as `multiply` reads them.
+    """Store the weights and the bias of an affine map for `multiply`.
 
     Attributes:
         panels: (P, K, 64), float32 or float16.
@@ -41,16 +41,16 @@ class Packed:
 
 
 def pack(weights: Array, bias: Array | None, dtype: DTypeLike = jnp.float32) -> Packed:
-    """Rearrange the weights of an affine map.
+    """Rearrange the weights of an affine map for `multiply`.
 
     Args:
         weights: (K, N).
         bias: (N,); zeros if None.
-        dtype: float32, or float16 where that holds every weight exactly: then the results are the
-            same, bit for bit.
+        dtype: float32, or float16 if every weight is exact in it; the results are then identical
+            to the bit.
 
     Returns:
-        What `multiply` takes.
+        The packed weights.
     """
     features, columns = weights.shape
     padded = jnp.pad(weights.astype(dtype), ((0, 0), (0, -columns % COLUMNS)))
@@ -59,11 +59,11 @@ def pack(weights: Array, bias: Array | None, dtype: DTypeLike = jnp.float32) -> 
 
 
 def multiply(xs: Array, packed: Packed) -> Array:
-    """Give x W + b.
+    """Compute x W + b.
 
     Args:
         xs: (..., K), float32.
-        packed: from `pack`.
+        packed: weights packed by `pack`.
 
     Returns:
         (..., N), float32.

@@ -1,4 +1,4 @@
-"""Bring any batch axes, and those of `jax.vmap`, into the one axis of rows that a kernel knows."""
+"""Merge all batch axes, including those of `jax.vmap`, into the single axis of rows of a kernel."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from jax.custom_batching import custom_vmap
 
 Arrays: TypeAlias = tuple[Array, ...]
 Axes: TypeAlias = Sequence[int | None]
-"""Of each array the axis that its rows lie on; None where it has none."""
+"""The axis of the rows of each array; None for an array without rows."""
 
 
 def flat(kernel: Callable[..., Arrays], axes: Axes, out_axes: Axes) -> Callable[..., Arrays]:
-    """Let a kernel for one batch axis take any number of them, and be mapped.
+    """Extend a kernel for one batch axis to any number of batch axes, and to `jax.vmap`.
 
-    Mapped rows are rows like others, as long as what has no rows, such as weights, is not
-    mapped and nothing is summed over them; else one call follows another.
+    Mapped rows become rows of the kernel, unless arrays without rows, such as weights, are mapped
+    or a result is a sum over rows; then the kernel is called once for each.
 
     Args:
-        kernel: of arrays with one axis of rows. Arrays of no elements stand for what is not there.
-        axes: of its arguments; the first with rows has one axis behind them.
-        out_axes: of its results, as many as there can be; None: it is a sum over rows.
+        kernel: function of arrays with one axis of rows; arrays without elements stand for missing
+            ones.
+        axes: axes of its arguments; the first argument with rows has one axis after them.
+        out_axes: axes of all possible results; None for a sum over rows.
 
     Returns:
-        The same function of arrays with any number of axes, none included, in the place of one.
+        The function of arrays with any number of batch axes, including none.
     """
 
     @custom_vmap
@@ -78,9 +79,9 @@ def _as_rows(array: Array, axis: int | None, size: int, mapped: bool) -> Array:
 
 
 def _one_by_one(run: Callable[..., Arrays], mapped: list[bool], args: Arrays):
-    def one(some):
-        some = iter(some)
-        return run(*(next(some) if flag else a for flag, a in zip(mapped, args, strict=True)))
+    def run_once(values):
+        values = iter(values)
+        return run(*(next(values) if flag else a for flag, a in zip(mapped, args, strict=True)))
 
-    outs = jax.lax.map(one, tuple(a for flag, a in zip(mapped, args, strict=True) if flag))
+    outs = jax.lax.map(run_once, tuple(a for flag, a in zip(mapped, args, strict=True) if flag))
     return outs, tuple(True for _ in outs)

@@ -1,4 +1,4 @@
-"""The form of a recurrent node of ONNX: its operator, its attributes, its activations."""
+"""Operator, attributes and activations of a recurrent ONNX node."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from onnx import NodeProto
 
 SIDES = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-# The attributes that one operator alone has.
+# The attributes that only one operator has.
 _OWN = {"input_forget": "LSTM", "linear_before_reset": "GRU"}
 
 
 class Attributes(NamedTuple):
-    """What a node says beside its arrays, with ONNX's defaults; `activations` by the operator."""
+    """Store the attributes of a node with ONNX's defaults; `activations` depend on the operator."""
 
     activations: Sequence[str]
     activation_alpha: Sequence[float] = ()
@@ -36,30 +36,30 @@ class Attributes(NamedTuple):
 
 
 class Function(NamedTuple):
-    """An activation, its constants and the clip in it, and ONNX's name for it."""
+    """Store an activation, including its constants and clip, and its name in ONNX."""
 
     name: str
     call: Activation
 
 
 def attributes_of(node: NodeProto) -> Attributes:
-    """The node's attributes over their defaults.
+    """Return the attributes of a node, with defaults for those that are missing.
 
     Raises:
-        ValueError: for another operator, an unknown attribute, direction or layout.
+        ValueError: if the operator, an attribute, the direction or the layout is unknown.
     """
     operator = operator_of(node)
-    given = {a.name: onnx_package().helper.get_attribute_value(a) for a in node.attribute}
+    values = {a.name: onnx_package().helper.get_attribute_value(a) for a in node.attribute}
     known = [name for name in Attributes._fields if _OWN.get(name, node.op_type) == node.op_type]
-    unknown = set(given) - set(known)
+    unknown = set(values) - set(known)
     if unknown:
         raise ValueError(
             f"the {node.op_type} node has the attribute {', '.join(sorted(unknown))}, which is not "
             f"among {', '.join(sorted(known))}"
         )
-    given |= {name: given[name].decode() for name in {"direction"} & given.keys()}
-    names = given.pop("activations", None)
-    attributes = Attributes((), **given)
+    values |= {name: values[name].decode() for name in {"direction"} & values.keys()}
+    names = values.pop("activations", None)
+    attributes = Attributes((), **values)
     sides = SIDES.get(attributes.direction)
     if sides is None:
         raise ValueError(
@@ -69,18 +69,18 @@ def attributes_of(node: NodeProto) -> Attributes:
         raise ValueError(f"layout must be 0 or 1, got {attributes.layout}")
     if names is None:
         return attributes._replace(activations=operator.activations * len(sides))
-    # As runtimes read them: without regard to case.
+    # Names are not case-sensitive, as in other runtimes.
     known = {name.lower(): name for name in ACTIVATIONS}
     decoded = [name.decode() for name in names]
     return attributes._replace(activations=[known.get(n.lower(), n) for n in decoded])
 
 
 def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]]:
-    """For each direction its activations, after the clip.
+    """Return the activations of each direction, including the clip.
 
     Raises:
-        ValueError: for another number of them, a name that is unknown, constants that are missing
-            or too many.
+        ValueError: if the number of activations is wrong, a name is unknown, or there are too few
+            or too many constants.
     """
     names, sides = attributes.activations, len(SIDES[attributes.direction])
     each = len(OPERATORS[node.op_type].activations)
@@ -89,7 +89,7 @@ def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]
             f"activations of the {attributes.direction} {node.op_type} must be {each * sides} "
             f"names, got {len(names)}: {', '.join(names)}"
         )
-    # ONNX: the values are consumed in the order of the functions, by those that take one.
+    # By ONNX, the functions that have a constant consume the values in order.
     values = {
         "alpha": list(attributes.activation_alpha),
         "beta": list(attributes.activation_beta),
@@ -100,17 +100,17 @@ def functions_of(node: NodeProto, attributes: Attributes) -> list[list[Function]
             raise ValueError(f"activation {name!r} is not among {', '.join(ACTIVATIONS)}")
         function, defaults = ACTIVATIONS[name]
         constants = {key: values[key].pop(0) if values[key] else d for key, d in defaults.items()}
-        lacking = [key for key, value in constants.items() if value is None]
-        if lacking:
+        missing = [key for key, value in constants.items() if value is None]
+        if missing:
             raise ValueError(
-                f"the activation {name} has no default {' and '.join(lacking)}; give "
-                f"{' and '.join(f'activation_{key}' for key in lacking)}"
+                f"the activation {name} has no default {' and '.join(missing)}; set "
+                f"{' and '.join(f'activation_{key}' for key in missing)}"
             )
         function = _clipped(bind(function, **constants), attributes.clip)
         functions.append(Function(name, function))
-    for key, left in values.items():
-        if left:
-            raise ValueError(f"activation_{key} has {len(left)} values more than the activations")
+    for key, surplus in values.items():
+        if surplus:
+            raise ValueError(f"activation_{key} has {len(surplus)} more values than are used")
     return [functions[k : k + each] for k in range(0, len(names), each)]
 
 
@@ -125,7 +125,7 @@ def _clip_before(z: Array, *, function: Activation, clip: float) -> Array:
 
 
 def operator_of(node: NodeProto) -> Operator:
-    """The operator that a node is; a ValueError where it is no recurrent one."""
+    """Return the operator of a node; raise a ValueError if it is not recurrent."""
     if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx"):
         domain = f"{node.domain}." if node.domain else ""
         raise ValueError(
@@ -135,7 +135,7 @@ def operator_of(node: NodeProto) -> Operator:
 
 
 def ranked(node: NodeProto, name: str, array: Array | np.ndarray, rank: int) -> Array:
-    """The array on the device; a ValueError where it has another number of axes."""
+    """Return the array as a JAX array; raise a ValueError if it has another number of axes."""
     if np.ndim(array) != rank:
         raise ValueError(
             f"{name} of the {node.op_type} must have {rank} axes, got shape {np.shape(array)}"
@@ -146,7 +146,7 @@ def ranked(node: NodeProto, name: str, array: Array | np.ndarray, rank: int) -> 
 def check_shape(
     node: NodeProto, name: str, array: Array | np.ndarray, shape: tuple[int, ...]
 ) -> None:
-    """Raise a ValueError where the array has another shape."""
+    """Raise a ValueError if the array has another shape."""
     if np.shape(array) != shape:
         raise ValueError(
             f"{name} of the {node.op_type} must have shape {shape}, got {np.shape(array)}"

@@ -1,4 +1,4 @@
-"""Export to ONNX: each layer becomes one LSTM, GRU or RNN operator, never an unrolled loop."""
+"""Export to ONNX, where each layer becomes one LSTM, GRU or RNN operator."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Variant(TypedDict):
-    """What of a cell is not in its parameters: as in `export_layers`."""
+    """Describe the properties of a cell that are not in its parameters, as in `export_layers`."""
 
     reset_after: bool
     activations: Sequence[str] | None
@@ -35,13 +35,13 @@ def export_layers(
     sequence_lens: bool = False,
     name: str = "lstm_jax",
 ) -> ModelProto:
-    """A layer, or a stack of layers, as an ONNX model; T and B are symbolic.
+    """Export a layer, or a stack of layers, as an ONNX model with symbolic T and B.
 
-    Inputs, where layer k has n directions (1, or 2 where bidirectional):
+    Inputs, where layer k has n directions (1, or 2 if bidirectional):
 
         xs              (T, B, D)
-        sequence_lens   (B,) int32, if asked for
-        h_k, c_k        (n, B, H), if asked for: forward, then backward; c of LSTMs alone
+        sequence_lens   (B,) int32, if requested
+        h_k, c_k        (n, B, H), if requested: forward, then backward; c only for LSTMs
 
     Outputs:
 
@@ -49,30 +49,30 @@ def export_layers(
         final_h_k, final_c_k    (n, B, H)
 
     Args:
-        layers: an `LSTM`, `GRU` or `RNN`, as it is without a key; or parameters, bottom first,
+        layers: an `LSTM`, `GRU` or `RNN`, exported without dropout; or parameters, bottom first,
             each an `LSTMParams`, `GRUParams` or `RNNParams`, or a pair (forward, backward).
-        reset_after: the GRU's variant, as in `gru_step`; ONNX's linear_before_reset. A layer
-            brings its own, as it does the next.
-        activations: ONNX's names in place of σ and tanh, the same in every layer: (gate,
-            candidate, cell) of an LSTM, (gate, candidate) of a GRU, (one,) of an RNN; among
+        reset_after: variant of a GRU, as in `gru_step`; ONNX's linear_before_reset. A layer knows
+            its own, and its own activations.
+        activations: ONNX's names of functions to use instead of σ and tanh in every layer: (gate,
+            candidate, cell) of an LSTM, (gate, candidate) of a GRU, (activation,) of an RNN; among
             Sigmoid, Tanh, Relu, Softsign, Softplus.
-        initial_state: take the states as inputs; else they are zero.
-        sequence_lens: take lengths as an input; else all rows are T long.
-        name: of the graph.
+        initial_state: whether the states are inputs; otherwise they are zero.
+        sequence_lens: whether lengths are an input; otherwise all rows are T long.
+        name: name of the graph.
 
     Returns:
-        An `onnx.ModelProto` that the checker has passed, weights in the dtype they have here.
+        A checked `onnx.ModelProto`, with weights in the dtype of the parameters.
 
     Raises:
-        ImportError: where onnx is not installed.
-        TypeError: for layers that are not such.
-        ValueError: for what the operators cannot hold (projection, layer normalisation, zoneout,
-            ...), for widths or dtypes that do not fit, for activations of another number or name.
+        ImportError: if onnx is not installed.
+        TypeError: if the layers are neither.
+        ValueError: if the operators do not support an option (projection, layer normalization,
+            zoneout, ...), widths or dtypes do not fit, or an activation is unknown or missing.
     """
     graph = Graph(initial_state=initial_state, sequence_lens=sequence_lens)
     if isinstance(layers, Recurrent):
         if activations is not None or not reset_after:
-            raise ValueError("a layer brings its own reset_after and activations; give none")
+            raise ValueError("reset_after and activations are those of the layer; do not pass them")
         layers, variant = of_module(layers, initial_state)
     else:
         variant = Variant(reset_after=reset_after, activations=activations)
@@ -95,21 +95,21 @@ def export_layers(
 
 
 def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
-    """A `CharLM` as an ONNX model: a sampling loop feeds the state that came out back in.
+    """Export a `CharLM` as an ONNX model for a sampling loop that feeds the final state back in.
 
     Inputs: `ids` (B, T) int64; `h_k`, `c_k` (1, B, H) for every layer k, zeros before a text.
     Outputs: `logits` (B, T, V); `final_h_k`, `final_c_k` (1, B, H). B and T are symbolic.
 
     Args:
-        model: the network, as it is without a key.
-        name: of the graph.
+        model: the network, exported without dropout.
+        name: name of the graph.
 
     Returns:
-        An `onnx.ModelProto` that the checker has passed.
+        A checked `onnx.ModelProto`.
 
     Raises:
-        ImportError: where onnx is not installed.
-        ValueError: for layers that the operators cannot hold, as in `export_layers`.
+        ImportError: if onnx is not installed.
+        ValueError: if the operators do not support the layers, as in `export_layers`.
     """
     graph = Graph(initial_state=True, sequence_lens=False)
     layers, variant = of_module(model.lstm, True)
@@ -119,7 +119,7 @@ def export_char_lm(model: CharLM, *, name: str = "char_lm") -> ModelProto:
     )
     dtype = dtype_of(pairs, embedding, projection, bias)
     graph.input("ids", np.dtype(np.int64), ["B", "T"])
-    # Held once, as in the model: the softmax reads the embedding's transpose.
+    # Stored once, as in the model: the softmax reads the transpose of the embedding.
     table = graph.constant("embedding", embedding)
     rows = graph.node("Gather", [table, "ids"], ["embedded"])
     xs = graph.node("Transpose", [rows], ["xs"], perm=[1, 0, 2])
@@ -140,24 +140,25 @@ def export_sequence_model(
     sequence_lens: bool = False,
     name: str = "sequence_model",
 ) -> ModelProto:
-    """Turn a `SequenceModel` into an ONNX model; B and T are symbolic.
+    """Export a `SequenceModel` as an ONNX model with symbolic B and T.
 
-    Inputs: `xs` (B, T, D); if asked for, `sequence_lens` (B,) int32, and the state before the
+    Inputs: `xs` (B, T, D); if requested, `sequence_lens` (B,) int32, and the state before the
     sequences, `h_k` (1, B, H), and `c_k` of an LSTM, for every layer k. Outputs: `ys` (B, T, O),
-    which says nothing from `sequence_lens` on; with `initial_state` also `final_h_k`, `final_c_k`.
+    which is meaningless from `sequence_lens` on; with `initial_state` also `final_h_k` and
+    `final_c_k`.
 
     Args:
         model: the network.
-        initial_state: take the state as inputs, and give it back; else it is zero.
-        sequence_lens: take lengths as an input; else all rows are T long.
-        name: of the graph.
+        initial_state: whether the state is an input and an output; otherwise it starts at zero.
+        sequence_lens: whether lengths are an input; otherwise all rows are T long.
+        name: name of the graph.
 
     Returns:
-        An `onnx.ModelProto` that the checker has passed, weights in the dtype they have here.
+        A checked `onnx.ModelProto`, with weights in the dtype of the model.
 
     Raises:
-        ImportError: where onnx is not installed.
-        ValueError: for layers that the operators cannot hold, as in `export_layers`.
+        ImportError: if onnx is not installed.
+        ValueError: if the operators do not support the layers, as in `export_layers`.
     """
     graph = Graph(
         initial_state=initial_state, sequence_lens=sequence_lens, final_state=initial_state
@@ -172,26 +173,28 @@ def export_sequence_model(
     time_major = graph.node("Transpose", ["xs"], ["time_major"], perm=[1, 0, 2])
     hs, _ = add_stack(graph, time_major, pairs, dtype, **variant)
     product = graph.node("MatMul", [hs, graph.constant("output_kernel", kernel)], ["product"])
-    said = graph.node("Add", [product, graph.constant("output_bias", bias)], ["said"])
-    graph.node("Transpose", [said], ["ys"], perm=[1, 0, 2])
+    biased = graph.node("Add", [product, graph.constant("output_bias", bias)], ["said"])
+    graph.node("Transpose", [biased], ["ys"], perm=[1, 0, 2])
     graph.output("ys", dtype, ["B", "T", bias.shape[0]], first=True)
     return graph.model(name)
 
 
 def of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...], Variant]:
-    """The parameters of a layer without a key, and what else its cell is."""
-    refused = {
+    """Return the parameters of a layer without noise, and the variant of its cell."""
+    unsupported = {
         "merge='sum'": layer.bidirectional and layer.merge != "concat",
         f"connections={layer.connections!r}": layer.connections is not None,
-        # In expectation without a key: a mean of old and new state, which no operator takes.
+        # Without a key, zoneout takes a mean of old and new state, which no operator does.
         "zoneout": layer.noise.zoneout or layer.noise.cell_zoneout,
         "learned_initial, unless with initial_state=True": layer.initial and not initial_state,
         "dtype": layer.dtype is not None,
         "cell_dtype": layer.cell_dtype is not None,
     }
-    for name, there in refused.items():
-        if there:
-            raise ValueError(f"ONNX's operators cannot hold {name} of the {type(layer).__name__}")
+    for name, is_set in unsupported.items():
+        if is_set:
+            raise ValueError(
+                f"ONNX's operators do not support {name} of the {type(layer).__name__}"
+            )
     functions: tuple[Activation, ...] = ()
     if isinstance(layer, LSTM):
         functions = tuple(layer.activations)
@@ -200,8 +203,8 @@ def of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...],
     unknown = [function for function in functions if function not in PLAIN]
     if unknown:
         raise ValueError(
-            f"ONNX has no name for the activation {unknown[0]!r}; it has those of "
-            f"{', '.join(PLAIN.values())} in jax.nn and jax.numpy"
+            f"ONNX does not support the activation {unknown[0]!r}; it supports "
+            f"{', '.join(PLAIN.values())} from jax.nn and jax.numpy"
         )
     names = tuple(PLAIN[function] for function in functions)
     textbook = names in [operator.activations for operator in OPERATORS.values()]

@@ -1,4 +1,4 @@
-"""A file of ONNX, which may be damaged, or meant to do harm: nothing that it claims is believed."""
+"""Read ONNX files safely, even if they are damaged or malicious."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 
-MOST_BYTES = 2**30  # of the arrays that a model keeps in files beside it
+MOST_BYTES = 2**30  # limit of the arrays that a model stores in separate files
 
 
 def read_file(path: Path) -> ModelProto:
-    """Read a model, with the arrays that it keeps in files beside it.
+    """Read a model, with the arrays that it stores in separate files.
 
     Args:
-        path: of the model.
+        path: path of the model.
 
     Raises:
-        ImportError: onnx is not installed.
-        OSError: the file cannot be read.
-        ValueError: it is no ONNX, or names files that are not in its folder, are too short for what
-            is said of them, or hold more than 1 GiB together.
+        ImportError: if onnx is not installed.
+        OSError: if the file cannot be read.
+        ValueError: if it is not an ONNX file, or its arrays are in files outside its folder, that
+            are too short, or that are larger than 1 GiB together.
     """
     onnx = onnx_package()
     from google.protobuf.message import DecodeError  # a dependency of onnx
@@ -36,44 +36,44 @@ def read_file(path: Path) -> ModelProto:
     try:
         model = onnx.load(path, load_external_data=False)
     except DecodeError as error:
-        raise ValueError(f"{path} is no ONNX model, or a damaged one: {error}") from None
-    outside = [one for one in model.graph.initializer if one.data_location == one.EXTERNAL]
-    sizes = [_size(path, one) for one in outside]
+        raise ValueError(f"{path} is not an ONNX model, or is damaged: {error}") from None
+    external = [array for array in model.graph.initializer if array.data_location == array.EXTERNAL]
+    sizes = [_size(path, array) for array in external]
     if sum(sizes) > MOST_BYTES:
         raise ValueError(
-            f"{path} keeps {sum(sizes):,} bytes of arrays in other files, and at most "
-            f"{MOST_BYTES:,} are read: read them yourself, and give them to `read_node`"
+            f"{path} stores {sum(sizes):,} bytes of arrays in other files, but at most "
+            f"{MOST_BYTES:,} are read; read them yourself, and pass them to `read_node`"
         )
-    if outside:
+    if external:
         onnx.external_data_helper.load_external_data_for_model(model, str(path.parent))
     return model
 
 
 def _size(path: Path, tensor: TensorProto) -> int:
-    """Bytes of an array in another file, once the file is seen to hold them."""
-    entries = {one.key: one.value for one in tensor.external_data}
+    """Return the size of an array in another file, after checking that the file contains it."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
     place = (path.parent / entries.get("location", "")).resolve()
     if not place.is_relative_to(path.parent.resolve()) or not place.is_file():
         raise ValueError(
-            f"{path} keeps {tensor.name!r} in {entries.get('location')!r}, which is no file in its "
-            "folder"
+            f"{path} stores {tensor.name!r} in {entries.get('location')!r}, which is not a file in "
+            "its folder"
         )
-    held = place.stat().st_size
+    total = place.stat().st_size
     offset = int(entries.get("offset", 0))
-    size = int(entries.get("length", held - offset))
-    if offset < 0 or size < 0 or offset + size > held:
+    size = int(entries.get("length", total - offset))
+    if offset < 0 or size < 0 or offset + size > total:
         raise ValueError(
-            f"{path} keeps {tensor.name!r} at bytes {offset:,} to {offset + size:,} of "
-            f"{place.name}, which has {held:,}"
+            f"{path} stores {tensor.name!r} at bytes {offset:,} to {offset + size:,} of "
+            f"{place.name}, which has only {total:,}"
         )
     return size
 
 
 def damage_in_words(read: Callable[P, R]) -> Callable[P, R]:
-    """Let a reader of graphs raise a ValueError where a damaged graph trips it up.
+    """Wrap a reader of graphs so that it raises a ValueError for a damaged graph.
 
     Args:
-        read: expects a valid graph.
+        read: function that expects a valid graph.
     """
 
     @functools.wraps(read)
@@ -81,6 +81,6 @@ def damage_in_words(read: Callable[P, R]) -> Callable[P, R]:
         try:
             return read(*args, **kwargs)
         except (AttributeError, IndexError, KeyError, OverflowError, RecursionError) as error:
-            raise ValueError(f"the graph is damaged, or no valid ONNX: {error!r}") from error
+            raise ValueError(f"the graph is damaged, or is not valid ONNX: {error!r}") from error
 
     return reading

@@ -1,7 +1,7 @@
-"""What import from and export to ONNX share: its recurrent operators and the order of their gates.
+"""ONNX's recurrent operators, with the order of their gates, for import and export.
 
-An ONNX kernel is a row of blocks per gate, (directions, gates · H, D); ours is a column of blocks,
-(D, gates · H), in another order. Both orders are spelt in our letters: ONNX's c is g, its h is n.
+An ONNX kernel stacks the gates in rows, (directions, gates · H, D); ours has them in columns,
+(D, gates · H), in another order. Both orders are spelled in our letters: ONNX's c is g, its h is n.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ONNX_PEEPHOLE_ORDER = "iof"
 
 
 class Operator(NamedTuple):
-    """A recurrent operator of ONNX beside the cell that it is."""
+    """Describe a recurrent operator of ONNX, with the cell that it corresponds to."""
 
     params: type[Params]
     state: type[LSTMState] | type[GRUState] | type[RNNState]
@@ -34,7 +34,7 @@ class Operator(NamedTuple):
 
     @property
     def gates(self) -> str:
-        """The letters of its gates in our order."""
+        """Return the letters of its gates in our order."""
         return GATES[self.params]
 
 
@@ -78,8 +78,8 @@ def _elu(z: Array, alpha: float) -> Array:
     return jax.nn.elu(z, alpha)
 
 
-# Each as a function of z and its constants, with the constants' defaults: those of the operators
-# of the same names, as ONNX asks. Affine and ScaledTanh are operators no more and have none.
+# Each activation as a function of z and its constants, with the defaults of ONNX's operators of the
+# same name. Affine and ScaledTanh are no longer operators, and have no defaults.
 NO_DEFAULTS: dict[str, float | None] = {"alpha": None, "beta": None}
 ACTIVATIONS: dict[str, tuple[Callable[..., Array], Mapping[str, float | None]]] = {
     "Sigmoid": (jax.nn.sigmoid, {}),
@@ -97,10 +97,10 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Array], Mapping[str, float | None]]] 
 
 
 def onnx_package() -> ModuleType:
-    """The `onnx` package, imported when first needed.
+    """Import and return the `onnx` package.
 
     Raises:
-        ImportError: where it is not installed, with the command that installs it.
+        ImportError: if it is not installed; the message has the command that installs it.
     """
     try:
         import onnx

@@ -1,4 +1,4 @@
-"""An ONNX graph as it is built: its nodes and constants, a node for each recurrent layer."""
+"""Build an ONNX graph, with one node for each recurrent layer."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 # The parameters of a layer's directions: one, or forward and backward.
 Pair: TypeAlias = tuple[Params, ...]
 
-# The newest version of the three operators; IR 10 is the one that came with it, and a model that
-# claims a newer one is refused by runtimes that could run it.
+# The newest version of the three operators. IR 10 came with it; runtimes that could run a model may
+# refuse it if it declares a newer IR.
 OPSET = 22
 IR_VERSION = 10
 DTYPES = ("float16", "bfloat16", "float32", "float64")
-# The functions without constants, which need no more than their names.
+# The functions without constants, which a name describes completely.
 PLAIN = {function: name for name, (function, constants) in ACTIVATIONS.items() if not constants}
 
 
 class Graph:
-    """Nodes, inputs, outputs and constants, as they are added."""
+    """Collect the nodes, inputs, outputs and constants of a graph."""
 
     def __init__(self, *, initial_state: bool, sequence_lens: bool, final_state: bool = True):
         self.onnx = onnx_package()
@@ -92,7 +92,7 @@ def add_stack(
     reset_after: bool,
     activations: Sequence[str] | None,
 ) -> tuple[str, int]:
-    """Add the layers on top of `xs`; the name and the width of the top layer's hs."""
+    """Add layers that read `xs`, and return the name and the width of the top layer's hs."""
     width = layers[0][0].input_kernel.shape[0]
     for k, pair in enumerate(layers):
         operator, attributes, arrays = _node_of(k, pair, width, reset_after, activations)
@@ -112,7 +112,7 @@ def add_stack(
                 graph.output(f"final_{name}_{k}", dtype, shape)
         names = list(inputs.values())
         while not names[-1]:
-            names.pop()  # as ONNX writes trailing inputs that are left out
+            names.pop()  # ONNX omits missing trailing inputs
         outputs = [f"Y_{k}", *(f"final_{name}_{k}" for name in state_names)]
         y = graph.node(operator, names, outputs, hidden_size=hidden, **attributes)
         width = directions * hidden
@@ -121,25 +121,25 @@ def add_stack(
 
 
 def _flat(graph: Graph, k: int, y: str, width: int, directions: int) -> str:
-    """Y (T, directions, B, H) as (T, B, directions · H)."""
+    """Add nodes that convert Y (T, directions, B, H) to (T, B, directions · H)."""
     if directions == 1:
         axis = graph.constant(f"axis_{k}", np.array([1]))
         return graph.node("Squeeze", [y, axis], [f"hs_{k}"])
     beside = graph.node("Transpose", [y], [f"beside_{k}"], perm=[0, 2, 1, 3])
-    shape = graph.constant(f"shape_{k}", np.array([0, 0, width]))  # 0 keeps the axis as it is
+    shape = graph.constant(f"shape_{k}", np.array([0, 0, width]))  # 0 keeps the axis
     return graph.node("Reshape", [beside, shape], [f"hs_{k}"])
 
 
 def _node_of(
     k: int, pair: Pair, width: int, reset_after: bool, activations: Sequence[str] | None
 ) -> tuple[str, dict[str, object], dict[str, np.ndarray]]:
-    """Operator, attributes and arrays of one layer; `pair` has its one or two directions."""
+    """Return operator, attributes and arrays of one layer; `pair` has its one or two directions."""
     kinds = {_kind(k, params, width, reset_after) for params in pair}
     hidden = {params.recurrent_kernel.shape[0] for params in pair}
     if len(kinds) > 1 or len(hidden) > 1:
         raise ValueError(
             f"the directions of layer {k} differ in their cell, hidden features or coupling of "
-            "gates; one ONNX operator holds two of the same"
+            "gates; one ONNX operator needs two of the same kind"
         )
     ((operator, coupled),) = kinds
     attributes: dict[str, object] = {}
@@ -151,28 +151,28 @@ def _node_of(
         attributes["input_forget"] = 1
     if activations is not None:
         attributes["activations"] = _names(operator, coupled, activations) * len(pair)
-    arrays = [_arrays(operator, params) for params in pair]
-    for name in {name for one in arrays for name in one}:  # a bias in one direction alone
-        like = next(one[name] for one in arrays if name in one)
-        for one in arrays:
-            one.setdefault(name, np.zeros_like(like))
-    return operator, attributes, {n: np.stack([one[n] for one in arrays]) for n in arrays[0]}
+    sides = [_arrays(operator, params) for params in pair]
+    for name in {name for side in sides for name in side}:  # one direction may have no bias
+        like = next(side[name] for side in sides if name in side)
+        for side in sides:
+            side.setdefault(name, np.zeros_like(like))
+    return operator, attributes, {n: np.stack([side[n] for side in sides]) for n in sides[0]}
 
 
 def _kind(k: int, params: Params, width: int, reset_after: bool) -> tuple[str, bool]:
-    """`(operator, whether input and forget gate are coupled)`, after what ONNX cannot hold."""
-    operator = next(name for name, one in OPERATORS.items() if type(params) is one.params)
+    """Return `(operator, whether gates are coupled)`, after checking that ONNX supports them."""
+    operator = next(name for name, known in OPERATORS.items() if type(params) is known.params)
     if params.input_kernel.shape[0] != width:
         raise ValueError(
-            f"the input_kernel of layer {k} has shape {params.input_kernel.shape}; it must have "
-            f"{width} rows, the features that it reads"
+            f"the input_kernel of layer {k} must have {width} rows, the features that it reads, "
+            f"got shape {params.input_kernel.shape}"
         )
-    own = arrays_of(params)
-    if "recurrent_bias" in own and not reset_after:
+    arrays = arrays_of(params)
+    if "recurrent_bias" in arrays and not reset_after:
         raise ValueError(f"layer {k} has a recurrent_bias, which needs reset_after=True")
     for option in ("projection", "norm.input_scale"):
-        if option in own:
-            raise ValueError(f"layer {k} has {OPTIONS[option]}, which ONNX's LSTM cannot hold")
+        if option in arrays:
+            raise ValueError(f"layer {k} has {OPTIONS[option]}, which ONNX's LSTM does not support")
     return operator, is_coupled(params)
 
 
@@ -189,26 +189,27 @@ def _names(operator: str, coupled: bool, activations: Sequence[str]) -> list[str
         )
     if coupled and activations[0] != "Sigmoid":
         raise ValueError(
-            f"coupled gates are exported by σ(-z) = 1 - σ(z), and not with {activations[0]}"
+            f"coupled gates are exported by σ(-z) = 1 - σ(z), so they need Sigmoid, got "
+            f"{activations[0]}"
         )
     return list(activations)
 
 
 def _arrays(operator: str, params: Params) -> dict[str, np.ndarray]:
-    """W (gates · H, D), R (gates · H, H), and B (2 · gates · H), P (3H) where there are some."""
-    own, coupled = to_numpy(params), is_coupled(params)
+    """Return W (gates · H, D), R (gates · H, H), and if present B (2 · gates · H) and P (3H)."""
+    ours, coupled = to_numpy(params), is_coupled(params)
     gates, onnx_gates = OPERATORS[operator].gates, OPERATORS[operator].onnx_gates
 
     def onnx(array: np.ndarray) -> np.ndarray:
         return reorder(_uncoupled(array) if coupled else array, gates, onnx_gates)
 
-    arrays = {"W": onnx(own["input_kernel"]).T, "R": onnx(own["recurrent_kernel"]).T}
-    if {"bias", "recurrent_bias"} & own.keys():
-        own |= {"bias": onnx(own["bias"])} if "bias" in own else {}
-        # The candidate, whose bias on h is apart, is the last gate in ONNX's order too.
-        arrays["B"] = np.concatenate(part_biases(own))
-    if "peephole" in own:
-        rows = own["peephole"].reshape(-1)
+    arrays = {"W": onnx(ours["input_kernel"]).T, "R": onnx(ours["recurrent_kernel"]).T}
+    if {"bias", "recurrent_bias"} & ours.keys():
+        ours |= {"bias": onnx(ours["bias"])} if "bias" in ours else {}
+        # The candidate, which has a separate bias on h, is also the last gate in ONNX's order.
+        arrays["B"] = np.concatenate(part_biases(ours))
+    if "peephole" in ours:
+        rows = ours["peephole"].reshape(-1)
         if coupled:
             forget, output = np.split(rows, 2)
             rows = np.concatenate([-forget, np.zeros_like(forget), output])
@@ -217,17 +218,17 @@ def _arrays(operator: str, params: Params) -> dict[str, np.ndarray]:
 
 
 def _uncoupled(array: np.ndarray) -> np.ndarray:
-    """Columns f, g, o as columns i, f, g, o for ONNX's input_forget=1.
+    """Convert columns f, g, o to columns i, f, g, o for ONNX's input_forget=1.
 
-    We keep f and take i = 1 - f; ONNX keeps i and takes f = 1 - i, and reads no f. The same
-    function by σ(-z) = 1 - σ(z): the input gate's columns are those of f, negated.
+    We store f and use i = 1 - f. ONNX stores i, uses f = 1 - i and ignores the columns of f.
+    Because σ(-z) = 1 - σ(z), the columns of the input gate are those of f, negated.
     """
     forget, candidate, output = np.split(array, 3, axis=-1)
     return np.concatenate([-forget, np.zeros_like(forget), candidate, output], axis=-1)
 
 
 def directions_of(layer: Layer | tuple[Params, ...]) -> Pair:
-    """The parameters of a layer's directions: one, or forward and backward."""
+    """Return the parameters of a layer's directions: one, or forward and backward."""
     pair = tuple(layer) if isinstance(layer, tuple) else (layer,)
     known = tuple(operator.params for operator in OPERATORS.values())
     for params in pair:
@@ -237,12 +238,12 @@ def directions_of(layer: Layer | tuple[Params, ...]) -> Pair:
                 f"of them; ONNX has no operator for {type(params).__name__}"
             )
     if len(pair) not in (1, 2):
-        raise TypeError(f"a layer has one or two directions, got {len(pair)}")
+        raise TypeError(f"a layer must have one or two directions, got {len(pair)}")
     return pair
 
 
 def dtype_of(layers: Iterable[Pair], *arrays: ArrayLike) -> np.dtype:
-    """The dtype that all arrays share; a ValueError where there is none, or ONNX has it not."""
+    """Return the common dtype of all arrays; raise a ValueError if ONNX does not support it."""
     leaves = [*jax.tree.leaves(layers), *arrays]
     dtypes = {str(np.asarray(leaf).dtype) for leaf in leaves}
     if len(dtypes) > 1 or not dtypes <= set(DTYPES):

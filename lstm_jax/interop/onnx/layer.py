@@ -1,4 +1,4 @@
-"""Import from ONNX into a layer: the inverse of `export_layers`."""
+"""Import of an ONNX model as a layer, the inverse of `export_layers`."""
 
 from __future__ import annotations
 
@@ -22,41 +22,41 @@ if TYPE_CHECKING:
 
 
 def load_layer(model: ModelProto | str | Path, **options: object) -> LSTM | GRU | RNN:
-    """Make one layer of the recurrent nodes of an ONNX model, activations included.
+    """Load the recurrent nodes of an ONNX model as one layer, including activations.
 
     Args:
-        model: an `onnx.ModelProto`, or the path of one; as for `load`.
-        **options: of the layer, such as `dropout`; see `LSTM.from_params`.
+        model: an `onnx.ModelProto`, or the path of a model; as for `load`.
+        **options: options of the layer, such as `dropout`; see `LSTM.from_params`.
 
     Returns:
-        An `LSTM`, `GRU` or `RNN`, batch-major; `export_layers` writes it again.
+        An `LSTM`, `GRU` or `RNN`, batch-major; `export_layers` can export it again.
 
     Raises:
-        ImportError: where onnx is not installed.
-        TypeError, ValueError: what `load` refuses, and what is no single layer: nodes of several
-            kinds or activations, one that runs backwards alone, a stored initial state, a clip or
-            activations for which a layer has no option.
+        ImportError: if onnx is not installed.
+        TypeError, ValueError: as in `load`; or if the nodes are not a single layer, because they
+            differ in kind or activations, one runs only backward, an initial state is stored, or a
+            layer has no option for their clip or activations.
     """
     nodes = load(model)
     sides = [side for node in nodes for side in node]
     for side in sides:
         if side.state is not None:
             raise ValueError(
-                "the model stores an initial state, which is no part of a layer: `load` gives it "
-                "with the parameters"
+                "the model stores an initial state, which is not part of a layer; `load` returns "
+                "it with the parameters"
             )
     if any([side.reverse for side in node] not in ([False], [False, True]) for node in nodes):
-        raise ValueError("a node runs backwards alone, which no layer does: `load` gives it")
+        raise ValueError("a node runs only backward, which no layer does; use `load`")
     variants = [_variant(side) for side in sides]
     if any(variant != variants[0] for variant in variants):
-        raise ValueError("the nodes differ in kind or activations: `load` gives each on its own")
+        raise ValueError("the nodes differ in kind or activations; `load` returns each node")
     kind, variant = variants[0]
     layers = [as_layer([side.params for side in node]) for node in nodes]
     return kind.from_params(layers, **variant, **options)
 
 
 def _variant(side: Recurrence) -> tuple[type[LSTM | GRU | RNN], Mapping[str, object]]:
-    """The class of a node's layer, and what of the node is not in its parameters."""
+    """Return the class of a node's layer, and the options that are not in its parameters."""
     step = side.step
     options: Mapping[str, object]
     if isinstance(side.params, LSTMParams):
@@ -76,7 +76,7 @@ def _variant(side: Recurrence) -> tuple[type[LSTM | GRU | RNN], Mapping[str, obj
         options = {"activation": function}
     if step != plain:
         raise ValueError(
-            f"the {kind.__name__} has no option for the activations or the coupling of this node: "
-            "`load` gives its step"
+            f"the {kind.__name__} has no option for the activations or the coupling of this node; "
+            "`load` returns its step"
         )
     return kind, options

@@ -1,4 +1,4 @@
-"""Import from ONNX: evaluate a model of one LSTM, GRU or RNN node; read the layers of a chain."""
+"""Import from ONNX: evaluate a model of one LSTM, GRU or RNN node, or read a chain of layers."""
 
 from __future__ import annotations
 
@@ -36,74 +36,74 @@ FIRST_OPSET = 7
 def run(model: ModelProto | str | Path, *inputs: Array | np.ndarray) -> tuple[Array, ...]:
     """Evaluate an ONNX model whose graph is one LSTM, GRU or RNN node.
 
-    Everything the operators know is followed: initial states, peepholes, `sequence_lens`, all
+    All features of the operators are supported: initial states, peepholes, `sequence_lens`, all
     directions, `layout`, `clip`, `activations`, `input_forget`, `linear_before_reset`. Where
-    runtimes differ, the operator's text decides: `clip` bounds what h reads of c too. A sequence
-    of length 0, of which it is silent, gives back its initial state.
+    runtimes differ, the specification of the operator decides: `clip` also bounds c where h is
+    computed from it. A sequence of length 0, which it does not mention, returns its initial state.
 
     Args:
-        model: an `onnx.ModelProto`, or the path of one.
-        *inputs: the graph's inputs in its order, of which those with an initializer may be left
-            out, all or none. Arrays of NumPy or JAX; `run` may be differentiated in them.
+        model: an `onnx.ModelProto`, or the path of a model.
+        *inputs: inputs of the graph in its order, NumPy or JAX arrays; either all of those with an
+            initializer may be left out, or none. `run` is differentiable in them.
 
     Returns:
-        The graph's outputs: those of Y (T, directions, B, H), Y_h and Y_c (directions, B, H) that
-        the model has; (B, T, directions, H) and (B, directions, H) where the node's layout is 1.
+        The outputs of the graph, among Y (T, directions, B, H), Y_h and Y_c (directions, B, H). If
+        the node's layout is 1, they are (B, T, directions, H) and (B, directions, H).
 
     Raises:
-        ImportError: where onnx is not installed.
-        TypeError: for a model that is neither, or inputs that are no floating point.
-        ValueError: for another graph, operator, attribute, number of inputs, rank or shape.
+        ImportError: if onnx is not installed.
+        TypeError: if the model is neither, or inputs are not floating point.
+        ValueError: if the graph, operator, an attribute, the number of inputs, a rank or a shape is
+            not supported.
     """
     read = _read(model)
     graph = read.graph
     nodes = [node for node in graph.node if node.op_type != "Constant"]
     if len(nodes) != 1:
         kinds = ", ".join(node.op_type for node in nodes) or "none"
-        raise ValueError(f"run takes a graph of one LSTM, GRU or RNN node; this one has: {kinds}")
+        raise ValueError(f"run needs a graph of one LSTM, GRU or RNN node, got: {kinds}")
     (node,) = nodes
     operator_of(node)
     _check_opset(read)
     arrays = _named(node, _bind(graph, inputs))
-    missing = [outer for name, outer in _given(node).items() if name not in arrays]
+    missing = [outer for name, outer in _inputs(node).items() if name not in arrays]
     if missing:
-        whence = "; ".join(f"{outer} is {origin(graph, outer)}" for outer in missing)
+        origins = "; ".join(f"{outer} is {origin(graph, outer)}" for outer in missing)
         raise ValueError(
-            f"{', '.join(missing)} is neither an input nor stored in the graph: {whence}"
+            f"{', '.join(missing)} is neither an input nor stored in the graph: {origins}"
         )
     for name, array in arrays.items():
         if name != "sequence_lens" and not jnp.issubdtype(array.dtype, jnp.floating):
             raise TypeError(
-                f"{name} is {array.dtype}, and the operator's are floating point: give "
-                f"{name}.astype(np.float32)"
+                f"{name} must be floating point, got {array.dtype}; pass {name}.astype(np.float32)"
             )
     results = _evaluate(node, arrays)
     missing = [output.name for output in graph.output if output.name not in results]
     if missing:
-        raise ValueError(f"{', '.join(missing)} is no output of the {node.op_type} node")
+        raise ValueError(f"{', '.join(missing)} is not an output of the {node.op_type} node")
     return tuple(results[output.name] for output in graph.output)
 
 
 @damage_in_words
 def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
-    """The recurrent layers of an ONNX model, bottom first, each with its one or two directions.
+    """Load the recurrent layers of an ONNX model, bottom first, each with one or two directions.
 
-    The nodes must be a chain, as `export_layers`, `export_char_lm` and other exporters write it:
-    each reads the Y of the one below, its directions side by side. What else is in the graph,
-    before and after, is not looked at. Initial states that are stored come along; those that the
-    graph takes or computes are the caller's.
+    The nodes must form a chain, as `export_layers`, `export_char_lm` and other exporters write it:
+    each reads the Y of the node below, with concatenated directions. The rest of the graph is
+    ignored. Stored initial states are loaded; those that are inputs or computed are up to the
+    caller.
 
     Args:
-        model: an `onnx.ModelProto`, or the path of one; the weights are stored in it.
+        model: an `onnx.ModelProto`, or the path of a model, with stored weights.
 
     Returns:
         Bottom first, for each layer one `Recurrence`, or forward and backward.
 
     Raises:
-        ImportError: where onnx is not installed.
-        TypeError: for a model that is neither.
-        ValueError: for no recurrent node, an opset below 7, weights that are not stored, lengths
-            and one initial state of two that are, or nodes not in a chain.
+        ImportError: if onnx is not installed.
+        TypeError: if the model is neither.
+        ValueError: if there is no recurrent node, the opset is below 7, weights are not stored,
+            lengths or only one of two initial states are stored, or the nodes are not a chain.
     """
     read = _read(model)
     graph = read.graph
@@ -118,34 +118,34 @@ def load(model: ModelProto | str | Path) -> tuple[tuple[Recurrence, ...], ...]:
 
 
 def _layer(graph: GraphProto, node: NodeProto, stored: Arrays) -> tuple[Recurrence, ...]:
-    """The directions of one node, with all that is stored of it."""
-    given, arrays = _given(node), _named(node, stored)
+    """Return the directions of one node, with its stored arrays."""
+    inputs, arrays = _inputs(node), _named(node, stored)
     whose = f"of the {node.op_type} node {node.name!r}"
-    absent = [name for name in ("W", "R", "B", "P") if name in given and name not in arrays]
-    if absent:
-        whence = "; ".join(f"{name} is {origin(graph, given[name])}" for name in absent)
+    missing = [name for name in ("W", "R", "B", "P") if name in inputs and name not in arrays]
+    if missing:
+        origins = "; ".join(f"{name} is {origin(graph, inputs[name])}" for name in missing)
         raise ValueError(
-            f"{', '.join(absent)} {whose} is not stored in the model: {whence}; give the arrays to "
-            "`read_node`"
+            f"{', '.join(missing)} {whose} is not stored in the model: {origins}; pass the arrays "
+            "to `read_node`"
         )
     if "sequence_lens" in arrays:
         raise ValueError(
-            f"sequence_lens {whose} is stored in the model, and a layer holds no lengths: `run` "
-            "follows them, and `read_node` reads the weights alone"
+            f"sequence_lens {whose} is stored in the model, but a layer has no lengths; use `run`, "
+            "or read the weights alone with `read_node`"
         )
-    states = [f"initial_{name}" for name in OPERATORS[node.op_type].state._fields]
-    held = [name for name in states if name in arrays]
-    for name in states:
-        if held and name in given and name not in arrays:
+    names = [f"initial_{name}" for name in OPERATORS[node.op_type].state._fields]
+    states = [name for name in names if name in arrays]
+    for name in names:
+        if states and name in inputs and name not in arrays:
             raise ValueError(
-                f"{held[0]} {whose} is stored in the model, but {name} is "
-                f"{origin(graph, given[name])}: of a state all is stored or nothing"
+                f"{states[0]} {whose} is stored in the model, but {name} is "
+                f"{origin(graph, inputs[name])}; either both must be stored, or neither"
             )
     return read_node(node, {name: arrays[name] for name in STORED if name in arrays})
 
 
 def _evaluate(node: NodeProto, arrays: Arrays) -> dict[str, Array]:
-    """The node's outputs by their names in the graph."""
+    """Evaluate a node, and return its outputs by their names in the graph."""
     operator, attributes = OPERATORS[node.op_type], attributes_of(node)
     weights = {name: arrays[name] for name in ("W", "R", "B", "P") if name in arrays}
     sides = read_node(node, weights)
@@ -155,7 +155,9 @@ def _evaluate(node: NodeProto, arrays: Arrays) -> dict[str, Array]:
     batch, features = xs.shape[1:]
     rows, hidden = sides[0].params.input_kernel.shape[0], np.shape(arrays["R"])[-1]
     if features != rows:
-        raise ValueError(f"X has {features} features, but W of the {node.op_type} reads {rows}")
+        raise ValueError(
+            f"X must have {rows} features to fit W of the {node.op_type}, got {features}"
+        )
     starts = []
     for name in operator.state._fields:
         initial = arrays.get(f"initial_{name}")
@@ -195,19 +197,19 @@ def _read(model: ModelProto | str | Path) -> ModelProto:
 
 
 def _check_opset(model: ModelProto) -> None:
-    """Raise for a model whose recurrent operators are of an older kind."""
-    for one in model.opset_import:
-        if one.domain in ("", "ai.onnx") and one.version < FIRST_OPSET:
+    """Raise a ValueError if the recurrent operators of a model are too old."""
+    for opset in model.opset_import:
+        if opset.domain in ("", "ai.onnx") and opset.version < FIRST_OPSET:
             raise ValueError(
-                f"the model is of opset {one.version}; LSTM, GRU and RNN are read as ONNX has them "
-                f"from opset {FIRST_OPSET} on: export it anew with that or a later one"
+                f"the model must have opset {FIRST_OPSET} or later, got opset {opset.version}; "
+                "export it again with a later opset"
             )
 
 
 def _bind(graph: GraphProto, inputs: tuple[Array | np.ndarray, ...]) -> Arrays:
-    """Arrays by name: what the model holds, and the inputs over it."""
+    """Return the stored arrays by name, with the inputs taking precedence."""
     stored = stored_arrays(graph)
-    names = [one.name for one in graph.input]
+    names = [value.name for value in graph.input]
     needed = [name for name in names if name not in stored]
     if len(inputs) not in (len(needed), len(names)):
         optional = [name for name in names if name in stored]
@@ -219,12 +221,12 @@ def _bind(graph: GraphProto, inputs: tuple[Array | np.ndarray, ...]) -> Arrays:
     return stored | dict(zip(needed if len(inputs) == len(needed) else names, inputs, strict=True))
 
 
-def _given(node: NodeProto) -> dict[str, str]:
-    """The operator's inputs that the node has: its name for it -> the graph's."""
+def _inputs(node: NodeProto) -> dict[str, str]:
+    """Return the inputs of a node: the operator's name -> the graph's name."""
     pairs = zip(OPERATORS[node.op_type].inputs, node.input, strict=False)
     return {name: outer for name, outer in pairs if outer}
 
 
 def _named(node: NodeProto, arrays: Arrays) -> Arrays:
-    """Arrays under the operator's names for them; those that are not there are left out."""
-    return {name: arrays[outer] for name, outer in _given(node).items() if outer in arrays}
+    """Return the inputs of a node that are among the arrays, by the operator's names."""
+    return {name: arrays[outer] for name, outer in _inputs(node).items() if outer in arrays}

@@ -1,4 +1,4 @@
-"""Export whole models to ONNX: a `Forecaster`, a `SequenceClassifier`; as without a key."""
+"""Export whole models to ONNX, without dropout: a `Forecaster` or a `SequenceClassifier`."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from lstm_jax.nn.layers import LSTM
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-# As far as an index goes: a slice up to the end, or down to the beginning.
+# The largest and smallest index, for slices up to the end or down to the beginning.
 FAR = np.iinfo(np.int64)
 INT64 = np.dtype(np.int64)
 
 
 def export_forecaster(model: Forecaster, *, name: str = "forecaster") -> ModelProto:
-    """A `Forecaster` as an ONNX model; B and T are symbolic.
+    """Export a `Forecaster` as an ONNX model with symbolic B and T.
 
-    Input: `xs` (B, T, D), windows as the model reads them, scaled. Output: `ys` (B, horizon,
-    outputs), the outputs of a step in ascending order if they are quantiles.
+    Input: `xs` (B, T, D), scaled windows. Output: `ys` (B, horizon, outputs), where the quantiles
+    of a step are in ascending order.
 
     Args:
         model: the network.
-        name: of the graph.
+        name: name of the graph.
 
     Returns:
-        An `onnx.ModelProto` that the checker has passed, weights in the dtype they have here.
+        A checked `onnx.ModelProto`, with weights in the dtype of the model.
 
     Raises:
-        ImportError: where onnx is not installed.
-        ValueError: for layers that the operators cannot hold, as in `export_layers`, or a model
-            that reads on into the future, or codes of categories.
+        ImportError: if onnx is not installed.
+        ValueError: if the operators do not support the layers, as in `export_layers`, or the model
+            reads known future inputs or codes of categories.
     """
     if model.reads_on or model.categories:
         raise ValueError(
-            "a forecaster is exported if it reads the window alone, and this one reads "
-            + ("what is known of the future" if model.reads_on else "codes of categories")
+            "only a forecaster that reads the window alone can be exported, but this model also "
+            f"reads {'known future inputs' if model.reads_on else 'codes of categories'}"
         )
     graph = Graph(initial_state=False, sequence_lens=False, final_state=False)
     config, features = model.config, model.lstm.in_features
@@ -84,22 +84,22 @@ def export_forecaster(model: Forecaster, *, name: str = "forecaster") -> ModelPr
 def export_classifier(
     model: SequenceClassifier, *, sequence_lens: bool = False, name: str = "classifier"
 ) -> ModelProto:
-    """A `SequenceClassifier` as an ONNX model; B and T are symbolic.
+    """Export a `SequenceClassifier` as an ONNX model with symbolic B and T.
 
-    Inputs: `ids` (B, T) int64, or `xs` (B, T, D) of a model that reads vectors; `sequence_lens`
-    (B,) int32, if asked for. Output: `logits` (B, C).
+    Inputs: `ids` (B, T) int64, or `xs` (B, T, D) for a model that reads vectors; `sequence_lens`
+    (B,) int32, if requested. Output: `logits` (B, C).
 
     Args:
         model: the network.
-        sequence_lens: take lengths as an input; else all rows are T long.
-        name: of the graph.
+        sequence_lens: whether lengths are an input; otherwise all rows are T long.
+        name: name of the graph.
 
     Returns:
-        An `onnx.ModelProto` that the checker has passed, weights in the dtype they have here.
+        A checked `onnx.ModelProto`, with weights in the dtype of the model.
 
     Raises:
-        ImportError: where onnx is not installed.
-        ValueError: for layers that the operators cannot hold, as in `export_layers`.
+        ImportError: if onnx is not installed.
+        ValueError: if the operators do not support the layers, as in `export_layers`.
     """
     graph = Graph(initial_state=False, sequence_lens=sequence_lens, final_state=False)
     names = ["output_kernel", "output_bias"]
@@ -126,12 +126,12 @@ def export_classifier(
     else:
         hs = graph.node("Transpose", [top], ["hs"], perm=[1, 0, 2])
         pooled = _pooled(graph, model.config.pooling, hs, weights, dtype)
-    if sequence_lens:  # an empty row is judged by the bias alone
-        none, zeros = (
+    if sequence_lens:  # the logits of an empty row are the bias
+        no_steps, zeros = (
             graph.constant(n, np.array(0, t)) for n, t in (("none", INT64), ("zero", dtype))
         )
-        there = graph.node("Greater", ["lengths_column", none], ["there"])
-        pooled = graph.node("Where", [there, pooled, zeros], ["pooled_there"])
+        filled = graph.node("Greater", ["lengths_column", no_steps], ["there"])
+        pooled = graph.node("Where", [filled, pooled, zeros], ["pooled_there"])
     logits = _readout(graph, pooled, weights, "read")
     graph.node("Identity", [logits], ["logits"])
     graph.output("logits", dtype, ["B", weights["output_bias"].shape[0]])
@@ -142,15 +142,15 @@ def export_classifier(
 
 
 def _layers(graph: Graph, layer: LSTM, xs: str, dtype: np.dtype) -> str:
-    """Run the layers on (B, T, D); the name of the top one's (T, B, directions · H)."""
+    """Add the layers for inputs (B, T, D), and return the name of their (T, B, directions · H)."""
     params, variant = of_module(layer, False)
     time_major = graph.node("Transpose", [xs], ["time_major"], perm=[1, 0, 2])
-    pairs = [directions_of(one) for one in params]
+    pairs = [directions_of(each) for each in params]
     return add_stack(graph, time_major, pairs, dtype, **variant)[0]
 
 
 def _ends(graph: Graph, layer: LSTM) -> str:
-    """The last h of each direction of the top layer, side by side: (B, directions · H)."""
+    """Add the concatenated last h of the top layer's directions: (B, directions · H)."""
     final = f"final_h_{layer.num_layers - 1}"
     rows = graph.node("Transpose", [final], ["final_rows"], perm=[1, 0, 2])
     return _reshaped(graph, rows, "ends", [0, layer.out_features])
@@ -167,7 +167,7 @@ def _readout(graph: Graph, h: str, weights: dict[str, np.ndarray], name: str) ->
 def _pooled(
     graph: Graph, pooling: str, hs: str, weights: dict[str, np.ndarray], dtype: np.dtype
 ) -> str:
-    """(B, T, W) to (B, W), over the valid steps where there are lengths."""
+    """Add the pooling from (B, T, W) to (B, W), over valid steps if there are lengths."""
     axis = graph.constant("time_axis", np.array([1]))
     valid = _valid(graph, hs) if graph.sequence_lens else None
 
@@ -177,7 +177,7 @@ def _pooled(
         value = graph.constant(f"{name}_other", np.array(other, dtype))
         return graph.node("Where", [valid, array, value], [name])
 
-    # The least number and not -inf, as in the model.
+    # The smallest number rather than -inf, as in the model.
     least = float(jnp.finfo(dtype).min)
     if pooling == "max":
         return graph.node("ReduceMax", [masked(hs, "known", least), axis], ["pooled"], keepdims=0)
@@ -200,7 +200,7 @@ def _pooled(
 
 
 def _valid(graph: Graph, hs: str) -> str:
-    """(B, T, 1) booleans, by `lengths_column` (B, 1)."""
+    """Add (B, T, 1) booleans from `lengths_column` (B, 1)."""
     shape = graph.node("Shape", [hs], ["shape_of_hs"])
     one, zero = (graph.constant(f"number_{k}", np.array(k)) for k in (1, 0))
     steps = graph.node("Gather", [shape, one], ["steps_count"], axis=0)
@@ -218,5 +218,5 @@ def _slice(
 
 
 def _reshaped(graph: Graph, array: str, name: str, shape: list[int]) -> str:
-    """Another shape; 0 keeps an axis as it is."""
+    """Add a Reshape, in which 0 keeps the size of an axis."""
     return graph.node("Reshape", [array, graph.constant(f"{name}_shape", np.array(shape))], [name])

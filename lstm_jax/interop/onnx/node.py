@@ -1,4 +1,4 @@
-"""One recurrent node of ONNX: its weights as our parameters, each direction with its step."""
+"""Conversion of one recurrent ONNX node to our parameters and a step for each direction."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ STORED = (*WEIGHTS, "initial_h", "initial_c")
 
 
 class Recurrence(NamedTuple):
-    """One direction of a recurrent node, ready to run.
+    """Store one direction of a recurrent node, ready to run.
 
     Attributes:
         params: `LSTMParams`, `GRUParams` or `RNNParams`.
-        step: `step(params, state, x)`, with the node's activations, clip and variant bound.
+        step: `step(params, state, x)`, with the activations, clip and variant of the node.
         reverse: whether it runs from the last step to the first.
-        state: what it begins with, leaves (B, H), where that is stored beside the weights; None
-            where it is not: zeros, unless the model takes it as an input.
+        state: initial state, leaves (B, H), if it is stored with the weights; otherwise None, which
+            means zeros unless it is an input of the model.
 
     `scan(step, params, xs, state, reverse=reverse)` runs it.
     """
@@ -66,61 +66,62 @@ class Recurrence(NamedTuple):
 
 
 def read_node(node: NodeProto, arrays: Mapping[str, Array | np.ndarray]) -> tuple[Recurrence, ...]:
-    """The weights of one LSTM, GRU or RNN node as our parameters, each with its step.
+    """Convert the weights of one LSTM, GRU or RNN node to our parameters, with steps.
 
     Args:
         node: an `onnx.NodeProto`.
-        arrays: W (directions, gates · H, D), R (directions, gates · H, H) and, where the node has
-            them, B (directions, 2 · gates · H) and P (directions, 3H); also initial_h and
-            initial_c (directions, B, H), or (B, directions, H) where the node's layout is 1, one
-            of which is zeros where the other alone is there.
+        arrays: W (directions, gates · H, D), R (directions, gates · H, H) and, if the node has
+            them, B (directions, 2 · gates · H) and P (directions, 3H). Also initial_h and initial_c
+            (directions, B, H), or (B, directions, H) if the node's layout is 1; if only one of them
+            is present, the other is zeros.
 
     Returns:
-        One `Recurrence`, or forward and backward. Both biases become one, W's and R's summed, but
-        for the candidate of a GRU with linear_before_reset. An LSTM with input_forget gets coupled
-        gates, its forget columns being those of ONNX's input gate, negated.
+        One `Recurrence`, or forward and backward. The biases of W and R are summed, except for the
+        candidate of a GRU with linear_before_reset. An LSTM with input_forget becomes one with
+        coupled gates, whose forget columns are those of ONNX's input gate, negated.
 
     Raises:
-        ValueError: for another operator or attribute, an activation that is unknown or lacks a
-            constant, ranks or shapes that do not fit.
+        ValueError: if the operator, an attribute or an activation is unknown, a constant is
+            missing, or ranks or shapes do not fit.
     """
     attributes = attributes_of(node)
     sides = SIDES[attributes.direction]
     _check_weights(node, attributes, arrays)
     functions = functions_of(node, attributes)
-    made = []
+    recurrences = []
     weights = {name: array for name, array in arrays.items() if name in WEIGHTS}
     states = _states(node, attributes, arrays)
     for side, reverse in enumerate(sides):
-        own = {name: array[side] for name, array in weights.items()}
-        params, step = _MAKE[node.op_type](attributes, own, functions[side])
-        made.append(Recurrence(jax.tree.map(jnp.asarray, params), step, reverse, states[side]))
-    return tuple(made)
+        theirs = {name: array[side] for name, array in weights.items()}
+        params, step = _MAKE[node.op_type](attributes, theirs, functions[side])
+        params = jax.tree.map(jnp.asarray, params)
+        recurrences.append(Recurrence(params, step, reverse, states[side]))
+    return tuple(recurrences)
 
 
 def _states(
     node: NodeProto, attributes: Attributes, arrays: Mapping[str, Array | np.ndarray]
 ) -> Sequence[LSTMState | GRUState | RNNState | None]:
-    """The state that each direction begins with, None where nothing says it."""
+    """Return the initial state of each direction, or None for each if none is stored."""
     sides = len(SIDES[attributes.direction])
     kind = OPERATORS[node.op_type].state
-    given = {}
+    initials = {}
     for name in (name for name in arrays if name.startswith("initial_")):
         initial = ranked(node, name, arrays[name], 3)
-        given[name] = initial.swapaxes(0, 1) if attributes.layout else initial
-    if not given:
+        initials[name] = initial.swapaxes(0, 1) if attributes.layout else initial
+    if not initials:
         return [None] * sides
-    batch, hidden = next(iter(given.values())).shape[1], np.shape(arrays["R"])[-1]
-    for name, initial in given.items():
+    batch, hidden = next(iter(initials.values())).shape[1], np.shape(arrays["R"])[-1]
+    for name, initial in initials.items():
         check_shape(node, name, initial, (sides, batch, hidden))
-    zeros = jnp.zeros_like(next(iter(given.values())))
-    leaves = [given.get(f"initial_{name}", zeros) for name in kind._fields]
+    zeros = jnp.zeros_like(next(iter(initials.values())))
+    leaves = [initials.get(f"initial_{name}", zeros) for name in kind._fields]
     return [kind(*(leaf[side] for leaf in leaves)) for side in range(sides)]
 
 
 # --- the weights ---------------------------------------------------------------------------------
 #
-# By indices and operators alone: NumPy's arrays are rearranged in NumPy, with nothing to compile.
+# These use only indices and operators, so that NumPy arrays are rearranged without compiling.
 
 
 def _lstm(
@@ -137,7 +138,7 @@ def _lstm(
             params = _coupled(params)
         else:
             step = _input_forget_step
-    return params, bind(step, activations=LSTMActivations(*(one.call for one in functions)))
+    return params, bind(step, activations=LSTMActivations(*(each.call for each in functions)))
 
 
 def _gru(
@@ -154,7 +155,7 @@ def _gru(
             from_h = from_h * np.repeat([1, 1, 0], hidden).astype(from_h.dtype)
         bias = from_x + from_h
     params = GRUParams(W, R, bias, recurrent_bias)
-    gate, activation = (one.call for one in functions)
+    gate, activation = (function.call for function in functions)
     return params, bind(gru_step, reset_after=after, gate_activation=gate, activation=activation)
 
 
@@ -171,7 +172,7 @@ _MAKE = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}
 
 
 def _weights(operator: str, arrays: Arrays) -> tuple[Array, Array, tuple[Array, Array] | None]:
-    """W as (D, gates · H), R as (H, gates · H), and both biases or None, columns in our order."""
+    """Return W as (D, gates · H), R as (H, gates · H), and both biases or None, in our order."""
     gates, onnx_gates = OPERATORS[operator].gates, OPERATORS[operator].onnx_gates
     W, R = (reorder(arrays[name].T, onnx_gates, gates) for name in ("W", "R"))
     if "B" not in arrays:
@@ -181,7 +182,7 @@ def _weights(operator: str, arrays: Arrays) -> tuple[Array, Array, tuple[Array, 
 
 
 def _coupled(params: LSTMParams) -> LSTMParams:
-    """ONNX keeps i and takes f = 1 - i; we keep f and take i = 1 - f, and σ(-z) = 1 - σ(z)."""
+    """Convert coupled gates: ONNX stores i for f = 1 - i, we store f, and σ(-z) = 1 - σ(z)."""
 
     def columns(array: Array) -> Array:
         hidden = array.shape[-1] // 4
@@ -202,7 +203,7 @@ def _coupled(params: LSTMParams) -> LSTMParams:
 def _input_forget_step(
     params: LSTMParams, state: LSTMState, x: Array, *, activations: LSTMActivations
 ) -> LSTMState:
-    """i = a(z_i), f = 1 - i: coupled gates where a is not σ, which `lstm_step` cannot say."""
+    """Take a step with i = a(z_i), f = 1 - i, for an a other than σ, unlike `lstm_step`."""
     z_i, _, z_g, z_o = jnp.split(affine(params, state.h, x), 4, axis=-1)
     peephole = params.peephole
     if peephole is not None:

@@ -1,4 +1,4 @@
-"""What an ONNX graph stores: initializers and Constant nodes; and of the rest, where it is from."""
+"""The stored arrays of an ONNX graph, and the origin of its other values."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from lstm_jax.interop.onnx.format import onnx_package
 if TYPE_CHECKING:
     from onnx import GraphProto
 
-# A Constant's forms that are arrays, and the dtype of those that are written as plain numbers.
+# The attributes of a Constant that are plain numbers, with their dtypes.
 NUMBERS = {
     "value_float": np.float32,
     "value_floats": np.float32,
     "value_int": np.int64,
     "value_ints": np.int64,
 }
-# Its other forms, and what they hold.
+# Its attributes that are not read, with their content.
 REFUSED = {
     "sparse_value": "a sparse tensor",
     "value_string": "a text",
@@ -27,16 +27,16 @@ REFUSED = {
 
 
 def stored_arrays(graph: GraphProto) -> dict[str, np.ndarray]:
-    """Collect the arrays that a graph holds: initializers and Constants, also through Identity.
+    """Collect the stored arrays of a graph: initializers and Constants, also through Identity.
 
     Args:
-        graph: of a model.
+        graph: graph of a model.
 
     Returns:
-        Array by its name in the graph.
+        Arrays by their names in the graph.
     """
     onnx = onnx_package()
-    stored = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    stored = {array.name: onnx.numpy_helper.to_array(array) for array in graph.initializer}
     for node in graph.node:
         if node.op_type == "Identity" and node.input[0] in stored:
             stored[node.output[0]] = stored[node.input[0]]
@@ -52,24 +52,24 @@ def stored_arrays(graph: GraphProto) -> dict[str, np.ndarray]:
 
 
 def origin(graph: GraphProto, name: str) -> str:
-    """Say where a value that is not among `stored_arrays` comes from.
+    """Describe where a value that is not among `stored_arrays` comes from.
 
     Args:
-        graph: of a model.
-        name: of the value in the graph.
+        graph: graph of a model.
+        name: name of the value in the graph.
 
     Returns:
-        Words that follow the value's name, such as "an input of the graph".
+        A phrase, such as "an input of the graph".
     """
-    if name in {one.name for one in graph.input}:
+    if name in {value.name for value in graph.input}:
         return "an input of the graph"
-    if name in {one.values.name for one in graph.sparse_initializer}:
-        return "a sparse tensor, which is not read: store it as a dense one"
+    if name in {array.values.name for array in graph.sparse_initializer}:
+        return "a sparse tensor, which is not supported; store it as a dense tensor"
     producers = [node for node in graph.node if name in node.output]
     if not producers:
         return "nothing in the graph"
     for attribute in producers[0].attribute:
         if producers[0].op_type == "Constant" and attribute.name in REFUSED:
-            held = REFUSED[attribute.name]
-            return f"{held} ({attribute.name}), which is not read: store it as a dense tensor"
+            content = REFUSED[attribute.name]
+            return f"{content} ({attribute.name}), which is not supported; store a dense tensor"
     return f"computed by the {producers[0].op_type} node {producers[0].name!r}"

@@ -1,4 +1,4 @@
-"""Without the extra: one line that says what is missing and how to get it."""
+"""Without the extra, one line says what is missing and how to install it."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ from lstm_jax.interop import onnx as interop
     ],
     ids=["run", "load", "export_layers"],
 )
-def test_without_onnx_the_error_says_what_to_install(call, monkeypatch):
+def test_without_onnx_the_error_tells_what_to_install(call, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'^the package onnx .*pip install "lstm_jax\[onnx\]"$'):
         call()

@@ -1,4 +1,4 @@
-"""Files of ONNX that are damaged, or meant to do harm, are refused in words and at once."""
+"""Damaged and malicious ONNX files are refused at once, with a message."""
 
 import contextlib
 
@@ -19,7 +19,7 @@ def model():
 
 @pytest.fixture
 def outside(model, tmp_path):
-    """A model whose arrays lie in a file beside it, and its path."""
+    """A model whose arrays are in a separate file, and its path."""
     path = tmp_path / "model.onnx"
     copy = onnx.ModelProto.FromString(model.SerializeToString())
     onnx.save(copy, path, save_as_external_data=True, location="arrays.bin", size_threshold=0)
@@ -30,35 +30,35 @@ def entries(tensor):
     return {one.key: one for one in tensor.external_data}
 
 
-def test_arrays_in_a_file_beside_are_read(model, outside):
+def test_arrays_in_a_separate_file_are_read(model, outside):
     _, path = outside
     for (found,), (expected,) in zip(load(path), load(model), strict=True):
         np.testing.assert_array_equal(found.params.input_kernel, expected.params.input_kernel)
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("length", str(6 * 2**30), "which has"),
         ("offset", str(10**12), "which has"),
         ("offset", "-8", "at bytes -8"),
-        ("location", "../../etc/passwd", "is no file in its folder"),
-        ("location", "nothing.bin", "is no file in its folder"),
-        ("location", ".", "is no file in its folder"),
+        ("location", "../../etc/passwd", "is not a file in its folder"),
+        ("location", "nothing.bin", "is not a file in its folder"),
+        ("location", ".", "is not a file in its folder"),
     ],
 )
-def test_what_is_said_of_a_file_beside_is_not_believed(key, value, said, outside):
+def test_claims_about_a_separate_file_are_checked(key, value, message, outside):
     changed, path = outside
     entries(changed.graph.initializer[0])[key].value = value
     path.write_bytes(changed.SerializeToString())
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         load(path)
 
 
-def test_more_than_fits_is_refused_before_it_is_read(outside):
+def test_too_much_data_is_refused_before_it_is_read(outside):
     changed, path = outside
     with (path.parent / "arrays.bin").open("ab") as file:
-        file.truncate(3 * 2**30)  # of holes: it takes no room
+        file.truncate(3 * 2**30)  # a sparse file, which takes no space
     entry = entries(changed.graph.initializer[0])
     entry["length"].value = str(2 * 2**30)
     path.write_bytes(changed.SerializeToString())
@@ -66,7 +66,7 @@ def test_more_than_fits_is_refused_before_it_is_read(outside):
         load(path)
 
 
-def test_a_circle_ends(model):
+def test_a_cycle_is_refused(model):
     round_about = onnx.ModelProto.FromString(model.SerializeToString())
     upper = [node for node in round_about.graph.node if node.op_type == "LSTM"][1]
     nodes = [
@@ -75,11 +75,11 @@ def test_a_circle_ends(model):
     ]
     upper.input[0] = "round"
     round_about.graph.node.extend(nodes)
-    with pytest.raises(ValueError, match="goes round in a circle"):
+    with pytest.raises(ValueError, match="has a cycle"):
         load(round_about)
 
 
-def test_damaged_files_are_refused_in_words(model, tmp_path):
+def test_damaged_files_are_refused_with_a_message(model, tmp_path):
     content = model.SerializeToString()
     rng = np.random.default_rng(0)
     path = tmp_path / "model.onnx"
@@ -92,12 +92,12 @@ def test_damaged_files_are_refused_in_words(model, tmp_path):
         damaged[place] ^= 1 << rng.integers(8)
         path.write_bytes(damaged)
         for read in (load, run):
-            with contextlib.suppress(ValueError, TypeError):  # a weight's bit may go unseen
+            with contextlib.suppress(ValueError, TypeError):  # it may be a weight
                 read(path)
 
 
 def damaged_nodes(graph):
-    """Change one thing of one node after another, and then put it back."""
+    """Change one thing in one node after another, and restore it."""
     for node in graph.node:
         for change in (
             lambda n: n.ClearField("input"),
@@ -111,7 +111,7 @@ def damaged_nodes(graph):
             node.ParseFromString(before)
 
 
-def test_nodes_that_lack_something_are_refused_in_words(model):
+def test_incomplete_nodes_are_refused_with_a_message(model):
     damaged = onnx.ModelProto.FromString(model.SerializeToString())
     refused = 0
     for _ in damaged_nodes(damaged.graph):

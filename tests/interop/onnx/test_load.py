@@ -22,7 +22,7 @@ every_operator = pytest.mark.parametrize("operator", GATES)
 
 
 def inputs_of(operator, direction="forward", *, seed=0, without=(), scale=1.0):
-    """All inputs of an operator, by their names, but for those `without`."""
+    """All inputs of an operator by name, except those in `without`."""
     rng = np.random.default_rng(seed)
     n, rows = DIRECTIONS[direction], GATES[operator] * H
     shapes = {"X": (T, B, D), "W": (n, rows, D), "R": (n, rows, H), "B": (n, 2 * rows)}
@@ -73,7 +73,7 @@ def ours(operator, arrays, **attributes):
 
 
 def onnxruntime_of(operator, arrays, **attributes):
-    """The same in onnxruntime, which refuses layout=1: it gets the axes swapped."""
+    """Run it in onnxruntime, with swapped axes for layout=1, which it refuses."""
     ort = pytest.importorskip("onnxruntime")
     batch_first = attributes.pop("layout", 0)
     given = {name: array for name, array in arrays.items() if array is not None}
@@ -122,7 +122,7 @@ TEXTBOOK = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RN
 
 def equations(operator, arrays, *, direction="forward", layout=0, clip=np.inf, activations=None,
               input_forget=0, linear_before_reset=0):  # fmt: skip
-    """The operator's text, row by row and step by step."""
+    """The operator's specification, row by row and step by step."""
     n = DIRECTIONS[direction]
     given = {name: a if a is None else a.astype(np.float64) for name, a in arrays.items()}
     xs, lens = given["X"], given["sequence_lens"]
@@ -214,7 +214,7 @@ def test_the_cases_cover_what_they_should():
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_onnxs_own_case(case):
+def test_a_test_case_of_onnx(case):
     for inputs, outputs in case.data_sets:
         assert_same(jax.jit(partial(run, case.model))(*inputs), outputs)
 
@@ -249,7 +249,7 @@ def test_every_combination_of_inputs_and_variants(operator, direction):
         attributes = {"direction": direction, "layout": layout}
         if operator in VARIANTS:
             attributes[VARIANTS[operator]] = variant
-        with jax.disable_jit():  # a Python loop over a few steps: nothing to compile anew
+        with jax.disable_jit():  # a Python loop over a few steps compiles nothing new
             actual = ours(operator, arrays, **attributes)
         assert_same(actual, equations(operator, arrays, **attributes))
         assert_same(actual, onnxruntime_of(operator, arrays, **attributes))
@@ -268,7 +268,7 @@ def test_compiled_with_everything(operator):
 
 
 def constants(names):
-    """activation_alpha and activation_beta of these: in their order, of those that have one."""
+    """activation_alpha and activation_beta, in order, for the activations that have them."""
     values = {
         f"activation_{key}": [CONSTANTS[n][key] for n in names if key in CONSTANTS.get(n, {})]
         for key in ("alpha", "beta")
@@ -279,7 +279,7 @@ def constants(names):
 @pytest.mark.parametrize("name", FUNCTIONS)
 @every_operator
 def test_activations(operator, name):
-    # The function under test comes last or alone: a gate that is not bounded explodes.
+    # The function under test comes last or alone, because an unbounded gate explodes.
     names = [*TEXTBOOK[operator][:-1], name]
     arrays = inputs_of(operator, scale=0.5)
     with jax.disable_jit():
@@ -310,7 +310,7 @@ def test_activations_of_both_directions_consume_constants_in_order(variant):
     ("name", "alpha", "beta"),
     [("LeakyRelu", 0.01, None), ("HardSigmoid", 0.2, 0.5), ("Elu", 1.0, None)],
 )
-def test_constants_left_out_are_those_of_the_operator_of_that_name(name, alpha, beta):
+def test_missing_constants_are_those_of_the_operator_of_that_name(name, alpha, beta):
     arrays = inputs_of("RNN")
     schema = onnx.defs.get_schema(name)
     assert schema.attributes["alpha"].default_value.f == np.float32(alpha)
@@ -367,7 +367,7 @@ def test_coupled_gates_of_another_function_than_sigmoid():
 
 
 @every_operator
-def test_an_empty_sequence_gives_back_its_state(operator):
+def test_an_empty_sequence_returns_its_state(operator):
     arrays = inputs_of(operator) | {"sequence_lens": np.array([2, 0, 1], np.int32)}
     with jax.disable_jit():
         y, *finals = ours(operator, arrays)
@@ -379,7 +379,7 @@ def test_an_empty_sequence_gives_back_its_state(operator):
 # --- the graph around the node -------------------------------------------------------------------
 
 
-def test_run_is_a_function_of_jax(x64):
+def test_run_works_under_jax_transformations(x64):
     arrays = inputs_of("LSTM", "reverse")
     rest = [a.astype(np.float64) if a.dtype == np.float32 else a for a in arrays.values()]
     model = model_of("LSTM", arrays, direction="reverse")
@@ -399,7 +399,7 @@ def test_run_is_a_function_of_jax(x64):
     assert_close((gradient * towards).sum(), numerical / 2e-6, 1e-7)
 
 
-def test_stored_weights_may_be_left_out_or_given():
+def test_stored_weights_may_be_left_out_or_passed():
     arrays = inputs_of("GRU", without=("sequence_lens", "initial_h"))
     expected = equations("GRU", arrays)
     model = model_of("GRU", arrays, stored=("W", "R", "B"))
@@ -462,7 +462,7 @@ def test_weights_come_as_parameters_with_a_step(operator):
 
 
 def chain(arrays, links, direction="forward"):
-    """Two RNN nodes, the second on the first one's Y through the nodes of `links`."""
+    """Two RNN nodes; the second reads the Y of the first through the nodes of `links`."""
     model = model_of("RNN", arrays, stored=("W", "R", "B"), outputs=["Y"], direction=direction)
     above = onnx.helper.make_node(
         "RNN", ["Y_flat", "W2", "R2"], ["Y2"], name="above", hidden_size=H
@@ -499,13 +499,13 @@ def test_a_chain_is_read_bottom_first():
     ],
     ids=["axes", "relu", "transpose", "input"],
 )
-def test_nodes_that_are_no_chain_are_refused(links):
+def test_nodes_that_are_not_a_chain_are_refused(links):
     arrays = inputs_of("RNN", without=("sequence_lens", "initial_h"))
     with pytest.raises(ValueError, match=r"RNN node 'above' does not read Y of the RNN node"):
         load(chain(arrays, links))
 
 
-def test_both_directions_are_read_side_by_side():
+def test_both_directions_are_concatenated():
     arrays = inputs_of("RNN", "bidirectional", without=("sequence_lens", "initial_h"))
     right, wrong = [0, 2, 1, 3], [2, 0, 1, 3]
     for permutation, fits in ((right, True), (wrong, False)):
@@ -528,7 +528,7 @@ def test_other_models_are_refused():
     with pytest.raises(TypeError, match=r"must be an onnx\.ModelProto or a path, got GraphProto"):
         run(model.graph, *given)
     model.graph.node.append(onnx.helper.make_node("Relu", ["Y"], ["Z"]))
-    with pytest.raises(ValueError, match=r"one LSTM, GRU or RNN node; this one has: RNN, Relu"):
+    with pytest.raises(ValueError, match=r"one LSTM, GRU or RNN node, got: RNN, Relu"):
         run(model, *given)
     del model.graph.node[0]
     with pytest.raises(ValueError, match="operator Relu is not one of LSTM, GRU, RNN"):
@@ -536,7 +536,7 @@ def test_other_models_are_refused():
     with pytest.raises(ValueError, match="no LSTM, GRU or RNN node"):
         load(model)
     del model.graph.node[0]
-    with pytest.raises(ValueError, match="this one has: none"):
+    with pytest.raises(ValueError, match="RNN node, got: none"):
         run(model)
     model = model_of("RNN", arrays)
     model.graph.node[0].domain = "com.microsoft"
@@ -564,7 +564,7 @@ def test_another_number_of_inputs_is_refused():
     ("name", "shape", "message"),
     [
         ("X", (T, D), r"X of the LSTM must have 3 axes, got shape \(3, 2\)"),
-        ("X", (T, B, 5), "X has 5 features, but W of the LSTM reads 2"),
+        ("X", (T, B, 5), "X must have 2 features to fit W of the LSTM, got 5"),
         ("W", (1, 3 * H, D), r"W of the LSTM must have shape \(1, 12, 2\), got \(1, 9, 2\)"),
         ("W", (4 * H, D), r"W of the LSTM must have 3 axes"),
         ("R", (2, 4 * H, H), r"R of the LSTM must have shape \(1, 12, 3\)"),
@@ -592,9 +592,9 @@ def test_lengths_of_another_shape_are_refused():
     [
         ({"activations": ["Swish"]}, "activation 'Swish' is not among Sigmoid, Tanh"),
         ({"activations": ["Tanh", "Tanh"]}, "of the forward RNN must be 1 names, got 2"),
-        ({"activations": ["Affine"]}, "Affine has no default alpha and beta; give activation_al"),
-        ({"activations": ["ScaledTanh"], "activation_alpha": [1.0]}, "no default beta; give"),
-        ({"activation_alpha": [1.0]}, "activation_alpha has 1 values more"),
+        ({"activations": ["Affine"]}, "Affine has no default alpha and beta; set activation_al"),
+        ({"activations": ["ScaledTanh"], "activation_alpha": [1.0]}, "no default beta; set"),
+        ({"activation_alpha": [1.0]}, "activation_alpha has 1 more values"),
         ({"direction": "sideways"}, "direction must be one of forward, reverse, bidirectional"),
         ({"layout": 2}, "layout must be 0 or 1, got 2"),
         ({"input_forget": 1}, "RNN node has the attribute input_forget, which is not among"),
@@ -621,5 +621,7 @@ def test_inputs_of_integers_are_refused_by_name(operator, name):
     arrays = inputs_of(operator)
     arrays[name] = arrays[name].astype(np.int32)
     given = [array for array in arrays.values() if array is not None]
-    with pytest.raises(TypeError, match=rf"{name} is int32, .* give {name}\.astype"):
+    with pytest.raises(
+        TypeError, match=rf"{name} must be floating point, got int32; pass {name}\.astype"
+    ):
         run(model_of(operator, arrays), *given)

@@ -24,7 +24,7 @@ B, T, D = 3, 6, 2
 
 
 def drawn(model):
-    """The model with weights that are nowhere zero."""
+    """The model with nonzero weights."""
     state = nnx.state(model, nnx.Param)
     leaves, tree = jax.tree.flatten(state)
     rng = np.random.default_rng(7)
@@ -45,7 +45,7 @@ def in_onnxruntime(model, feeds, path):
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("linear", [0, 4])
 @pytest.mark.parametrize("odd", [False, True], ids=["as it is", "odd"])
-def test_a_forecaster_foretells_the_same(odd, linear, outputs, tmp_path):
+def test_a_forecaster_predicts_the_same(odd, linear, outputs, tmp_path):
     layers = 2 if odd else 1
     config = ForecasterConfig(
         hidden_features=5, num_layers=layers, linear=linear, odd=odd, output_dropout=0.5
@@ -71,22 +71,22 @@ def test_a_forecaster_of_a_distribution_keeps_the_order_of_its_numbers(tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("reads", "said"),
+    ("reads", "message"),
     [
-        ({"reads_on": True}, "this one reads what is known of the future"),
-        ({"categories": (3,)}, "this one reads codes of categories"),
+        ({"reads_on": True}, "this model also reads known future inputs"),
+        ({"categories": (3,)}, "also reads codes of categories"),
     ],
 )
-def test_a_forecaster_that_reads_more_than_a_window_is_refused(reads, said):
+def test_a_forecaster_that_reads_more_than_a_window_is_refused(reads, message):
     model = Forecaster(D, T, 4, 3, ForecasterConfig(5), **reads, rngs=nnx.Rngs(0))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         export_forecaster(model)
 
 
 @pytest.mark.parametrize("lengths", [None, [T, 0, 4]], ids=["whole", "lengths"])
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one direction", "two"])
 @pytest.mark.parametrize("pooling", ["max", "mean", "last", "attention"])
-def test_a_classifier_judges_the_same(pooling, bidirectional, lengths, tmp_path):
+def test_a_classifier_predicts_the_same(pooling, bidirectional, lengths, tmp_path):
     reads = "ids" if bidirectional == (lengths is None) else "vectors"
     config = SequenceClassifierConfig(
         4, 5, num_layers=2, bidirectional=bidirectional, pooling=pooling, word_dropout=0.5
@@ -109,7 +109,7 @@ def test_a_classifier_judges_the_same(pooling, bidirectional, lengths, tmp_path)
 
 
 @pytest.mark.parametrize("pooling", ["max", "mean", "last", "attention"])
-def test_what_is_beyond_the_length_is_not_read(pooling, tmp_path):
+def test_steps_beyond_the_length_are_not_read(pooling, tmp_path):
     config = SequenceClassifierConfig(4, 5, pooling=pooling)
     model = drawn(SequenceClassifier(3, config, rngs=nnx.Rngs(0), in_features=D))
     exported = export_classifier(model, sequence_lens=True)
@@ -126,7 +126,7 @@ def test_what_is_beyond_the_length_is_not_read(pooling, tmp_path):
 
 @pytest.mark.parametrize("lengths", [None, [T, 1, 4]], ids=["whole", "lengths"])
 @pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
-def test_a_sequence_model_says_the_same(cell, lengths, tmp_path):
+def test_a_sequence_model_computes_the_same(cell, lengths, tmp_path):
     config = SequenceModelConfig(cell, 5, num_layers=2)
     model = drawn(SequenceModel(D, 3, config, rngs=nnx.Rngs(0)))
     exported = export_sequence_model(model, sequence_lens=lengths is not None)
@@ -145,7 +145,7 @@ def test_a_sequence_model_says_the_same(cell, lengths, tmp_path):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
-def test_a_sequence_model_goes_on_from_its_state(cell, tmp_path):
+def test_a_sequence_model_continues_from_its_state(cell, tmp_path):
     model = drawn(SequenceModel(D, 3, SequenceModelConfig(cell, 5), rngs=nnx.Rngs(0)))
     xs = make_xs((B, T, D), dtype=np.float32)
     path = tmp_path / "model.onnx"
@@ -154,12 +154,12 @@ def test_a_sequence_model_goes_on_from_its_state(cell, tmp_path):
     names = [one.name for one in session.get_outputs()]
     letters = "hc" if cell == "lstm" else "h"
     assert names == ["ys", *(f"final_{letter}_0" for letter in letters)]
-    state, said = {f"{letter}_0": np.zeros((1, B, 5), np.float32) for letter in letters}, []
+    state, parts = {f"{letter}_0": np.zeros((1, B, 5), np.float32) for letter in letters}, []
     for some in (xs[:, :2], xs[:, 2:]):
         ys, *final = session.run(None, {"xs": some, **state})
-        said.append(ys)
+        parts.append(ys)
         state = dict(zip(state, final, strict=True))
-    assert_close(np.concatenate(said, 1), np.asarray(model(xs)[1]), 1e-5)
+    assert_close(np.concatenate(parts, 1), np.asarray(model(xs)[1]), 1e-5)
 
 
 def test_weights_keep_their_dtype():

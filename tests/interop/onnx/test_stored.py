@@ -1,4 +1,4 @@
-"""What a model stores beside its weights comes along, or is refused for what it is."""
+"""Arrays that a model stores besides its weights are loaded, or refused by name."""
 
 import copy
 import pickle
@@ -41,7 +41,7 @@ def states_of(arrays):
     st.sampled_from(["forward", "reverse", "bidirectional"]),
     st.sampled_from([0, 1]),
 )
-def test_stored_states_come_along(operator, direction, layout):
+def test_stored_states_are_loaded(operator, direction, layout):
     arrays = inputs_of(operator, direction, without=("sequence_lens",))
     lying = dict(arrays)
     if layout:
@@ -60,7 +60,7 @@ def test_stored_states_come_along(operator, direction, layout):
 
 
 @every_operator
-def test_states_that_are_not_stored_are_the_callers(operator):
+def test_states_that_are_not_stored_are_up_to_the_caller(operator):
     arrays = inputs_of(operator, without=("sequence_lens",))
     weights = [name for name in ("W", "R", "B", "P") if name in arrays]
     ((side,),) = load(model_of(operator, arrays, stored=weights))
@@ -68,7 +68,7 @@ def test_states_that_are_not_stored_are_the_callers(operator):
 
 
 @pytest.mark.parametrize("kept", ["initial_h", "initial_c"])
-def test_of_two_states_one_alone_stands_beside_zeros(kept):
+def test_a_single_stored_state_is_completed_with_zeros(kept):
     other = {"initial_h": "initial_c", "initial_c": "initial_h"}[kept]
     arrays = inputs_of("LSTM", without=("sequence_lens", other))
     stored = [name for name in arrays if arrays[name] is not None and name != "X"]
@@ -78,7 +78,7 @@ def test_of_two_states_one_alone_stands_beside_zeros(kept):
         np.testing.assert_array_equal(leaf, wanted[f"initial_{name}"][0])
 
 
-def test_what_a_layer_cannot_hold_is_refused_by_name():
+def test_unsupported_arrays_of_a_layer_are_named():
     arrays = inputs_of("LSTM", without=("sequence_lens",))
     model = model_of("LSTM", arrays, stored=("W", "R", "B", "P", "initial_h"))
     with pytest.raises(ValueError, match=r"initial_h .* is stored .* initial_c is an input of the"):
@@ -133,7 +133,7 @@ def sparse(name, array):
 
 
 @pytest.mark.parametrize("place", ["Constant", "initializer"])
-def test_a_sparse_tensor_is_refused_as_one(place):
+def test_a_sparse_tensor_is_refused(place):
     arrays = inputs_of("RNN", without=("sequence_lens", "initial_h"))
     model = model_of("RNN", arrays, stored=("R", "B"))
     del model.graph.input[1]  # W
@@ -143,11 +143,11 @@ def test_a_sparse_tensor_is_refused_as_one(place):
     else:
         model.graph.sparse_initializer.append(sparse("W", arrays["W"]))
     for read in (lambda: load(model), lambda: run(model, arrays["X"])):
-        with pytest.raises(ValueError, match=r"W is a sparse tensor.* store it as a dense"):
+        with pytest.raises(ValueError, match=r"W is a sparse tensor.*; store"):
             read()
 
 
-def test_texts_and_what_is_computed_are_refused_as_such():
+def test_texts_and_computed_values_are_refused():
     arrays = inputs_of("RNN", without=("sequence_lens", "initial_h"))
     model = model_of("RNN", arrays, stored=("R", "B"))
     del model.graph.input[1]  # W
@@ -164,7 +164,7 @@ def test_texts_and_what_is_computed_are_refused_as_such():
 
 
 @pytest.mark.parametrize("change", [str.lower, str.upper, str.swapcase])
-def test_activations_are_read_without_regard_to_case(change):
+def test_activation_names_are_not_case_sensitive(change):
     arrays = inputs_of("LSTM", without=("sequence_lens",))
     names = ["Sigmoid", "Softsign", "Relu"]
     with jax.disable_jit():
@@ -178,7 +178,7 @@ def test_activations_are_read_without_regard_to_case(change):
 
 
 @every_operator
-def test_what_is_read_may_be_copied(operator):
+def test_loaded_layers_may_be_copied(operator):
     arrays = inputs_of(operator, "bidirectional", without=("sequence_lens",))
     node = model_of(operator, arrays, direction="bidirectional", clip=0.5).graph.node[0]
     given = {name: array for name, array in arrays.items() if name not in ("X", "sequence_lens")}
@@ -189,43 +189,43 @@ def test_what_is_read_may_be_copied(operator):
             np.testing.assert_array_equal(again.params.input_kernel, side.params.input_kernel)
 
 
-# --- nodes that are no chain, and old ones -------------------------------------------------------
+# --- nodes that are not a chain, and old nodes ---------------------------------------------------
 
 
 def above_of(model):
     return next(node for node in model.graph.node if node.name == "above")
 
 
-def test_why_nodes_are_no_chain_is_told_apart():
+def test_the_error_explains_why_nodes_are_not_a_chain():
     arrays = inputs_of("RNN", without=("sequence_lens", "initial_h"))
     links = [("Squeeze", ["Y", "axis"], {})]
 
     beside = chain(arrays, links)
     above_of(beside).input[0] = "X"
-    with pytest.raises(ValueError, match=r"but 'X', an input of the graph: .* not in a chain"):
+    with pytest.raises(ValueError, match=r"but 'X', an input of the graph: .* not form a chain"):
         load(beside)
 
     states = chain(arrays, [("Squeeze", ["Y_h", "axis"], {})])
     states.graph.node[0].output.append("Y_h")
-    with pytest.raises(ValueError, match=r"but its Y_h, the last state: .* not a layer on the low"):
+    with pytest.raises(ValueError, match=r"but its Y_h, the last state: .* not form a chain"):
         load(states)
 
     batch_first = chain(arrays, links)
     batch_first.graph.node[0].attribute.append(onnx.helper.make_attribute("layout", 1))
-    with pytest.raises(ValueError, match="the RNN node '' has layout 1, and in a chain 0 alone"):
+    with pytest.raises(ValueError, match="the RNN node '' has layout 1, but a chain must"):
         load(batch_first)
 
     computed = chain(arrays, links)
     above_of(computed).input[0] = "zeros"
     computed.graph.node.insert(0, constant("zeros", "value_float", 0.0))
-    with pytest.raises(ValueError, match=r"but 'zeros', .*not in a chain"):
+    with pytest.raises(ValueError, match=r"but 'zeros', .*not form a chain"):
         load(computed)
 
-    with pytest.raises(ValueError, match="layout 0, but through: Relu, Squeeze; that is"):
+    with pytest.raises(ValueError, match="layout 0, but through: Relu, Squeeze; expected"):
         load(chain(arrays, [("Relu", ["Y"], {}), ("Squeeze", ["between_0", "axis"], {})]))
 
 
-def test_three_nodes_of_which_the_third_stands_on_the_first():
+def test_three_nodes_of_which_the_third_reads_the_first():
     arrays = inputs_of("RNN", without=("sequence_lens", "initial_h"))
     model = chain(arrays, [("Squeeze", ["Y", "axis"], {})])
     third = onnx.helper.make_node("RNN", ["Y_flat", "W2", "R2"], ["Y3"], name="third")
@@ -241,7 +241,7 @@ def test_older_operators_are_refused_by_their_opset(operator, options):
     stored = [name for name in ("W", "R", "B", "P") if name in arrays]
     model = model_of(operator, arrays, stored=stored, opset=6, **options)
     for read in (lambda: load(model), lambda: run(model, np.zeros((1, 1, D), np.float32))):
-        with pytest.raises(ValueError, match=r"the model is of opset 6; .* from opset 7 on"):
+        with pytest.raises(ValueError, match=r"must have opset 7 or later, got opset 6"):
             read()
     if not options:
         assert load(model_of(operator, arrays, stored=stored, opset=7))
