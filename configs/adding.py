@@ -18,7 +18,7 @@ about = {
     "what": "the sum of two marked numbers",
     "time": "1 minute",
     "size": "4,513",
-    "data": "generated on the fly",
+    "data": "generated",
 }
 
 config = MemoryConfig(

@@ -21,7 +21,7 @@ about = {
     "what": "ten symbols, repeated after a hundred steps",
     "time": "3 minutes",
     "size": "19,785",
-    "data": "generated on the fly",
+    "data": "generated",
 }
 
 config = MemoryConfig(

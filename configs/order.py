@@ -15,7 +15,7 @@ about = {
     "what": "which of two distant symbols came first",
     "time": "30 seconds",
     "size": "5,380",
-    "data": "generated on the fly",
+    "data": "generated",
 }
 
 config = MemoryConfig(

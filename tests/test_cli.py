@@ -287,7 +287,7 @@ def test_a_file_that_cannot_be_evaluated(content, said, model, refused, tmp_path
 def test_a_model_of_data_that_is_not_in_the_package(data, model, refused, tmp_path):
     folder = Path(shutil.copytree(model, tmp_path / "model"))
     edit(card={"data": data})(folder)
-    assert "give texts with --file" in refused("evaluate", folder)
+    assert "use --file for texts" in refused("evaluate", folder)
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ def test_evaluate_judges_a_sequence_model_by_fresh_sequences(adder, call):
 def test_what_a_sequence_model_cannot_do_is_one_line(adder, refused, tmp_path):
     assert "must be a CharLM, got a SequenceModel" in refused("sample", "--model", adder)
     assert "which was not trained on files" in refused("evaluate", adder, "--file", "texts.txt")
-    assert "--split is valid or test, got train" in refused("evaluate", adder, "--split", "train")
+    assert "--split must be valid or test for" in refused("evaluate", adder, "--split", "train")
     other = Path(shutil.copytree(adder, tmp_path / "other"))
     edit(card={"data": "stocks"})(other)
     assert "does not name a problem of this package" in refused("evaluate", other)

@@ -1,179 +1,243 @@
-"""Write the README's table of speed from the committed results.
+"""Write the generated sections of the README and the guides from committed results and recipes.
 
     python tests/benchmarks/readme.py [--check]
 
-What stands between the two markers is replaced; --check fails where it is out of date.
+Each section stands between two marker comments of its document, `<!-- NAME: ... -->` and
+`<!-- /NAME -->`, and is replaced as a whole. `--check` writes nothing and fails if any section is
+out of date.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from lstm_jax.recipes import recipes
+
 HERE = Path(__file__).parent
-README = HERE.parents[1] / "README.md"
-BEGIN, END = "<!-- speed: tests/benchmarks/readme.py -->\n", "<!-- /speed -->\n"
+ROOT = HERE.parents[1]
+RESULTS = "https://github.com/lstm-jax/lstm_jax/blob/main/tests/benchmarks/results"
+MACHINE = "zen4"  # the machine of the READMEs' table; speed.md has the others too
 JAX = ("flax", "keras", "equinox")
+WORKS = {"forward": "forward", "both": "forward and backward"}
+PATHS = {"native": "native engine", "lstm_jax": "default"}
+ENGLISH = """best JAX peer
+one layer, forward, native engine
+one layer, forward, default
+one layer, forward and backward, native engine
+one layer, forward and backward, default
+training step of the Tang model
+64 characters of one poem
+64 characters each of 64 poems"""
+CHINESE = """最快的 JAX 库
+单层前向，native 引擎
+单层前向，默认
+单层前向加反向，native 引擎
+单层前向加反向，默认
+唐诗模型的一个训练步
+写一首诗的 64 个字
+同时写 64 首诗，每首 64 个字"""
 
 Row = Mapping[str, Any]
+Ratio = Callable[[Row], float]
 
 
 def results(name: str) -> dict[str, Any]:
-    """What a benchmark left."""
+    """Read the results of a benchmark."""
     return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def best_jax(row: Row) -> float:
-    """The ratio of the JAX peer that did best."""
+    """Return the time of the fastest JAX peer divided by our default's."""
     return min(row["results"][name]["ratio"] for name in JAX if name in row["results"])
 
 
 def torch(row: Row) -> float:
-    """PyTorch's time by ours."""
+    """Return PyTorch's time divided by our default's."""
     return row["results"]["torch"]["ratio"]
 
 
-def gain(row: Row) -> float:
-    """Our time by ours on two devices; 1 where they are not faster, or have no rows to share."""
+def by_path(rows: list[Row], ratio: Ratio, path: str) -> list[float]:
+    """Return a peer's times divided by those of one of our paths."""
+    return [ratio(row) / row["results"][path]["ratio"] for row in rows]
+
+
+def with_two_devices(row: Row) -> float:
+    """Return the factor gained by two host devices; 1 where they are not faster or not used."""
     ours = row["results"].get("two_devices")
     return max(1.0, 1 / ours["ratio"]) if ours else 1.0
 
 
-def means(rows: list[Row], ratio: Callable[[Row], float]) -> str:
-    """Geometric mean and least, and in brackets the same with two devices where they are faster."""
-    one = [ratio(row) for row in rows]
-    two = [ratio(row) * gain(row) for row in rows]
-    mean, least = (f"{of(one):.2f} ({of(two):.2f})" for of in (statistics.geometric_mean, min))
-    return f"{mean} | {least}"
-
-
-def layers(rows: list[Row]) -> list[str]:
-    """The table of layers: a line for each width."""
-    batches = sorted({row["case"]["batch"] for row in rows})
-    lines = [f"| H | {' | '.join(f'B = {batch}' for batch in batches)} |"]
-    lines.append("|---" * (1 + len(batches)) + "|")
-    for width in sorted({row["case"]["width"] for row in rows}):
-        cells = []
-        for batch in batches:
-            [row] = [r for r in rows if (r["case"]["width"], r["case"]["batch"]) == (width, batch)]
-            more = gain(row)
-            pairs = [f"{ratio(row) * more:.2f}" for ratio in (best_jax, torch)]
-            also = f" ({', '.join(pairs)})" if more > 1 else ""
-            cells.append(f"{best_jax(row):.2f}, {torch(row):.2f}{also}")
-        lines.append(f"| {width:,} | {' | '.join(cells)} |")
-    return lines
-
-
-def by_machine() -> list[str]:
-    """The table of machines: each path of each against the fastest JAX peer and PyTorch."""
-    lines = ["| CPU | path | fastest JAX peer, forward | both | PyTorch, forward | both |"]
-    lines.append("|---" * 6 + "|")
-    for path in sorted((HERE / "results").glob("layer*.json")):
-        found = results(path.stem)
-        named = f"[{cpu(found['machine'])}](tests/benchmarks/results/{path.stem}.md)"
-        for name, label in (("lstm_jax", "default"), ("native", "native")):
-            rows = [row for row in found["rows"] if name in row["results"]]
-            cells = [
-                over([ratio(row) / row["results"][name]["ratio"] for row in of_work(rows, work)])
-                for ratio in (best_jax, torch)
-                for work in ("forward", "both")
-                if rows
-            ]
-            lines += [f"| {named} | {label} | {' | '.join(cells)} |"] if rows else []
-    return lines
-
-
-def cpu(machine: Mapping[str, Any]) -> str:
-    """What a result says of its machine; older ones say less."""
-    known = [str(machine[key]) for key in ("cpu", "family", "vectors") if key in machine]
-    return ", ".join([*known, f"{machine['cores']} cores"])
-
-
 def of_work(rows: list[Row], work: str) -> list[Row]:
-    """The rows of one work: forward, or both."""
+    """Select the rows of one kind of work, "forward" or "both"."""
     return [row for row in rows if row["work"] == work]
 
 
 def on_grid(row: Row) -> bool:
-    """Whether a layer is of the grid: as many features as it is wide."""
+    """Return whether a layer belongs to the grid: T = 128, as many features as it is wide."""
     case = row["case"]
     return case["steps"] == 128 and case.get("features", case["width"]) == case["width"]
 
 
-def over(ratios: list[float]) -> str:
-    """Geometric mean and least."""
-    return f"{statistics.geometric_mean(ratios):.2f}, {min(ratios):.2f}"
+def mean_and_least(ratios: list[float], form: str = "{:.2f} ({:.2f})") -> str:
+    """Format the geometric mean and the least."""
+    return form.format(statistics.geometric_mean(ratios), min(ratios))
 
 
-def section() -> str:
-    """All that stands between the markers."""
-    of_layers = results("layer")
-    rows = [row for row in of_work(of_layers["rows"], "both") if on_grid(row)]
-    [step] = results("train_lm")["rows"]
-    one, many = results("sample")["rows"]
-    narrow = [row for row in rows if row["case"]["width"] <= 256]
-    wide = [row for row in rows if row["case"]["width"] > 256]
-    lines = [
-        "Forward and backward of one layer, T = 128, D = H: the time of the fastest JAX peer of",
-        "each shape, and of PyTorch, by ours; in brackets by ours with the batch split over two",
-        "host devices, where that is faster (the peers were given one):",
-        "",
-        *layers(rows),
-        "",
-        "| by ours, in brackets with two devices | geometric mean | least |",
-        "|---|---|---|",
-        f"| fastest JAX peer, H ≤ 256 | {means(narrow, best_jax)} |",
-        f"| fastest JAX peer, H > 256 | {means(wide, best_jax)} |",
-        f"| PyTorch | {means(rows, torch)} |",
-        "",
-        "Ratios depend on the CPU. Geometric mean and least over all shapes of each machine, odd",
-        "ones too, the peer's time by ours; default is what `pip install` gives:",
-        "",
-        *by_machine(),
-        "",
-        "| whole programs | lstm_jax | peers' time by ours |",
-        "|---|---|---|",
-        f"| training step of the Tang model, 48 x 48 | {_ms(step)} | {_ratios(step)} |",
-        f"| 64 characters of one poem | {_ms(one)} | {_ratios(one)} |",
-        f"| 64 characters of 64 poems | {_ms(many)} | {_ratios(many)} |",
-        "",
-        f"The step runs at {_share(step)} of the rate of a large matrix product, and a character"
-        " of one",
-        f"poem at {_share(one)} of the rate at which memory is read, measured beside them.",
-    ]
-    return "\n".join(lines) + "\n"
+def table(head: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """Format a Markdown table."""
+    lines = [list(head), *rows]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in lines) + "\n"
 
 
-def _ms(row: Row) -> str:
-    return f"{row['results']['lstm_jax']['min'] * 1e3:,.0f} ms"
+def summary(words: str) -> str:
+    """Make the READMEs' table: each of our paths against each peer on the main machine."""
+    layers = results(f"layer.{MACHINE}")["rows"]
+    cells = []
+    for work in WORKS:
+        for path in PATHS:
+            rows = of_work(layers, work)
+            ratios = [by_path(rows, ratio, path) for ratio in (best_jax, torch)]
+            cells.append([*map(mean_and_least, ratios), ""])
+    for row in results(f"train_lm.{MACHINE}")["rows"] + results(f"sample.{MACHINE}")["rows"]:
+        peers = {name: f"{each['ratio']:.2f}" for name, each in row["results"].items()}
+        cells.append([peers.get(name, "") for name in ("flax", "torch", "onnxruntime")])
+    peer, *labels = words.splitlines()
+    rows = [[label, *row] for label, row in zip(labels, cells, strict=True)]
+    return table(["", peer, "PyTorch", "ONNX Runtime"], rows)
 
 
-def _share(row: Row) -> str:
-    return f"{row['results']['lstm_jax']['share_of_peak']:.0%}"
+def machines() -> str:
+    """Make the table of machines: each path on each machine against the peers."""
+    rows = []
+    for file in sorted((HERE / "results").glob("layer*.json")):
+        found = results(file.stem)
+        link = f"[{cpu(found['machine'])}]({RESULTS}/{file.stem}.md)"
+        for path in reversed(PATHS):
+            layers = [row for row in found["rows"] if path in row["results"]]
+            cells = [
+                mean_and_least(by_path(of_work(layers, work), ratio, path))
+                for ratio in (best_jax, torch)
+                for work in WORKS
+                if layers
+            ]
+            rows += [[link, PATHS[path], *cells]] if cells else []
+    head = ["CPU", "path", *(f"{peer}, {WORKS[w]}" for peer in ("JAX", "PyTorch") for w in WORKS)]
+    return table(head, rows)
 
 
-def _ratios(row: Row) -> str:
+def cpu(machine: Mapping[str, Any]) -> str:
+    """Describe the machine of a result; older results record less."""
+    known = [str(machine[key]) for key in ("cpu", "family", "vectors") if key in machine]
+    return ", ".join([*known, f"{machine['cores']} cores"])
+
+
+def grid() -> str:
+    """Make the older machine's tables: every shape of the grid, and means over them."""
+    rows = [row for row in of_work(results("layer")["rows"], "both") if on_grid(row)]
+    batches = sorted({row["case"]["batch"] for row in rows})
+    cells = {(row["case"]["width"], row["case"]["batch"]): _shape(row) for row in rows}
+    widths = sorted({width for width, _ in cells})
+    shapes = [[f"{width:,}", *(cells[width, batch] for batch in batches)] for width in widths]
+    groups: dict[str, tuple[Ratio, list[Row]]] = {
+        "fastest JAX peer, H ≤ 256": (best_jax, [r for r in rows if r["case"]["width"] <= 256]),
+        "fastest JAX peer, H > 256": (best_jax, [r for r in rows if r["case"]["width"] > 256]),
+        "PyTorch": (torch, rows),
+    }
+    means = [[name, *_means(group, ratio)] for name, (ratio, group) in groups.items()]
+    head = ["peer's time divided by ours (by ours on two devices)", "geometric mean", "least"]
+    return table(["H", *(f"B = {batch}" for batch in batches)], shapes) + "\n" + table(head, means)
+
+
+def _shape(row: Row) -> str:
+    factor = with_two_devices(row)
+    pairs = [f"{ratio(row) * factor:.2f}" for ratio in (best_jax, torch)]
+    faster = f" ({', '.join(pairs)})" if factor > 1 else ""
+    return f"{best_jax(row):.2f}, {torch(row):.2f}{faster}"
+
+
+def _means(rows: list[Row], ratio: Ratio) -> list[str]:
+    one = [ratio(row) for row in rows]
+    two = [ratio(row) * with_two_devices(row) for row in rows]
+    return [f"{of(one):.2f} ({of(two):.2f})" for of in (statistics.geometric_mean, min)]
+
+
+def programs() -> str:
+    """Make the table of whole programs, for every machine that ran them."""
+    labels = {"step": "training step of the Tang model, 48 x 48"}
     names = {"torch": "PyTorch", "flax": "Flax", "onnxruntime": "ONNX Runtime"}
-    found = row["results"]
-    return ", ".join(f"{names[n]} {found[n]['ratio']:.2f}" for n in names if n in found)
+    rows = []
+    for name in ("train_lm", "sample"):
+        for file in sorted((HERE / "results").glob(f"{name}*.json")):
+            found = results(file.stem)
+            for row in found["rows"]:
+                poems = row["case"].get("rows")
+                ours, label = row["results"]["lstm_jax"], labels.get(row["work"])
+                label = label or f"64 characters of {poems} poem{'s' if poems > 1 else ''}"
+                peers = [f"{row['results'][n]['ratio']:.2f}" if n in row["results"] else ""
+                         for n in names]  # fmt: skip
+                cells = [f"{ours['min'] * 1e3:,.0f} ms", *peers, f"{ours['share_of_peak']:.0%}"]
+                rows.append([label, cpu(found["machine"]), *cells])
+    return table(["program", "CPU", "lstm_jax", *names.values(), "share of peak"], rows)
+
+
+def listed() -> str:
+    """Make the list of recipes."""
+    rows = [
+        [f"`{name}`", about.what, about.time, about.data, f"`{about.extra}`" if about.extra else ""]
+        for name, about in recipes().items()
+    ]
+    return table(["recipe", "what it trains", "time on 2 cores", "data", "extra"], rows)
+
+
+SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "speed"): lambda: summary(ENGLISH),
+    ("README.md", "recipes"): listed,
+    ("README.zh.md", "speed"): lambda: summary(CHINESE),
+    ("notebooks/speed.md", "machines"): machines,
+    ("notebooks/speed.md", "grid"): grid,
+    ("notebooks/speed.md", "programs"): programs,
+}
+
+
+def renewed(text: str, name: str, section: str) -> str:
+    """Replace a section between its markers.
+
+    Raises:
+        ValueError: if the text does not have exactly one such section.
+    """
+    pattern = re.compile(rf"(<!-- {name}: [^\n]*-->\n)(.*?)(<!-- /{name} -->)", re.DOTALL)
+    if len(pattern.findall(text)) != 1:
+        raise ValueError(f"expected one section {name!r} between markers")
+    return pattern.sub(lambda match: match[1] + "\n" + section + "\n" + match[3], text)
+
+
+def stale() -> dict[str, str]:
+    """Return the documents whose generated sections are out of date, as they should be."""
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name, _ in SECTIONS}
+    fresh = dict(texts)
+    for (document, name), make in SECTIONS.items():
+        fresh[document] = renewed(fresh[document], name, make())
+    return {name: text for name, text in fresh.items() if text != texts[name]}
 
 
 def main() -> None:
-    """Replace or check."""
+    """Write the sections, or check them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing, exit 1 if stale")
     check = parser.parse_args().check
-    text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    new = before + BEGIN + section() + END + rest.split(END)[1]
+    found = stale()
     if check:
-        sys.exit(0 if new == text else "README.md: the table of speed is out of date")
-    README.write_text(new, encoding="utf-8")
+        sys.exit(f"out of date: {', '.join(found)}; run {Path(__file__).name}" if found else 0)
+    for name, text in found.items():
+        (ROOT / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -301,7 +301,7 @@ def test_persistence_and_season():
     np.testing.assert_array_equal(
         baselines.seasonal(target, at, 5, 4), [[6, 7, 8, 9, 6], [9, 10, 11, 12, 9]]
     )
-    with pytest.raises(ValueError, match="row 9 has no season of 11 before it"):
+    with pytest.raises(ValueError, match="row 9 must have a season of 11 rows before it"):
         baselines.seasonal(target, at, 1, 11)
 
 

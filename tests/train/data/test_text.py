@@ -133,7 +133,7 @@ def test_windows_are_counted_and_out_of_reach_is_an_index_error():
     windows = pack(make_texts([7]), rows=1, length=4, end_id=END).windows()
     assert len(windows) == len(list(windows)) == 2
     for index in (-1, 2):
-        with pytest.raises(IndexError, match=f"batch {index} of 2"):
+        with pytest.raises(IndexError, match=rf"batch must be in \[0, 2\), got {index}"):
             windows[index]
 
 

@@ -91,11 +91,11 @@ def test_what_is_told_is_what_was_measured():
     assert report.markdown(figures) in (results / "poems.md").read_text(encoding="utf-8")
     card = (storage.find("tang") / "CARD.md").read_text(encoding="utf-8")
     assert report.summary(figures) in " ".join(card.split())
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    guide = (ROOT / "notebooks" / "results.md").read_text(encoding="utf-8")
     for name in ("lines_in_training", "tones", "rhyme"):
         kinds = [figures["kinds"][kind] for kind in ("temperature 0.8", "test poems", "shuffled")]
         shares = [report.ROWS[name][1].format(kind[name]) for kind in kinds]
-        assert f"| {' | '.join(shares)} |" in readme
+        assert f"| {' | '.join(shares)} |" in guide
     notebook = (ROOT / "notebooks" / "poems.py").read_text(encoding="utf-8")
     table = report.markdown(figures).split("\n\n")[1]
     assert "\n".join(f"# {row}" for row in table.splitlines()) in notebook
