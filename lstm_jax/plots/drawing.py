@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, cast
@@ -21,7 +22,11 @@ except ImportError as error:
 
 
 SIZE = (5.2, 3.7)  # inches, of one panel
-INK, SOFT, FAINT, GRID = "#211f1b", "#6b665c", "#b5afa3", "#e9e5dc"
+SCREEN = 96  # dots per inch, in a notebook
+INK = "#211f1b"
+SOFT = "#6b665c"
+FAINT = "#b5afa3"
+GRID = "#e9e5dc"
 # Blue and orange come first: they differ in hue and in lightness for every kind of color blindness.
 COLORS = ("#1f5fa8", "#d5762c", "#211f1b", "#74b3dd", "#9e2b2b", "#5aa582")
 CELLS = {
@@ -49,6 +54,12 @@ class Picture(Figure):
         """Write the picture, with the arguments of matplotlib's method."""
         with matplotlib.rc_context(TEXT_AS_TEXT):
             super().savefig(*args, **options)
+
+    def _repr_png_(self) -> bytes:
+        """Return the picture for a notebook, which asks only pyplot's figures by itself."""
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=SCREEN)
+        return buffer.getvalue()
 
 
 def new_figure(columns: int = 1, rows: int = 1, *, size: tuple[float, float] = SIZE) -> Figure:

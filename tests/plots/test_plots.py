@@ -12,6 +12,7 @@ import lstm_jax
 from lstm_jax import diagnostics as dg
 
 pytest.importorskip("matplotlib")
+from IPython.core.formatters import DisplayFormatter
 from matplotlib.figure import Figure
 
 from lstm_jax import plots, report
@@ -116,7 +117,8 @@ def legend(figure, number=0):
 def test_a_picture_is_a_figure_whose_axes_say_what_they_are(name):
     figure = draw(name)
     assert isinstance(figure, Figure)
-    figure.canvas.draw()  # a glyph that the font lacks would be a warning, an error here
+    shown, _ = DisplayFormatter().format(figure)  # as a notebook does; warnings are errors here
+    assert shown["image/png"].startswith(b"\x89PNG")
     axes = figure.axes[0]
     assert axes.get_xlabel()
     assert axes.get_ylabel()
