@@ -16,9 +16,9 @@
 # %% [markdown]
 # # Gradients through time
 #
-# Why does an LSTM learn what a plain recurrent network cannot? Everybody knows the sentence: the
-# gradient does not vanish along the cell. This notebook measures it: on fresh networks, then on a
-# trained one. Ten minutes on a CPU.
+# Why does an LSTM learn what a plain recurrent network cannot? The usual answer is that the
+# gradient does not vanish along the cell. This notebook measures it, first on fresh networks and
+# then on a trained one. It takes a few minutes on a CPU.
 #
 # A recurrent network is a map from state to state, $s_t = F(s_{t-1}, x_t)$, and a gradient that
 # travels back over `lag` steps is multiplied by a product of Jacobians:
@@ -26,10 +26,10 @@
 # $$\frac{\partial s_T}{\partial s_{T-\text{lag}}} = J_T J_{T-1} \cdots J_{T-\text{lag}+1},
 # \qquad J_t = \frac{\partial s_t}{\partial s_{t-1}}$$
 #
-# For an LSTM the state is $s = (h, c)$, both of it.
+# For an LSTM the state is $s = (h, c)$, both parts together.
 
 # %%
-import io
+import html
 import os
 
 import jax
@@ -41,18 +41,6 @@ from lstm_jax.animation import gate_animation_html
 
 SHORT = bool(os.environ.get("LSTM_JAX_SHORT"))  # set by the tests
 STEPS, D, H = (40, 4, 8) if SHORT else (500, 4, 32)
-
-
-def show(figure):
-    """A picture in a notebook; elsewhere it is drawn and dropped."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=90)
-    if "get_ipython" in globals():
-        from IPython.display import Image, display
-
-        display(Image(buffer.getvalue()))
-    return buffer.tell()
-
 
 key = jax.random.key(0)
 xs = jax.random.normal(jax.random.key(1), (STEPS, D))
@@ -76,10 +64,11 @@ CELLS = {
 # %% [markdown]
 # ## What survives the product?
 #
-# The largest singular value of the product says how much the luckiest perturbation is amplified.
-# It is computed in logarithms, with a QR decomposition every few steps: in plain float32, half an
-# orthogonal matrix is exactly zero after 150 steps. The dashed lines multiply the norms of the
-# single steps. That is the bound of many a proof, and as the picture shows, of little use.
+# The largest singular value of the product is the most that any perturbation is amplified. It is
+# computed in logarithms, with a QR decomposition every few steps, because in plain float32 the
+# product of 150 matrices $\tfrac12 Q$, with Q orthogonal, is exactly zero. The dashed lines
+# multiply the norms of the single steps. Many proofs use this bound, and as the picture shows, it
+# is loose.
 
 # %%
 lags = jnp.unique(jnp.geomspace(1, STEPS, 5 if SHORT else 24).round().astype(int))
@@ -92,17 +81,17 @@ for name, (step, params, state) in CELLS.items():
     curves[name] = (lags, spectrum.log_spectral_norm, bound)
     print(f"{name:22} ln ‖∂s_T/∂s_0‖ = {spectrum.log_spectral_norm[-1]:8.1f}, "
           f"bound {bound[-1]:8.1f}")  # fmt: skip
-show(plots.gradient_decay(curves))
+plots.gradient_decay(curves)
 
 # %% [markdown]
-# The chrono initialisation (Tallec & Ollivier 2018) spreads the forget biases so that the units'
-# timescales cover 1 to T steps. It is the difference between a network that must first learn to
-# remember, and one that remembers and must learn what.
+# The chrono initialization (Tallec & Ollivier 2018) spreads the forget biases so that the units'
+# timescales cover 1 to T steps. Other networks must first learn to remember; this one remembers
+# from the start and only has to learn what.
 
 # %% [markdown]
 # ## How much does the loss feel each past state?
 #
-# One reverse pass gives $\partial L/\partial h_t$ and $\partial L/\partial c_t$ for all t at
+# One reverse pass computes $\partial L/\partial h_t$ and $\partial L/\partial c_t$ for all t at
 # once: zeros are added to every state, and the loss is differentiated with respect to them.
 
 
@@ -114,27 +103,27 @@ def last_hidden(states):
 step, params, state = CELLS["LSTM, forget bias 1"]
 loss, adjoints = diagnostics.adjoints(step, params, xs, state, last_hidden)
 norms = diagnostics.norms_by_lag(adjoints)
-print(f"felt less than 1/e as much from lag {int(diagnostics.influence_lag(norms.h, 0.368))} on")
-show(plots.adjoint_norms(norms))
+print(f"the influence of h falls below 1/e at lag {int(diagnostics.influence_lag(norms.h, 0.368))}")
+plots.adjoint_norms(norms)
 
 # %% [markdown]
-# ## Which road does it take?
+# ## Which path does it take?
 #
-# The gradient goes back along the cell, where it is multiplied by the forget gate alone, or
-# through the hidden state and the gates. Cut one road, and see what the other carries
-# (Kanuparthi et al. 2019).
+# The gradient goes back along the cell, where it is multiplied by the forget gate alone, or through
+# the hidden state and the gates. Cut one path, and see what the other carries (Kanuparthi et al.
+# 2019).
 
 # %%
 roads = diagnostics.cell_and_hidden(step, params, xs, state, last_hidden)
 by_lag = [jnp.hypot(*diagnostics.norms_by_lag(road)) for road in roads]  # h and c together
-show(plots.roads(diagnostics.Roads(*by_lag)))
+plots.roads(diagnostics.Roads(*by_lag))
 
 # %% [markdown]
 # ## Chaos, contraction, or the edge?
 #
-# Lyapunov exponents are the mean growth rates of perturbations, over the full state. Over h alone
-# they would be wrong: with a forget bias of 5 the cell keeps nearly everything and the first
-# exponent is close to zero, while ∂h/∂h by itself suggests strong contraction.
+# Lyapunov exponents are the mean growth rates of perturbations of the full state. Over h alone they
+# would be wrong: with a forget bias of 5 the cell keeps nearly everything and the first exponent is
+# close to zero, while ∂h/∂h by itself suggests strong contraction.
 
 # %%
 keeper = lstm_jax.init_lstm(key, D, H, forget_bias=5.0)
@@ -156,8 +145,8 @@ print(f"λ₁ over (h, c): {spectrum.exponents[0]:.4f}; over h alone: {wrong.exp
 # %% [markdown]
 # ## A trained network: the poet
 #
-# `lstm_jax` ships a model of Tang poems. What do its gates do while it reads a line? Most units
-# forget within a character or two, some keep for the length of a poem.
+# `lstm_jax` ships with a model of Tang poems. What do its gates do while it reads a poem? Most
+# units forget within a few characters, and some keep a value for the length of a poem.
 
 # %%
 poet = lstm_jax.load("tang")
@@ -178,21 +167,22 @@ for index, layer in enumerate(gates):
           f"{low:.1f}, {middle:.1f}, {high:.1f} characters")  # fmt: skip
 
 # %% [markdown]
-# And the film of it: every gate, the candidate, the cell and the hidden state, character by
-# character, in a page that needs nothing but a browser.
+# The animation shows every gate, the candidate, the cell and the hidden state, character by
+# character, in a page that needs only a browser. Here it has the 24 units of each layer that are
+# spread evenly over the timescales.
 
 # %%
-page = gate_animation_html(["", *text], gates, states, title="靜夜思", lang="zh-Hant")
+page = gate_animation_html(
+    ["", *text], gates, states, title="靜夜思", lang="zh-Hant", max_units=24
+)  # fmt: skip
 if "get_ipython" in globals():
-    import html
-
     from IPython.display import HTML, display
 
     frame = f'<iframe srcdoc="{html.escape(page)}" width="100%" height="900"></iframe>'
-    display(HTML(frame))
+    display(HTML(f"<div>{frame}</div>"))
 print(f"a page of {len(page) // 1024} KiB")
 
 # %% [markdown]
 # `lstm-jax diagnose tang` asks all of these questions of the model on real text and writes a
-# report. And `tests/benchmarks/long_memory.py` trains the four cells above on the tasks of
-# Hochreiter & Schmidhuber (1997): what the first picture promises, training keeps.
+# report. `tests/benchmarks/long_memory.py` trains the four cells above on the tasks of Hochreiter &
+# Schmidhuber (1997), and what the first picture promises holds in training too.

@@ -16,9 +16,9 @@
 # %% [markdown]
 # # A poet in fourteen megabytes
 #
-# `lstm_jax` comes with a character model of Tang poems: two LSTM layers that read one character
-# at a time and say, for each of some seven thousand characters, how probable it is that it comes
-# next. Everything below runs on a laptop's CPU, without a network.
+# `lstm_jax` comes with a character model of Tang poems: two LSTM layers that read one character at
+# a time and predict, for each of some seven thousand characters, how probable it is to come next.
+# Everything below runs on a laptop's CPU, without a network connection.
 
 # %%
 import os
@@ -39,8 +39,8 @@ print({fact: poet.card.get(fact) for fact in facts})
 # ## Continue a line
 #
 # The model reads the prompt, then writes one character after another: each is drawn from its
-# distribution and read in turn, until the model itself ends the poem. The same seed gives the
-# same poem, and poem *i* does not depend on how many are asked for.
+# distribution and read in turn, until the model itself ends the poem. The same seed writes the
+# same poem, and poem *i* does not depend on how many you ask for.
 
 # %%
 for poem in poet.generate("春", num=1 if SHORT else 3, temperature=0.8, seed=7):
@@ -64,8 +64,8 @@ print(table)
 # ## What comes next?
 #
 # The distribution itself is more interesting than any draw from it. After 春 many characters are
-# possible. After a line of five characters without a mark nearly nothing is but a comma: nobody
-# told the model the rules of regulated verse, it counts.
+# possible. After five characters without a punctuation mark, a comma is by far the most likely.
+# Nobody told the model the rules of regulated verse; it counts.
 
 
 # %%
@@ -84,7 +84,7 @@ show_next("白日依山盡")
 # %% [markdown]
 # ## How surprised is it?
 #
-# `score` gives $\ln p$ of each character given those before it, and of the end. A line in its
+# `score` returns $\ln p$ of each character given those before it, and of the end. A line in its
 # natural order is far more probable than the same characters shuffled.
 
 # %%
@@ -93,17 +93,17 @@ for text in ["明月松間照，清泉石上流。", "照間月松明，流上�
     print(f"{text}  {per_character.sum():.1f} nats")
 
 # %% [markdown]
-# Most famous poems are among the training texts, this one perhaps too: a low surprise can be
-# memory rather than skill. The test perplexity in the first cell is of poems that share at most a
-# line here and there with those it was trained on.
+# Most famous poems are in the training data, perhaps this one too, so low surprise can be memory
+# rather than skill. The test perplexity in the first cell is of poems that share at most a few
+# lines with those that the model was trained on.
 
 # %% [markdown]
 # ## Verse to order
 #
-# So far nobody has ruled anything. What is asked for is kept by masks on the logits: a symbol that
-# may not come gets $-\infty$, and the model chooses among the rest. A form is lines of C
-# characters, L of them; an acrostic (藏頭詩) is what the lines begin with; a mood is read first and
-# not shown.
+# So far the model was free. An order is enforced by masks on the logits: a symbol that must not
+# come next gets $-\infty$, and the model chooses among the rest. A form `CxL` is L lines of C
+# characters. An acrostic (藏頭詩) fixes the first character of each line. A mood is a text that the
+# model reads first, and that is not shown.
 
 # %%
 wishes = {"form": "5x4", "acrostic": "春夏秋冬"}
@@ -112,10 +112,10 @@ for poem in poet.generate(num=1 if SHORT else 3, seed=1, **wishes):
 print(poet.generate(mood="秋風蕭瑟", seed=1, form="5x4")[0])
 
 # %% [markdown]
-# What does it cost? Where a mask leaves the probability $m_t$ of the model's own distribution, the
-# order took $-\ln m_t$ nats from it; where one character is forced, $m_t$ is that character's
-# probability. The form is nearly free, for the model counts anyway. The acrostic is not: it is paid
-# for at the beginning of each line.
+# What does an order cost? Where the mask leaves a share $m_t$ of the model's own distribution, the
+# order costs $-\ln m_t$ nats; where one character is forced, $m_t$ is that character's probability.
+# The form is nearly free, because the model counts anyway. The acrostic is not: its cost falls on
+# the beginning of each line.
 
 # %%
 [poem] = poet.generate(seed=1, **wishes)
@@ -128,9 +128,9 @@ print(table)
 # %% [markdown]
 # ## Rhymes and tones
 #
-# Which characters rhymed in the Tang, and which were level (平) or oblique (仄), no modern reading
-# tells: 白 and 石 were oblique, 灰 rhymed with 開. The Pingshui table knows (the extra `verse`).
-# Every second line in one rhyme, and tones as the regulated forms want them:
+# Modern pronunciation does not tell which characters rhymed in the Tang, or which were level (平)
+# or oblique (仄): 白 and 石 were oblique, and 灰 rhymed with 開. The Pingshui table does (the
+# extra `verse`). Here every second line rhymes, and the tones follow a regulated form:
 
 # %%
 wishes = {"form": "5x4" if SHORT else "5x8", "rhyme": True, "tones": True}
@@ -138,8 +138,8 @@ wishes = {"form": "5x4" if SHORT else "5x8", "rhyme": True, "tones": True}
 print(poem, rhyme_share(poem), tone_share(poem), f"{poet.cost(poem, **wishes).sum():.1f} nats")
 
 # %% [markdown]
-# All of it at once is an acrostic in rhymed and regulated verse. The model has less and less to
-# choose from, and pays for it:
+# All of it together is an acrostic in rhymed and regulated verse. The model has less to choose
+# from, and the cost rises:
 
 # %%
 both = {"form": "5x4", "acrostic": "春夏秋冬", "rhyme": True, "tones": True}
@@ -147,10 +147,10 @@ both = {"form": "5x4", "acrostic": "春夏秋冬", "rhyme": True, "tones": True}
 print(poem, rhyme_share(poem), tone_share(poem), f"{poet.cost(poem, **both).sum():.1f} nats")
 
 # %% [markdown]
-# ## What it learned that nobody told it
+# ## What it learned without being told
 #
-# Would it have done so by itself? In the same form, with nothing said of tones and rhymes, it has
-# most of the tones right and hardly ever rhymes.
+# Would the model do this without an order? In the same form, with no rule for tones and rhymes, it
+# gets most of the tones right and hardly ever rhymes.
 
 # %%
 free = poet.generate(num=1 if SHORT else 50, seed=2, form="5x4" if SHORT else "5x8")
@@ -158,8 +158,8 @@ print(f"tones {sum(map(tone_share, free)) / len(free):.1%}")
 print(f"rhymes {sum(map(rhyme_share, free)) / len(free):.1%}")
 
 # %% [markdown]
-# `lstm-jax sample --report` measures that, and more, on 200 poems that nobody ruled, beside as many
-# test poems and the same poems with their characters shuffled:
+# `lstm-jax sample --report` measures this and more on 200 poems without an order, beside 200 test
+# poems and the same poems with their characters shuffled:
 #
 # |  | temperature 0.5 | temperature 0.8 | temperature 1.0 | test poems | shuffled |
 # | --- | --- | --- | --- | --- | --- |
@@ -172,14 +172,14 @@ print(f"rhymes {sum(map(rhyme_share, free)) / len(free):.1%}")
 # | have a regulated form | 89.0% | 82.0% | 66.0% | 71.5% | 71.5% |
 # | tones of these that follow the form | 94.7% | 93.3% | 91.4% | 93.1% | 63.1% |
 #
-# It does not live on memory: at every temperature fewer of its lines stand in a training poem than
-# of the lines that people wrote. The colder it is, the more it repeats itself. It keeps the tones
-# as well as the poets did, and the rhyme hardly ever.
+# The model does not recite: at every temperature, fewer of its lines occur in a training poem than
+# lines that people wrote. At lower temperatures it repeats itself more. It keeps the tones as well
+# as the poets did, and the rhyme hardly ever.
 
 # %% [markdown]
 # ## Play
 #
-# Change anything, and the kernel writes the poem anew, character by character (the extra
+# Change any control, and the kernel writes a new poem, character by character (the extra
 # `notebooks`).
 #
 # ![Prompt, form, acrostic, temperature and seed, and the poem under them](images/play.png)

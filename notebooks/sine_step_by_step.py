@@ -16,9 +16,9 @@
 # %% [markdown]
 # # A sine, step by step
 #
-# The smallest thing that an LSTM can learn: a wave. It reads fifty values and says the next. Then
-# it reads what it said, and says the next, two hundred times. Everything runs on a laptop's CPU in
-# seconds, and every step of the way is here: no recipe, no command line.
+# A wave is the smallest thing that an LSTM can learn. The network reads fifty values and predicts
+# the next one. Then it reads its own prediction and predicts again, two hundred times. Everything
+# runs on a laptop's CPU in seconds, and every step is here: no recipe, no command line.
 
 # %%
 import os
@@ -40,8 +40,8 @@ STEPS = 60 if SHORT else 800
 # %% [markdown]
 # ## The wave
 #
-# Two thousand steps of $\sin(t / 10)$: some thirty periods of 63 steps. The first 1,600 are for
-# training; nothing is fitted to the last 400.
+# These are two thousand steps of $\sin(t / 10)$, about thirty periods of 63 steps. The first 1,600
+# are for training; nothing is fitted to the last 400.
 
 # %%
 times = np.arange(2000)
@@ -52,13 +52,13 @@ train, test = wave[:1600], wave[1600:]
 # %% [markdown]
 # ## Windows
 #
-# Each window of fifty values is an input, and the value after it is its target. The windows are a
-# view: no value is copied.
+# Each window of fifty values is an input, and the value after it is its target. The windows are
+# views, so no value is copied.
 
 
 # %%
 def windows(values):
-    """Inputs (N, 50, 1) and targets (N,)."""
+    """Return inputs (N, 50, 1) and targets (N,)."""
     views = np.lib.stride_tricks.sliding_window_view(values, WINDOW)[:-1]
     return views[..., None], values[WINDOW:]
 
@@ -70,12 +70,12 @@ print(inputs.shape, targets.shape)
 # %% [markdown]
 # ## The model
 #
-# An LSTM of 32 units reads the window, and a linear layer reads the last hidden state. That is all.
+# An LSTM of 32 units reads the window, and a linear layer reads its last hidden state.
 
 
 # %%
 class Model(nnx.Module):
-    """A window (B, T, 1) -> the next value (B,)."""
+    """Predict the next value (B,) from a window (B, T, 1)."""
 
     def __init__(self, rngs):
         self.lstm = lstm_jax.LSTM(1, HIDDEN, rngs=rngs)
@@ -89,8 +89,8 @@ class Model(nnx.Module):
 # %% [markdown]
 # ## Training
 #
-# Adam on the mean squared error, thirty-two windows at a time, in random order. `update` is a pure
-# function of parameters and optimiser state, compiled once.
+# Adam minimizes the mean squared error, thirty-two random windows at a time. `update` is a pure
+# function of the parameters and the optimizer's state, and is compiled once.
 
 # %%
 schedule = optax.cosine_decay_schedule(1e-2, STEPS, alpha=0.01)
@@ -98,7 +98,7 @@ optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(schedule))
 
 
 def learn(inputs, targets, seed=0):
-    """A model trained on windows."""
+    """Train a model on windows."""
     graph, params = nnx.split(Model(nnx.Rngs(seed)))
     state, random = optimizer.init(params), np.random.default_rng(seed)
 
@@ -113,8 +113,8 @@ def learn(inputs, targets, seed=0):
 
     losses = []
     for _ in track(range(STEPS), "learning the wave"):
-        chosen = random.integers(len(targets), size=BATCH)
-        params, state, value = update(params, state, inputs[chosen], targets[chosen])
+        rows = random.integers(len(targets), size=BATCH)
+        params, state, value = update(params, state, inputs[rows], targets[rows])
         losses.append(value)
     print("loss:", *(f"{float(loss):.2g}" for loss in losses[:: STEPS // 5]), f"{losses[-1]:.2g}")
     return nnx.merge(graph, params)
@@ -125,20 +125,20 @@ model = learn(inputs, targets)
 # %% [markdown]
 # ## One step, and two hundred
 #
-# One step ahead is easy: every input is true. Rolled, each forecast becomes an input, and errors
-# can grow. `lax.scan` moves the window on.
+# One step ahead is easy, because every input is true. When each prediction becomes an input, errors
+# can grow. `lax.scan` moves the window along.
 
 
 # %%
 def roll(model, window, steps):
-    """(steps,) forecasts from a window (50,), each read in turn."""
+    """Predict (steps,) values after a window (50,), each from the predictions before it."""
     graph, params = nnx.split(model)
 
     @jax.jit
     def rolled(params, window):
         def step(window, _):
-            said = nnx.merge(graph, params)(window[None, :, None])
-            return jnp.concatenate([window[1:], said]), said[0]
+            value = nnx.merge(graph, params)(window[None, :, None])
+            return jnp.concatenate([window[1:], value]), value[0]
 
         return jax.lax.scan(step, window, length=steps)[1]
 
@@ -146,21 +146,14 @@ def roll(model, window, steps):
 
 
 def rmse(values, truth):
-    """Root of the mean squared error."""
+    """Compute the root of the mean squared error."""
     return float(np.sqrt(np.mean((values - truth) ** 2)))
 
 
-def show(truth, one_step, alone, title):
-    """The picture, shown in a notebook."""
+def picture(truth, one_step, alone, title):
+    """Draw the truth and both kinds of prediction."""
     lines = {"one step ahead": one_step[:ROLL], "alone": alone}
-    with plots.default_style():
-        figure = plots.forecast_line(
-            times[1600 + WINDOW :][:ROLL], truth[:ROLL], lines, title=title
-        )
-        if "get_ipython" in globals():
-            from IPython.display import display
-
-            display(figure)
+    return plots.forecast_line(times[1600 + WINDOW :][:ROLL], truth[:ROLL], lines, title=title)
 
 
 test_inputs, truth = windows(test)
@@ -170,14 +163,14 @@ print(f"one step ahead: RMSE {rmse(one_step, truth):.4f}")
 print(f"{ROLL} steps alone: RMSE {rmse(alone, truth[:ROLL]):.4f}")
 
 # %%
-show(truth, one_step, alone, "sine")
+picture(truth, one_step, alone, "sine")
 
 # %% [markdown]
 # ## With noise
 #
-# Now every value has noise of standard deviation 0.1 on it, in training and in test. Nobody can
-# say the next noise: against the noisy values 0.1 is the least error there is. Against the clean
-# wave the model may do better than what it read, for it averages over fifty values.
+# Now noise of standard deviation 0.1 is added to every value, in training and in the test. Noise
+# cannot be predicted, so against the noisy values the error cannot fall below 0.1. Against the
+# clean wave it can: the model averages over fifty values.
 
 # %%
 noisy = wave + 0.1 * np.random.default_rng(1).standard_normal(wave.shape).astype(np.float32)
@@ -190,9 +183,9 @@ print(f"one step ahead: RMSE {rmse(one_step, truth):.3f} against the clean wave"
 print(f"{ROLL} steps alone: RMSE {rmse(alone, truth[:ROLL]):.3f} against the clean wave")
 
 # %%
-show(noisy_truth, one_step, alone, "sine and noise")
+picture(noisy_truth, one_step, alone, "sine and noise")
 
 # %% [markdown]
-# What comes after the wave? `lstm-jax train sine` is this with a validation part, checkpoints and a
-# table beside persistence and a linear model; a sine is a linear recurrence, and the linear model
-# is exact. `lstm-jax train weather` is where it is beaten.
+# `lstm-jax train sine` does the same with a validation part and checkpoints, and compares the model
+# with persistence and with a linear model. A sine is a linear recurrence, so on it the linear model
+# is exact. On real data, as in `lstm-jax train weather`, the LSTM beats it.
