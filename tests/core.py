@@ -265,6 +265,7 @@ def losses_of_forecasts(*quantiles):
 @core("adding", 1)
 @core("order", 4)
 @core("copy", 9)
+@core("flipflop", 3)
 def losses_of_puzzles(name, says):
     batch = puzzle(name).generate(np.random.default_rng(0), B, 24)
     model = SequenceModel(batch.inputs.shape[-1], says, SequenceModelConfig(), rngs=nnx.Rngs(0))
@@ -432,6 +433,12 @@ DIAGNOSTICS = {
     "norms of many": lambda: diagnostics.step_norms(*recurrence_of_many(49)).log_spectral,
     "bound": lambda: diagnostics.log_bound(numbers(T)),
     "lyapunov": lambda: diagnostics.lyapunov_spectrum(*recurrence_of_one(), burn_in=1).exponents,
+    "flossing": lambda: gradients(
+        lambda params: diagnostics.flossing(
+            lj.lstm_step, params, recurrence_of_one()[2], recurrence_of_one()[3], k=2
+        ),
+        recurrence_of_one()[1],
+    ),
     "adjoints": lambda: diagnostics.adjoints(*recurrence_of_one(), last, mask=MASK[:, 1]),
     "roads": lambda: diagnostics.cell_and_hidden(*recurrence_of_one(), last),
     "norms by lag": lambda: [
@@ -455,7 +462,13 @@ def fixed_points():
     step, params, xs, _ = recurrence_of_one()
     states = lj.LSTMState(numbers(B, H), numbers(B, H, seed=1))
     found = diagnostics.fixed_points(step, params, xs[0], states, iterations=3)
-    return found.states, found.speeds, len(diagnostics.distinct(found)), found.stable
+    return (
+        found.states,
+        found.speeds,
+        len(diagnostics.distinct(found)),
+        found.stable,
+        found.unstable,
+    )
 
 
 DIAGNOSTICS["fixed points"] = fixed_points

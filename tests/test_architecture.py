@@ -19,13 +19,13 @@ PACKAGES = {"lstm_jax": "lstm_jax", "train": "lstm_jax.train", "configs": "lstm_
 # Every module, bottom up: each may import only those before it.
 ORDER = """
 lstm_jax: errors spelling arguments allocator files promotion trees named padding remat cells
-lstm_jax: gated initializers conv mogrifier recurrence regularize
+lstm_jax: gated initializers unitary conv mogrifier recurrence regularize
 lstm_jax.engines: - fused twins cudnn
 lstm_jax.engines.native: library rows engine product check compiler - command
 lstm_jax.engines: choose
 lstm_jax: functional stacks
-lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov krylov products
-lstm_jax.diagnostics: jacobians paths health -
+lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov flossing krylov
+lstm_jax.diagnostics: products jacobians paths health -
 lstm_jax.nn: - records held recurrent steps layers
 lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster quantization
 lstm_jax.models: storage parts -
@@ -39,8 +39,8 @@ lstm_jax.export: - about graph arrays command
 lstm_jax: -
 lstm_jax.animation: colors document page -
 lstm_jax.page: bundle words build serve command -
-lstm_jax.plots: drawing forecast multiples judgements memory dynamics gates gradients jacobians
-lstm_jax.plots: fonts gif -
+lstm_jax.plots: drawing forecast multiples judgements memory dynamics portrait gates gradients
+lstm_jax.plots: jacobians fonts gif -
 lstm_jax.report: poems words figures rows reading streams readers measures question
 lstm_jax.report.questions: adjoints jacobians lyapunov roads gates context -
 lstm_jax.report: diagnosis steps - pictures folder page command
@@ -58,7 +58,7 @@ lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples rows calibration judge task baselines picture
 lstm_jax.train.tasks.classify: measures sentiment readers choices source own evaluate held_out
 lstm_jax.train.tasks.classify: answers predict run problem
-lstm_jax.train.tasks.memory: - config task evaluate rows problem
+lstm_jax.train.tasks.memory: - config schedule task rest picture evaluate rows problem
 lstm_jax.train.tasks.series: - config load outputs roll task look
 lstm_jax.train.tasks.sounds: - config task speech choices own predict evaluate held_out run problem
 lstm_jax.train.tasks.text: - config ngram score sizes task dynamic own saw stream
@@ -66,8 +66,8 @@ lstm_jax.train.tasks.text: stream_look look beside evaluate run rows problem
 lstm_jax.train.forecasts: verdict picture panels
 lstm_jax.train.tasks.series: evaluate forecast run rows problem
 lstm_jax.train: problems predict evaluate diagnose sets folder loop fitting spread command doctor
-lstm_jax.configs: - adding classify copy order sensor sentiment series shakespeare sine smoke
-lstm_jax.configs: sounds speech stocks tang text weather
+lstm_jax.configs: - adding classify copy flipflop order sensor sentiment series shakespeare sine
+lstm_jax.configs: smoke sounds speech stocks tang text weather
 lstm_jax.train: fit -
 lstm_jax.train.release: - form nearest report export command
 lstm_jax: recipes completion cli __main__

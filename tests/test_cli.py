@@ -716,12 +716,14 @@ def flags(config, prefix=""):
 FILLED_IN = {"data-sha256"}  # by the look at the data: no option
 
 
-@pytest.mark.parametrize(("recipe", "default"), [(smoke, "96"), (copy, "64")])
+@pytest.mark.parametrize(("recipe", "default"), [(smoke, "96"), (copy, "128")])
 def test_help_of_a_recipe_lists_every_field(recipe, default, call):
     code, out, err = call("train", recipe.__name__.split(".")[-1], "--help")
     assert (code, err) == (0, "")
     for name in [*(set(flags(recipe.config)) - FILLED_IN), "out", "resume", "overwrite"]:
-        assert f" --{name} " in out, name
+        room, _, last = name.rpartition(".")
+        off = f"{room}.no-{last}" if room else f"no-{last}"  # of a switch that is on
+        assert f" --{name} " in out or f" --{off} " in out, name
     assert f"(default: {default})" in out, "defaults are the recipe's"
 
 

@@ -33,7 +33,8 @@ class EvaluateOptions:
     rows: int = 48
     """Number of texts read side by side; it does not change the result."""
     plot: bool = False
-    """Draw a picture in the run's folder: forecast.png or reliability.png."""
+    """Draw a picture in the run's folder: forecast.png, reliability.png for a classifier, or
+    fixed_points.png for the flip-flop."""
     json: bool = False
     """Print JSON."""
 

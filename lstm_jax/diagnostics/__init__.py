@@ -13,6 +13,7 @@ work in the dtype of their arguments. For long products of small numbers, that s
     gates.py         what do the gates do?
     context.py       how long does the trained model remember?
     fixed_points.py  where does it rest?
+    flossing.py      how can training keep exponents near 0?
     health.py        is training healthy?
 
 They are built on linear.py (a recurrence as a chain of linear maps), graded.py (products as
@@ -22,6 +23,7 @@ logarithms and a triangle) and krylov.py (the largest singular values of a linea
 from lstm_jax.diagnostics.adjoints import adjoints, influence_lag, norms_by_lag
 from lstm_jax.diagnostics.context import ContextLoss, loss_by_context, memory_length
 from lstm_jax.diagnostics.fixed_points import FixedPoints, distinct, fixed_points
+from lstm_jax.diagnostics.flossing import flossing
 from lstm_jax.diagnostics.gates import (
     GateHistogram,
     Saturation,
@@ -51,6 +53,7 @@ __all__ = [
     "detach",
     "distinct",
     "fixed_points",
+    "flossing",
     "histogram",
     "influence_lag",
     "log_bound",

@@ -12,6 +12,7 @@ from typing import Generic, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
@@ -38,9 +39,20 @@ class FixedPoints(NamedTuple, Generic[S]):
         """Return whether every eigenvalue lies inside the unit circle, (N,)."""
         return (jnp.abs(self.eigenvalues) < 1).all(-1)
 
+    @property
+    def unstable(self) -> Array:
+        """Return the number of directions that grow, (N,): 0 at a stable point, k at a saddle."""
+        return (jnp.abs(self.eigenvalues) > 1).sum(-1)
+
 
 def fixed_points(
-    step: Step[P, S, X], params: P, x: X, states: S, *, iterations: int = 100
+    step: Step[P, S, X],
+    params: P,
+    x: X,
+    states: S,
+    *,
+    iterations: int = 100,
+    tolerance: float = 0.0,
 ) -> FixedPoints[S]:
     """Search for fixed and slow points from N states by damped least squares.
 
@@ -54,6 +66,8 @@ def fixed_points(
         states: starting points, a pytree like the state with leaves (N, ...), such as states that
             the network visits.
         iterations: maximum number of iterations; converged points do not move.
+        tolerance: speed ‖F(s) - s‖ at which a point counts as converged; the search ends when all
+            points have converged.
 
     Returns:
         `FixedPoints`, one for each starting point, in order, float32 at least.
@@ -70,7 +84,8 @@ def fixed_points(
     def move(vector):
         return ravel_pytree(step(params, unravel(vector), x))[0]
 
-    points = jax.vmap(partial(_levenberg_marquardt, lambda v: move(v) - v, iterations))(vectors)
+    search = partial(_levenberg_marquardt, lambda v: move(v) - v, iterations, tolerance)
+    points = jax.vmap(search)(vectors)
     speeds = jnp.linalg.norm(jax.vmap(move)(points) - points, axis=-1)
     eigenvalues = jnp.linalg.eigvals(jax.vmap(jax.jacfwd(move))(points))
     order = jnp.argsort(jnp.abs(eigenvalues), axis=-1, descending=True)
@@ -89,29 +104,34 @@ def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
     Returns:
         Their indices, the slowest first.
     """
-    vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(points.states)
+    vectors = np.asarray(jax.vmap(lambda s: ravel_pytree(s)[0])(points.states))
     kept: list[int] = []
-    for index in map(int, jnp.argsort(points.speeds)):
-        distances = [float(jnp.linalg.norm(vectors[index] - vectors[other])) for other in kept]
-        if all(distance > tolerance for distance in distances):
+    for index in map(int, np.argsort(np.asarray(points.speeds), kind="stable")):
+        if (np.linalg.norm(vectors[kept] - vectors[index], axis=-1) > tolerance).all():
             kept.append(index)
     return kept
 
 
 def _levenberg_marquardt(
-    residual: Callable[[Array], Array], iterations: int, start: Array
+    residual: Callable[[Array], Array], iterations: int, tolerance: float, start: Array
 ) -> Array:
     eye = jnp.eye(start.size, dtype=start.dtype)
 
-    def improve(_, carry):
-        vector, damping = carry
-        value, jacobian = residual(vector), jax.jacfwd(residual)(vector)
+    def unsettled(carry):
+        count, _, value, _ = carry
+        return (count < iterations) & ((value**2).sum() > tolerance**2)
+
+    def improve(carry):
+        count, vector, value, damping = carry
+        jacobian = jax.jacfwd(residual)(vector)
         gradient = jacobian.T @ value
         change = jnp.linalg.solve(jacobian.T @ jacobian + damping * eye, gradient)
         candidate = vector - change
-        better = (residual(candidate) ** 2).sum() < (value**2).sum()
-        damping = jnp.where(better, damping / 5, damping * 4)
-        return jnp.where(better, candidate, vector), jnp.clip(damping, 1e-12, 1e6)
+        moved = residual(candidate)
+        better = (moved**2).sum() < (value**2).sum()
+        damping = jnp.clip(jnp.where(better, damping / 5, damping * 4), 1e-12, 1e6)
+        kept = jnp.where(better, candidate, vector), jnp.where(better, moved, value)
+        return count + 1, *kept, damping
 
-    damping = jnp.array(1e-2, start.dtype)
-    return jax.lax.fori_loop(0, iterations, improve, (start, damping))[0]
+    begin = jnp.int32(0), start, residual(start), jnp.array(1e-2, start.dtype)
+    return jax.lax.while_loop(unsettled, improve, begin)[1]

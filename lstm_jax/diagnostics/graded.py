@@ -84,7 +84,10 @@ def level(block: Array, logs: Array) -> tuple[Array, Array]:
     Returns:
         The rows and the logarithms.
     """
-    peak = jnp.maximum(jnp.abs(block).max(-1), jnp.finfo(block.dtype).tiny)
+    # The scale cancels in what the rows stand for, so its derivative is not needed; and that of a
+    # maximum is 0/0 where XLA computes the entries twice and rounds them differently.
+    peak = jax.lax.stop_gradient(jnp.abs(block).max(-1))
+    peak = jnp.maximum(peak, jnp.finfo(block.dtype).tiny)
     return block / peak[:, None], logs + jnp.log(peak)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -68,6 +69,41 @@ def lyapunov_spectrum(
         TypeError, ValueError: as in `lstm_jax.diagnostics.linear.check`; if k, qr_every or burn_in
             is out of range, or `qr_every` does not divide T - burn_in.
     """
+    logs = log_growth(
+        step, params, xs, state,
+        k=k, qr_every=qr_every, burn_in=burn_in, key=key, orthonormal=graded.orthonormal,
+    )  # fmt: skip
+    times = qr_every * jnp.arange(1, len(logs) + 1)
+    curve = divide(jnp.cumsum(logs, axis=0), times[:, None])
+    # The columns of the QR are in the order of growth only after many steps.
+    curve = curve[:, jnp.argsort(curve[-1], descending=True)]
+    return LyapunovSpectrum(curve[-1], curve, times)
+
+
+def log_growth(
+    step: Step[P, S, Tree],
+    params: P,
+    xs: Tree,
+    state: S,
+    *,
+    k: int | None,
+    qr_every: int,
+    burn_in: int,
+    key: Array | None,
+    orthonormal: Callable[[Array], tuple[Array, Array]],
+) -> Array:
+    """Compute ln |R_t,ii| of the QR decompositions along a trajectory.
+
+    Args:
+        step, params, xs, state, k, qr_every, burn_in, key: as in `lyapunov_spectrum`.
+        orthonormal: the decomposition, as `lstm_jax.diagnostics.graded.orthonormal`.
+
+    Returns:
+        A row for each decomposition after the burn-in, (R, k).
+
+    Raises:
+        TypeError, ValueError: as `lyapunov_spectrum`.
+    """
     steps = check(step, params, xs, state)
     step, params, xs, state = in_wide(step, params, xs, state)
     vector, unravel = ravel_pytree(state)
@@ -85,7 +121,7 @@ def lyapunov_spectrum(
             f"qr_every={qr_every} must divide burn_in={burn_in} and T - burn_in={steps - burn_in}"
         )
     gaussian = jax.random.normal(jax.random.key(0) if key is None else key, (k, size))
-    block, _ = graded.orthonormal(gaussian.astype(vector.dtype))
+    block, _ = orthonormal(gaussian.astype(vector.dtype))
 
     def advance(carry, x):
         vector, block, logs = carry
@@ -95,7 +131,7 @@ def lyapunov_spectrum(
     def until_qr(carry, xs):
         no_growth = jnp.zeros(k, vector.dtype)
         (new, block, logs), _ = jax.lax.scan(advance, (*carry, no_growth), xs)
-        block, r = graded.orthonormal(block)
+        block, r = orthonormal(block)
         growth = jnp.abs(jnp.diagonal(r))
         logs += jnp.log(jnp.maximum(growth, jnp.finfo(growth.dtype).tiny))
         return (new, block), jnp.where(block.any(), logs, -jnp.inf)
@@ -104,9 +140,4 @@ def lyapunov_spectrum(
         lambda leaf: leaf.reshape(steps // qr_every, qr_every, *leaf.shape[1:]), xs
     )
     _, logs = jax.lax.scan(until_qr, (vector, block), parts)
-    counted = logs[burn_in // qr_every :]
-    times = qr_every * jnp.arange(1, len(counted) + 1)
-    curve = divide(jnp.cumsum(counted, axis=0), times[:, None])
-    # The columns of the QR are ordered by growth only after many steps.
-    curve = curve[:, jnp.argsort(curve[-1], descending=True)]
-    return LyapunovSpectrum(curve[-1], curve, times)
+    return logs[burn_in // qr_every :]

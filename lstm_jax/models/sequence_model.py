@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Self
 
+import jax
 from flax import nnx
 from jax import Array
 
 from lstm_jax.models.base import Json, ReadoutModel, lecun
 from lstm_jax.nn.layers import GRU, LSTM, RNN
 from lstm_jax.trees import Tree
+from lstm_jax.unitary import unitary
+
+UNITARY_READOUT = 20.0  # times the usual kernel, because the states of a unitary LSTM are small
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,8 @@ class SequenceModelConfig:
     """Initial bias of the LSTM's forget gate."""
     max_timescale: float | None = None
     """Longest dependency, in steps, for the LSTM's chrono initialization; None turns it off."""
+    unitary: bool = False
+    """Initialize the LSTM as a nearly linear, orthogonal recurrence; see lstm_jax.unitary."""
 
 
 class SequenceModel(ReadoutModel[SequenceModelConfig]):
@@ -55,6 +61,8 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
             raise ValueError(f"cell must be one of {', '.join(cells)}, got {config.cell!r}")
         if config.max_timescale is not None and config.cell != "lstm":
             raise ValueError(f"max_timescale needs the lstm cell, got {config.cell}")
+        if config.unitary and (config.cell != "lstm" or config.max_timescale is not None):
+            raise ValueError("unitary needs the lstm cell, and max_timescale None")
         sizes = (in_features, config.hidden_features)
         if config.cell == "lstm":
             self.recurrent = LSTM(
@@ -66,7 +74,13 @@ class SequenceModel(ReadoutModel[SequenceModelConfig]):
             )
         else:
             self.recurrent = cells[config.cell](*sizes, num_layers=config.num_layers, rngs=rngs)
-        self.set_readout(lecun(rngs, config.hidden_features, out_features))
+        kernel = lecun(rngs, config.hidden_features, out_features)
+        if config.unitary:
+            keys = jax.random.split(rngs.params(), config.num_layers)
+            layers = zip(keys, self.recurrent.params, strict=True)
+            self.recurrent.params = [unitary(key, params) for key, params in layers]
+            kernel *= UNITARY_READOUT
+        self.set_readout(kernel)
 
     @classmethod
     def build(cls, config: SequenceModelConfig, description: Json) -> Self:

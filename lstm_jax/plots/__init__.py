@@ -27,6 +27,7 @@ from lstm_jax.plots.gradients import adjoint_norms, gradient_decay, influence, r
 from lstm_jax.plots.jacobians import product_bound, product_spectrum, step_norms
 from lstm_jax.plots.judgements import confusion, frame_by_frame, reliability, word_by_word
 from lstm_jax.plots.memory import context_gap, context_loss
+from lstm_jax.plots.portrait import fixed_point_portrait
 
 __all__ = [
     "BOUND",
@@ -41,6 +42,7 @@ __all__ = [
     "context_gap",
     "context_loss",
     "default_style",
+    "fixed_point_portrait",
     "fixed_points",
     "forecast_line",
     "frame_by_frame",

@@ -68,6 +68,42 @@ def test_a_tanh_unit_has_three(x64):
     assert len(distinct(found, tolerance=10.0)) == 1
 
 
+def test_the_cube_of_three_flip_flops(x64):
+    """Three bits, s = z + (z - z³) / 4 each, rotated: every point of {-1, 0, 1}³ rests.
+
+    A coordinate at ±1 decays, one at 0 grows: 8 stable corners, 12 saddles on the edges with one
+    unstable direction, 6 on the faces with two, and 1 in the middle with three.
+    """
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+
+    def step(turn, state, x):
+        z = turn @ state
+        return turn.T @ (z + (z - z**3) / 4 + x)
+
+    cube = np.stack(np.meshgrid(*[[-1.0, 0, 1]] * 3), -1).reshape(-1, 3)
+    starts = (cube + 0.05 * np.random.default_rng(1).normal(size=cube.shape)) @ rotation
+    found = quick(partial(fixed_points, step, tolerance=1e-13))(rotation, np.zeros(3), starts)
+    assert_close(found.states, cube @ rotation, 1e-12)
+    np.testing.assert_array_equal(found.unstable, (cube == 0).sum(1))
+    np.testing.assert_array_equal(found.stable, (cube != 0).all(1))
+    for row, corner in zip(np.asarray(found.eigenvalues), cube, strict=True):
+        jacobian = rotation.T @ np.diag(1 + (1 - 3 * corner**2) / 4) @ rotation
+        expected = np.linalg.eigvals(jacobian)
+        assert_close(np.sort(row.real), np.sort(expected.real), 1e-12)
+        assert np.abs(row.imag).max() < 1e-12
+    assert len(distinct(found)) == 27
+
+
+def test_a_search_ends_at_its_tolerance(x64):
+    """A start whose speed is within the tolerance stays; the others stop as soon as theirs is."""
+    starts = lj.RNNState(np.array([[0.9575], [0.8]]))
+    speed = float(np.abs(np.tanh(2 * 0.9575) - 0.9575))
+    loose = quick(partial(fixed_points, lj.rnn_step, tolerance=1.01 * speed))
+    found = loose(one_unit(2.0), np.zeros(1), starts)
+    assert float(found.states.h[0, 0]) == 0.9575
+    assert 1e-14 < float(found.speeds[1]) <= 1.01 * speed
+
+
 def test_without_a_fixed_point_a_slow_point_is_found(x64):
     """F(s) = s + μ + s² has no fixed point, and is slowest at 0, with speed μ."""
 

@@ -10,6 +10,7 @@ from lstm_jax.configs import (
     adding,
     classify,
     copy,
+    flipflop,
     order,
     sensor,
     sentiment,
@@ -28,7 +29,7 @@ from lstm_jax.models.sequence_model import SequenceModelConfig
 from lstm_jax.train.config import ConfigError, OptimizerConfig, check
 from lstm_jax.train.problems import load, save, to_dict
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
-from lstm_jax.train.tasks.memory.config import MemoryConfig
+from lstm_jax.train.tasks.memory.config import FlossingConfig, MemoryConfig
 from lstm_jax.train.tasks.series import config as series_config
 from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
@@ -71,6 +72,12 @@ BAD_MEMORY = {
     "batch": (0,),
     "sequences": (0, 50, 150),
     "stop_wrong": (-1,),
+    "short_steps": (0,),
+    "short_epochs": (-1,),
+    "grow_epochs": (-1,),
+    "flossing.exponents": (-1,),
+    "flossing.before": (-1,),
+    "flossing.every": (-1,),
     "model.hidden_features": (0,),
     "model.num_layers": (0,),
     "model.forget_bias": (INF, NAN),
@@ -222,7 +229,7 @@ def test_every_number_is_checked():
         "model.connections",
     }
     left = set(flat(MemoryConfig())) - set(BAD) - set(BAD_MEMORY)
-    assert left == {"problem", "model.cell"}
+    assert left == {"problem", "model.cell", "model.unitary"}
     switches = {"model.bidirectional", "model.pooling"}
     left = set(flat(ClassifyConfig())) - set(BAD) - set(BAD_SENTIMENT)
     names = ("file", "valid_file", "test_file", "encoding", "inputs", "group", "unit")
@@ -237,8 +244,8 @@ def test_every_number_is_checked():
 
 
 RECIPES = [
-    smoke, tang, adding, classify, copy, order, sentiment, sounds, speech, sine, stocks, weather,
-    sensor,
+    smoke, tang, adding, classify, copy, flipflop, order, sentiment, sounds, speech, sine, stocks,
+    weather, sensor,
 ]  # fmt: skip
 
 
@@ -282,7 +289,19 @@ SHARED = {
             True,
             **SHARED,
         ),
-        MemoryConfig("order", 30, SequenceModelConfig("gru", 3, 4, 0.5, 6.0), 7, 14, 9, **SHARED),
+        MemoryConfig(
+            "order",
+            30,
+            SequenceModelConfig("gru", 3, 4, 0.5, 6.0, True),
+            7,
+            14,
+            9,
+            25,
+            26,
+            27,
+            FlossingConfig(28, 29, 30),
+            **SHARED,
+        ),
         ClassifyConfig(
             CLASSIFIER,
             7,

@@ -105,7 +105,9 @@ def test_sequences_are_of_one_length_and_whole(problem, tmp_path):
         shown = rows.inputs[:, : memory.COPY_LENGTH].argmax(-1)
         np.testing.assert_array_equal(rows.targets, shown)
         assert rows.least == memory.COPY_LENGTH
-    assert rows.unit == ("squared error" if problem == "adding" else "nats")
+    if problem == "flipflop":
+        assert rows.targets.shape == (6, 24, 3)
+    assert rows.unit == ("squared error" if problem in ("adding", "flipflop") else "nats")
     assert_read(stored, rows)
 
 

@@ -101,6 +101,7 @@ RETURNS = (DataError, "are not positive, so it has no returns")
 NO_FILE = (DataError, "^there are no data to learn from")
 NO_FOLDER = (ConfigError, "^the recordings must be named by")
 TIMESCALE = (ConfigError, "^--model.max-timescale must be None for the")
+UNITARY = (ConfigError, "^--model.unitary must be False unless the cell is an lstm")
 NO_TEXTS = (DataError, "^there are no texts to learn from: use --file")
 NOT_OWN = (
     ConfigError,
@@ -120,8 +121,16 @@ LIKELIHOODS = ("normal", "student-t", "negative-binomial")
 REFUSED = {
     **{
         (recipe, f"model.cell={cell}"): TIMESCALE
-        for recipe in ("adding", "copy", "order") for cell in ("gru", "rnn")
+        for recipe in ("adding", "order") for cell in ("gru", "rnn")
     },
+    **dict.fromkeys(
+        (
+            ("copy", "model.cell=gru"), ("copy", "model.cell=rnn"),
+            ("copy", "model.max_timescale=50.0"), ("adding", "model.unitary=True"),
+            ("order", "model.unitary=True"),
+        ),
+        UNITARY,
+    ),
     **{case: COLUMNS for case in CASES if case[1].startswith("data=") and case[0] in SERIES},
     **{(recipe, "data=own"): NO_TEXTS for recipe in TEXTS},
     **{(recipe, "data=own"): (DataError, "^--file must name the table") for recipe in SERIES},

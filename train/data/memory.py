@@ -1,8 +1,9 @@
-"""Generated tasks that need long memory: adding, copy and temporal order.
+"""Generated tasks that need long memory: adding, copy, temporal order and the flip-flop.
 
 Each is a pure function of a random generator, in the format of its paper: adding (experiment 4)
-and temporal order (experiment 6a) of Hochreiter & Schmidhuber 1997, copy of Arjovsky et al. 2016.
-The `steps` T of a task are the lag as the papers define it; the sequences are a little longer.
+and temporal order (experiment 6a) of Hochreiter & Schmidhuber 1997, copy of Arjovsky et al. 2016,
+flip-flop of Sussillo & Barak 2013. The `steps` T of a task are the lag as the papers define it;
+the sequences are a little longer.
 """
 
 from __future__ import annotations
@@ -17,16 +18,24 @@ from lstm_jax.train.batch import Batch
 COPY_SYMBOLS = 8
 COPY_LENGTH = 10
 ORDER_SYMBOLS = 8  # E, B, four distractors, X, Y
-PUZZLES = ("adding", "copy", "order")
-LEAST_STEPS = {"adding": 24, "copy": 1, "order": 20}  # the smallest T that has room for each
+FLIPFLOP_BITS = 3
+FLIPFLOP_RATE = 0.1  # of pulses, in each channel and step
+PUZZLES = ("adding", "copy", "order", "flipflop")
+LEAST_STEPS = {
+    "adding": 24,
+    "copy": 1,
+    "order": 20,
+    "flipflop": 1,
+}  # the smallest T that has room for each
 
 
 class Puzzle(NamedTuple):
     """Describe one of the `PUZZLES`.
 
     `generate(rng, count, steps)` returns a batch: `inputs` (B, L, D) float32, right-padded to one
-    length L, `lengths` (B,) int32, and `targets`: (B, L) int32 classes if `every_step`, else (B,),
-    float32 for adding and int32 classes for order. D is `in_features`.
+    length L, `lengths` (B,) int32, and `targets`. If `every_step`, targets are (B, L) int32 classes
+    for copy and (B, L, 3) float32 for flipflop, else (B,), float32 for adding and int32 classes for
+    order. D is `in_features`.
     """
 
     generate: Callable[[np.random.Generator, int, int], Batch[np.ndarray]]
@@ -48,6 +57,7 @@ def puzzle(name: str) -> Puzzle:
         "adding": Puzzle(adding, 2, 1, False),
         "copy": Puzzle(copy, COPY_SYMBOLS + 2, COPY_SYMBOLS + 1, True),
         "order": Puzzle(order, ORDER_SYMBOLS, 4, False),
+        "flipflop": Puzzle(flipflop, FLIPFLOP_BITS, FLIPFLOP_BITS, True),
     }
     if name not in known:
         raise ValueError(f"there is no problem {name!r}; the problems are {', '.join(known)}")
@@ -134,6 +144,27 @@ def order(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]
     inputs[np.arange(width) >= lengths[:, None]] = 0
     targets = 2 * kinds[:, 0] + kinds[:, 1]
     return Batch(inputs, targets.astype(np.int32), lengths=lengths)
+
+
+def flipflop(rng: np.random.Generator, count: int, steps: int) -> Batch[np.ndarray]:
+    """Send pulses to three channels; each output is to hold the sign of its last pulse.
+
+    A pulse is 1 or -1 with equal chances, and comes to each channel at one step in ten, at random
+    and independently; the input is 0 elsewhere. The first step has a pulse in every channel, so
+    every bit is known from there on. All lengths are T.
+
+    Args:
+        rng, count, steps: as in `adding`.
+    """
+    _check("flipflop", count, steps)
+    shape = (count, steps, FLIPFLOP_BITS)
+    pulsed = rng.random(shape) < FLIPFLOP_RATE
+    pulsed[:, 0] = True
+    inputs = np.where(pulsed, rng.choice([-1.0, 1.0], shape), 0.0).astype(np.float32)
+    places = np.where(pulsed, np.arange(steps)[:, None], 0)
+    latest = np.maximum.accumulate(places, axis=1)
+    targets = np.take_along_axis(inputs, latest, axis=1)
+    return Batch(inputs, targets, lengths=np.full(count, steps, np.int32))
 
 
 def trivial_loss(steps: int) -> float:

@@ -18,12 +18,15 @@ def make(name, count=COUNT, steps=STEPS, seed=0):
 @pytest.mark.parametrize("name", memory.PUZZLES)
 def test_shapes_and_types(name):
     problem, batch = memory.puzzle(name), make(name)
-    width = STEPS + 20 if name == "copy" else STEPS + STEPS // 10
+    width = {"copy": STEPS + 20, "flipflop": STEPS}.get(name, STEPS + STEPS // 10)
     assert batch.inputs.shape == (COUNT, width, problem.in_features)
     assert batch.inputs.dtype == np.float32
     assert (batch.lengths.shape, batch.lengths.dtype) == ((COUNT,), np.int32)
-    assert batch.targets.dtype == (np.float32 if name == "adding" else np.int32)
-    assert batch.targets.shape == ((COUNT, width) if problem.every_step else (COUNT,))
+    assert batch.targets.dtype == (np.float32 if name in ("adding", "flipflop") else np.int32)
+    if name == "flipflop":
+        assert batch.targets.shape == (COUNT, width, problem.out_features)
+    else:
+        assert batch.targets.shape == ((COUNT, width) if problem.every_step else (COUNT,))
 
 
 @pytest.mark.parametrize("name", memory.PUZZLES)
@@ -108,6 +111,22 @@ def test_copy_is_that_of_arjovsky_and_others():
         assert not target[:-10].any()
         np.testing.assert_array_equal(target[-10:], symbols)
     assert set(batch.inputs[:, :10].argmax(-1).ravel()) == set(range(1, 9))
+
+
+def test_a_flip_flop_holds_the_last_pulse_of_each_channel():
+    batch = make("flipflop")
+    assert np.isin(batch.inputs, (-1, 0, 1)).all()
+    assert (batch.lengths == STEPS).all()
+    assert batch.inputs[:, 0].all(), "every bit is known from the first step on"
+    held = np.zeros((COUNT, 3))
+    for pulses, target in zip(
+        batch.inputs.swapaxes(0, 1), batch.targets.swapaxes(0, 1), strict=True
+    ):
+        held = np.where(pulses == 0, held, pulses)
+        np.testing.assert_array_equal(target, held)
+    later = batch.inputs[:, 1:]
+    assert (later != 0).mean() == pytest.approx(0.1, abs=0.005)
+    assert batch.inputs[batch.inputs != 0].mean() == pytest.approx(0, abs=0.03)
 
 
 def test_the_trivial_loss_is_that_of_knowing_nothing_but_when():

@@ -92,6 +92,15 @@ def test_copy_is_right_where_all_ten_symbols_are():
     np.testing.assert_allclose(losses, nats.mean(1), rtol=1e-5)
 
 
+def test_a_flip_flop_is_right_where_every_bit_of_every_step_is_within_a_half():
+    targets = np.array([1.0, -1, 1, -1, 1, 1]).reshape(1, 2, 3).repeat(2, 0)
+    ys = targets + np.array([0.49, -0.49, 0, 0, 0.3, 0]).reshape(2, 3)
+    ys[1, 1, 2] = 0.49
+    losses, right = judge("flipflop", Says(ys), batch_of(targets.astype(np.float32)))
+    assert right.tolist() == [True, False]
+    np.testing.assert_allclose(losses, ((ys - targets) ** 2).mean((1, 2)), rtol=1e-5)
+
+
 def test_the_loss_of_a_step_is_the_mean_over_its_sequences():
     model, batch = Says([[0.5], [0.7]]), batch_of(np.array([0.4, 0.4], np.float32))
     total, count, carry = MemoryTask(CONFIG).loss(model, (), batch, None)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.scope import Scope, Told
+from lstm_jax.train.tasks.memory import rest
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import HELD_OUT, TESTED, held_out, make_judge, say, verdict
+
+READ = 64  # sequences whose states the search for fixed points begins at
 
 
 def sequences_wrong(stored: Stored, config: MemoryConfig, scope: Scope) -> Told:
@@ -19,14 +24,21 @@ def sequences_wrong(stored: Stored, config: MemoryConfig, scope: Scope) -> Told:
         scope: the split, "valid" or "test".
 
     Raises:
-        ModelError: if the split is another one.
+        ModelError: if the split is another one, a picture is requested of a problem other than the
+            flip-flop, or matplotlib is not installed.
     """
     if scope.split not in HELD_OUT:
         splits = " or ".join(HELD_OUT)
         raise ModelError(f"--split must be {splits} for generated sequences, got {scope.split}")
+    flipflop = config.problem == "flipflop"
+    if scope.picture is not None and not flipflop:
+        raise ModelError(
+            f"--plot needs a run of flipflop among the generated problems, got {config.problem}"
+        )
     judge = make_judge(config.problem, stored.network)
     params = nnx.state(stored.network, nnx.Param)
-    loss, wrong = verdict(judge, params, held_out(config, scope.split))
+    batches = held_out(config, scope.split)
+    loss, wrong = verdict(judge, params, batches)
     what = f"{config.problem} {scope.split}"
     figures: dict[str, object] = {
         "on": what,
@@ -35,4 +47,19 @@ def sequences_wrong(stored: Stored, config: MemoryConfig, scope: Scope) -> Told:
         "wrong": wrong,
         "loss": loss,
     }
-    return figures, f"{what}, T = {config.steps:,}: {say(config, loss, wrong)}"
+    said = f"{what}, T = {config.steps:,}: {say(config, loss, wrong)}"
+    if not flipflop:
+        return figures, said
+    found = rest.find_rest(stored.network, batches[0].inputs[:READ])
+    if scope.picture is not None:
+        _draw(found, scope.picture)
+        said += f"; {scope.picture}"
+    return {**figures, **rest.figures(found)}, f"{said}\n{rest.describe(found)}"
+
+
+def _draw(found: rest.Rest, path: Path) -> None:
+    try:
+        from lstm_jax.train.tasks.memory.picture import draw
+    except ImportError as error:
+        raise ModelError(str(error)) from None
+    draw(found, path)

@@ -13,5 +13,6 @@ MEMORY = Problem(
     look=without_choice(MemoryTask),
     network="SequenceModel",
     evaluate=sequences_wrong,
+    picture="fixed_points.png",
     rows=sequences_to_read,
 )

@@ -12,7 +12,6 @@ from jax import Array
 
 from lstm_jax.models.storage import Stored
 from lstm_jax.report.rows import Rows
-from lstm_jax.train.data import memory
 from lstm_jax.train.data.memory import COPY_LENGTH
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import held_out
@@ -35,14 +34,15 @@ def sequences_to_read(stored: Stored, config: MemoryConfig, count: int, steps: i
     lengths = [int(length) for batch in batches for length in np.asarray(batch.lengths)]
     [(length, _)] = Counter(lengths).most_common(1)
     chosen = [place for place, size in enumerate(lengths) if size == length][:count]
-    every = memory.puzzle(config.problem).every_step
-    end = COPY_LENGTH if every else 0
+    end = COPY_LENGTH if config.problem == "copy" else 0
+    squared = config.problem in ("adding", "flipflop")
+    outputs = {"copy": _recalled, "flipflop": _every}
     return Rows(
         inputs=np.stack([inputs[place][:length] for place in chosen]),
-        targets=np.stack([targets[place][-end:] if every else targets[place] for place in chosen]),
-        outputs=_recalled if every else _last,
-        loss=_squared if config.problem == "adding" else _cross_entropy,
-        unit="squared error" if config.problem == "adding" else "nats",
+        targets=np.stack([targets[place][-end:] if end else targets[place] for place in chosen]),
+        outputs=outputs.get(config.problem, _last),
+        loss=_squared if squared else _cross_entropy,
+        unit="squared error" if squared else "nats",
         kind="sequence",
         source=f"Generated sequences of {config.problem}, T = {config.steps:,}, of the test.",
         least=max(end, 1),
@@ -58,8 +58,14 @@ def _recalled(model: Any, xs: Array) -> Array:
     return model(xs)[1][:, -COPY_LENGTH:]
 
 
+def _every(model: Any, xs: Array) -> Array:
+    """What it says at every step, (B, T, O)."""
+    return model(xs)[1]
+
+
 def _squared(outputs: Array, targets: Array) -> Array:
-    return jnp.square(outputs[:, 0] - targets)
+    errors = jnp.square(outputs - jnp.reshape(targets, outputs.shape))
+    return errors.reshape(len(errors), -1).mean(-1)
 
 
 def _cross_entropy(outputs: Array, targets: Array) -> Array:

@@ -20,11 +20,13 @@ from lstm_jax.train.batch import Batch, Epoch
 from lstm_jax.train.data import memory
 from lstm_jax.train.data.memory import COPY_LENGTH
 from lstm_jax.train.task import Validate, Validation, summed
+from lstm_jax.train.tasks.memory import schedule
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.trees import Tree, widened
 
 ADDING_TOLERANCE = 0.04
 ORDER_TOLERANCE = 0.3
+FLIPFLOP_TOLERANCE = 0.5
 TESTED = 2560  # number of held-out sequences, as in the papers
 AT_ONCE = 256
 TRAINING = 0
@@ -37,9 +39,10 @@ JudgeBatch: TypeAlias = Callable[[nnx.State, Batch[np.ndarray]], tuple[Array, Ar
 def judge(name: str, model: SequenceModel, batch: Batch[Array]) -> tuple[Array, Array]:
     """Judge each sequence by the rules of the papers.
 
-    Losses are means over the steps that have a target: the squared error for adding, nats for the
-    other puzzles. A sequence is correct if its error is below 0.04 (adding), every output
-    probability is within 0.3 of its target (order), or all ten symbols are right (copy).
+    Losses are means over the steps that have a target: the squared error for adding and flipflop,
+    nats for the other puzzles. A sequence is correct if its error is below 0.04 (adding), every
+    output probability is within 0.3 of its target (order), all ten symbols are right (copy), or
+    every bit of every step is within 0.5 of its sign (flipflop).
 
     Args:
         name: name of the puzzle, one of `memory.PUZZLES`.
@@ -54,6 +57,9 @@ def judge(name: str, model: SequenceModel, batch: Batch[Array]) -> tuple[Array, 
     """
     if memory.puzzle(name).every_step:
         ys = widened(model(batch.inputs, lengths=batch.lengths)[1])
+        if name == "flipflop":
+            errors = jnp.abs(ys - batch.targets)
+            return (errors**2).mean((1, 2)), (errors < FLIPFLOP_TOLERANCE).all((1, 2))
         losses = optax.softmax_cross_entropy_with_integer_labels(ys, batch.targets).mean(-1)
         right = ys.argmax(-1) == batch.targets
         return losses, right[:, -COPY_LENGTH:].all(-1)
@@ -162,11 +168,16 @@ class MemoryTask:
 
     def epoch(self, number: int) -> Epoch:
         config, size = self.config, self.config.sequences // self.config.batch
+        steps = schedule.lag(config, number)
 
         def make(index: int) -> Batch[np.ndarray]:
             step = number * size + index + 1
             generator = np.random.default_rng([config.seed, TRAINING, step])
-            return memory.puzzle(config.problem).generate(generator, config.batch, config.steps)
+            batch = memory.puzzle(config.problem).generate(generator, config.batch, steps)
+            if not config.flossing.exponents:
+                return batch
+            learned = not schedule.flosses(config.flossing, step)
+            return batch._replace(weights=np.full(config.batch, learned, np.float32))
 
         return Epoch(size, make)
 
@@ -174,8 +185,18 @@ class MemoryTask:
         self, model: SequenceModel, carry: Tree, batch: Batch[Array], key: Array | None
     ) -> tuple[Array, Array, Tree]:
         del key
-        losses, _ = judge(self.config.problem, model, batch)
-        return *summed(losses), carry
+        config = self.config
+        if batch.weights is None:
+            return *summed(judge(config.problem, model, batch)[0]), carry
+
+        def learned() -> Array:
+            return judge(config.problem, model, batch)[0].mean()
+
+        def flossed() -> Array:
+            return schedule.flossing_loss(model, batch.inputs, config.flossing.exponents)
+
+        mean = jax.lax.cond(batch.weights.any(), learned, flossed)
+        return *summed(jnp.full(len(batch.inputs), mean)), carry
 
     def figures(self, loss: float) -> Mapping[str, float]:
         return {}
