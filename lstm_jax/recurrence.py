@@ -47,8 +47,9 @@ def hidden(params: object, old_state: object, x: object, new_state: Tree) -> Arr
     del params, old_state, x
     if not hasattr(new_state, "h"):
         raise TypeError(
-            f"the state is a {type(new_state).__name__} without an attribute h; "
-            "pass scan an emit(params, old_state, x, new_state), or emit=None"
+            f"the state is a {type(new_state).__name__} without an attribute h; pass a state that "
+            "has it, such as LSTMState(h, c) or StackState((state_0, state_1, ...)), or emit=None, "
+            "or an emit(params, old_state, x, new_state)"
         )
     return new_state.h
 
@@ -103,11 +104,13 @@ def scan(
         `(final_state, ys)`, as `jax.lax.scan` does; ys has leaves (T, ...).
 
     Raises:
-        TypeError: if the mask or resets are not boolean, the lengths are not integers, or the step
-            changes the structure, a shape or a dtype of the state.
+        TypeError: if the mask or resets are not boolean, the lengths are not integers, the step
+            changes the structure, a shape or a dtype of the state, or the state has no `h` to emit.
         ValueError: if the leaves of `xs` disagree on T, a mask, resets or lengths have another
             shape, `initial` has another structure, or `remat` is unknown.
     """
+    if emit is hidden:
+        hidden(params, state, None, state)  # so that a bare (h, c) fails here and not in the step
     valid, starts = controls(xs, lengths=lengths, mask=mask, resets=resets, reverse=reverse)
     check_axes(state, lengths=lengths, mask=mask, resets=resets)
     initial = initial_like(initial, state)

@@ -250,10 +250,9 @@ def floss(layer, count, updates):
     return lstm_jax.RNN.from_params((params,))
 
 
-if hasattr(diagnostics, "flossing"):
-    flossed = floss(layers["tanh RNN"], 2 if SHORT else 16, 3 if SHORT else 150)
-    curves["tanh RNN, flossed"] = learning_curve(flossed)
-    print(f"loss at last {curves['tanh RNN, flossed'][-max(UPDATES // 20, 1) :].mean():.4f}")
+flossed = floss(layers["tanh RNN"], 2 if SHORT else 16, 3 if SHORT else 150)
+curves["tanh RNN, flossed"] = learning_curve(flossed)
+print(f"loss at last {curves['tanh RNN, flossed'][-max(UPDATES // 20, 1) :].mean():.4f}")
 
 # %% [markdown]
 # ## The figure

@@ -92,8 +92,9 @@ MISTAKES = {
     ),
     "a tuple for a stack": (
         lambda: lj.scan(STACK, TWO.params, TIME_MAJOR, (STATE, STATE)),
-        "the state of a stack must be a StackState, bottom first, got a tuple; pass "
-        "StackState((state_0, state_1, ...))",
+        "the state is a tuple without an attribute h; pass a state that has it, such as "
+        "LSTMState(h, c) or StackState((state_0, state_1, ...)), or emit=None, or an "
+        "emit(params, old_state, x, new_state)",
     ),
     "one layer's parameters": (
         lambda: lj.run_layers(lj.lstm_cell(), ONE.params[0], TIME_MAJOR),

@@ -469,6 +469,8 @@ def bad(message, error, **changes):
         bad(r"step changed state.h from float32\(3, 3\) to float32\(3, 2\)", TypeError,
             step=lambda p, s, x: LSTMState(s.h[:, :2], s.c)),
         bad("must keep the structure of the state", TypeError, step=lambda p, s, x: (s.h, s.c)),
+        bad(r"a tuple without an attribute h; .* such as LSTMState\(h, c\)", TypeError,
+            state=(np.zeros((B, H), np.float32),) * 2),
         bad("without an attribute h", TypeError,
             step=lambda p, s, x: s, state={"a": np.zeros((B, H), np.float32)}),
     ],
