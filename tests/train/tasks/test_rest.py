@@ -100,7 +100,7 @@ def test_another_puzzle_has_no_picture(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 def test_the_recipe_rests_at_the_eight_values_of_three_bits(cell, tmp_path):
-    config = replace(recipe, model=replace(recipe.model, cell=cell), epochs=12)
+    config = replace(recipe, model=replace(recipe.model, cell=cell))
     folder = tmp_path / "run"
     loop.prepare(folder, config, resume=False, overwrite=False)
     loop.train(config, folder, console=Console(file=io.StringIO()))
