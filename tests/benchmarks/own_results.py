@@ -1,4 +1,4 @@
-"""Time what is measured on users' own data, and keep it beside what was measured before."""
+"""Time the benchmarks on users' own data, and store results next to earlier ones."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from pathlib import Path
 RESULTS = Path(__file__).parent / "results"
 STAT = Path("/proc/stat")
 QUIET = 0.1
-"""Up to so many cores that others kept busy, a time counts as that of a quiet machine."""
+"""Largest number of cores that other processes may keep busy on a machine that counts as quiet."""
 
 
 @contextmanager
 def watch() -> Iterator[dict[str, float]]:
-    """Time what is done inside.
+    """Time the body of a `with` statement.
 
     Yields:
-        A dictionary, filled at the end: `seconds`, the `cpu_seconds` of this process and those it
-        started, and `others`, how many cores everyone else kept busy meanwhile (Linux only).
+        A dictionary that is filled at the end: `seconds`; `cpu_seconds`, the CPU time of this
+        process and the processes it started; and `others`, the number of cores that all other
+        processes kept busy during that time (Linux only).
     """
-    found: dict[str, float] = {}
-    began, own, all_of_it = time.perf_counter(), own_seconds(), busy_seconds()
-    yield found
-    seconds, cpu = time.perf_counter() - began, own_seconds() - own
-    others = max(0.0, busy_seconds() - all_of_it - cpu) / seconds if seconds > 0.1 else 0.0
-    found.update(seconds=round(seconds, 2), cpu_seconds=round(cpu, 2), others=round(others, 2))
+    figures: dict[str, float] = {}
+    start, own_start, busy_start = time.perf_counter(), own_seconds(), busy_seconds()
+    yield figures
+    seconds, cpu = time.perf_counter() - start, own_seconds() - own_start
+    others = max(0.0, busy_seconds() - busy_start - cpu) / seconds if seconds > 0.1 else 0.0
+    figures.update(seconds=round(seconds, 2), cpu_seconds=round(cpu, 2), others=round(others, 2))
 
 
 def own_seconds() -> float:
-    """CPU time of this process and of those it started and waited for."""
+    """Return the CPU time of this process and of the child processes it waited for."""
     return sum(os.times()[:4])
 
 
 def busy_seconds() -> float:
-    """CPU time that all processes have used since the machine started; 0 where it isn't known."""
+    """Return the CPU time of all processes since the machine started, or 0 if it is not known."""
     if not STAT.is_file():
         return 0.0
     user, nice, system, _idle, _wait, *rest = map(int, STAT.read_text().split("\n")[0].split()[1:])
@@ -46,18 +47,18 @@ def busy_seconds() -> float:
 
 
 def read(name: str) -> dict:
-    """Read a result of before: an empty dictionary if there is none."""
+    """Read an earlier result, or return an empty dictionary if there is no such file."""
     path = RESULTS / name
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def keep(name: str, place: Sequence[str], figures: dict) -> None:
-    """Write figures at a place in a result's JSON, and leave the rest as it is.
+    """Store figures in a JSON file of results, and leave its other entries unchanged.
 
     Args:
-        name: of the file in `RESULTS`.
-        place: the keys that lead there.
-        figures: what is to stand there.
+        name: the file's name in `RESULTS`.
+        place: the path of keys to the entry.
+        figures: the new value of the entry.
     """
     whole = read(name)
     inner = whole
@@ -69,36 +70,37 @@ def keep(name: str, place: Sequence[str], figures: dict) -> None:
 
 
 def judge(answers: Sequence[str], classes: Sequence[str]) -> dict[str, float]:
-    """Judge a classifier: accuracy, the mean recall of the classes, and how many are wrong.
+    """Compute a classifier's accuracy, mean recall over the classes, and number of wrong answers.
 
     Args:
-        answers: a class for each.
-        classes: the true ones.
+        answers: the predicted classes.
+        classes: the true classes.
     """
     counts = Counter(map(str, classes))
-    right = Counter(str(of) for answer, of in zip(answers, classes, strict=True) if answer == of)
+    pairs = zip(answers, classes, strict=True)
+    right = Counter(str(label) for answer, label in pairs if answer == label)
     return {
         "accuracy": right.total() / len(classes),
-        "recall": sum(right[of] / counts[of] for of in counts) / len(counts),
+        "recall": sum(right[label] / counts[label] for label in counts) / len(counts),
         "wrong": len(classes) - right.total(),
         "test": len(classes),
     }
 
 
 def timing(rows: Sequence[dict], name: str) -> str:
-    """Write the mean seconds of a step in words, marked where others kept the machine busy."""
+    """Format the mean seconds of a step, with a mark if other processes kept the machine busy."""
     times = [row[name] for row in rows]
-    mark = " †" if any(one["others"] > QUIET for one in times) else ""
-    return number(sum(one["seconds"] for one in times) / len(times)) + mark
+    mark = " †" if any(each["others"] > QUIET for each in times) else ""
+    return number(sum(each["seconds"] for each in times) / len(times)) + mark
 
 
 def cpu(rows: Sequence[dict], *names: str) -> str:
-    """Write the mean CPU seconds of some steps together."""
+    """Format the mean CPU seconds of several steps together."""
     return number(sum(row[name]["cpu_seconds"] for row in rows for name in names) / len(rows))
 
 
 def number(value: float) -> str:
-    """Write three digits, or all that stand before the point."""
+    """Format a number with three digits, or with all the digits before the decimal point."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 

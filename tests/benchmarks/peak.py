@@ -1,4 +1,4 @@
-"""The machine's peak rate of fused multiply-adds, by a loop of nothing else."""
+"""Measure the machine's peak rate of fused multiply-adds with a loop that does nothing else."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-CHAINS = 12  # independent sums, enough to hide the latency of each
-FLOPS = 1_000_000_000  # of one core
+CHAINS = 12  # independent sums, enough to hide the latency of a multiply-add
+FLOPS = 1_000_000_000  # for one core
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 SOURCE = """
 #if defined(__AVX512F__)
@@ -37,10 +37,10 @@ float fma_loop(long flops, float a, float b) {
 
 
 def fma_work() -> Callable[[], object] | None:
-    """Build the loop.
+    """Build a function that runs the loop on every core.
 
     Returns:
-        What does `FLOPS` on each of the `CORES`; None where there is no C compiler.
+        A function that does `FLOPS` on each of the `CORES`, or None if no C compiler can build it.
     """
     compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
     if compiler is None:
@@ -55,5 +55,5 @@ def fma_work() -> Callable[[], object] | None:
         loop = ctypes.CDLL(str(library)).fma_loop
     loop.restype, loop.argtypes = ctypes.c_float, [ctypes.c_long, ctypes.c_float, ctypes.c_float]
     pool = ThreadPoolExecutor(CORES)
-    # ctypes lets go of the GIL while it calls.
+    # ctypes releases the GIL during a call, so the threads run in parallel.
     return lambda: list(pool.map(lambda flops: loop(flops, 0.999, 0.001), [FLOPS] * CORES))

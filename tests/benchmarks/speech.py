@@ -1,10 +1,11 @@
-"""Test accuracy of `lstm-jax train speech`: three seeds, and every speaker left out in turn.
+"""Measure the test accuracy of `lstm-jax train speech` over three seeds, and on unseen speakers.
 
     python tests/benchmarks/speech.py
 
-A run that is in --runs already is taken up where it stands, so that the script can be stopped and
-started again. The test is the official one, takes 0 to 4; of a speaker who was left out it is all
-of their 500 recordings, of which neither training nor validation had any.
+Runs that are already in --runs are resumed, so you can stop the script and start it again. The
+seeds are tested on the official test part, takes 0 to 4. Each speaker is also left out in turn:
+neither training nor validation has any of the speaker's 500 recordings, and all of them are the
+test.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ SEEDS = (0, 1, 2)
 
 
 def run(folder: Path, **changed) -> dict:
-    """Train a configuration, unless it is trained, and judge it on its test."""
+    """Train a configuration unless it is already trained, and evaluate it on its test part."""
     config = replace(recipe.config, **changed)
     resume = (folder / loop.CONFIG).is_file()
     loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
     card = storage.load(folder).card
-    figures, said = measure(EvaluateOptions(str(folder)))
-    print(said)
+    figures, message = measure(EvaluateOptions(str(folder)))
+    print(message)
     return {
         **changed,
         "valid_accuracy": card["valid_accuracy"],
@@ -50,45 +51,46 @@ def run(folder: Path, **changed) -> dict:
     }
 
 
-def heard(stored: Stored, recordings: tuple[Recording, ...]) -> np.ndarray:
-    """How often each digit was heard as each: (10, 10), a row for what was said."""
-    features = [features_of(stored, one.samples) for one in recordings]
+def count_answers(stored: Stored, recordings: tuple[Recording, ...]) -> np.ndarray:
+    """Count the predictions for each spoken digit: (10, 10), one row for each spoken digit."""
+    features = [features_of(stored, recording.samples) for recording in recordings]
     params = nnx.state(stored.network, nnx.Param)
     answers = log_probabilities(make_reader(stored.network), params, features).argmax(-1)
     counts = np.zeros((len(DIGITS), len(DIGITS)), int)
-    np.add.at(counts, ([one.digit for one in recordings], answers), 1)
+    np.add.at(counts, ([recording.digit for recording in recordings], answers), 1)
     return counts
 
 
 def summary(rows: list[dict]) -> str:
-    """Mean and spread of test accuracies, in percent."""
+    """Format the mean and range of test accuracies, in percent."""
     tests = 100 * np.array([row["test_accuracy"] for row in rows])
     return f"**{tests.mean():.1f}** ({tests.min():.1f} to {tests.max():.1f})"
 
 
 def table(seeds: list[dict], speakers: list[dict]) -> str:
-    """In Markdown."""
+    """Format the table in Markdown."""
     lines = ["| test | wrong | accuracy, % |", "|---|---|---|"]
     for row in (*seeds, *speakers):
-        what = f"official, seed {row['seed']}" if "seed" in row else f"{row['left_out']}, left out"
+        title = f"official, seed {row['seed']}" if "seed" in row else f"{row['left_out']}, left out"
         wrong = f"{row['test_wrong']} of {row['test_recordings']}"
-        lines.append(f"| {what} | {wrong} | {100 * row['test_accuracy']:.1f} |")
+        lines.append(f"| {title} | {wrong} | {100 * row['test_accuracy']:.1f} |")
     lines.append(f"| official, mean of {len(seeds)} seeds (spread) | | {summary(seeds)} |")
     lines.append(f"| a new speaker, mean of {len(speakers)} (spread) | | {summary(speakers)} |")
     return "\n".join(lines) + "\n"
 
 
 def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
-    """A digit as it is heard, and what new speakers' digits are taken for."""
+    """Draw the predictions for one digit over time, and the confusions on new speakers."""
     data = speech.load()
     stored = storage.load(seeds[0])
     [seven] = [
-        one for one in data.splits()["test"]
-        if (one.digit, one.speaker, one.take) == (7, "jackson", 0)
+        each for each in data.splits()["test"]
+        if (each.digit, each.speaker, each.take) == (7, "jackson", 0)
     ]  # fmt: skip
     features = features_of(stored, seven.samples)
-    new = [
-        heard(storage.load(folder), data.splits(name)["test"]) for name, folder in speakers.items()
+    counts = [
+        count_answers(storage.load(folder), data.splits(name)["test"])
+        for name, folder in speakers.items()
     ]
     with plots.default_style():
         figure = plots.new_figure(2, size=(5.2, 4.2))
@@ -100,15 +102,17 @@ def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
             frequencies=audio.frequencies(),
             axes=figure.axes[0],
         )
-        plots.confusion(np.sum(new, 0), classes=DIGITS, axes=figure.axes[1])
+        plots.confusion(np.sum(counts, 0), classes=DIGITS, axes=figure.axes[1])
         figure.axes[1].set_ylabel("said by a new speaker")
         figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Train, judge, and write table and picture."""
+    """Train, evaluate, and write the table and the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=Path, default=Path("runs/speech_seeds"))
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/speech_seeds"), help="folder of runs"
+    )
     options = parser.parse_args()
     folders = [options.runs / f"seed{seed}" for seed in SEEDS]
     without = {name: options.runs / f"without_{name}" for name in speech.load().speakers}
@@ -116,8 +120,8 @@ def main() -> None:
     speakers = [run(folder, left_out=name) for name, folder in without.items()]
     print(table(seeds, speakers))
     RESULTS.mkdir(exist_ok=True)
-    found = {"machine": machine(), "seeds": seeds, "speakers": speakers}
-    text = json.dumps(found, indent=1) + "\n"
+    result = {"machine": machine(), "seeds": seeds, "speakers": speakers}
+    text = json.dumps(result, indent=1) + "\n"
     (RESULTS / "speech.json").write_text(text, encoding="utf-8")
     (RESULTS / "speech.md").write_text(table(seeds, speakers), encoding="utf-8")
     picture(folders, without, RESULTS / "speech.png")

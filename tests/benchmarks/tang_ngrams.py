@@ -1,10 +1,10 @@
-"""Modified Kneser-Ney on the Tang poems: the n-gram rows of the README's table.
+"""Score modified Kneser-Ney n-grams on the Tang poems, for the n-gram rows of the README's table.
 
     python tests/benchmarks/tang_ngrams.py
 
-The vocabulary, the split and the symbols that count are those of `lstm-jax train tang`, so the
-perplexities stand beside the model's. They are counted by the package itself, which the tests
-compare with the equations of Chen & Goodman (1999) written out by dictionaries.
+The vocabulary, the split and the counted symbols are those of `lstm-jax train tang`, so you can
+compare the perplexities with the model's. The package itself computes them; the tests compare
+its results with the equations of Chen & Goodman (1999) written out with dictionaries.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ORDERS = (1, 2, 3, 4, 5)
 
 
 def main() -> None:
-    """Count, score the test poems, and write the table."""
+    """Count the n-grams, score the test poems, and write the table."""
     texts = load_texts("tang")
     task = make_text_task(tang.config, texts)
     vocabulary = task.vocabulary

@@ -1,18 +1,20 @@
-"""The transformer that one would train instead: nanoGPT's architecture on the Tang poems.
+"""Train nanoGPT's architecture on the Tang poems: the transformer as an alternative to the LSTM.
 
     python tests/benchmarks/tang_transformer.py --epochs 3
-    python tests/benchmarks/tang_transformer.py --quick            # is it written correctly?
+    python tests/benchmarks/tang_transformer.py --quick            # only checks the model
 
-Layer normalization before each block and without a bias, causal attention, a GELU of four times the
-width, learned positions, a softmax tied to the embedding, normal(0.02) initialization with the
-residual branches scaled down by their number, AdamW with b2 = 0.99 and weight decay 0.1 on
-matrices, a linear warm-up, a cosine to a tenth (Radford et al. 2019, and nanoGPT's defaults for
-characters). Four blocks of 304 have 6.6 million parameters, where the LSTM has 6.8.
+The model has layer normalization without a bias before each block, causal attention, a GELU
+perceptron of four times the width, learned positions, and a softmax tied to the embedding. Weights
+start from normal(0.02), scaled down on the residual branches according to their number. The
+optimizer is AdamW with b2 = 0.99 and weight decay 0.1 on matrices, with a linear warm-up and a
+cosine decay to a tenth (Radford et al. 2019, and nanoGPT's defaults for characters). Four blocks of
+width 304 have 6.6 million parameters; the LSTM has 6.8 million.
 
-Vocabulary, split, symbols that count, training softmax, training loop and its choice of the best
-epoch are those of `lstm-jax train tang`. Whole poems are laid into rows of 256, and none sees
-another. The 3.5% of symbols that stand later than that in a poem see the 128 before them, or more.
-A run that was stopped goes on where it stood. Results are added to tang_transformer.json.
+The vocabulary, the split, the counted symbols, the training softmax, and the training loop with its
+choice of the best epoch are those of `lstm-jax train tang`. Whole poems are packed into rows of
+256, and a poem cannot attend to another. The 3.5% of symbols that come later than that in a poem
+see at least the 128 symbols before them. A stopped run resumes if you start it again. Results are
+added to tang_transformer.json.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ WEIGHTS = "model.safetensors"
 
 
 class Block(nnx.Module):
-    """Attention and a perceptron, each read from a normalized residual stream."""
+    """Apply attention and a perceptron, each of which reads the normalized residual stream."""
 
     def __init__(self, width: int, heads: int, depth: int, dropout: float, *, rngs: nnx.Rngs):
         small = nnx.initializers.normal(0.02)
@@ -67,13 +69,13 @@ class Block(nnx.Module):
         scores = jnp.einsum("bthd,bshd->bhts", q, k) / math.sqrt(q.shape[-1])
         weights = jax.nn.softmax(jnp.where(visible[:, None], scores, -1e30), -1)
         weights = drop(keys[0], weights, self.rate)
-        read = jnp.einsum("bhts,bshd->bthd", weights, v).reshape(xs.shape)
-        xs = xs + drop(keys[1], self.mixed(read), self.rate)
+        attended = jnp.einsum("bhts,bshd->bthd", weights, v).reshape(xs.shape)
+        xs = xs + drop(keys[1], self.mixed(attended), self.rate)
         return xs + drop(keys[2], self.down(nnx.gelu(self.up(self.norms[1](xs)))), self.rate)
 
 
 class Transformer(nnx.Module):
-    """nanoGPT's model, with `CharLM`'s calls, so that the package's loop can train it."""
+    """Implement nanoGPT's model with the methods of `CharLM`, so that the package can train it."""
 
     def __init__(
         self,
@@ -97,18 +99,18 @@ class Transformer(nnx.Module):
     def features(
         self, ids: jax.Array, resets: jax.Array, key: jax.Array | None = None
     ) -> jax.Array:
-        """What the softmax reads, (B, T, width)."""
+        """Return the features that the softmax reads, (B, T, width)."""
         steps = jnp.arange(ids.shape[1])
         texts = jnp.cumsum(resets, axis=1)
         visible = (texts[:, :, None] == texts[:, None, :]) & (steps[:, None] >= steps)
-        begins = jax.lax.cummax(jnp.where(resets, steps, 0), axis=1)
+        starts = jax.lax.cummax(jnp.where(resets, steps, 0), axis=1)
         keys = [None] * (1 + len(self.blocks))
         if key is not None:
             keys = list(jax.random.split(key, len(keys)))
-        xs = self.embedding[...][ids] + self.positions[...][steps - begins]
+        xs = self.embedding[...][ids] + self.positions[...][steps - starts]
         xs = drop(keys[0], xs, self.rate)
-        for block, one in zip(self.blocks, keys[1:], strict=True):
-            xs = block(xs, visible, one)
+        for block, block_key in zip(self.blocks, keys[1:], strict=True):
+            xs = block(xs, visible, block_key)
         return self.norm(xs)
 
     def loss(self, ids, targets, weights, carry, *, resets, key=None):
@@ -125,7 +127,7 @@ class Transformer(nnx.Module):
 
 
 def drop(key: jax.Array | None, xs: jax.Array, rate: float) -> jax.Array:
-    """Dropout, where there is a key."""
+    """Apply dropout if there is a key."""
     if key is None or not rate:
         return xs
     return jnp.where(jax.random.bernoulli(key, 1 - rate, xs.shape), xs / (1 - rate), 0)
@@ -133,7 +135,7 @@ def drop(key: jax.Array | None, xs: jax.Array, rate: float) -> jax.Array:
 
 @dataclass(frozen=True)
 class TransformerTask(TextTask):
-    """The Tang task with whole poems in each row, and a transformer to learn them."""
+    """Configure the Tang task with whole poems in each row and a transformer as the model."""
 
     sizes: tuple[tuple[str, Any], ...] = ()
 
@@ -145,7 +147,7 @@ class TransformerTask(TextTask):
 
     def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
         seed = None if epoch is None else 1000 * self.config.seed + epoch
-        return laid(texts, self.config.rows, self.vocabulary.end_id, seed)
+        return pack(texts, self.config.rows, self.vocabulary.end_id, seed)
 
     def save(self, model: Any, folder: Path, card: dict[str, object]) -> None:
         save_file(flat(model), folder / WEIGHTS)
@@ -153,17 +155,17 @@ class TransformerTask(TextTask):
 
 
 def flat(model: nnx.Module) -> dict[str, jax.Array]:
-    """The parameters by their paths."""
+    """Return the parameters by path."""
     leaves = jax.tree_util.tree_leaves_with_path(nnx.state(model, nnx.Param))
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def laid(texts: Sequence[np.ndarray], rows: int, end_id: int, seed: int | None) -> Packed:
-    """Lay whole texts into lines of LENGTH, and the lines into windows of `rows`.
+def pack(texts: Sequence[np.ndarray], rows: int, end_id: int, seed: int | None) -> Packed:
+    """Pack whole texts into lines of LENGTH, and the lines into windows of `rows`.
 
-    The longest go first, each to the fullest line that has room for it: how many lines that takes
-    depends on the lengths alone, so that every epoch has as many windows. The lines are then
-    shuffled.
+    The longest text goes first, and each goes to the fullest line that has room for it. The number
+    of lines then depends only on the lengths, so every epoch has the same number of windows. The
+    lines are shuffled at the end.
     """
     parts = sorted(
         (part for text in texts for part in pieces(text, end_id)), key=lambda p: -len(p[0])
@@ -190,7 +192,7 @@ def laid(texts: Sequence[np.ndarray], rows: int, end_id: int, seed: int | None) 
         for array, side in ((inputs, 0), (targets, 1)):
             joined = [symbol for part in line for symbol in part[side]]
             array[place, : len(joined)] = joined
-    # A window is a column of `Packed`: row b of it holds the lines b, rows + b, 2 rows + b, ...
+    # `Packed` cuts windows along its columns, so its row b holds lines b, rows + b, 2 rows + b, ...
     wide = (
         a.reshape(count, rows, LENGTH).swapaxes(0, 1).reshape(rows, -1) for a in (inputs, targets)
     )
@@ -198,32 +200,32 @@ def laid(texts: Sequence[np.ndarray], rows: int, end_id: int, seed: int | None) 
 
 
 def pieces(text: np.ndarray, end_id: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Cut a text into `(inputs, targets)` of at most LENGTH; what is repeated does not count."""
+    """Split a text into `(inputs, targets)` of at most LENGTH; repeated symbols do not count."""
     symbols = [end_id, *text.tolist(), end_id]
     inputs, targets = symbols[:-1], symbols[1:]
     yield inputs[:LENGTH], targets[:LENGTH]
     done = LENGTH
     while done < len(inputs):
-        begin = min(done - LENGTH // 2, len(inputs) - LENGTH)
-        part = slice(begin, begin + LENGTH)
-        yield inputs[part], [-1] * (done - begin) + targets[done : begin + LENGTH]
-        done = begin + LENGTH
+        start = min(done - LENGTH // 2, len(inputs) - LENGTH)
+        part = slice(start, start + LENGTH)
+        yield inputs[part], [-1] * (done - start) + targets[done : start + LENGTH]
+        done = start + LENGTH
 
 
 def check(model: Transformer) -> None:
-    """Refuse a model that looks ahead, or into another text."""
+    """Check that the model does not look ahead or into another text."""
     ids = np.array([[0, 5, 6, 7, 0, 8, 9, 5]])
     features = jax.jit(lambda ids: model.features(ids, ids == 0))
     before = features(ids)
-    for changed, seen in ((7, [7]), (1, [1, 2, 3]), (5, [5, 6, 7])):
-        other = ids.copy()
-        other[0, changed] = 10
-        moved = np.flatnonzero(np.abs(features(other) - before).max(-1)[0])
-        assert moved.tolist() == seen, (changed, moved)
+    for changed, expected in ((7, [7]), (1, [1, 2, 3]), (5, [5, 6, 7])):
+        altered = ids.copy()
+        altered[0, changed] = 10
+        affected = np.flatnonzero(np.abs(features(altered) - before).max(-1)[0])
+        assert affected.tolist() == expected, (changed, affected)
 
 
 def main() -> None:
-    """Train with one setting, and add its figures to the results."""
+    """Train one setting, and add its figures to the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
@@ -231,11 +233,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=304)
     parser.add_argument("--depth", type=int, default=4)
     parser.add_argument("--heads", type=int, default=8)
-    parser.add_argument("--rows", type=int, default=10, help="of 256 symbols, in a step")
+    parser.add_argument("--rows", type=int, default=10, help="rows of 256 symbols in a step")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--test", action="store_true", help="score the test poems too")
+    parser.add_argument("--test", action="store_true", help="also score the test poems")
     parser.add_argument("--quick", action="store_true", help="only check the model")
-    parser.add_argument("--runs", type=Path, default=Path("runs/transformer"))
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs/transformer"), help="folder of runs"
+    )
     options = parser.parse_args()
     names = ("width", "depth", "heads", "dropout")
     sizes = tuple((name, getattr(options, name)) for name in names)
@@ -260,7 +264,7 @@ def main() -> None:
     config = loop.prepare(folder, config, resume=resume, overwrite=False)
     with watch() as times:
         if not loop.train(config, folder, task=task).finished:
-            raise SystemExit(f"{folder} was stopped: start again to go on with it")
+            raise SystemExit(f"{folder}: the run was stopped; run the same command to resume it")
     lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
     model = task.model(nnx.Rngs(0))
@@ -272,18 +276,16 @@ def main() -> None:
     }  # fmt: skip
     if options.test:
         ids = [task.vocabulary.encode(text) for text in texts.splits["test"]]
-        packed = laid(ids, config.rows, task.vocabulary.end_id, None)
-        result["test"] = evaluate(
-            make_scorer(model), restored(model, folder), (), packed
-        ).perplexity
+        packed = pack(ids, config.rows, task.vocabulary.end_id, None)
+        result["test"] = evaluate(make_scorer(model), restore(model, folder), (), packed).perplexity
     runs = read("tang_transformer.json") | {name: result}
     path = RESULTS / "tang_transformer.json"
     path.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
     print(result)
 
 
-def restored(model: Transformer, folder: Path) -> nnx.State:
-    """The parameters of a run's best epoch."""
+def restore(model: Transformer, folder: Path) -> nnx.State:
+    """Load the parameters of a run's best epoch."""
     stored, state = load_file(folder / WEIGHTS), nnx.state(model, nnx.Param)
     return jax.tree_util.tree_map_with_path(
         lambda path, leaf: stored[jax.tree_util.keystr(path)], state

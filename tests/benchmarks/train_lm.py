@@ -1,12 +1,13 @@
-"""One training step of the Tang character model, against the same model in PyTorch and in Flax.
+"""Time a training step of the Tang character model against the same model in PyTorch and Flax.
 
     python tests/benchmarks/train_lm.py [--quick] [--only NAME ...]
 
-Embedding 384, two LSTM layers of 512, a projection to 384, softmax tied to the embedding with a
-bias over 7,036 symbols; B = 48 rows of T = 48 characters, the state carried between windows;
-clipping by the global norm and AdamW; no dropout; float32. The peers are written as their
-documentation would have it. lstm_jax is the recipe's own update, which also resets the state where
-a poem begins. FLOPs are those of the products, three times the forward ones.
+The model has an embedding of 384, two LSTM layers of 512, a projection to 384, and a softmax with a
+bias over 7,036 symbols, tied to the embedding. A step reads B = 48 rows of T = 48 characters in
+float32, and carries the state between windows. It clips by the global norm and updates with AdamW;
+there is no dropout. The peers are written as their documentation recommends. lstm_jax is the
+recipe's own update, which also resets the state at the start of a poem. The FLOPs are those of the
+matrix products, counted as three times those of the forward pass.
 """
 
 from __future__ import annotations
@@ -23,21 +24,21 @@ RATE, CLIP = 2e-3, 1.0
 
 
 def window(case: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets, (B, T)."""
+    """Draw random inputs and targets, (B, T)."""
     shape = case["rows"], case["window"] + 1
     ids = np.random.default_rng(0).integers(2, V, shape).astype(np.int32)
     return ids[:, :-1], ids[:, 1:]
 
 
 def flops(case: Mapping[str, Any], work: str) -> float:
-    """Of a step's matrix products."""
+    """Return the FLOPs of a step's matrix products."""
     widths = [E, *[H] * (LAYERS - 1)]
     recurrent = sum(4 * H * (width + H) for width in widths)
     return 6.0 * case["rows"] * case["window"] * (recurrent + H * E + E * V)
 
 
 def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """The update of `lstm-jax train tang`."""
+    """Build the work of the update of `lstm-jax train tang`."""
     import jax
     from flax import nnx
 
@@ -65,7 +66,7 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
 
 def flax_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """Flax NNX: Embed, RNN over OptimizedLSTMCell, Embed.attend, nnx.Optimizer under nnx.jit."""
+    """Build the work of Flax NNX: Embed, RNN of OptimizedLSTMCell, attend, Optimizer in nnx.jit."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -115,7 +116,7 @@ def flax_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
 
 def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """PyTorch: nn.Embedding, nn.LSTM, tied F.linear, F.cross_entropy, AdamW."""
+    """Build the work of PyTorch: nn.Embedding, nn.LSTM, tied F.linear, F.cross_entropy, AdamW."""
     import os
 
     import torch
