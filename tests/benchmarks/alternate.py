@@ -1,10 +1,10 @@
-"""Timing several implementations of one piece of work, each in a process of its own.
+"""Time several implementations of the same work, each in its own process.
 
-Two frameworks in one process disturb each other's threads, and a shared machine's speed drifts
-from minute to minute. So each implementation has a process; they take turns of a fraction of a
-second, the ones that wait are stopped by a signal, and a ratio is taken of turns side by side.
+Two frameworks in one process disturb each other's threads, and the speed of a shared machine drifts
+from minute to minute. Each implementation therefore gets its own process. The processes take turns
+of a fraction of a second, a signal stops those that wait, and ratios compare adjacent turns.
 
-A benchmark gives `serve` a function from a case to what is to be timed, and calls `compare`.
+A benchmark passes `serve` a function that maps a case to the work to time, and calls `main`.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from lstm_jax.allocator import keep_memory
 
 RESULTS = Path(__file__).parent / "results"
 OURS = "lstm_jax"
-SHARES = ("native",)  # whose share of the peak the table shows beside their ratio
+SHARES = ("native",)  # The table shows their share of the peak beside their ratio.
 
 Work = Callable[[], Any]
-"""One call of what is timed; it returns when the work is done."""
+"""Function to time. It returns once the work has finished."""
 
 TURN_SECONDS = 0.15
 
 
 class Contender:
-    """A process that times one implementation, stopped while it waits."""
+    """Run a process that times one implementation and is stopped while it waits."""
 
     def __init__(self, name: str, script: str, environment: Mapping[str, str] | None = None):
         self.name = name
@@ -49,15 +49,15 @@ class Contender:
             text=True,
             env={**os.environ, **(environment or {})},
         )
-        self._hear()
+        self._read_answer()
         self._stop()
 
     def ask(self, **request: Any) -> Any:
-        """Wake it, put a request, wait for the answer, stop it."""
+        """Wake the process, send a request, wait for the answer and stop the process again."""
         self.process.send_signal(signal.SIGCONT)
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
-        answer = self._hear()
+        answer = self._read_answer()
         self._stop()
         return answer
 
@@ -69,16 +69,16 @@ class Contender:
     def _stop(self) -> None:
         self.process.send_signal(signal.SIGSTOP)
 
-    def _hear(self) -> Any:
+    def _read_answer(self) -> Any:
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self.name} died; what it said is above")
+            raise RuntimeError(f"the process of {self.name} died; its output is above")
         return json.loads(line)
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one call, `turns` of them, and of compiling and calling it for the first time."""
+    """Store the seconds per call in every turn, and those of the first call, which compiles."""
 
     turns: list[float]
     first: float
@@ -96,7 +96,7 @@ class Timing:
 
 
 def ratio(peer: Timing, ours: Timing) -> float:
-    """The peer's time by ours: the median over turns that stood side by side."""
+    """Return the median, over adjacent turns, of the peer's time divided by ours."""
     return statistics.median(a / b for a, b in zip(peer.turns, ours.turns, strict=True))
 
 
@@ -104,30 +104,31 @@ def compare(
     contenders: Sequence[Contender],
     cases: Iterable[Mapping[str, Any]],
     *,
-    least_turns: int = 7,
-    most_turns: int = 20,
-    settled: float = 0.02,
+    min_turns: int = 7,
+    max_turns: int = 20,
+    tolerance: float = 0.02,
 ) -> Iterator[tuple[Mapping[str, Any], dict[str, dict[str, Timing]]]]:
     """Yield (case, {work: {contender: Timing}}) for each case.
 
-    Turns go round until, for each contender, the least time and the median of all turns but the
-    latest third are within `settled` of those of all turns, or `most_turns` have been.
+    The contenders take turns until each of them has settled, or for at most `max_turns` rounds. A
+    contender has settled when leaving out the latest third of its turns changes neither the minimum
+    nor the median by more than the fraction `tolerance`.
     """
     for case in cases:
-        firsts = {one.name: one.ask(prepare=dict(case)) for one in contenders}
-        found: dict[str, dict[str, Timing]] = {}
+        firsts = {peer.name: peer.ask(prepare=dict(case)) for peer in contenders}
+        timings: dict[str, dict[str, Timing]] = {}
         for work in dict.fromkeys(work for first in firsts.values() for work in first):
-            able = [one for one in contenders if work in firsts[one.name]]
-            turns: dict[str, list[float]] = {one.name: [] for one in able}
-            for turn in range(most_turns):
-                if turn >= least_turns and all(_stands(t, settled) for t in turns.values()):
+            able = [peer for peer in contenders if work in firsts[peer.name]]
+            turns: dict[str, list[float]] = {peer.name: [] for peer in able}
+            for turn in range(max_turns):
+                if turn >= min_turns and all(_settled(t, tolerance) for t in turns.values()):
                     break
-                # Who begins changes, so that nobody always follows the same neighbour.
+                # Rotate the order, so that no contender always goes first.
                 for place in range(len(able)):
-                    one = able[(turn + place) % len(able)]
-                    turns[one.name].append(one.ask(time=work, seconds=TURN_SECONDS))
-            found[work] = {n: Timing(t, firsts[n][work]) for n, t in turns.items()}
-        yield case, found
+                    peer = able[(turn + place) % len(able)]
+                    turns[peer.name].append(peer.ask(time=work, seconds=TURN_SECONDS))
+            timings[work] = {n: Timing(t, firsts[n][work]) for n, t in turns.items()}
+        yield case, timings
 
 
 def main(
@@ -141,30 +142,30 @@ def main(
     *,
     rate: str = "product",
 ) -> None:
-    """A benchmark's command line: compare, print, and write JSON and a table.
+    """Run the command line of a benchmark: compare, print, and write JSON and a table.
 
     Args:
-        script, doc: its file and docstring.
-        peers: name -> what `serve` takes; `OURS` among them.
-        cases, quick: what to compare on, in sets that can be chosen; and with --quick.
-        amount: (case, work) -> what of `rate` is done: FLOPs or bytes.
-        environments: name -> variables that its process is started with.
-        rate: of this machine, the work of `machine_works` whose speed is the measure of all; where
-            it cannot be measured, a large product.
+        script, doc: file and docstring of the benchmark.
+        peers: name -> argument of `serve`. `OURS` must be included.
+        cases, quick: named sets of cases to choose from, and the cases of --quick.
+        amount: (case, work) -> number of FLOPs or bytes, whichever `rate` counts.
+        environments: name -> environment variables of the contender's process.
+        rate: work in `machine_works` whose speed counts as the peak of this machine. Where it
+            cannot be measured, a large matrix product replaces it.
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a minute; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="run for a minute, write nothing")
     parser.add_argument("--only", nargs="+", choices=list(peers), default=list(peers))
     parser.add_argument("--cases", nargs="+", choices=list(cases), default=list(cases))
-    parser.add_argument("--minutes", type=float, help="begin no case after so many")
-    parser.add_argument("--turns", type=int, default=20, help="most turns of each contender")
-    parser.add_argument("--machine", help="a short name: the results go to a file of its own")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the results")
+    parser.add_argument("--minutes", type=float, help="start no case after this many minutes")
+    parser.add_argument("--turns", type=int, default=20, help="maximum turns per contender")
+    parser.add_argument("--machine", help="short name of this machine, for the file names")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args()
-    load = os.getloadavg()[0]  # of what else the machine does
+    load = os.getloadavg()[0]  # caused by other processes
     chosen = [case for name in options.cases for case in cases[name]]
     name = ".".join(filter(None, [Path(script).stem, options.machine]))
-    # A stopped process outlives its parent, unless the parent lives to end it.
+    # The parent must live long enough to kill the stopped processes, because they would outlive it.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     names = list(dict.fromkeys([OURS, *options.only]))
     contenders = [Contender(n, script, (environments or {}).get(n)) for n in names]
@@ -173,38 +174,39 @@ def main(
     start = time.monotonic()
     try:
         peak: dict[str, float] = {}
-        limits = {"least_turns": min(7, options.turns), "most_turns": options.turns}
-        limits = {"least_turns": 3, "most_turns": 4} if options.quick else limits
+        limits = {"min_turns": min(7, options.turns), "max_turns": options.turns}
+        limits = {"min_turns": 3, "max_turns": 4} if options.quick else limits
         for case in quick if options.quick else chosen:
             if options.minutes and time.monotonic() - start > 60 * options.minutes:
-                print(f"not measured, for want of time: {_named(case)}", flush=True)
+                print(f"skipped because the time is up: {_label(case)}", flush=True)
                 continue
-            [(_, found)] = compare(contenders[:-1], [case], **limits)
-            [(_, alone)] = compare(contenders[-1:], [{}], least_turns=3, most_turns=3)
-            for work, timings in alone.items():
-                now = MACHINE[work] / timings["machine"].least
-                peak[work] = max(peak.get(work, 0.0), now)
+            [(_, works)] = compare(contenders[:-1], [case], **limits)
+            [(_, machine_timings)] = compare(contenders[-1:], [{}], min_turns=3, max_turns=3)
+            for work, timings in machine_timings.items():
+                speed = MACHINE[work] / timings["machine"].least
+                peak[work] = max(peak.get(work, 0.0), speed)
             best = peak.get(rate) or peak["product"]
-            for work, timings in found.items():
+            for work, timings in works.items():
                 rows.append(_row(case, work, timings, amount(case, work)))
-                print(_said(rows[-1], best), flush=True)
-            if not options.quick:  # as far as it went: a long run that ends early is not lost
-                about = {**machine(), "load": load}
-                _write(options.out, name, {"machine": about, "peak": peak, "rows": rows}, best)
+                print(_line(rows[-1], best), flush=True)
+            if not options.quick:  # after every case, so that an interrupted run keeps its results
+                description = {**machine(), "load": load}
+                results = {"machine": description, "peak": peak, "rows": rows}
+                _write(options.out, name, results, best)
     finally:
-        for one in contenders:
-            one.close()
+        for contender in contenders:
+            contender.close()
     if rows and not options.quick:
         print(table(rows))
 
 
-def _write(folder: Path, name: str, found: dict[str, Any], best: float) -> None:
-    for row in found["rows"]:
+def _write(folder: Path, name: str, results: dict[str, Any], best: float) -> None:
+    for row in results["rows"]:
         for result in row["results"].values():
             result["share_of_peak"] = row["amount"] / result["min"] / best
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(table(found["rows"]))
+    (folder / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(table(results["rows"]))
 
 
 def _row(
@@ -219,22 +221,22 @@ def _row(
     return {"case": dict(case), "work": work, "amount": amount, "results": results}
 
 
-def _said(row: Mapping[str, Any], best: float) -> str:
+def _line(row: Mapping[str, Any], best: float) -> str:
     ours = row["results"].get(OURS)
     share = f" ({row['amount'] / ours['min'] / best:.0%} of peak)" if ours else ""
     times = ", ".join(f"{n} {r['min'] * 1e3:.2f}" for n, r in row["results"].items())
-    return f"{_named(row['case'])}, {row['work']}: {times} ms{share}"
+    return f"{_label(row['case'])}, {row['work']}: {times} ms{share}"
 
 
-def _named(case: Mapping[str, Any]) -> str:
+def _label(case: Mapping[str, Any]) -> str:
     return " ".join(f"{name} {value}" for name, value in case.items())
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """In Markdown: our least time and share of the peak, and by it the times of the others, with
-    the share of the peak of those that are ours, too.
+    """Format a Markdown table of our minimum times and of the peers' times divided by ours.
 
-    The last lines are the geometric mean and the least of each column, work by work.
+    Beside our times and the ratios of `SHARES` stands the share of the machine's peak. The last
+    lines hold the geometric mean and the minimum of each column, for each kind of work.
     """
     names = [n for n in dict.fromkeys(n for r in rows for n in r["results"]) if n != OURS]
     heads = [*rows[0]["case"], "work", f"{OURS}, ms", "share of peak", *names]
@@ -248,9 +250,9 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
             cells.append(_cell(name, result) if result else "")
         lines.append(f"| {' | '.join(cells)} |")
     for work in dict.fromkeys(row["work"] for row in rows):
-        for said, of in (("geometric mean", geometric_mean), ("least", min)):
-            cells = [said, *[""] * (len(rows[0]["case"]) - 1), work, "", ""]
-            cells += [_over(of, rows, work, name) for name in names]
+        for label, statistic in (("geometric mean", geometric_mean), ("least", min)):
+            cells = [label, *[""] * (len(rows[0]["case"]) - 1), work, "", ""]
+            cells += [_summarize(statistic, rows, work, name) for name in names]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -260,33 +262,37 @@ def _cell(name: str, result: Mapping[str, float]) -> str:
     return f"{result['ratio']:.2f}{share}"
 
 
-def _over(of: Callable[[list[float]], float], rows: Sequence[Any], work: str, name: str) -> str:
-    of_work = [row["results"] for row in rows if row["work"] == work]
-    ratios = [results[name]["ratio"] for results in of_work if name in results]
-    return f"{of(ratios):.2f}" if ratios else ""
+def _summarize(
+    statistic: Callable[[list[float]], float], rows: Sequence[Any], work: str, name: str
+) -> str:
+    results = [row["results"] for row in rows if row["work"] == work]
+    ratios = [result[name]["ratio"] for result in results if name in result]
+    return f"{statistic(ratios):.2f}" if ratios else ""
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """exp of the mean logarithm."""
+    """Return the geometric mean."""
     return statistics.geometric_mean(list(values))
 
 
 SIDE = 2048
 MACHINE = {"product": 2.0 * SIDE**3, "read": float(1 << 28), "fma": float(CORES * FLOPS)}
-"""FLOPs or bytes of `machine_works`."""
+"""FLOPs or bytes of each work in `machine_works`."""
 
 
 def machine_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """What the machine can do: a large square product of XLA's, reading much memory once, and
-    fused multiply-adds alone where there is a C compiler.
+    """Return the works that measure the machine itself.
+
+    They are a large square matrix product in XLA, a single read of 256 MiB and, where there is a C
+    compiler, a loop of fused multiply-adds.
     """
     import jax
     import numpy as np
 
     square = jax.random.normal(jax.random.key(0), (SIDE, SIDE))
     product = jax.jit(lambda a: a @ a)
-    many = np.ones(int(MACHINE["read"]) // 4, np.float32)
-    halves = np.split(many, 2)
+    numbers = np.ones(int(MACHINE["read"]) // 4, np.float32)
+    halves = np.split(numbers, 2)
     from concurrent.futures import ThreadPoolExecutor
 
     pool = ThreadPoolExecutor(2)
@@ -298,15 +304,16 @@ def machine_works(case: Mapping[str, Any]) -> dict[str, Work]:
     return works | ({"fma": fma} if fma else {})
 
 
-def _stands(turns: list[float], settled: float) -> bool:
+def _settled(turns: list[float], tolerance: float) -> bool:
     early = turns[: -(-2 * len(turns) // 3)]
-    return all(abs(of(early) / of(turns) - 1) <= settled for of in (min, statistics.median))
+    changes = (abs(f(early) / f(turns) - 1) for f in (min, statistics.median))
+    return all(change <= tolerance for change in changes)
 
 
 def serve(prepare: Callable[[Mapping[str, Any]], dict[str, Work]]) -> None:
-    """Answer a `Contender`: prepare cases, and time their work, until the input ends."""
-    keep_memory()  # everybody's: it is the C library's, and no merit of one's own
-    # Answers have the real standard output to themselves; what libraries print goes to stderr.
+    """Answer the requests of a `Contender` until the input ends: prepare cases and time work."""
+    keep_memory()  # for every contender, because it tunes the C library and is not a merit of ours
+    # Only answers use the real standard output. Whatever libraries print goes to stderr.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -326,9 +333,9 @@ def serve(prepare: Callable[[Mapping[str, Any]], dict[str, Work]]) -> None:
             answer(firsts)
         else:
             work = works[request["time"]]
-            once = _time(work, 1)
-            count = max(1, round(request["seconds"] / max(once, 1e-9)))
-            answer(_time(work, count) if count > 1 else once)
+            single = _time(work, 1)
+            count = max(1, round(request["seconds"] / max(single, 1e-9)))
+            answer(_time(work, count) if count > 1 else single)
 
 
 def _time(work: Work, count: int) -> float:

@@ -1,16 +1,16 @@
-"""What solves the copy task: ways to begin and to train an LSTM, at the lags T = 100 and 200.
+"""Compare ways to initialize and train an LSTM on the copy task, at the lags T = 100 and 200.
 
-    python tests/benchmarks/copying.py                  # every run that is not there, one by one
+    python tests/benchmarks/copying.py                  # every missing run, one by one
     python tests/benchmarks/copying.py --only unitary --steps 200
-    python tests/benchmarks/copying.py --table          # the table again from the results
+    python tests/benchmarks/copying.py --table          # only the table, from the saved runs
 
-Every run is `lstm-jax train copy` with the options of its way, and is judged by `lstm-jax evaluate`
-on 2,560 test sequences, of which at most 3 may be wrong. The first of the ways is the recipe as it
-is. The others have the same width, batch, optimizer and number of sequences, unless their options
-say otherwise. A run stops on held-out sequences of its own, but the recipe's learning rate,
-averaging and length were chosen at T = 200 with the test sequences of these seeds in view.
+Every run is `lstm-jax train copy` with the options of its way (see `WAYS`), evaluated by `lstm-jax
+evaluate` on 2,560 test sequences, at most 3 of which may be wrong. The first way is the unchanged
+recipe. The others share its width, batch, optimizer and number of sequences, unless their options
+change them. A run stops on held-out sequences of its own, but the recipe's learning rate, averaging
+and length were chosen at T = 200 with the test sequences of these seeds in view.
 
-Runs are kept in --work and not run twice, so the script can be stopped and started.
+Finished runs are kept in --work and not repeated, so the script can be stopped and restarted.
 """
 
 from __future__ import annotations
@@ -51,35 +51,35 @@ copying.json. The other ways have not been run.
 
 
 def command(way: str, steps: int, seed: int) -> list[str]:
-    """The words of a run's command after `lstm-jax`."""
+    """Return the arguments of `lstm-jax` for a run."""
     options = WAYS[way].format(timescale=1.5 * steps)
     return ["train", "copy", "--steps", str(steps), "--seed", str(seed), *shlex.split(options)]
 
 
 def call(words: list[str]) -> str:
-    """Run `lstm-jax` in this Python and return what it prints."""
-    done = subprocess.run(
+    """Run `lstm-jax` with this Python and return its output."""
+    process = subprocess.run(
         [sys.executable, "-m", "lstm_jax", *words], check=True, capture_output=True, text=True
     )
-    return done.stdout
+    return process.stdout
 
 
 def run(way: str, steps: int, seed: int, work: Path) -> dict:
-    """A run's figures, from its file if it was run before."""
+    """Return the figures of a run, training it unless its file exists."""
     name = f"{way.replace(', ', '-').replace(' ', '_')}-{steps}-{seed}"
     path, folder = work / f"{name}.json", work / name
     if not path.is_file():
-        words, began = command(way, steps, seed), time.perf_counter()
+        words, start = command(way, steps, seed), time.perf_counter()
         call([*words, "--out", str(folder), *(["--resume"] if folder.exists() else [])])
         lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
         valid = [line for line in lines if "valid_wrong" in line]
-        judged = json.loads(call(["evaluate", str(folder), "--json"]))
+        tested = json.loads(call(["evaluate", str(folder), "--json"]))
         figures = {
             "way": way, "steps": steps, "seed": seed, "command": shlex.join(["lstm-jax", *words]),
             "sequences": valid[-1]["sequences"], "updates": valid[-1]["step"],
-            "valid_wrong": valid[-1]["valid_wrong"], "wrong": judged["wrong"],
-            "tested": judged["sequences"], "loss": judged["loss"],
-            "seconds": round(time.perf_counter() - began),
+            "valid_wrong": valid[-1]["valid_wrong"], "wrong": tested["wrong"],
+            "tested": tested["sequences"], "loss": tested["loss"],
+            "seconds": round(time.perf_counter() - start),
         }  # fmt: skip
         path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
         print(path.read_text(encoding="utf-8"), flush=True)
@@ -87,7 +87,7 @@ def run(way: str, steps: int, seed: int, work: Path) -> dict:
 
 
 def table(runs: list[dict]) -> str:
-    """Markdown: for each way and lag, the wrong test sequences of every seed and what it took."""
+    """Format a Markdown table: wrong test sequences and training effort for each way and lag."""
     lines = [
         "| LSTM | T | seeds | wrong of 2,560 test sequences | training sequences | updates |",
         "|---|---|---|---|---|---|",
@@ -106,13 +106,13 @@ def table(runs: list[dict]) -> str:
 
 
 def main() -> None:
-    """Run what is asked for and write the table."""
+    """Run the requested ways and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS))
     parser.add_argument("--steps", nargs="+", type=int, default=[100, 200])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--work", type=Path, default=Path("runs/copying"))
-    parser.add_argument("--table", action="store_true", help="only write the table")
+    parser.add_argument("--table", action="store_true", help="write only the table")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     if not arguments.table:
@@ -120,8 +120,8 @@ def main() -> None:
             for steps in arguments.steps:
                 for seed in arguments.seeds:
                     run(way, steps, seed, arguments.work)
-    kept = sorted(arguments.work.glob("*.json"))
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in kept]
+    paths = sorted(arguments.work.glob("*.json"))
+    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n"
     (RESULTS / "copying.json").write_text(text, encoding="utf-8")

@@ -1,11 +1,12 @@
-"""How gradients decay over 500 lags in RNN, GRU and LSTM, fresh and trained, on one picture.
+"""Plot how gradients decay over 500 lags in RNN, GRU and LSTM, before and after training.
 
-    python tests/benchmarks/long_memory.py --task adding    # trains the networks, once
+    python tests/benchmarks/long_memory.py --task adding    # train the networks first
     python tests/benchmarks/gradient_decay.py
 
-The networks are those of the adding problem at T=500, seed 0. For each, along four fresh sequences
-of 500 steps: ln ‖∂s_T/∂s_{T-lag}‖_2, the spectral norm of the product of the step Jacobians over
-the whole state, and beside it the bound, the sum of ln ‖J_t‖_2. Means over the four sequences.
+The networks were trained on the adding problem at T=500 with seed 0. For each network, the plot
+shows ln ‖∂s_T/∂s_{T-lag}‖_2, where the norm is the spectral norm of the product of the step
+Jacobians over the whole state, and its upper bound, the sum of ln ‖J_t‖_2. Both are means over four
+fresh sequences of 500 steps.
 """
 
 from __future__ import annotations
@@ -33,25 +34,25 @@ LAGS = (1, 2, 5, 10, 20, 35, *range(50, STEPS + 1, 25))
 
 
 def trained_run(model: str, work: Path) -> Run:
-    """The run of a model on adding at T=500, seed 0."""
-    kept = [json.loads(path.read_text()) for path in sorted(work.glob("adding-*.json"))]
+    """Return a model's run on the adding problem at T=500 with seed 0."""
+    runs = [json.loads(path.read_text()) for path in sorted(work.glob("adding-*.json"))]
     limit = LIMITS["adding"][STEPS]
-    wanted = {"model": model, "steps": STEPS, "seed": 0, "limit": limit}
-    [found] = [k for k in kept if all(k[name] == value for name, value in wanted.items())]
-    return Run("adding", model, STEPS, 0, found["rate"], limit)
+    selection = {"model": model, "steps": STEPS, "seed": 0, "limit": limit}
+    [run] = [r for r in runs if all(r[name] == value for name, value in selection.items())]
+    return Run("adding", model, STEPS, 0, run["rate"], limit)
 
 
 def curves(model: str, params, xs) -> dict:
-    """ln of the product's norm at `LAGS`, and ln of the bound at the same lags."""
+    """Return ln of the norm of the product, and of its bound, at `LAGS`."""
     step = CELLS[model.split()[0]]
     kind = {"lstm": LSTMState, "gru": GRUState, "rnn": RNNState}[model.split()[0]]
     state = kind(*(jnp.zeros(HIDDEN["adding"]) for _ in kind._fields))
 
-    def one(row):
+    def log_norms(row):
         spectrum = product_spectrum(step, params, row, state, k=1, lags=LAGS, method="dense")
         return spectrum.log_spectral_norm, step_norms(step, params, row, state).log_spectral
 
-    norms, steps = jax.jit(partial(jax.lax.map, one))(xs)
+    norms, steps = jax.jit(partial(jax.lax.map, log_norms))(xs)
     bound = jax.vmap(log_bound)(steps)[:, jnp.asarray(LAGS)]
     return {
         "truth": np.asarray(norms.mean(0)).tolist(),
@@ -60,25 +61,25 @@ def curves(model: str, params, xs) -> dict:
 
 
 def main() -> None:
-    """Measure and draw."""
+    """Measure the networks and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("runs/long_memory"))
     work = parser.parse_args().work
     batch = memory.adding(np.random.default_rng(7), ROWS, STEPS)
     xs = jnp.asarray(batch.inputs[:, :STEPS])
-    found: dict[str, dict] = {"at initialisation": {}, "after training": {}}
+    results: dict[str, dict] = {"at initialisation": {}, "after training": {}}
     for model in MODELS:
         run = trained_run(model, work)
         fresh = network(run, HIDDEN["adding"])
         graph, state = nnx.split(fresh, nnx.Param)
-        found["at initialisation"][model] = curves(model, fresh.recurrent.params[0], xs)
+        results["at initialisation"][model] = curves(model, fresh.recurrent.params[0], xs)
         with np.load(work / Path(run.name).with_suffix(".npz")) as arrays:
             leaves = [arrays[name] for name in arrays.files]
         trained = nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), leaves))
-        found["after training"][model] = curves(model, trained.recurrent.params[0], xs)
-        print(model, {when: round(c[model]["truth"][-1], 1) for when, c in found.items()})
+        results["after training"][model] = curves(model, trained.recurrent.params[0], xs)
+        print(model, {when: round(c[model]["truth"][-1], 1) for when, c in results.items()})
     figure = new_figure(2)
-    for axes, (when, models) in zip(figure.axes, found.items(), strict=True):
+    for axes, (when, models) in zip(figure.axes, results.items(), strict=True):
         lines = {
             name.replace("lstm", "LSTM,").replace("gru", "GRU").replace("rnn", "tanh RNN,"): (
                 np.array(LAGS),
@@ -90,7 +91,7 @@ def main() -> None:
         gradient_decay(lines, title=when[0].upper() + when[1:], axes=axes)
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / "gradient_decay.png", dpi=110)
-    text = json.dumps({"machine": machine(), "lags": LAGS, "curves": found}, indent=1) + "\n"
+    text = json.dumps({"machine": machine(), "lags": LAGS, "curves": results}, indent=1) + "\n"
     (RESULTS / "gradient_decay.json").write_text(text, encoding="utf-8")
 
 

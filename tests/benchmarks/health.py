@@ -1,9 +1,9 @@
-"""What a line of health.jsonl costs, in training steps: the models of `tang`, `smoke`, `adding`.
+"""Measure the cost of a line of health.jsonl in training steps, for `tang`, `smoke` and `adding`.
 
     python tests/benchmarks/health.py
 
-The windows are random ids, tang's from a vocabulary of 7,038 symbols, so that no data is needed.
-Updates and looks at their health take turns, and the fastest of each counts.
+The windows hold random ids, for `tang` from a vocabulary of 7,038 symbols, so that no data is
+needed. Updates and health checks alternate, and the fastest of each counts.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ VOCABULARIES = {"tang": 7038, "smoke": 24}
 
 
 def window(config: TextConfig, vocabulary: int) -> Batch[np.ndarray]:
-    """One window of random texts, about as long as poems are."""
+    """Return a window of random texts that are about as long as poems."""
     rng = np.random.default_rng(0)
     texts = [rng.integers(2, vocabulary, n).astype(np.int32) for n in rng.integers(20, 90, 200)]
     return pack(texts, rows=config.rows, length=config.window, end_id=0).windows()[0]
 
 
 def parts(name: str, config: TrainConfig) -> tuple[Any, Any, Any, Any, Any]:
-    """Loss, model, initial state, carry and batch of a recipe."""
+    """Return the loss, model, initial state function, carry and batch of a recipe."""
     if not isinstance(config, TextConfig):
         task = make_task(config)
         model = task.model(nnx.Rngs(0))
@@ -51,7 +51,7 @@ def parts(name: str, config: TrainConfig) -> tuple[Any, Any, Any, Any, Any]:
 
 
 def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, float]:
-    """Seconds of the fastest update, and of the fastest look at its health."""
+    """Return the seconds of the fastest update and of the fastest health check."""
     loss, model, initial_state, carry, batch = parts(name, config)
     optimizer, _ = make_optimizer(config.optimizer, 1000)
     state = make_state(model, optimizer, carry)
@@ -63,27 +63,27 @@ def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, floa
     times: tuple[list[float], list[float]] = ([], [])
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 6:
-        began = time.perf_counter()
+        start = time.perf_counter()
         jax.block_until_ready(health(state, batch))
         between = time.perf_counter()
         state, metrics = update(state, batch)
         jax.block_until_ready((state, metrics))
         times[0].append(time.perf_counter() - between)
-        times[1].append(between - began)
+        times[1].append(between - start)
     return min(times[0][1:]), min(times[1][1:])
 
 
 def main() -> None:
-    """Measure both and print."""
+    """Measure every model and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=30.0, help="for each model")
+    parser.add_argument("--seconds", type=float, default=30.0, help="seconds for each model")
     seconds = parser.parse_args().seconds
     for name, config in CONFIGS.items():
-        step, look = measure(name, config, seconds)
+        step, check = measure(name, config, seconds)
         print(
-            f"{name}: a step {step * 1e3:.1f} ms, a line of health {look * 1e3:.1f} ms, "
-            f"{look / step:.2f} steps; {look / step / config.health_every:.2%} of the time at one "
-            f"in {config.health_every} steps",
+            f"{name}: training step {step * 1e3:.1f} ms, health check {check * 1e3:.1f} ms "
+            f"({check / step:.2f} steps); {check / step / config.health_every:.2%} of the time "
+            f"with one check every {config.health_every} steps",
             flush=True,
         )
 

@@ -1,23 +1,24 @@
-"""One LSTM layer over a sequence, forward and with its gradients, against the peers.
+"""Compare the speed of one LSTM layer, forward and with its gradients, with other libraries.
 
     python tests/benchmarks/layer.py [--quick] [--only NAME ...]     # pip install ".[interop]"
 
-The same work for everyone: x (T, B, D) or (B, T, D), as each likes it, to all h, float32, the
-input's product included; "both" adds the gradients of parameters and inputs from a given cotangent
-of all h. Each implementation in its own process (see alternate.py). The grid has T = 128 and D = H;
-the odd shapes are such as people have. FLOPs are those of the products, 8 T B H (D + H) forward and
-three times as many for both; their share is of the rate of a loop of fused multiply-adds on every
-core, measured in the same run, or of a large product of XLA's where there is no C compiler.
+All implementations do the same work in float32: from x to every h, including the input's product,
+with x of shape (T, B, D) or (B, T, D), whichever the library prefers. "both" adds the gradients of
+parameters and inputs for a fixed cotangent of every h. Each implementation runs in its own process
+(see alternate.py). The grid has T = 128 and D = H; the odd shapes are typical of real models. FLOPs
+count the matrix products: 8 T B H (D + H) forward, and three times that for both. The peak is the
+rate of a loop of fused multiply-adds on every core, measured in the same run, or that of a large
+matrix product in XLA where there is no C compiler.
 
-results/layer.zen4.json: --turns 5 for the grid, in which the largest shape (64 rows of 1,024) was
-not reached, and --turns 3 and no Keras and Equinox for the odd shapes.
+results/layer.zen4.json was measured with --turns 5 for the grid, which ended before its largest
+shape (64 rows of 1,024), and with --turns 3 and without Keras and Equinox for the odd shapes.
 
-"lstm_jax" is what `pip install` gives; "native" adds what `lstm-jax native` builds, and is left out
-where that was not done. Ratios depend on the CPU: with --machine NAME, results go to a file for
-each machine, and readme.py shows them all.
+"lstm_jax" is the package as `pip install` leaves it. "native" adds the kernel that
+`lstm-jax native` builds, and is skipped if it has not been built. Ratios depend on the CPU, so
+--machine NAME writes separate files for each machine, and readme.py shows all of them.
 
-Beside an NVIDIA GPU, lstm_jax is also run as "cudnn", against jax.experimental.rnn itself, and the
-LSTMs of DeepBench's training and inference sets (T up to 150, H up to 4,096) come after the others.
+On an NVIDIA GPU, lstm_jax also runs with the engine "cudnn", next to jax.experimental.rnn itself.
+The LSTMs of DeepBench's training and inference sets (T up to 150, H up to 4,096) come last.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ODD = [  # steps, batch, features, width
 
 
 def arrays(case: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The same numbers for everyone, time-major."""
+    """Return the arrays that all implementations share, time-major."""
     steps, batch, features, width = case.values()
     generator = np.random.default_rng(0)
     shapes = {
@@ -59,7 +60,7 @@ def arrays(case: Mapping[str, Any]) -> dict[str, np.ndarray]:
 
 
 def _jitted(apply: Any, params: Any, xs: Any, cotangent: Any) -> dict[str, Work]:
-    """The two works of a JAX function `apply(params, xs) -> hs`."""
+    """Return the two works of a JAX function `apply(params, xs) -> hs`."""
     import jax
 
     params, xs, cotangent = jax.device_put((params, xs, cotangent))
@@ -77,13 +78,13 @@ def _jitted(apply: Any, params: Any, xs: Any, cotangent: Any) -> dict[str, Work]
 
 
 def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """`lstm_jax.LSTM`'s function, as the layers call it."""
+    """Prepare the function that `lstm_jax.LSTM` calls."""
     import lstm_jax
     from lstm_jax import functional
 
-    given = arrays(case)
+    data = arrays(case)
     params = lstm_jax.LSTMParams(
-        *(given[name] for name in ("input_kernel", "recurrent_kernel", "bias"))
+        *(data[name] for name in ("input_kernel", "recurrent_kernel", "bias"))
     )
     cell = functional.lstm_cell()
 
@@ -91,36 +92,36 @@ def lstm_jax_works(case: Mapping[str, Any]) -> dict[str, Work]:
         _, hs = lstm_jax.run_layers(cell, (params,), xs)
         return hs
 
-    return _jitted(apply, params, given["xs"], given["cotangent"])
+    return _jitted(apply, params, data["xs"], data["cotangent"])
 
 
 def native_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """The kernel that is built on the machine itself, where it was."""
+    """Prepare the native kernel, if it has been built on this machine."""
     import lstm_jax
 
-    given = arrays(case)
+    data = arrays(case)
     names = ("input_kernel", "recurrent_kernel", "bias")
-    params = lstm_jax.LSTMParams(*(given[name] for name in names))
-    why = lstm_jax.explain(lstm_jax.lstm_cell(), params, given["xs"]).obstacles.get("native")
-    if why:
-        print(f"native is not measured: {why}", file=sys.stderr)
+    params = lstm_jax.LSTMParams(*(data[name] for name in names))
+    obstacle = lstm_jax.explain(lstm_jax.lstm_cell(), params, data["xs"]).obstacles.get("native")
+    if obstacle:
+        print(f"skipping native: {obstacle}", file=sys.stderr)
         return {}
 
     def apply(params, xs):
         return lstm_jax.lstm(params, xs, implementation="native")[1]
 
-    return _jitted(apply, params, given["xs"], given["cotangent"])
+    return _jitted(apply, params, data["xs"], data["cotangent"])
 
 
 TWO_DEVICES = {
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false",
     "JAX_NUM_CPU_DEVICES": "2",
 }
-"""The environment of `two_devices_works`, which JAX reads as it starts."""
+"""Environment of the process of `two_devices_works`, which JAX reads when it starts."""
 
 
 def two_devices_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """The same layer, its batch split over two host devices of one thread each."""
+    """Prepare our layer with its batch split over two host devices of one thread each."""
     import jax
     from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
@@ -129,9 +130,9 @@ def two_devices_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
     if case["batch"] % 2:
         return {}
-    given = arrays(case)
+    data = arrays(case)
     names = ("input_kernel", "recurrent_kernel", "bias")
-    params = lstm_jax.LSTMParams(*(given[name] for name in names))
+    params = lstm_jax.LSTMParams(*(data[name] for name in names))
     mesh = jax.make_mesh((2,), ("batch",), axis_types=(AxisType.Auto,))
     whole, rows = PartitionSpec(), PartitionSpec(None, "batch")
     cell = functional.lstm_cell()
@@ -142,18 +143,18 @@ def two_devices_works(case: Mapping[str, Any]) -> dict[str, Work]:
     apply = jax.shard_map(apply, mesh=mesh, in_specs=(whole, rows), out_specs=rows)
     params = jax.device_put(params, NamedSharding(mesh, whole))
     xs, cotangent = (
-        jax.device_put(given[n], NamedSharding(mesh, rows)) for n in ("xs", "cotangent")
+        jax.device_put(data[n], NamedSharding(mesh, rows)) for n in ("xs", "cotangent")
     )
     return _jitted(apply, params, xs, cotangent)
 
 
 def cudnn_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """Our parameters in NVIDIA's kernels."""
+    """Prepare NVIDIA's kernels on our parameters."""
     return _on_gpu(case, "cudnn")
 
 
 def experimental_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """jax.experimental.rnn on its own flat weights, batch-major."""
+    """Prepare jax.experimental.rnn on its own flat weights, batch-major."""
     return _on_gpu(case, None)
 
 
@@ -166,15 +167,15 @@ def _on_gpu(case: Mapping[str, Any], implementation: Any) -> dict[str, Work]:
 
     if jax.default_backend() != "gpu":
         return {}
-    given = arrays(case)
+    data = arrays(case)
     names = ("input_kernel", "recurrent_kernel", "bias")
-    params = lstm_jax.LSTMParams(*(given[name] for name in names))
+    params = lstm_jax.LSTMParams(*(data[name] for name in names))
     if implementation is not None:
 
         def ours(params, xs):
             return lstm_jax.lstm(params, xs, implementation=implementation)[1]
 
-        return _jitted(ours, params, given["xs"], given["cotangent"])
+        return _jitted(ours, params, data["xs"], data["cotangent"])
     batch, width = case["batch"], case["width"]
     zeros = np.zeros((1, batch, width), np.float32)
     lengths = np.full(batch, case["steps"], np.int32)
@@ -184,27 +185,27 @@ def _on_gpu(case: Mapping[str, Any], implementation: Any) -> dict[str, Work]:
         options = {"dropout": 0.0, "bidirectional": False}
         return rnn.lstm(xs, zeros, zeros, weights, lengths, **sizes, **options)[0]
 
-    xs, cotangent = (given[n].swapaxes(0, 1) for n in ("xs", "cotangent"))
+    xs, cotangent = (data[n].swapaxes(0, 1) for n in ("xs", "cotangent"))
     return _jitted(apply, cudnn.flat(params), xs, cotangent)
 
 
 def scan_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """Our own plain scan, the reference."""
+    """Prepare our plain scan, the reference."""
     import lstm_jax
 
-    given = arrays(case)
+    data = arrays(case)
     params = lstm_jax.LSTMParams(
-        *(given[name] for name in ("input_kernel", "recurrent_kernel", "bias"))
+        *(data[name] for name in ("input_kernel", "recurrent_kernel", "bias"))
     )
 
     def apply(params, xs):
         return lstm_jax.lstm(params, xs, implementation="scan")[1]
 
-    return _jitted(apply, params, given["xs"], given["cotangent"])
+    return _jitted(apply, params, data["xs"], data["cotangent"])
 
 
 def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """torch.nn.LSTM, time-major."""
+    """Prepare torch.nn.LSTM, time-major."""
     import os
 
     import torch
@@ -212,15 +213,15 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-    given = arrays(case)
+    data = arrays(case)
     layer = torch.nn.LSTM(case["features"], case["width"], device=device)
     with torch.no_grad():
-        layer.weight_ih_l0.copy_(torch.tensor(given["input_kernel"].T))
-        layer.weight_hh_l0.copy_(torch.tensor(given["recurrent_kernel"].T))
-        layer.bias_ih_l0.copy_(torch.tensor(given["bias"]))
+        layer.weight_ih_l0.copy_(torch.tensor(data["input_kernel"].T))
+        layer.weight_hh_l0.copy_(torch.tensor(data["recurrent_kernel"].T))
+        layer.bias_ih_l0.copy_(torch.tensor(data["bias"]))
         layer.bias_hh_l0.zero_()
-    xs = torch.tensor(given["xs"], requires_grad=True, device=device)
-    cotangent = torch.tensor(given["cotangent"], device=device)
+    xs = torch.tensor(data["xs"], requires_grad=True, device=device)
+    cotangent = torch.tensor(data["cotangent"], device=device)
     leaves = [*layer.parameters(), xs]
 
     def forward():
@@ -237,56 +238,56 @@ def torch_works(case: Mapping[str, Any]) -> dict[str, Work]:
 
 
 def flax_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """flax.nnx.RNN over its OptimizedLSTMCell, batch-major."""
+    """Prepare flax.nnx.RNN over its OptimizedLSTMCell, batch-major."""
     from flax import nnx
 
-    given = arrays(case)
+    data = arrays(case)
     cell = nnx.OptimizedLSTMCell(case["features"], case["width"], rngs=nnx.Rngs(0))
-    cell.dense_i.kernel[...] = given["input_kernel"]
-    cell.dense_h.kernel[...] = given["recurrent_kernel"]
-    cell.dense_h.bias[...] = given["bias"]
+    cell.dense_i.kernel[...] = data["input_kernel"]
+    cell.dense_h.kernel[...] = data["recurrent_kernel"]
+    cell.dense_h.bias[...] = data["bias"]
     graph, params = nnx.split(nnx.RNN(cell))
     zeros = np.zeros((case["batch"], case["width"]), np.float32)
 
     def apply(params, xs):
         return nnx.merge(graph, params)(xs, initial_carry=(zeros, zeros))
 
-    return _jitted(apply, params, *(given[n].swapaxes(0, 1) for n in ("xs", "cotangent")))
+    return _jitted(apply, params, *(data[n].swapaxes(0, 1) for n in ("xs", "cotangent")))
 
 
 def keras_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """keras.layers.LSTM with JAX under it, batch-major."""
+    """Prepare keras.layers.LSTM on its JAX backend, batch-major."""
     import os
 
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
-    given = arrays(case)
+    data = arrays(case)
     layer = keras.layers.LSTM(case["width"], return_sequences=True)
     layer.build((case["batch"], case["steps"], case["features"]))
-    layer.set_weights([given[n] for n in ("input_kernel", "recurrent_kernel", "bias")])
+    layer.set_weights([data[n] for n in ("input_kernel", "recurrent_kernel", "bias")])
     params = [v.value for v in layer.trainable_variables]
     rest = [v.value for v in layer.non_trainable_variables]
 
     def apply(params, xs):
         return layer.stateless_call(params, rest, xs)[0]
 
-    return _jitted(apply, params, *(given[n].swapaxes(0, 1) for n in ("xs", "cotangent")))
+    return _jitted(apply, params, *(data[n].swapaxes(0, 1) for n in ("xs", "cotangent")))
 
 
 def equinox_works(case: Mapping[str, Any]) -> dict[str, Work]:
-    """equinox.nn.LSTMCell under lax.scan and vmap, as its documentation has it."""
+    """Prepare equinox.nn.LSTMCell under lax.scan and vmap, as in its documentation."""
     import equinox as eqx
     import jax
 
-    given = arrays(case)
+    data = arrays(case)
     cell = eqx.nn.LSTMCell(case["features"], case["width"], key=jax.random.key(0))
     where = (lambda c: c.weight_ih, lambda c: c.weight_hh, lambda c: c.bias)
-    values = given["input_kernel"].T, given["recurrent_kernel"].T, given["bias"]
-    for of, value in zip(where, values, strict=True):
-        cell = eqx.tree_at(of, cell, jax.numpy.asarray(value))
+    values = data["input_kernel"].T, data["recurrent_kernel"].T, data["bias"]
+    for leaf, value in zip(where, values, strict=True):
+        cell = eqx.tree_at(leaf, cell, jax.numpy.asarray(value))
 
-    def one(cell, xs):
+    def run(cell, xs):
         zeros = jax.numpy.zeros(case["width"])
 
         def step(carry, x):
@@ -296,9 +297,9 @@ def equinox_works(case: Mapping[str, Any]) -> dict[str, Work]:
         return jax.lax.scan(step, (zeros, zeros), xs)[1]
 
     def apply(cell, xs):
-        return jax.vmap(one, (None, 1), 1)(cell, xs)
+        return jax.vmap(run, (None, 1), 1)(cell, xs)
 
-    return _jitted(apply, cell, given["xs"], given["cotangent"])
+    return _jitted(apply, cell, data["xs"], data["cotangent"])
 
 
 PEERS = {
@@ -320,12 +321,12 @@ ON_CPU_ONLY = ("native", "two_devices")
 
 
 def square(shapes: Iterable[tuple[int, int, int]]) -> list[tuple[int, int, int, int]]:
-    """Shapes (steps, batch, width) with as many features as the layer is wide."""
+    """Return (steps, batch, features, width) for each shape, with as many features as the width."""
     return [(steps, batch, width, width) for steps, batch, width in shapes]
 
 
 def as_cases(shapes: Iterable[tuple[int, int, int, int]]) -> list[dict[str, int]]:
-    """Each with its sizes by name."""
+    """Return the shapes as dictionaries of named sizes."""
     names = ("steps", "batch", "features", "width")
     return [dict(zip(names, shape, strict=True)) for shape in shapes]
 
@@ -350,7 +351,7 @@ QUICK = as_cases([(32, 16, 32, 32), (32, 7, 20, 100), (32, 1, 256, 256)])
 
 
 def flops(case: Mapping[str, Any], work: str) -> float:
-    """Of the matrix products."""
+    """Return the number of FLOPs in the matrix products."""
     steps, batch, features, width = case.values()
     return 8.0 * steps * batch * width * (features + width) * {"forward": 1, "both": 3}[work]
 
@@ -359,9 +360,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
         serve(PEERS[sys.argv[2]])
     else:
-        left_out = ON_CPU_ONLY if GPU else ON_GPU_ONLY
-        peers = {name: works for name, works in PEERS.items() if name not in left_out}
-        # On a GPU each process takes what it needs of the memory.
+        skipped = ON_CPU_ONLY if GPU else ON_GPU_ONLY
+        peers = {name: works for name, works in PEERS.items() if name not in skipped}
+        # The processes share a GPU, so each takes only the memory that it needs.
         lean = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
         environments = dict.fromkeys(peers, lean)
         environments["lstm_jax"] = {**lean, "LSTM_JAX_NATIVE": "0"}

@@ -1,17 +1,17 @@
-"""What each lever buys a small Tang model, one at a time, on validation poems alone.
+"""Measure how single changes to the recipe affect a small Tang model on validation poems.
 
     python tests/benchmarks/levers.py [--only base muon] [--seeds 3]
 
-The recipe `tang` made small: every twelfth training poem, layers of 128, an embedding of 64; six
-epochs of 148 steps. An arm changes the recipe in one place. What is compared is the best validation
-perplexity of a run over every fourth validation poem, with the vocabulary of those training poems:
-figures of this table are compared with one another and with nothing else. The test poems are not
-read. So short a run is far from learning by heart: it says how fast a lever learns, and little of
-what one against overfitting is worth in a long run.
+The base is a small version of the recipe `tang`: every twelfth training poem, layers of 128, an
+embedding of 64, and six epochs of 148 steps. Each arm changes the recipe in one place. The table
+compares the best validation perplexity of each run over every fourth validation poem, with the
+vocabulary of those training poems, so its figures are comparable only with one another. The test
+poems are not read. Such a short run is far from memorizing its poems. It shows how fast an arm
+learns, but says little about the value of regularization in a long run.
 
-A run that is in --runs already is taken up where it stands, so that the script can be stopped and
-started again; arms that are not asked for keep what was measured before. The CPU seconds in the
-results are of one thread, by XLA_FLAGS=--xla_cpu_multi_thread_eigen=false, on a busy machine.
+A run that exists in --runs is resumed, so the script can be stopped and restarted. Arms that are
+not requested keep their earlier results. The CPU seconds in the results were measured on one thread
+of a busy machine, with XLA_FLAGS=--xla_cpu_multi_thread_eigen=false.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ BASE: dict[str, Any] = {
     "checkpoint_every": 0,
     "keep": 1,
 }
-"""What makes the recipe small."""
+"""Changes that make the recipe small."""
 
 ROUNDS = "rounds"
-"""Of a mogrifier in place of the LSTM, which is no field of the recipe."""
+"""Key for the rounds of a mogrifier that replaces the LSTM, which the recipe has no field for."""
 ARMS: dict[str, dict[str, Any]] = {
     "base": {},
     "rate / 2": {"optimizer.learning_rate": 1e-2},
@@ -72,31 +72,31 @@ ARMS: dict[str, dict[str, Any]] = {
         "optimizer.ema": 0.99, "optimizer.final_fraction": 0.33,
     },
 }  # fmt: skip
-"""What each arm changes."""
+"""Changes that each arm makes to the base."""
 
 
 @dataclass(frozen=True)
 class Mogrified(TextTask):
-    """A task whose model has mogrifiers for layers."""
+    """Task whose model has mogrifier layers."""
 
     rounds: int = 0
 
     def model(self, rngs: nnx.Rngs) -> CharLM:
-        """Make the model, all but its layers as without them."""
+        """Make the usual model and replace its layers, leaving all other weights the same."""
         model, sizes = super().model(rngs), self.config.model
-        again = nnx.Rngs(self.config.seed)
-        again.params()  # which the embedding was drawn with
+        layer_rngs = nnx.Rngs(self.config.seed)
+        layer_rngs.params()  # skip the key that the embedding was drawn with
         layers = Recurrent(
             mogrifier_cell(), sizes.embedding_features, sizes.hidden_features,
             num_layers=sizes.num_layers, dropout=sizes.layer_dropout, rounds=self.rounds,
-            rngs=again,
+            rngs=layer_rngs,
         )  # fmt: skip
         model.lstm = layers
         return model
 
 
 def changed(config: Any, changes: dict[str, Any]) -> Any:
-    """Change fields of a configuration, by their dotted names."""
+    """Return a configuration with changed fields, which are given by their dotted names."""
     for name, value in changes.items():
         field, _, inner = name.partition(".")
         value = changed(getattr(config, field), {inner: value}) if inner else value
@@ -105,7 +105,7 @@ def changed(config: Any, changes: dict[str, Any]) -> Any:
 
 
 def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str, Any]:
-    """Train an arm with a seed, or go on with it, and give the perplexities of its epochs."""
+    """Train or resume one run and return the validation perplexity of every epoch."""
     task = make_text_task(config, texts)
     if rounds:
         task = Mogrified(**vars(task), rounds=rounds)
@@ -113,15 +113,15 @@ def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str
     config = loop.prepare(folder, config, resume=resume, overwrite=False)
     with watch() as times:
         if not loop.train(config, folder, task=task).finished:
-            raise SystemExit(f"{folder} was stopped: start again to go on with it")
+            raise SystemExit(f"{folder} was stopped; start the script again to resume it")
     lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
     losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
-    found = {"seed": config.seed, "perplexities": [round(math.exp(x), 3) for x in losses]}
-    return found | ({} if resume else {"cpu_seconds": times["cpu_seconds"]})
+    result = {"seed": config.seed, "perplexities": [round(math.exp(x), 3) for x in losses]}
+    return result | ({} if resume else {"cpu_seconds": times["cpu_seconds"]})
 
 
 def table(arms: dict[str, list[dict[str, Any]]]) -> str:
-    """In Markdown: each arm's best perplexities, and what it buys beside the base of its seeds."""
+    """Format a Markdown table of each arm's best perplexities and its gain over the base."""
     bests = {
         name: {row["seed"]: min(row["perplexities"]) for row in rows} for name, rows in arms.items()
     }
@@ -130,20 +130,20 @@ def table(arms: dict[str, list[dict[str, Any]]]) -> str:
         "| arm | validation perplexity of seeds 0, 1, ... | against base | CPU seconds |",
         "|---|---|---|---|",
     ]
-    for name, each in sorted(bests.items(), key=lambda item: statistics.mean(item[1].values())):
-        both = [seed for seed in each if seed in base]
-        gained = statistics.mean(each[seed] / base[seed] - 1 for seed in both)
+    for name, by_seed in sorted(bests.items(), key=lambda item: statistics.mean(item[1].values())):
+        shared = [seed for seed in by_seed if seed in base]
+        change = statistics.mean(by_seed[seed] / base[seed] - 1 for seed in shared)
         seconds = [row["cpu_seconds"] for row in arms[name] if "cpu_seconds" in row]
         cost = f"{statistics.mean(seconds):.0f}" if seconds else ""
-        found = ", ".join(f"{each[seed]:.2f}" for seed in sorted(each))
-        lines.append(f"| {name} | {found} | {gained:+.1%} | {cost} |")
+        cell = ", ".join(f"{by_seed[seed]:.2f}" for seed in sorted(by_seed))
+        lines.append(f"| {name} | {cell} | {change:+.1%} | {cost} |")
     noise = max(base.values()) / min(base.values()) - 1
     lines += ["", f"The base differs by {noise:.1%} between {len(base)} seeds."]
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Run the arms, and write the table after each."""
+    """Run the arms and write the table after each of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/levers"))
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")

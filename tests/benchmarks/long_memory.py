@@ -1,22 +1,22 @@
-"""RNN, GRU and LSTM on tasks that need long memory: adding, copy, temporal order.
+"""Compare RNN, GRU and LSTM on tasks that need long memory: adding, copy and temporal order.
 
-    python tests/benchmarks/long_memory.py              # everything below, in about three hours
-    python tests/benchmarks/long_memory.py --quick      # one short column, in about a minute
-    python tests/benchmarks/long_memory.py --table      # the table again from the results
+    python tests/benchmarks/long_memory.py              # everything, in about three hours
+    python tests/benchmarks/long_memory.py --quick      # one short run, in about a minute
+    python tests/benchmarks/long_memory.py --table      # only the table, from the saved runs
 
-First a small grid: each model's learning rate on each task is picked at T=200 with seed 100 and
-kept. Then every model at T = 100, 200 and 500, and the chrono LSTM at T = 1000 on adding. All train
-with Adam on fresh sequences, 100 at a time, gradients clipped to norm 1; copy, which with these
-stays at the loss of knowing nothing, takes 20 at a time and norm 0.1, for every model. Once the
-last 1,000 training sequences hold fewer than 1% wrong, two sets of 2,560 sequences kept apart are
-judged; at most 3 wrong in each end the run as solved, and the second set's figure is reported. A
-run that is not solved ends at its limit of sequences.
+A small grid search first picks the learning rate of each model on each task, at T = 200 with seed
+100. Then every model is trained at T = 100, 200 and 500, and the chrono LSTM also at T = 1000 on
+adding. All models train with Adam on fresh sequences, in batches of 100, with gradients clipped to
+norm 1. On copy, where these settings never beat the trivial loss, all models use batches of 20 and
+norm 0.1. Once fewer than 1% of the last 1,000 training sequences are wrong, the model is tested on
+two separate sets of 2,560 sequences. If at most 3 are wrong in each, the run ends as solved, and
+the figure of the second set is reported. Otherwise it ends at its limit of sequences.
 
-Chrono's largest timescale is T; 3 T / 2 for copy, whose lags are longer than T (Tallec & Ollivier
-2018 have the same).
+The largest timescale of chrono is T, or 3 T / 2 for copy, whose lags are longer than T (the choice
+of Tallec & Ollivier 2018).
 
-Runs are kept one by one in --work and not run twice, so that the script can be stopped and
-started, and two of them can share the work (--task).
+Every finished run is kept in --work and not repeated, so the script can be stopped and restarted,
+and two processes can share the work with --task.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ TESTED, ALLOWED_WRONG = 2560, 3
 TASKS = ("adding", "copy", "order")
 BATCH = {"adding": 100, "order": 100, "copy": 20}
 CLIP_NORM = {"adding": 1.0, "order": 1.0, "copy": 0.1}
-TIMESCALE = {"adding": 1.0, "order": 1.0, "copy": 1.5}  # of chrono, in T
+TIMESCALE = {"adding": 1.0, "order": 1.0, "copy": 1.5}  # of chrono, in units of T
 RATES = {"lstm": (3e-3, 1e-2, 3e-2), "gru": (3e-3, 1e-2, 3e-2), "rnn": (3e-4, 1e-3, 3e-3)}
 HIDDEN = {"adding": 32, "order": 32, "copy": 64}
 GRID_STEPS, GRID_SEED = 200, 100
 GRID_LIMIT = {"adding": 80_000, "order": 50_000, "copy": 30_000}
-# Hochreiter & Schmidhuber's counts for the same T; what they did not report has the next larger.
+# Counts of Hochreiter & Schmidhuber for the same T, or for the next larger T that they report.
 LIMITS = {
     "adding": {100: 74_000, 200: 209_000, 500: 209_000, 1000: 853_000},
     "order": {100: 31_390, 200: 100_000, 500: 100_000},
@@ -65,7 +65,7 @@ PUBLISHED = {
 
 
 class Run(NamedTuple):
-    """One training run; its fields name its file."""
+    """Describe a training run, whose fields form the name of its file."""
 
     task: str
     model: str
@@ -80,7 +80,7 @@ class Run(NamedTuple):
 
 
 def network(run: Run, hidden: int) -> SequenceModel:
-    """The model that a run names, initialised by its seed."""
+    """Return the model of a run, initialized with its seed."""
     problem = memory.puzzle(run.task)
     timescale = TIMESCALE[run.task] * run.steps
     config = SequenceModelConfig(
@@ -93,7 +93,7 @@ def network(run: Run, hidden: int) -> SequenceModel:
 
 
 def train(run: Run) -> tuple[dict, nnx.State]:
-    """Train until solved or at the limit; the figures, and the parameters."""
+    """Train until the task is solved or the limit is reached, and return figures and parameters."""
     problem, size = memory.puzzle(run.task), BATCH[run.task]
     graph, params = nnx.split(network(run, HIDDEN[run.task]), nnx.Param)
     optimizer = optax.chain(optax.clip_by_global_norm(CLIP_NORM[run.task]), optax.adam(run.rate))
@@ -101,26 +101,27 @@ def train(run: Run) -> tuple[dict, nnx.State]:
 
     @jax.jit(donate_argnames=("params", "opt_state"))
     def update(params, opt_state, batch):
-        def mean(params):
+        def mean_loss(params):
             losses, correct = judge(run.task, nnx.merge(graph, params), batch)
             return losses.mean(), correct.sum()
 
-        (loss, right), gradients = jax.value_and_grad(mean, has_aux=True)(params)
+        (loss, correct), gradients = jax.value_and_grad(mean_loss, has_aux=True)(params)
         updates, opt_state = optimizer.update(gradients, opt_state, params)
-        return optax.apply_updates(params, updates), opt_state, loss, size - right
+        return optax.apply_updates(params, updates), opt_state, loss, size - correct
 
     @jax.jit
-    def wrong_of(params, batch):
+    def wrong_in_batch(params, batch):
         return (~judge(run.task, nnx.merge(graph, params), batch)[1]).sum()
 
     def wrong(params, stream: int) -> int:
         generator = np.random.default_rng([run.seed, stream])
         sizes = [256] * (TESTED // 256)
-        return sum(int(wrong_of(params, problem.generate(generator, n, run.steps))) for n in sizes)
+        batches = (problem.generate(generator, n, run.steps) for n in sizes)
+        return sum(int(wrong_in_batch(params, batch)) for batch in batches)
 
     recent: deque[tuple[float, int]] = deque(maxlen=1000 // size)
     losses: list[float] = []
-    began, solved, step = time.perf_counter(), False, 0
+    start, solved, step = time.perf_counter(), False, 0
     for step in range(1, run.limit // size + 1):
         generator = np.random.default_rng([run.seed, 0, step])
         batch = problem.generate(generator, size, run.steps)
@@ -141,26 +142,26 @@ def train(run: Run) -> tuple[dict, nnx.State]:
         "wrong": wrong(params, 2) if solved else None,
         "tested": TESTED,
         "last_loss": float(np.mean(losses[-20:])),
-        "seconds": round(time.perf_counter() - began, 1),
+        "seconds": round(time.perf_counter() - start, 1),
     }
     return figures, params
 
 
 def once(run: Run, work: Path) -> dict:
-    """A run's figures, from its file if it was run before."""
+    """Return the figures of a run, training it unless its file exists."""
     path = work / run.name
     if not path.is_file():
         figures, params = train(run)
         np.savez(path.with_suffix(".npz"), *map(np.asarray, jax.tree.leaves(params)))
         path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
-        said = "solved" if figures["solved"] else "not solved"
-        print(f"{path.stem}: {said} after {figures['sequences']:,} sequences, loss "
+        outcome = "solved" if figures["solved"] else "not solved"
+        print(f"{path.stem}: {outcome} after {figures['sequences']:,} sequences, loss "
               f"{figures['last_loss']:.4g}, {figures['seconds']} s", flush=True)  # fmt: skip
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def best_rate(task: str, model: str, work: Path) -> float:
-    """The rate that solves the grid's problem soonest, or else has the lowest loss at its end."""
+    """Return the rate that solves the grid's task soonest, or else ends with the lowest loss."""
     runs = [
         once(Run(task, model, GRID_STEPS, GRID_SEED, rate, GRID_LIMIT[task]), work)
         for rate in RATES[model.split()[0]]
@@ -173,20 +174,20 @@ def best_rate(task: str, model: str, work: Path) -> float:
     return min(runs, key=merit)["rate"]
 
 
-def wanted(task: str) -> list[tuple[str, int, int]]:
-    """(model, T, seed) of a task, the most telling first: every model once, the winner's spread."""
+def planned(task: str) -> list[tuple[str, int, int]]:
+    """Return (model, T, seed) for all runs of a task, seed 0 first and chrono before the others."""
     cells = [
         (model, steps, seed) for model in MODELS for steps in LIMITS[task] for seed in SEEDS[task]
     ]
-    long = [cell for cell in cells if cell[1] == 1000 and cell[0] != "lstm chrono"]
+    skipped = [cell for cell in cells if cell[1] == 1000 and cell[0] != "lstm chrono"]
     return sorted(
-        (cell for cell in cells if cell not in long),
+        (cell for cell in cells if cell not in skipped),
         key=lambda cell: (cell[2] > 0, cell[0] != "lstm chrono", cell[1], cell[2]),
     )
 
 
 def table(results: list[dict]) -> str:
-    """Sequences until solved, by task, model and T, in Markdown."""
+    """Format Markdown tables of the sequences until solved, by task, model and T."""
     lines = []
     for task in TASKS:
         times = sorted(LIMITS[task])
@@ -199,11 +200,11 @@ def table(results: list[dict]) -> str:
         for model in MODELS:
             runs = [r for r in results if (r["task"], r["model"]) == (task, model)]
             rate = f"{runs[0]['rate']:g}" if runs else ""
-            found = [
+            row = [
                 cell(sorted((r for r in runs if r["steps"] == t), key=lambda r: r["seed"]), task)
                 for t in times
             ]
-            lines.append(f"| {model} | {rate} | " + " | ".join(found) + " |")
+            lines.append(f"| {model} | {rate} | " + " | ".join(row) + " |")
         published = [PUBLISHED.get((task, t), "") for t in times]
         if any(published):
             lines.append(
@@ -214,28 +215,28 @@ def table(results: list[dict]) -> str:
 
 
 def cell(runs: list[dict], task: str) -> str:
-    """One cell: each seed's sequences and wrong answers, or the loss where it was not solved."""
+    """Format a cell: sequences and wrong answers of each seed, or its loss if it was not solved."""
     if not runs:
         return "not run"
     solved = [r for r in runs if r["solved"]]
-    said = []
+    parts = []
     if solved:
         counts = ", ".join(f"{r['sequences']:,}" for r in solved)
-        said.append(f"{counts} ({'/'.join(str(r['wrong']) for r in solved)} wrong of {TESTED:,})")
+        parts.append(f"{counts} ({'/'.join(str(r['wrong']) for r in solved)} wrong of {TESTED:,})")
     for r in runs:
         if not r["solved"]:
             loss = f"loss {r['last_loss']:.2g}"
             if task == "copy":
                 loss = f"{r['last_loss'] / memory.trivial_loss(r['steps']):.2f} of the trivial loss"
-            said.append(f"unsolved after {r['sequences']:,} ({loss})")
-    return "; ".join(said)
+            parts.append(f"unsolved after {r['sequences']:,} ({loss})")
+    return "; ".join(parts)
 
 
 def main() -> None:
-    """Run what is asked for and write the table."""
+    """Run the requested tasks and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="T=100 adding, the chrono LSTM")
-    parser.add_argument("--table", action="store_true", help="only write the table")
+    parser.add_argument("--quick", action="store_true", help="run only chrono on adding at T=100")
+    parser.add_argument("--table", action="store_true", help="write only the table")
     parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--work", type=Path, default=Path("runs/long_memory"))
     arguments = parser.parse_args()
@@ -247,17 +248,17 @@ def main() -> None:
         for task in arguments.task:
             rates = {model: best_rate(task, model, arguments.work) for model in MODELS}
             print(task, rates, flush=True)
-            for model, steps, seed in wanted(task):
+            for model, steps, seed in planned(task):
                 once(
                     Run(task, model, steps, seed, rates[model], LIMITS[task][steps]), arguments.work
                 )
-    kept = [
+    runs = [
         json.loads(p.read_text(encoding="utf-8")) for p in sorted(arguments.work.glob("*.json"))
     ]
     results = {
         "machine": machine(),
-        "grid": [r for r in kept if r["seed"] == GRID_SEED],
-        "runs": [r for r in kept if r["seed"] != GRID_SEED],
+        "grid": [r for r in runs if r["seed"] == GRID_SEED],
+        "runs": [r for r in runs if r["seed"] != GRID_SEED],
     }
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps(results, indent=1) + "\n"

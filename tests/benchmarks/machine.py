@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine on which the figures were measured."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import jax
 
 
 def machine() -> dict:
-    """Processor, cores and versions, for a result's JSON."""
+    """Return the processor, its cores and the versions, for the JSON of a result."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.is_file() else []
-    # Of the first core; clouds cut the name short, and family and model still tell what it is.
-    about = dict(map(str.strip, line.split(":", 1)) for line in reversed(lines) if ":" in line)
-    flags = about.get("flags", "").split()
+    # Describe the first core. Clouds shorten its name, but family and model still identify it.
+    core = dict(map(str.strip, line.split(":", 1)) for line in reversed(lines) if ":" in line)
+    flags = core.get("flags", "").split()
     return {
-        "cpu": about.get("model name") or platform.processor(),
-        "family": f"family {about.get('cpu family', '?')}, model {about.get('model', '?')}",
+        "cpu": core.get("model name") or platform.processor(),
+        "family": f"family {core.get('cpu family', '?')}, model {core.get('model', '?')}",
         "vectors": next((name for name in ("avx512f", "avx2", "avx") if name in flags), "other"),
         "cores": os.cpu_count(),
         "device": jax.devices()[0].device_kind,

@@ -1,11 +1,11 @@
-"""Peak memory of a forward and backward pass against T, with and without recomputation.
+"""Measure the peak memory of a gradient as T grows, with and without recomputation.
 
     python tests/benchmarks/memory.py [--quick]
 
-XLA's own memory analysis of the compiled program of the gradient with respect to parameters and
-inputs, float32: arguments, outputs and temporaries together, and temporaries alone. A loss that
-reads every h holds all of them and their cotangents, 2 T B H numbers, whatever is recomputed; one
-that reads the last state does not. "flax" is nnx.RNN over its OptimizedLSTMCell, as it comes.
+The figures are XLA's memory analysis of the compiled gradient with respect to parameters and inputs
+in float32: the temporaries alone, and their sum with arguments and outputs. A loss that reads every
+h keeps each of them and its cotangent, 2 T B H numbers, whatever is recomputed. A loss that reads
+only the last h does not. "flax" is nnx.RNN over its OptimizedLSTMCell with default options.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ CASES = [*product(("scan", "fused"), (None, 32, "sqrt")), ("flax", None)]
 
 
 def bytes_of(reads: str, steps: int, implementation: str, remat: int | str | None) -> dict:
-    """What the compiled gradient needs."""
+    """Return the bytes that the compiled gradient needs."""
     if implementation == "flax":
         flax = nnx.RNN(nnx.OptimizedLSTMCell(D, H, rngs=nnx.Rngs(0)))
         graph, params, rest = nnx.split(flax, nnx.Param, ...)
 
         def run(params, xs):
-            begin = (jnp.zeros((B, H)),) * 2
+            zeros = (jnp.zeros((B, H)),) * 2
             layer = nnx.merge(graph, params, rest)
-            (_, h), hs = layer(xs, initial_carry=begin, return_carry=True, time_major=True)
+            (_, h), hs = layer(xs, initial_carry=zeros, return_carry=True, time_major=True)
             return h, hs
     else:
         params = lstm_jax.init_lstm(jax.random.key(0), D, H)
@@ -63,22 +63,22 @@ def bytes_of(reads: str, steps: int, implementation: str, remat: int | str | Non
 
 
 def table(rows: list[dict]) -> str:
-    """In Markdown, MiB."""
+    """Format a Markdown table in MiB."""
     lines = [
         "| loss of | T | implementation | remat | temporary, MiB | all, MiB |",
         "|---" * 6 + "|",
     ]
     for row in rows:
-        temporary, everything = (row[k] / 2**20 for k in ("temporary_bytes", "total_bytes"))
-        what = row["reads"], f"{row['steps']:,}", row["implementation"], str(row["remat"])
-        lines.append(f"| {' | '.join(what)} | {temporary:,.1f} | {everything:,.1f} |")
+        temporary, total = (row[k] / 2**20 for k in ("temporary_bytes", "total_bytes"))
+        labels = row["reads"], f"{row['steps']:,}", row["implementation"], str(row["remat"])
+        lines.append(f"| {' | '.join(labels)} | {temporary:,.1f} | {total:,.1f} |")
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Measure and write the table."""
+    """Measure all cases and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="T = 1024 alone; nothing is written")
+    parser.add_argument("--quick", action="store_true", help="measure only T = 1024, write nothing")
     quick = parser.parse_args().quick
     rows = [
         bytes_of(reads, steps, implementation, remat)
