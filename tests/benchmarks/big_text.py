@@ -27,7 +27,7 @@ import numpy as np
 from machine import machine
 
 from lstm_jax.configs import text as recipe
-from lstm_jax.train.data.download import CACHE_VARIABLE
+from lstm_jax.files import CACHE_VARIABLE
 from lstm_jax.train.tasks.text.look import look_at_texts
 
 RESULTS = Path(__file__).parent / "results"
