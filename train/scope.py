@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
+
+from lstm_jax.models.storage import ModelError
 
 Told: TypeAlias = tuple[dict[str, object], str]
 """The figures as JSON values, and the same figures as text: a line or a table."""
@@ -29,3 +33,16 @@ class Scope(NamedTuple):
     backtest: int = 0
     given: object = None
     dynamic: bool = False
+
+
+@contextmanager
+def importing_pictures() -> Iterator[None]:
+    """Report a missing matplotlib in one line, where a module that draws is imported.
+
+    Raises:
+        ModelError: if an import fails.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(str(error)) from None

@@ -17,7 +17,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from lstm_jax.cells import P, S, Step, X
-from lstm_jax.diagnostics.linear import check, in_wide
+from lstm_jax.diagnostics.linear import check, flat, in_wide
 
 
 class FixedPoints(NamedTuple, Generic[S]):
@@ -79,10 +79,10 @@ def fixed_points(
     check(jax.vmap(step, (None, 0, None)), params, constant, states)
     step, params, x, states = in_wide(step, params, x, states)
     _, unravel = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], states))
-    vectors = jax.vmap(lambda s: ravel_pytree(s)[0])(states)
+    vectors = jax.vmap(flat)(states)
 
     def move(vector):
-        return ravel_pytree(step(params, unravel(vector), x))[0]
+        return flat(step(params, unravel(vector), x))
 
     search = partial(_levenberg_marquardt, lambda v: move(v) - v, iterations, tolerance)
     points = jax.vmap(search)(vectors)
@@ -104,7 +104,7 @@ def distinct(points: FixedPoints, *, tolerance: float = 1e-3) -> list[int]:
     Returns:
         Their indices, the slowest first.
     """
-    vectors = np.asarray(jax.vmap(lambda s: ravel_pytree(s)[0])(points.states))
+    vectors = np.asarray(jax.vmap(flat)(points.states))
     kept: list[int] = []
     for index in map(int, np.argsort(np.asarray(points.speeds), kind="stable")):
         if (np.linalg.norm(vectors[kept] - vectors[index], axis=-1) > tolerance).all():

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.models.storage import ModelError
-from lstm_jax.train.scope import Told
+from lstm_jax.train.scope import Told, importing_pictures
 from lstm_jax.train.tasks.classify.calibration import calibration_error, tempered
 
 MODEL = "LSTM"
@@ -107,10 +106,8 @@ def report(
         )
     lines += [verdict(scores, baseline_scores), "", confused(counts, classes)]
     if picture is not None:
-        try:
+        with importing_pictures():
             from lstm_jax.train.tasks.classify.picture import draw
-        except ImportError as error:
-            raise ModelError(str(error)) from None
         draw(logs, calibrated, truth, counts, classes, picture)
         lines.append(f"\nsaved picture to {picture}")
     return figures, "\n".join(lines)

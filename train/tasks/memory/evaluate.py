@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.scope import Scope, Told
+from lstm_jax.train.scope import Scope, Told, importing_pictures
 from lstm_jax.train.tasks.memory import rest
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import HELD_OUT, TESTED, held_out, make_judge, say, verdict
@@ -52,14 +50,8 @@ def sequences_wrong(stored: Stored, config: MemoryConfig, scope: Scope) -> Told:
         return figures, said
     found = rest.find_rest(stored.network, batches[0].inputs[:READ])
     if scope.picture is not None:
-        _draw(found, scope.picture)
+        with importing_pictures():
+            from lstm_jax.train.tasks.memory.picture import draw
+        draw(found, scope.picture)
         said += f"; {scope.picture}"
     return {**figures, **rest.figures(found)}, f"{said}\n{rest.describe(found)}"
-
-
-def _draw(found: rest.Rest, path: Path) -> None:
-    try:
-        from lstm_jax.train.tasks.memory.picture import draw
-    except ImportError as error:
-        raise ModelError(str(error)) from None
-    draw(found, path)
