@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from lstm_jax.arguments import PROGRAM
 from lstm_jax.errors import UserError
 from lstm_jax.train.config import ConfigError
 
@@ -22,6 +25,11 @@ T = TypeVar("T")
 
 HEARTBEAT = 30  # seconds without a sign of life after which a process counts as dead
 JOINING = 300  # seconds within which all processes must have joined
+
+GONE = (
+    "another process of the run is gone, so this one stops; resume from the latest checkpoint "
+    "with --resume, with the processes that are left"
+)
 
 
 class PeerError(UserError, RuntimeError):
@@ -63,6 +71,7 @@ def joined(coordinator: str | None, processes: int | None, process: int | None) 
             "HOST:PORT, --processes N and --process I, with I from 0 to N - 1"
         ) from None
     try:
+        _speak_at_abort()
         with _noticing():
             tell(None)  # from here on each process notices when another one is gone
             yield
@@ -157,10 +166,24 @@ def _noticing() -> Iterator[None]:
     except (ValueError, RuntimeError) as error:
         if jax.process_count() == 1 or not _is_of_a_peer(error):
             raise
-        raise PeerError(
-            "another process of the run is gone, so this one stops; resume from the latest "
-            "checkpoint with --resume, with the processes that are left"
-        ) from None
+        raise PeerError(GONE) from None
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int)
+def _leave_at_abort(_: int) -> None:
+    os.write(2, f"{PROGRAM}: {GONE}\n".encode())
+    os._exit(PeerError.code)
+
+
+def _speak_at_abort() -> None:
+    """Report in one line that another process is gone, if JAX aborts this one for that reason.
+
+    Threads of JAX watch the first process and the signs of life of the others, and abort this
+    process unless a collective operation has failed first. Python would run a handler set by
+    `signal.signal` too late, so this one is set in the C library.
+    """
+    if os.name == "posix":
+        ctypes.CDLL(None).signal(signal.SIGABRT, _leave_at_abort)
 
 
 def _is_of_a_peer(error: BaseException) -> bool:
