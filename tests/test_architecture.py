@@ -60,7 +60,8 @@ lstm_jax.train.tasks.classify: measures sentiment readers choices source own eva
 lstm_jax.train.tasks.classify: answers predict run problem
 lstm_jax.train.tasks.memory: - config schedule task rest picture evaluate rows problem
 lstm_jax.train.tasks.series: - config load outputs roll task look
-lstm_jax.train.tasks.sounds: - config task speech choices own predict evaluate held_out run problem
+lstm_jax.train.tasks.sounds: - config augment task speech choices own predict evaluate held_out
+lstm_jax.train.tasks.sounds: run problem
 lstm_jax.train.tasks.text: - config ngram score sizes task dynamic own saw stream
 lstm_jax.train.tasks.text: stream_look look beside evaluate run rows problem
 lstm_jax.train.forecasts: verdict picture panels

@@ -15,10 +15,10 @@ from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.audio import AudioError, fit_scaler, log_mel
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.speech import Recording, Speech
-from lstm_jax.train.tasks.sounds import task as sounds_tasks
+from lstm_jax.train.tasks.sounds import augment
+from lstm_jax.train.tasks.sounds.augment import make_augment, mask, response, warp
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.sounds.speech import make_speech_task
-from lstm_jax.train.tasks.sounds.task import mask
 
 
 def tone(hertz, seconds=0.3, rate=audio.RATE):
@@ -229,12 +229,46 @@ def test_a_mask_hides_bands_and_stretches_and_nothing_else():
     seen = [mask(1, np.random.default_rng(n), sequence) for n in range(50)]
     for masked in seen:
         bands, steps = (masked == 0).all(0).sum(), (masked == 0).all(1).sum()
-        assert bands <= sounds_tasks.MASKED_BANDS
-        assert steps <= sounds_tasks.MASKED_SHARE * 20
+        assert bands <= augment.MASKED_BANDS
+        assert steps <= augment.MASKED_SHARE * 20
         assert (masked == 0).sum() == 20 * bands + 10 * steps - bands * steps
     assert (sequence == 1).all()
     assert len({masked.tobytes() for masked in seen}) > 20
     np.testing.assert_array_equal(mask(1, np.random.default_rng(3), sequence), seen[3])
+
+
+def test_a_warp_moves_a_tone_by_its_change():
+    bands, loudest = audio.frequencies(), []
+    for change in (-0.2, 0.0, 0.2):
+        warped = warp(bands, change, audio.log_mel(tone(1000)).astype(float))
+        loudest.append(bands[warped.mean(0).argmax()])
+    np.testing.assert_allclose(loudest, [800, 1000, 1200], rtol=0.05)
+    features = np.random.default_rng(0).normal(size=(7, 40))
+    np.testing.assert_array_equal(warp(bands, 0.0, features), features)
+
+
+def test_a_random_filter_is_smooth_and_has_the_size_that_was_asked_for():
+    rng = np.random.default_rng(0)
+    drawn = np.stack([response(4.0, rng, 40) for _ in range(2000)])
+    np.testing.assert_allclose(np.sqrt((drawn**2).mean()), 4.0, rtol=0.05)
+    np.testing.assert_allclose(drawn.mean(1), 0, atol=1e-12)
+    assert np.abs(np.diff(drawn)).mean() < 0.2 * np.abs(drawn).mean()
+
+
+def test_other_voices_are_drawn_before_the_masks():
+    config = SoundsConfig(warp=0.1, coloring=3.0)
+    features = audio.log_mel(tone(700))
+    scaler = audio.fit_scaler([features])
+    change = make_augment(config, scaler)
+    seen = [change(np.random.default_rng(n), scaler(features)) for n in (0, 0, 1)]
+    assert all(each.shape == features.shape and each.dtype == np.float32 for each in seen)
+    np.testing.assert_array_equal(seen[0], seen[1])
+    assert np.abs(seen[2] - seen[0]).max() > 0.1
+    np.testing.assert_allclose([scaler.inverse(each).mean() for each in seen], 0, atol=1e-3)
+    hidden = make_augment(replace(config, masks=1), scaler)
+    shown = hidden(np.random.default_rng(0), scaler(features))
+    assert ((shown == seen[0]) | (shown == 0)).all()
+    assert make_augment(SoundsConfig(), scaler) is None
 
 
 def test_the_files_are_read(tmp_path, monkeypatch):

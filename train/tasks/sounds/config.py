@@ -58,6 +58,12 @@ class SoundsConfig(ClassifierConfig):
     masks: int = 0
     """Number of frequency masks, and of time masks, in each training recording.
     They are those of SpecAugment (Park et al. 2019)."""
+    warp: float = 0.0
+    """Greatest relative change of the frequencies of each training recording.
+    It stands for vocal tracts of other lengths (Jaitly & Hinton 2013)."""
+    coloring: float = 0.0
+    """Greatest standard deviation, in decibels, of a random smooth filter.
+    Each training recording passes through one, which stands for another microphone or room."""
     left_out: str | None = None
     """Speaker of spoken digits to leave out of training and validation, and to test on."""
 
@@ -74,7 +80,8 @@ class SoundsConfig(ClassifierConfig):
     def _every_bound(self) -> Iterator[Bound]:
         yield from super().bounds()
         yield from at_least(1, self, "batch")
-        yield from at_least(0, self, "masks")
+        yield from at_least(0, self, "masks", "coloring")
+        yield "warp", self.warp, 0 <= self.warp <= 0.5, "in [0, 0.5]"
         rate = self.rate
         good = rate == RATE if self.data == "speech" else LOWEST_RATE <= rate <= HIGHEST_RATE
         among = f"{RATE} for spoken digits" if self.data == "speech" else "in [2000, 48000]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 
 import numpy as np
 
@@ -15,10 +14,8 @@ from lstm_jax.train.data.examples.parts import Part
 from lstm_jax.train.data.scaler import Scaler
 from lstm_jax.train.tasks.classify.own import examples
 from lstm_jax.train.tasks.classify.task import ClassifierTask
+from lstm_jax.train.tasks.sounds.augment import make_augment
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
-
-MASKED_BANDS = 8  # maximum number of bands in a mask
-MASKED_SHARE = 0.2  # maximum share of the time in a mask
 
 
 def make_task(
@@ -55,7 +52,7 @@ def make_task(
         reads={"in_features": config.bands},
         own={**fields, **settings},
         rows_of=lambda width: config.batch,
-        augment=partial(mask, config.masks) if config.masks else None,
+        augment=make_augment(config, scaler),
         calibrated=config.data == "own",
     )
 
@@ -78,27 +75,3 @@ def mel_of(stored: Stored) -> Mel:
 def longest_of(stored: Stored) -> float:
     """Return the maximum length of a recording, in seconds, in a model's description."""
     return stored.description.get("longest") or audio.LONGEST
-
-
-def mask(count: int, rng: np.random.Generator, sequence: np.ndarray) -> np.ndarray:
-    """Mask bands and spans of time by zeros, the mean of the features (Park et al. 2019).
-
-    Args:
-        count: number of masks of each kind, of up to `MASKED_BANDS` bands, and of up to
-            `MASKED_SHARE` of the time.
-        rng: random generator.
-        sequence: (T, D), the features.
-
-    Returns:
-        A copy with the masks.
-    """
-    steps, bands = sequence.shape
-    masked = sequence.copy()
-    for _ in range(count):
-        width = rng.integers(0, MASKED_BANDS + 1)
-        start = rng.integers(0, bands - width + 1)
-        masked[:, start : start + width] = 0
-        width = rng.integers(0, int(MASKED_SHARE * steps) + 1)
-        start = rng.integers(0, steps - width + 1)
-        masked[start : start + width] = 0
-    return masked
