@@ -14,14 +14,14 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from lstm_jax import functional, stacks
-from lstm_jax.cells import Cell
+from lstm_jax.cells import Cell, Step
 from lstm_jax.engines.choose import Implementation
 from lstm_jax.errors import warn
 from lstm_jax.named import bind
 from lstm_jax.nn import records
 from lstm_jax.nn.held import Holder, Owner, check_init_options, hold, init_of
 from lstm_jax.promotion import common
-from lstm_jax.recurrence import initial_like
+from lstm_jax.recurrence import StackState, initial_like, stack
 from lstm_jax.remat import Remat
 from lstm_jax.remat import check as check_remat
 from lstm_jax.trees import Tree, replaced
@@ -192,6 +192,27 @@ class Recurrent(Owner):
         if dtype is None:
             return cell
         return cell._replace(zero=bind(_zero_of, zero=cell.zero, dtype=dtype))
+
+    @property
+    def step(self) -> Step[tuple[Tree, ...], StackState, Tree]:
+        """Return one step of all layers together, without dropout, for diagnostics.
+
+            spectrum = lyapunov_spectrum(layer.step, layer.params, xs, state)  # xs (T, D)
+
+        The state is a `StackState`, such as `StackState(layer.initial_state())`.
+
+        Raises:
+            ValueError: if the layers are more than a stack of steps: bidirectional, with
+                connections, or with zoneout, whose expectation acts without a key.
+        """
+        rates = self.noise.zoneout, self.noise.cell_zoneout
+        if self.bidirectional or self.connections or any(rates):
+            raise ValueError(
+                "step needs layers in one direction, without connections or zoneout, got "
+                f"bidirectional={self.bidirectional}, connections={self.connections!r}, "
+                f"zoneout={rates[0]} and cell_zoneout={rates[1]}"
+            )
+        return stack(*[self.cell.step] * self.num_layers)
 
     @property
     def params(self) -> tuple[Tree, ...]:

@@ -117,6 +117,27 @@ def test_controls_are_those_of_scan(kind):
     assert_trees_close(actual, (final, swap(hs)))
 
 
+@every_kind
+def test_the_step_is_that_of_all_layers_together(kind):
+    layer, xs = make(kind), normal(1, T, D)
+    start = lstm_jax.StackState(layer.initial_state())
+    final, hs = lstm_jax.scan(layer.step, layer.params, xs, start)
+    expected_final, expected = layer(xs[None])
+    assert_trees_close(hs, expected[0])
+    assert_trees_close(tuple(final), jax.tree.map(lambda leaf: leaf[0], expected_final))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"bidirectional": True}, {"connections": "skip"}, {"zoneout": 0.1}, {"cell_zoneout": 0.1}],
+    ids=str,
+)
+def test_layers_that_are_no_stack_of_steps_have_no_step(options):
+    [(name, value)] = options.items()
+    with pytest.raises(ValueError, match=f"step needs layers in one direction.*{name}={value!r}"):
+        _ = make(lstm_jax.LSTM, **options).step
+
+
 def test_the_default_state_is_the_initial_state_of_zeros():
     layer, xs = make(lstm_jax.LSTM), normal(1, B, T, D)
     zeros = layer.initial_state(B)

@@ -15,7 +15,7 @@ import numpy as np
 
 from lstm_jax.diagnostics import FixedPoints, distinct, fixed_points
 from lstm_jax.models.sequence_model import SequenceModel
-from lstm_jax.recurrence import StackState, scan, stack
+from lstm_jax.recurrence import StackState, scan
 from lstm_jax.trees import Tree
 
 STARTS = 512  # states of each of the two searches
@@ -56,7 +56,7 @@ def find_rest(network: SequenceModel, inputs: np.ndarray, *, seed: int = 0) -> R
         The points, and what else a picture of them needs.
     """
     layer, rng = network.recurrent, np.random.default_rng(seed)
-    step, params = stack(*[layer.cell.step] * len(layer.params)), layer.params
+    step, params = layer.step, layer.params
     xs = jnp.swapaxes(jnp.asarray(inputs), 0, 1)
     zero = StackState(layer.initial_state(len(inputs)))
     states = scan(step, params, xs, zero, emit=lambda params, old, x, new: new)[1]

@@ -8,7 +8,7 @@ from jax import Array
 
 from lstm_jax.diagnostics import flossing
 from lstm_jax.models.sequence_model import SequenceModel
-from lstm_jax.recurrence import StackState, stack
+from lstm_jax.recurrence import StackState
 from lstm_jax.train.data.memory import LEAST_STEPS
 from lstm_jax.train.tasks.memory.config import FlossingConfig, MemoryConfig
 
@@ -53,10 +53,9 @@ def flossing_loss(model: SequenceModel, inputs: Array, exponents: int) -> Array:
         exponents: the number of Lyapunov exponents.
     """
     layer = getattr(model.recurrent, "func", model.recurrent)
-    step = stack(*[layer.cell.step] * len(layer.params))
-    zero = StackState(jax.tree.map(lambda leaf: leaf[0], layer.initial_state(1)))
-    size = sum(leaf.size for leaf in jax.tree.leaves(zero))
-    losses = jax.vmap(lambda xs: flossing(step, layer.params, xs, zero, k=min(exponents, size)))(
+    zero = StackState(layer.initial_state())
+    k = min(exponents, sum(leaf.size for leaf in jax.tree.leaves(zero)))
+    losses = jax.vmap(lambda xs: flossing(layer.step, layer.params, xs, zero, k=k))(
         inputs[:FLOSSED]
     )
     return jnp.mean(losses)
