@@ -20,7 +20,12 @@ from lstm_jax.plots.drawing import (
     default_style,
     new_figure,
 )
-from lstm_jax.plots.dynamics import fixed_points, lyapunov_convergence, lyapunov_exponents
+from lstm_jax.plots.dynamics import (
+    exponents_over_training,
+    fixed_points,
+    lyapunov_convergence,
+    lyapunov_exponents,
+)
 from lstm_jax.plots.forecast import forecast_line, gains
 from lstm_jax.plots.gates import gate_histograms, saturation, timescales
 from lstm_jax.plots.gradients import adjoint_norms, gradient_decay, influence, roads, unit_adjoints
@@ -42,6 +47,7 @@ __all__ = [
     "context_gap",
     "context_loss",
     "default_style",
+    "exponents_over_training",
     "fixed_point_portrait",
     "fixed_points",
     "forecast_line",

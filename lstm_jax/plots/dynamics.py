@@ -69,16 +69,36 @@ def lyapunov_convergence(
     if mean.ndim == 3:
         mean, spread, times = mean.mean(0), mean.std(0), times[0]
     axes = begin(axes, "Convergence", "steps", "estimate of λ (nats per step)")
-    shades = color_map("gate", "light")[np.linspace(255, 110, mean.shape[1]).astype(int)] / 255
-    for column in reversed(range(mean.shape[1])):
-        labeled = column in (0, mean.shape[1] - 1)
-        label = f"λ{str(column + 1).translate(SUBSCRIPTS)}" if labeled else None
-        width = 2 if column == 0 else 1
-        axes.plot(times, mean[:, column], color=shades[column], lw=width, label=label)
+    darkest = _from_first_to_last(axes, times, mean)
     if spread is not None:
         low, high = (mean[:, 0] + sign * np.asarray(spread)[:, 0] for sign in (-1, 1))
-        axes.fill_between(times, low, high, color=shades[0], alpha=0.15, lw=0)
+        axes.fill_between(times, low, high, color=darkest, alpha=0.15, lw=0)
     axes.axhline(0, color=SOFT, lw=0.8, ls=":")
+    return end(axes, reverse=True)
+
+
+def exponents_over_training(
+    steps: ArrayLike,
+    exponents: ArrayLike,
+    *,
+    title: str = "Lyapunov exponents over training",
+    axes: Axes | None = None,
+) -> Figure:
+    """Draw the largest Lyapunov exponents of a model while it trains, one line for each.
+
+    Args:
+        steps: numbers of training steps, (N,), such as the "step" of each line of health.jsonl.
+        exponents: in nats per step of a sequence, (N, k), such as its "exponents".
+        title: of the axes.
+        axes: axes to draw into; by default those of a new figure.
+
+    Returns:
+        The figure.
+    """
+    values = np.asarray(exponents, np.float64)
+    axes = begin(axes, title, "training steps", "exponent λ (nats per step)")
+    axes.axhline(0, color=SOFT, lw=0.8, ls=":", label="chaos above")
+    _from_first_to_last(axes, steps, values)
     return end(axes, reverse=True)
 
 
@@ -111,3 +131,14 @@ def fixed_points(points: FixedPoints, *, slow: float = 1e-4, axes: Axes | None =
     reach = 1.08 * max(1.0, float(np.abs(values).max()))
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     return end(axes)
+
+
+def _from_first_to_last(axes: Axes, x: ArrayLike, exponents: np.ndarray) -> np.ndarray:
+    """Draw a line for each column (N, k), from dark to light, and return the first color."""
+    shades = color_map("gate", "light")[np.linspace(255, 110, exponents.shape[1]).astype(int)] / 255
+    for column in reversed(range(exponents.shape[1])):
+        labeled = column in (0, exponents.shape[1] - 1)
+        label = f"λ{str(column + 1).translate(SUBSCRIPTS)}" if labeled else None
+        width = 2 if column == 0 else 1
+        axes.plot(x, exponents[:, column], color=shades[column], lw=width, label=label)
+    return shades[0]

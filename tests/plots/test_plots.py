@@ -61,6 +61,7 @@ DRAWN = {
     "product_bound": (plots.product_bound, (SPECTRUM, dg.log_bound(STEPS.log_spectral)), {}),
     "lyapunov_exponents": (plots.lyapunov_exponents, (EXPONENTS,), {}),
     "lyapunov_convergence": (plots.lyapunov_convergence, (LYAPUNOV,), {}),
+    "exponents_over_training": (plots.exponents_over_training, ([0, 50, 100], EXPONENTS), {}),
     "fixed_points": (plots.fixed_points, (POINTS,), {}),
     "gate_histograms": (plots.gate_histograms, (HISTOGRAMS,), {"title": "Forget gate"}),
     "saturation": (plots.saturation, (SATURATIONS,), {}),
@@ -238,6 +239,15 @@ def test_convergence_of_a_batch_is_that_of_its_mean():
     alone = lines(plots.lyapunov_convergence(one, spread=CURVES.std(0)))
     for label in ("λ₁", "λ₄"):
         np.testing.assert_allclose(batch[label], alone[label])
+
+
+def test_exponents_over_training_have_a_line_each_and_one_at_zero():
+    figure = draw("exponents_over_training")
+    zero, *drawn = figure.axes[0].get_lines()
+    for line, exponents in zip(drawn, EXPONENTS.T[::-1], strict=True):
+        np.testing.assert_array_equal(line.get_xydata().T, [[0, 50, 100], exponents])
+    np.testing.assert_array_equal(zero.get_ydata(), 0)
+    assert legend(figure) == ["λ₁", "λ₄", "chaos above"]
 
 
 def test_fixed_points_lie_about_the_unit_circle():
