@@ -378,13 +378,15 @@ def an_update():
 
 
 @core()
-def the_health_of_an_update():
+@core(exponents=1)
+def the_health_of_an_update(exponents=0):
     model, optimizer, state, batch = training()
     look = make_health(
-        window_loss, model, optimizer, 0, initial_state=CharLM.initial_state, clip_norm=1.0
-    )
+        window_loss, model, optimizer, 0,
+        initial_state=CharLM.initial_state, clip_norm=1.0, exponents=exponents,
+    )  # fmt: skip
     found = look(state, batch)
-    return found.adjoint, found.update.grad_norm
+    return found.adjoint, found.update.grad_norm, found.growth
 
 
 # --- diagnostics ---------------------------------------------------------------------------------

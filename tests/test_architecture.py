@@ -52,7 +52,7 @@ lstm_jax.train.data.panels: - times forms dates clock panel roles spacing even s
 lstm_jax.train.data.panels: answers phases windows scaling prepare
 lstm_jax.train.data.shards: - pieces symbols count store rows prepare
 lstm_jax.train.run: - audience lock machine processes orbax checkpoints rescue averaging state
-lstm_jax.train.run: devices precision update health heartbeat writers meter
+lstm_jax.train.run: devices precision update exponents health heartbeat writers meter
 lstm_jax.train.forecasts: - errors baselines distributions scores
 lstm_jax.train.tasks: -
 lstm_jax.train.tasks.classify: - config examples rows calibration judge task baselines picture

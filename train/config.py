@@ -87,6 +87,9 @@ class TrainConfig:
     """Steps between lines of metrics.jsonl."""
     health_every: int = 200
     """Steps between lines of health.jsonl, each of which costs 2 to 4 steps; 0 writes none."""
+    health_exponents: int = 0
+    """Number of largest Lyapunov exponents of the layers in each line of health.jsonl; 8 of
+    them cost up to one step. Bidirectional layers and layers with connections have none."""
     checkpoint_every: int = 200
     """Steps between saves of the latest checkpoint; 0 saves only at the end of each epoch."""
     keep: Literal[1, 2] = 2
@@ -102,7 +105,7 @@ class TrainConfig:
     def bounds(self) -> Iterator[Bound]:
         """Yield a bound for each field, in order: a later bound may rely on the earlier ones."""
         yield from at_least(1, self, "epochs", "log_every")
-        yield from at_least(0, self, "health_every", "checkpoint_every")
+        yield from at_least(0, self, "health_every", "health_exponents", "checkpoint_every")
         yield "seed", self.seed, 0 <= self.seed < 2**32, "in [0, 2**32)"
         yield (
             "precision",

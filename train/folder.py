@@ -28,9 +28,12 @@ Source: TypeAlias = Literal["latest", "best"]
 
 
 FREE = frozenset(
-    {"max_steps", "log_every", "health_every", "checkpoint_every", "keep", "epochs", "patience"}
-)
-"""Fields that may change when a run is resumed: how long to train, and how often to write."""
+    {
+        "max_steps", "epochs", "patience", "log_every", "health_every", "health_exponents",
+        "checkpoint_every", "keep",
+    }
+)  # fmt: skip
+"""Fields that may change when a run is resumed: how long to train, and what to write how often."""
 
 
 KEPT_BY_STATE = frozenset({"optimizer.name", "optimizer.ema"})

@@ -153,7 +153,7 @@ def _train(
     health = make_health(
         task.loss, model, optimizer, config.seed,
         initial_state=task.initial_state, clip_norm=clip_norm, precision=config.precision,
-        devices=devices,
+        devices=devices, exponents=config.health_exponents,
     )  # fmt: skip
     validate = task.validator(model)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))

@@ -3,7 +3,8 @@
     python tests/benchmarks/health.py
 
 The windows hold random ids, for `tang` from a vocabulary of 7,038 symbols, so that no data is
-needed. Updates and health checks alternate, and the fastest of each counts.
+needed. Updates, health checks and eight Lyapunov exponents alternate, and the fastest of each
+counts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 from flax import nnx
+from jax import Array
 
 from lstm_jax.configs import adding, smoke, tang
 from lstm_jax.models.char_lm import CharLM
@@ -22,13 +24,15 @@ from lstm_jax.train.batch import Batch
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.data.text import pack
 from lstm_jax.train.problems import make_task
+from lstm_jax.train.run.exponents import Growth, growth
 from lstm_jax.train.run.health import make_health
-from lstm_jax.train.run.state import make_optimizer, make_state
+from lstm_jax.train.run.state import TrainState, make_optimizer, make_state
 from lstm_jax.train.run.update import make_update
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import window_loss
 
 CONFIGS = {"tang": tang.config, "smoke": smoke.config, "adding": adding.config}
+EXPONENTS = 8
 VOCABULARIES = {"tang": 7038, "smoke": 24}
 
 
@@ -50,8 +54,8 @@ def parts(name: str, config: TrainConfig) -> tuple[Any, Any, Any, Any, Any]:
     return window_loss, model, CharLM.initial_state, carry, batch
 
 
-def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, float]:
-    """Return the seconds of the fastest update and of the fastest health check."""
+def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, float, float]:
+    """Return the seconds of the fastest update, health check and computation of exponents."""
     loss, model, initial_state, carry, batch = parts(name, config)
     optimizer, _ = make_optimizer(config.optimizer, 1000)
     state = make_state(model, optimizer, carry)
@@ -60,17 +64,25 @@ def measure(name: str, config: TrainConfig, seconds: float) -> tuple[float, floa
         loss, model, optimizer, 0,
         initial_state=initial_state, clip_norm=config.optimizer.clip_norm,
     )  # fmt: skip
-    times: tuple[list[float], list[float]] = ([], [])
+    graph = nnx.graphdef(model)
+
+    @jax.jit
+    def exponents(state: TrainState, batch: Batch[Array]) -> Growth | None:
+        return growth(loss, nnx.merge(graph, state.params), state.carry, batch, EXPONENTS)
+
+    times: tuple[list[float], list[float], list[float]] = ([], [], [])
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(times[0]) < 6:
         start = time.perf_counter()
-        jax.block_until_ready(health(state, batch))
-        between = time.perf_counter()
         state, metrics = update(state, batch)
         jax.block_until_ready((state, metrics))
-        times[0].append(time.perf_counter() - between)
-        times[1].append(between - start)
-    return min(times[0][1:]), min(times[1][1:])
+        times[0].append(time.perf_counter() - start)
+        for program, row in zip((health, exponents), times[1:], strict=True):
+            start = time.perf_counter()
+            jax.block_until_ready(program(state, batch))
+            row.append(time.perf_counter() - start)
+    step, check, more = (min(row[1:]) for row in times)  # the first call compiles
+    return step, check, more
 
 
 def main() -> None:
@@ -79,11 +91,12 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30.0, help="seconds for each model")
     seconds = parser.parse_args().seconds
     for name, config in CONFIGS.items():
-        step, check = measure(name, config, seconds)
+        step, check, more = measure(name, config, seconds)
         print(
             f"{name}: training step {step * 1e3:.1f} ms, health check {check * 1e3:.1f} ms "
             f"({check / step:.2f} steps); {check / step / config.health_every:.2%} of the time "
-            f"with one check every {config.health_every} steps",
+            f"with one check every {config.health_every} steps; {EXPONENTS} exponents add "
+            f"{more * 1e3:.1f} ms ({more / step:.2f} steps)",
             flush=True,
         )
 

@@ -39,7 +39,7 @@ MESHES = [{"data": 8}, {"data": 2, "model": 4}]
 
 
 def run(folder, sizes, *, steps=8, resume=False, health=4):
-    config = replace(CONFIG, max_steps=steps, health_every=health)
+    config = replace(CONFIG, max_steps=steps, health_every=health, health_exponents=2)
     loop.prepare(folder, config, resume=resume, overwrite=False)
     loop.train(config, folder, console=Console(file=io.StringIO()), devices=make_devices(sizes))
     return [line["loss"] for line in lines(folder / "metrics.jsonl")], lines(
@@ -55,6 +55,7 @@ def compare(name, there, here):
     np.testing.assert_allclose(there[0], here[0], rtol=1e-6, err_msg=name)
     for one, other in zip(there[1], here[1], strict=True):
         np.testing.assert_allclose(one["grad_norm"], other["grad_norm"], rtol=1e-4)
+        np.testing.assert_allclose(one["exponents"], other["exponents"], rtol=1e-3)
         for a, b in zip(one["adjoint"], other["adjoint"], strict=True):
             for leaf in a:
                 np.testing.assert_allclose(a[leaf], b[leaf], rtol=1e-3, err_msg=f"{name} {leaf}")

@@ -47,6 +47,7 @@ BAD = {
     "seed": (-1, 2**32),
     "log_every": (0,),
     "health_every": (-1,),
+    "health_exponents": (-1,),
     "checkpoint_every": (-1,),
     "max_steps": (0, -3),
     "patience": (0, -1),
@@ -267,7 +268,7 @@ SHARED = {
     "optimizer": OptimizerConfig(0.5, 6, 0.7, 0.8, 0.25, 0.75, 9.0, 0.95, "muon"),
     "epochs": 10, "seed": 11, "log_every": 12, "health_every": 13, "checkpoint_every": 14,
     "max_steps": 15, "patience": 16, "data_sha256": "17", "keep": 1,
-    "precision": "bfloat16",
+    "precision": "bfloat16", "health_exponents": 18,
 }  # fmt: skip
 
 

@@ -370,7 +370,8 @@ def test_a_resume_with_another_configuration_names_the_field(name, whole):
 
 def test_how_long_and_how_often_may_change_on_resume(whole, tmp_path):
     folder = copy(whole[0], tmp_path)
-    other = replace(CONFIG, epochs=3, max_steps=99, log_every=1, checkpoint_every=0)
+    often = {"log_every": 1, "health_exponents": 2, "checkpoint_every": 0}
+    other = replace(CONFIG, epochs=3, max_steps=99, **often)
     assert loop.prepare(folder, other, resume=True, overwrite=False) == other
     assert load_config(folder / "config.json") == other
 

@@ -8,7 +8,6 @@ from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
@@ -212,17 +211,6 @@ def sum_over(axis: str, tree: T) -> T:
     """
     flat, unravel = ravel_pytree(tree)
     return unravel(jax.lax.psum(flat, axis))
-
-
-def norm_over(axis: str, norms: T) -> T:
-    """Compute the norms of vectors that are split over the devices of an axis.
-
-    Args:
-        axis: an axis of the mesh.
-        norms: a pytree with the norms of this device's parts.
-    """
-    squares = sum_over(axis, jax.tree.map(jnp.square, norms))
-    return jax.tree.map(jnp.sqrt, squares)
 
 
 def make_devices(sizes: Mapping[str, int] | None = None) -> Devices:

@@ -204,17 +204,19 @@ def test_float32_is_the_loss_itself():
     assert at_precision(task.loss, "float32") is task.loss
 
 
-def test_health_looks_at_the_update_in_its_precision_and_at_the_adjoint_in_float32():
+def test_health_looks_at_the_update_in_its_precision_and_at_the_states_in_float32():
     task, model, optimizer, state, batch = begun(TEXT)
     looks = {
         precision: make_health(
             task.loss, model, optimizer, 0,
-            initial_state=task.initial_state, clip_norm=1.0, precision=precision,
+            initial_state=task.initial_state, clip_norm=1.0, precision=precision, exponents=2,
         )(state, batch)
         for precision in ("float32", "bfloat16")
     }  # fmt: skip
     narrow, wide = looks["bfloat16"], looks["float32"]
     jax.tree.map(np.testing.assert_array_equal, narrow.adjoint, wide.adjoint)
+    jax.tree.map(np.testing.assert_array_equal, narrow.growth, wide.growth)
+    assert wide.growth.logs.shape == (2,)
     update = make_update(at_precision(task.loss, "bfloat16"), model, optimizer, 0)
     norm = update(state, batch)[1].grad_norm
     np.testing.assert_allclose(narrow.update.grad_norm, norm, rtol=1e-6)
