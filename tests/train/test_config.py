@@ -109,6 +109,8 @@ BAD_SOUNDS = {
     "group_pattern": ("(", "no group"),
     "batch": (0,),
     "masks": (-1,),
+    "warp": (-0.1, 0.6),
+    "coloring": (-1.0, 31.0, float("nan")),
 } | BAD_CLASSIFIER
 BAD_SERIES = {
     "target": ("",),
@@ -329,7 +331,7 @@ SHARED = {
             "own",
             *("folder", "file", "path", "label", "group", "(a)", "latin-1"),
             *(9000, 2.5, 33, 21, 41, 0.2, 0.3),
-            *("balanced", 8, 9, "theo"),
+            *("balanced", 8, 9, 0.1, 2.0, "theo"),
             **SHARED,
         ),
         SeriesConfig(

@@ -80,8 +80,9 @@ class SoundsConfig(ClassifierConfig):
     def _every_bound(self) -> Iterator[Bound]:
         yield from super().bounds()
         yield from at_least(1, self, "batch")
-        yield from at_least(0, self, "masks", "coloring")
+        yield from at_least(0, self, "masks")
         yield "warp", self.warp, 0 <= self.warp <= 0.5, "in [0, 0.5]"
+        yield "coloring", self.coloring, 0 <= self.coloring <= 30, "in [0, 30]"
         rate = self.rate
         good = rate == RATE if self.data == "speech" else LOWEST_RATE <= rate <= HIGHEST_RATE
         among = f"{RATE} for spoken digits" if self.data == "speech" else "in [2000, 48000]"
