@@ -25,12 +25,12 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine
+from own_results import RESULTS
 
 from lstm_jax.configs import text as recipe
 from lstm_jax.files import CACHE_VARIABLE
 from lstm_jax.train.tasks.text.look import look_at_texts
 
-RESULTS = Path(__file__).parent / "results"
 STEPS = 200
 SIZES = {"rows": 32, "window": 96, "epochs": 1}
 MODEL = {"embedding-features": 32, "hidden-features": 128, "num-layers": 1, "layer-dropout": 0}

@@ -24,8 +24,8 @@ import time
 from pathlib import Path
 
 from machine import machine
+from own_results import RESULTS
 
-RESULTS = Path(__file__).parent / "results"
 CHRONO = "--model.no-unitary --model.max-timescale {timescale}"
 PLAIN = "--model.no-unitary"
 FLOSSING = "--flossing.exponents 16 --flossing.before 250 --flossing.every 50"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from levers import BASE, EVERY, changed
+from levers import BASE, changed, some_poems
 from machine import machine
 from own_results import RESULTS
 
@@ -26,11 +26,10 @@ from lstm_jax.configs import adding, tang
 from lstm_jax.plots import exponents_over_training, new_figure
 from lstm_jax.train import loop
 from lstm_jax.train.config import TrainConfig
-from lstm_jax.train.data import tang as poems
 from lstm_jax.train.problems import make_task, to_dict
 from lstm_jax.train.task import Task
 from lstm_jax.train.tasks.text.config import TextConfig
-from lstm_jax.train.tasks.text.task import Texts, make_text_task
+from lstm_jax.train.tasks.text.task import make_text_task
 
 EXPONENTS = 8
 CONFIGS: dict[str, TrainConfig] = {
@@ -43,13 +42,10 @@ TITLES = {"adding": "Adding, T = 100", "tang": "Tang poems, two layers of 128 un
 
 
 def task_of(config: TrainConfig) -> Task[Any]:
-    """Return the task of a run; of the poems, it has the same parts as in levers.py."""
-    if not isinstance(config, TextConfig):
-        return make_task(config)
-    corpus = poems.load()
-    splits = {"train": corpus.train[::EVERY], "valid": corpus.valid[::4]}
-    texts = Texts(splits, {"data": corpus.name, "data_sha256": corpus.sha256})
-    return make_text_task(config, texts)
+    """Return the task of a run; that of `tang` has the poems of levers.py."""
+    if isinstance(config, TextConfig):
+        return make_text_task(config, some_poems())
+    return make_task(config)
 
 
 def run(config: TrainConfig, folder: Path) -> dict[str, Any]:

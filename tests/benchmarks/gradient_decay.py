@@ -20,8 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from long_memory import HIDDEN, LIMITS, MODELS, RESULTS, Run, network
+from long_memory import HIDDEN, LIMITS, MODELS, Run, network
 from machine import machine
+from own_results import RESULTS
 
 from lstm_jax import GRUState, LSTMState, RNNState, gru_step, lstm_step, rnn_step
 from lstm_jax.diagnostics import log_bound, product_spectrum, step_norms

@@ -95,6 +95,13 @@ class Mogrified(TextTask):
         return model
 
 
+def some_poems() -> Texts:
+    """Return every twelfth training poem, and every fourth validation poem."""
+    corpus = poems.load()
+    splits = {"train": corpus.train[::EVERY], "valid": corpus.valid[::4]}
+    return Texts(splits, {"data": corpus.name, "data_sha256": corpus.sha256})
+
+
 def changed(config: Any, changes: dict[str, Any]) -> Any:
     """Return a configuration with changed fields, which are given by their dotted names."""
     for name, value in changes.items():
@@ -149,9 +156,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    corpus = poems.load()
-    splits = {"train": corpus.train[::EVERY], "valid": corpus.valid[::4]}
-    texts = Texts(splits, {"data": corpus.name, "data_sha256": corpus.sha256})
+    texts = some_poems()
     arms = read("levers.json").get("arms", {})
     for seed in range(options.seeds):
         for name in options.only:

@@ -33,12 +33,12 @@ import numpy as np
 import optax
 from flax import nnx
 from machine import machine
+from own_results import RESULTS
 
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train.data import memory
 from lstm_jax.train.tasks.memory.task import judge
 
-RESULTS = Path(__file__).parent / "results"
 MODELS = ("lstm chrono", "lstm forget bias 1", "gru", "rnn orthogonal")
 TESTED, ALLOWED_WRONG = 2560, 3
 TASKS = ("adding", "copy", "order")

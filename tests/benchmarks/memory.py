@@ -13,16 +13,15 @@ from __future__ import annotations
 import argparse
 import json
 from itertools import product
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from machine import machine
+from own_results import RESULTS
 
 import lstm_jax
 
-RESULTS = Path(__file__).parent / "results"
 B, D, H = 16, 128, 256
 CASES = [*product(("scan", "fused"), (None, 32, "sqrt")), ("flax", None)]
 

@@ -17,9 +17,9 @@ from dataclasses import replace
 from typing import Any, get_args
 
 import jax
-from alternate import RESULTS
 from flax import nnx
 from machine import machine
+from own_results import RESULTS
 
 from lstm_jax.configs import tang
 from lstm_jax.train.config import Precision

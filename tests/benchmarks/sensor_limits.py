@@ -25,6 +25,7 @@ import sensor_residual as residual
 from flax import nnx
 from levers import changed
 from machine import machine
+from own_results import RESULTS
 from rich.console import Console
 from sensor_tables import markdown
 
@@ -38,7 +39,6 @@ from lstm_jax.train.tasks.series.config import SeriesConfig
 from lstm_jax.train.tasks.series.outputs import forecasts_of, make_predict, middle
 from lstm_jax.train.tasks.series.task import SeriesTask, begin_linear, make_series_task
 
-RESULTS = Path(__file__).parent / "results"
 WINDOWS = (50, 100, 200, 400, 960)
 FROM_LINEAR = "from linear"
 """Key for a start from the linear forecast, which the recipe has no field for."""

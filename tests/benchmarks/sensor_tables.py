@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import statistics
-from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from own_results import RESULTS
 
 
 def markdown(results: dict[str, Any]) -> str:

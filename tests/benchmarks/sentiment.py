@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from machine import machine
+from own_results import RESULTS
 
 from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
@@ -31,7 +32,6 @@ from lstm_jax.train.data.sentiment import Text, words_of
 from lstm_jax.train.evaluate import EvaluateOptions, measure
 from lstm_jax.train.tasks.classify.judge import after_each
 
-RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2)
 PUBLISHED = (  # model, vectors, validation, test
     ("convolution, sent-conv-torch", "learned", "", "83.5"),

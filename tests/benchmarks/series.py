@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from machine import machine
+from own_results import RESULTS
 from rich.console import Console
 
 from lstm_jax.configs import sensor, sine, stocks, weather
@@ -27,7 +28,6 @@ from lstm_jax.train import loop
 from lstm_jax.train.forecasts import verdict as series_verdict
 from lstm_jax.train.forecasts.picture import draw
 
-RESULTS = Path(__file__).parent / "results"
 SEEDS = range(5)
 INPUTS = {
     "AAPL": ("IBM", "MSFT"),

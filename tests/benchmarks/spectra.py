@@ -18,18 +18,17 @@ import argparse
 import json
 import time
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from machine import machine
+from own_results import RESULTS
 
 import lstm_jax
 from lstm_jax.diagnostics import product_spectrum
 from lstm_jax.diagnostics.products import choose
 
-RESULTS = Path(__file__).parent / "results"
 D = 64
 KINDS = {
     "forget bias 1": {"forget_bias": 1.0},

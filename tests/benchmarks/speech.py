@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from flax import nnx
 from machine import machine
+from own_results import RESULTS
 
 from lstm_jax import plots
 from lstm_jax.configs import speech as recipe
@@ -31,10 +32,9 @@ from lstm_jax.train.evaluate import EvaluateOptions, measure
 from lstm_jax.train.tasks.classify.judge import after_each, log_probabilities, make_reader
 from lstm_jax.train.tasks.sounds.predict import features_of
 
-RESULTS = Path(__file__).parent / "results"
 SEEDS = (0, 1, 2, 3, 4)
 OTHER_VOICES = {"warp": 0.15, "coloring": 6.0}
-"""Changes to the recipe for unseen speakers, which speech_pairs.py has chosen."""
+"""Changes to the recipe for unseen speakers; speech_pairs.py measures what they do."""
 
 
 def run(folder: Path, **changed) -> dict:

@@ -5,20 +5,18 @@ They teach a model to understand voices, microphones and rooms that its training
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 
 from lstm_jax.train.data.audio import frequencies
 from lstm_jax.train.data.scaler import Scaler
+from lstm_jax.train.tasks.classify.task import Augment
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 
 MASKED_BANDS = 8  # maximum number of bands in a mask
 MASKED_SHARE = 0.2  # maximum share of the time in a mask
 WAVES = 3  # cosines in the response of a random filter
-
-Augment = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
 
 def make_augment(config: SoundsConfig, scaler: Scaler) -> Augment | None:
