@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import quality
+
 from lstm_jax.recipes import recipes
 
 HERE = Path(__file__).parent
@@ -197,7 +199,13 @@ def listed() -> str:
     return table(["recipe", "what it trains", "time on 2 cores", "data", "extra"], rows)
 
 
+def compared() -> str:
+    """Make the table of quality."""
+    return table(["task", "lstm_jax", "peers"], quality.rows())
+
+
 SECTIONS: dict[tuple[str, str], Callable[[], str]] = {
+    ("README.md", "quality"): compared,
     ("README.md", "speed"): lambda: summary(ENGLISH),
     ("README.md", "recipes"): listed,
     ("README.zh.md", "speed"): lambda: summary(CHINESE),

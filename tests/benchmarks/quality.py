@@ -1,0 +1,140 @@
+"""Make the README's table of quality from committed results: every task against its peers."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from own_results import read
+from sentiment import PUBLISHED as REVIEWS
+
+import lstm_jax
+
+RELEASED = Path(lstm_jax.__file__).parent / "pretrained" / "tang" / "model.json"
+OF_1997 = 209_000  # sequences until solved (Hochreiter & Schmidhuber 1997, table 8)
+
+
+class Result(NamedTuple):
+    """Name a model, and hold its figure of every seed."""
+
+    name: str
+    figures: Sequence[float]
+
+
+class Task(NamedTuple):
+    """Compare our results on a task with those of peers.
+
+    Attributes:
+        name: the task and its unit.
+        ours: our result.
+        peers: theirs.
+        form: the format of a figure.
+        joined: how to show several seeds: all of them, their mean, or their range.
+        more_is_better: whether the largest figure wins; otherwise the smallest does.
+    """
+
+    name: str
+    ours: Result
+    peers: Sequence[Result]
+    form: str
+    joined: Callable[[list[str]], str] = ", ".join
+    more_is_better: bool = False
+
+
+def span(figures: list[str]) -> str:
+    """Format the least and the greatest of sorted figures."""
+    return f"{figures[0]} to {figures[-1]}" if len(figures) > 1 else figures[0]
+
+
+def tang() -> Task:
+    """Compare the released poet with the best n-gram, by test perplexity."""
+    card = json.loads(RELEASED.read_text(encoding="utf-8"))["card"]
+    best = min(read("tang_ngrams.json")["rows"], key=lambda row: row["perplexity"])
+    peers = [Result(f"{best['order']}-gram", [best["perplexity"]])]
+    ours = Result("lstm_jax", [card["test_perplexity"]])
+    return Task("Tang poems, test perplexity", ours, peers, "{:.1f}")
+
+
+def own(file: str, data: str, metric: str, names: dict[str, str]) -> tuple[Result, list[Result]]:
+    """Read the results of defaults on somebody's own data: ours, and the named peers'."""
+
+    def result(runs: dict[str, Any], name: str, shown: str) -> Result:
+        return Result(shown, [run[metric] for run in runs["runs"][data][name].values()])
+
+    peers = read(f"{file}_peers.json")
+    theirs = [result(peers, name, shown) for name, shown in names.items()]
+    return result(read(f"{file}.json"), "lstm_jax", "lstm_jax"), theirs
+
+
+def series(data: str, title: str) -> Task:
+    """Compare forecasts."""
+    names = {"auto_ets": "AutoETS", "neuralforecast_lstm": "neuralforecast LSTM"}
+    return Task(f"{title}, MASE", *own("own_series", data, "mase", names), "{:.3f}")
+
+
+def reviews() -> Task:
+    """Compare classifiers of film reviews that learn their own word vectors."""
+    found = read("sentiment.json")
+    ours = Result("lstm_jax", [100 * statistics.mean(r["test_accuracy"] for r in found["rows"])])
+    bayes = Result("naive Bayes", [100 * max(found["naive_bayes"].values())])
+    convolution = next(float(test) for name, vectors, _, test in REVIEWS
+                       if name.startswith("convolution") and vectors == "learned")  # fmt: skip
+    peers = [Result("convolution", [convolution]), bayes]
+    title = "SST-2 with learned word vectors, % right"
+    return Task(title, ours, peers, "{:.1f}", more_is_better=True)
+
+
+def newswires() -> Task:
+    """Compare classifiers of newswires."""
+    names = {"linear": "linear SVM", "naive_bayes": "naive Bayes"}
+    return Task("Reuters R8, wrong of 2,189", *own("own_texts", "reuters_r8", "wrong", names), "{}")
+
+
+def vowels() -> Task:
+    """Compare classifiers of short sequences."""
+    names = {"minirocket": "MiniRocket", "lstm_fcn": "LSTM-FCN", "1nn_dtw": "1-NN DTW"}
+    found = own("own_sequences", "JapaneseVowels", "wrong", names)
+    return Task("JapaneseVowels, wrong of 370, three seeds", *found, "{}")
+
+
+def adding(steps: int = 500) -> Task:
+    """Compare how many sequences it takes to learn the adding problem."""
+    runs = [
+        run["sequences"] for run in read("long_memory.json")["runs"]
+        if (run["task"], run["model"], run["steps"]) == ("adding", "lstm chrono", steps)
+    ]  # fmt: skip
+    title = f"adding problem, T = {steps}, sequences until solved"
+    ours, theirs = Result("lstm_jax", sorted(runs)), Result("LSTM of 1997", [OF_1997])
+    return Task(title, ours, [theirs], "{:,}", span)
+
+
+def row(task: Task) -> list[str]:
+    """Format a task as a row of the table, with the best result in bold."""
+    results = [task.ours, *task.peers]
+    sign = -1 if task.more_is_better else 1
+    best = min(results, key=lambda result: sign * statistics.mean(result.figures))
+
+    def shown(result: Result) -> str:
+        figures = task.joined([task.form.format(figure) for figure in result.figures])
+        named = figures if result is task.ours else f"{result.name} {figures}"
+        return f"**{named}**" if result is best else named
+
+    ranked = sorted(task.peers, key=lambda result: sign * statistics.mean(result.figures))
+    return [task.name, shown(task.ours), ", ".join(map(shown, ranked))]
+
+
+def rows() -> list[list[str]]:
+    """Return the rows of all tasks."""
+    tasks = (
+        tang(),
+        series("airpassengers", "AirPassengers"),
+        series("m3_monthly", "M3 monthly, 1,428 series"),
+        reviews(),
+        newswires(),
+        vowels(),
+        adding(),
+    )
+    return [row(task) for task in tasks]
