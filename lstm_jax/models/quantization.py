@@ -1,7 +1,7 @@
 """8-bit quantization of large matrices: integers in [-127, 127], and a scale for every channel.
 
 The released Tang model shrinks from 13.1 MiB in float16 to 6.6 MiB, and its validation perplexity
-changes from 103.925 to 103.929 (`lstm-jax evaluate --split valid`).
+changes from 103.925 to 103.930 (`lstm-jax evaluate --split valid`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+BITS = 4
+"""Significant bits of a scale. With the 7 of an integer they make the 11 of float16."""
 SCALE = ".scale"
 """Suffix that makes the name of a matrix the name of its scales."""
 SMALLEST = 4096
@@ -21,7 +23,8 @@ def quantize(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Round a matrix to symmetric 8-bit integers, with one scale for each row or each column.
 
     An output channel is a column of a kernel, but a row of an embedding that the softmax reads. The
-    axis with the smaller squared error is used.
+    axis with the smaller squared error is used. The scales are rounded up to `BITS` bits, so that
+    every element of the result is exact in float16: sampling can then read two bytes per weight.
 
     Args:
         matrix: (..., R, C), finite.
@@ -97,7 +100,22 @@ def unpacked(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _along(matrix: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
     """Quantize a matrix, with one scale for all elements along an axis."""
-    scales = (np.abs(matrix).max(axis, keepdims=True) / 127).astype(np.float16)
-    # A scale that is too small for float16 becomes 0, and so do its elements.
-    steps = matrix / np.where(scales == 0, np.inf, scales).astype(np.float32)
-    return np.clip(np.rint(steps), -127, 127).astype(np.int8), scales
+    largest = np.abs(matrix).max(axis, keepdims=True)
+    # The largest element of the result may need a smaller scale than the largest of the matrix did.
+    # With that scale, quantizing the result once more does not change it.
+    first = _scales(largest)
+    scales = _scales(_steps(largest, first) * first)
+    return _steps(matrix, scales).astype(np.int8), scales.astype(np.float16)
+
+
+def _scales(largest: np.ndarray) -> np.ndarray:
+    """Return the smallest scales of `BITS` bits at which 127 steps reach the largest elements."""
+    fractions, exponents = np.frexp(largest / 127)
+    rounded = np.ldexp(np.ceil(fractions * 2**BITS) / 2**BITS, exponents)
+    return rounded.astype(np.float16).astype(np.float32)
+
+
+def _steps(matrix: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """Count in whole steps; a scale that is too small for float16 is 0, and so are its steps."""
+    steps = np.rint(matrix / np.where(scales == 0, np.inf, scales))
+    return np.clip(steps, -127, 127)
