@@ -21,10 +21,10 @@ import numpy as np
 from levers import BASE, changed, some_poems
 from machine import machine
 from own_results import RESULTS
+from runs import lines_of, trained
 
 from lstm_jax.configs import adding, tang
 from lstm_jax.plots import exponents_over_training, new_figure
-from lstm_jax.train import loop
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.problems import make_task, to_dict
 from lstm_jax.train.task import Task
@@ -50,14 +50,8 @@ def task_of(config: TrainConfig) -> Task[Any]:
 
 def run(config: TrainConfig, folder: Path) -> dict[str, Any]:
     """Train or resume one run, and return its exponents and validations by step."""
-    resume = (folder / loop.CONFIG).is_file()
-    config = loop.prepare(folder, config, resume=resume, overwrite=False)
-    if not loop.train(config, folder, task=task_of(config)).finished:
-        raise SystemExit(f"{folder} was stopped; start the script again to resume it")
-    health, metrics = (
-        [json.loads(line) for line in (folder / name).read_text(encoding="utf-8").splitlines()]
-        for name in ("health.jsonl", "metrics.jsonl")
-    )
+    trained(folder, config, task_of(config))
+    health, metrics = (lines_of(folder, name) for name in ("health.jsonl", "metrics.jsonl"))
     return {
         "config": to_dict(config),
         "steps": [line["step"] for line in health],

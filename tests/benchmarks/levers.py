@@ -27,12 +27,12 @@ from typing import Any
 from flax import nnx
 from machine import machine
 from own_results import RESULTS, read, watch
+from runs import trained, validations
 
 from lstm_jax.configs import tang
 from lstm_jax.functional import mogrifier_cell
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.nn.recurrent import Recurrent
-from lstm_jax.train import loop
 from lstm_jax.train.data import tang as poems
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import Texts, TextTask, make_text_task
@@ -116,15 +116,11 @@ def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str
     task = make_text_task(config, texts)
     if rounds:
         task = Mogrified(**vars(task), rounds=rounds)
-    resume = (folder / loop.CONFIG).is_file()
-    config = loop.prepare(folder, config, resume=resume, overwrite=False)
     with watch() as times:
-        if not loop.train(config, folder, task=task).finished:
-            raise SystemExit(f"{folder} was stopped; start the script again to resume it")
-    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
+        resumed = trained(folder, config, task)
+    losses = [line["valid_loss"] for line in validations(folder)]
     result = {"seed": config.seed, "perplexities": [round(math.exp(x), 3) for x in losses]}
-    return result | ({} if resume else {"cpu_seconds": times["cpu_seconds"]})
+    return result | ({} if resumed else {"cpu_seconds": times["cpu_seconds"]})
 
 
 def table(arms: dict[str, list[dict[str, Any]]]) -> str:

@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 from own_results import RESULTS
+from runs import trained
 
 from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
 from lstm_jax.models import storage
 from lstm_jax.models.vocabulary import Vocabulary
-from lstm_jax.train import loop
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import Text, words_of
 from lstm_jax.train.evaluate import EvaluateOptions, measure
@@ -67,8 +67,7 @@ def naive_bayes(train: tuple[Text, ...], test: tuple[Text, ...]) -> float:
 def run(folder: Path, seed: int) -> dict:
     """Train a seed unless it is already trained, and evaluate it on the test part."""
     config = replace(recipe.config, seed=seed)
-    resume = (folder / loop.CONFIG).is_file()
-    loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
+    trained(folder, config)
     card = storage.load(folder).card
     figures, message = measure(EvaluateOptions(str(folder)))
     print(f"seed {seed}: {message}")

@@ -20,12 +20,12 @@ import numpy as np
 from flax import nnx
 from machine import machine
 from own_results import RESULTS
+from runs import trained
 
 from lstm_jax import plots
 from lstm_jax.configs import speech as recipe
 from lstm_jax.models import storage
 from lstm_jax.models.storage import Stored
-from lstm_jax.train import loop
 from lstm_jax.train.data import audio, speech
 from lstm_jax.train.data.speech import DIGITS, Recording
 from lstm_jax.train.evaluate import EvaluateOptions, measure
@@ -40,8 +40,7 @@ OTHER_VOICES = {"warp": 0.15, "coloring": 6.0}
 def run(folder: Path, **changed) -> dict:
     """Train a configuration unless it is already trained, and evaluate it on its test part."""
     config = replace(recipe.config, **changed)
-    resume = (folder / loop.CONFIG).is_file()
-    loop.train(loop.prepare(folder, config, resume=resume, overwrite=False), folder)
+    trained(folder, config)
     card = storage.load(folder).card
     figures, message = measure(EvaluateOptions(str(folder)))
     print(message)

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from machine import machine
 from own_results import RESULTS, read
+from runs import trained
 from speech import OTHER_VOICES, count_answers
 
 from lstm_jax.configs import speech as recipe
 from lstm_jax.models import storage
-from lstm_jax.train import loop
 from lstm_jax.train.data import speech
 from lstm_jax.train.data.speech import Speech
 from lstm_jax.train.tasks.sounds.speech import make_speech_task
@@ -46,10 +46,7 @@ def accuracies(folder: Path, pair: tuple[str, str], changes: dict[str, Any]) -> 
     config, data = replace(recipe.config, **changes), speech.load()
     others = tuple(each for each in data.recordings if each.speaker not in pair)
     task = make_speech_task(config, Speech(others, data.sha256))
-    resume = (folder / loop.CONFIG).is_file()
-    config = loop.prepare(folder, config, resume=resume, overwrite=False)
-    if not loop.train(config, folder, task=task).finished:
-        raise SystemExit(f"{folder} was stopped; start the script again to resume it")
+    trained(folder, config, task)
     stored = storage.load(folder)
     result = {}
     for name in pair:

@@ -33,11 +33,11 @@ import numpy as np
 from flax import nnx
 from machine import machine
 from own_results import RESULTS, read, watch
+from runs import trained, validations
 from safetensors.flax import load_file, save_file
 
 from lstm_jax.configs import tang
 from lstm_jax.models.losses import tied_cross_entropy, tied_log_probabilities
-from lstm_jax.train import loop
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data.text import Packed
 from lstm_jax.train.tasks.text.score import evaluate, make_scorer
@@ -260,19 +260,15 @@ def main() -> None:
         *sizes, ("epochs", options.epochs), ("rate", options.rate), ("seed", options.seed)
     ))  # fmt: skip
     folder = options.runs / name
-    resume = (folder / loop.CONFIG).is_file()
-    config = loop.prepare(folder, config, resume=resume, overwrite=False)
     with watch() as times:
-        if not loop.train(config, folder, task=task).finished:
-            raise SystemExit(f"{folder}: the run was stopped; run the same command to resume it")
-    lines = map(json.loads, (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    losses = [line["valid_loss"] for line in lines if "valid_loss" in line]
+        resumed = trained(folder, config, task)
+    losses = [line["valid_loss"] for line in validations(folder)]
     model = task.model(nnx.Rngs(0))
     result = {
         **vars(options), "runs": None, "machine": machine(),
         "parameters": sum(leaf.size for leaf in flat(model).values()),
         "valid": [round(math.exp(loss), 3) for loss in losses],
-        **({} if resume else times),
+        **({} if resumed else times),
     }  # fmt: skip
     if options.test:
         ids = [task.vocabulary.encode(text) for text in texts.splits["test"]]
