@@ -86,6 +86,7 @@ BAD_MEMORY = {
 }
 BAD_CLASSIFIER = {
     "validations": (0,),
+    "consistency": (-0.1, INF, NAN),
     "model.embedding_features": (0,),
     "model.hidden_features": (0,),
     "model.num_layers": (-1,),
@@ -308,6 +309,7 @@ SHARED = {
         ClassifyConfig(
             CLASSIFIER,
             7,
+            0.7,
             "own",
             *(f"{name}.csv" for name in ("all", "valid", "test")),
             "latin-1",
@@ -328,6 +330,7 @@ SHARED = {
         SoundsConfig(
             CLASSIFIER,
             7,
+            0.7,
             "own",
             *("folder", "file", "path", "label", "group", "(a)", "latin-1"),
             *(9000, 2.5, 33, 21, 41, 0.2, 0.3),

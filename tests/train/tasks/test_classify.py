@@ -5,9 +5,11 @@ import json
 import re
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 import soundfile
+from flax import nnx
 from made_up import recordings, sentiment_data, speech_data
 from rich.console import Console
 
@@ -111,6 +113,28 @@ def test_rows_that_fill_a_batch_do_not_count():
     total, count, carry = task.loss(model, (), batch, None)
     assert float(total) == pytest.approx(-np.log(3 / 4), rel=1e-5)
     assert (float(count), carry) == (1, ())
+
+
+def test_consistency_adds_half_the_divergences_of_two_readings():
+    config = replace(SENTIMENT, consistency=1.5, model=replace(SMALL, word_dropout=0.3))
+    task = make_sentiment_task(config)
+    model, batch = task.model(nnx.Rngs(0)), task.epoch(0)[0]
+    key = jax.random.key(1)
+    inputs, lengths = (np.concatenate([each, each]) for each in (batch.inputs, batch.lengths))
+    logits = np.asarray(model(inputs, lengths, key=key), np.float64)
+    logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    expected, rows = 0.0, len(batch.inputs)
+    for row in range(rows):
+        p, q, target = logs[row], logs[rows + row], batch.targets[row]
+        divergences = sum(np.exp(p) * (p - q)) + sum(np.exp(q) * (q - p))
+        cross_entropy = -(target @ p + target @ q) / 2
+        expected += batch.weights[row] * (cross_entropy + 1.5 * divergences / 2)
+    total, count, _ = task.loss(model, (), batch, key)
+    np.testing.assert_allclose(total, expected, rtol=1e-5)
+    assert count == batch.weights.sum()
+    # Without noise the two readings agree, and validation is what it was.
+    plain = make_sentiment_task(replace(config, consistency=0.0))
+    assert task.loss(model, (), batch, None) == plain.loss(model, (), batch, None)
 
 
 def test_short_phrases_come_in_greater_numbers():

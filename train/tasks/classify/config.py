@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,11 +18,16 @@ class ClassifierConfig(TrainConfig):
     model: SequenceClassifierConfig = field(default_factory=SequenceClassifierConfig)
     validations: int = 1
     """Number of validations, and thus epochs, in a pass over the training data."""
+    consistency: float = 0.0
+    """Weight of the loss that makes predictions agree under different dropout (R-Drop). If it is
+    not 0, each batch is read twice, and a step takes almost twice as long."""
 
     def bounds(self) -> Iterator[Bound]:
         """Yield the conditions on the fields."""
         yield from super().bounds()
         yield from at_least(1, self, "validations")
+        weight = self.consistency
+        yield "consistency", weight, 0 <= weight < math.inf, "at least 0 and finite"
         sizes = ("embedding_features", "hidden_features", "num_layers")
         yield from at_least(1, self.model, *sizes, prefix="model.")
         rates = ("word_dropout", "input_dropout", "layer_dropout", "output_dropout")

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypedDict
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
@@ -98,8 +100,12 @@ class ClassifierTask:
     def loss(
         self, model: SequenceClassifier, carry: Tree, batch: Batch[Array], key: Array | None
     ) -> tuple[Array, Array, Tree]:
-        logits = widened(model(batch.inputs, batch.lengths, key=key))
-        losses = optax.softmax_cross_entropy(logits, batch.targets)
+        twice = key is not None and self.config.consistency > 0
+        rows = jax.tree.map(lambda each: jnp.concatenate([each, each]), batch) if twice else batch
+        logits = widened(model(rows.inputs, rows.lengths, key=key))
+        losses = optax.softmax_cross_entropy(logits, rows.targets)
+        if twice:
+            losses = losses.reshape(2, -1).mean(0) + self.config.consistency * disagreement(logits)
         return *summed(losses, batch.weights), carry
 
     def figures(self, loss: float) -> Mapping[str, float]:
@@ -126,3 +132,19 @@ class ClassifierTask:
 
     def save(self, model: SequenceClassifier, folder: Path, card: dict[str, object]) -> None:
         storage.save(folder, model, card, self.own)
+
+
+def disagreement(logits: Array) -> Array:
+    """Compute how much two predictions for the same sequences differ.
+
+    With p and q the probabilities of the two, it is (KL(p || q) + KL(q || p)) / 2, which R-Drop
+    adds to the loss (Liang et al. 2021).
+
+    Args:
+        logits: (2 B, C); rows b and B + b are predictions for the same sequence.
+
+    Returns:
+        The mean of both divergences in nats, (B,).
+    """
+    p, q = jax.nn.log_softmax(logits).reshape(2, -1, logits.shape[-1])
+    return ((jnp.exp(p) - jnp.exp(q)) * (p - q)).sum(-1) / 2
