@@ -1,17 +1,26 @@
 """Score modified Kneser-Ney n-grams on the Tang poems, for the n-gram rows of the README's table.
 
-    python tests/benchmarks/tang_ngrams.py
+    python tests/benchmarks/tang_ngrams.py [--kenlm FOLDER]
 
 The vocabulary, the split and the counted symbols are those of `lstm-jax train tang`, so you can
 compare the perplexities with the model's. The package itself computes them; the tests compare
-its results with the equations of Chen & Goodman (1999) written out with dictionaries.
+its results with the equations of Chen & Goodman (1999) written out with dictionaries. With --kenlm,
+the folder of the programs lmplz and query, KenLM counts and scores the same symbols as a second
+opinion. They are built from the source distribution of `kenlm` 0.3.0, with CMake and Boost.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 
+import numpy as np
 from machine import machine
 from own_results import RESULTS, watch
 
@@ -22,8 +31,36 @@ from lstm_jax.train.tasks.text.task import load_texts, make_text_task
 ORDERS = (1, 2, 3, 4, 5)
 
 
+def lines_of(texts: Iterable[np.ndarray]) -> str:
+    """Format texts for KenLM, one per line, with a number for every symbol."""
+    return "".join(" ".join(map(str, text.tolist())) + "\n" for text in texts)
+
+
+def kenlm(programs: Path, order: int, train: str, test: str) -> float:
+    """Return the test perplexity of KenLM's n-gram."""
+
+    def run(name: str, *options: object, read: str) -> str:
+        command = [programs / name, *map(str, options)]
+        return subprocess.run(
+            command, input=read, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            check=True,
+        ).stdout  # fmt: skip
+
+    with tempfile.TemporaryDirectory() as folder:
+        counted = Path(folder) / "counted.arpa"
+        counted.write_text(run("lmplz", "-o", order, "-S", "2G", "-T", folder, read=train))
+        summary = run("query", "-v", "summary", counted, read=test)
+    found = re.search(r"Perplexity including OOVs:\s+([\d.]+)", summary)
+    if found is None:
+        raise SystemExit(f"query printed no perplexity: {summary[-200:]}")
+    return float(found[1])
+
+
 def main() -> None:
     """Count the n-grams, score the test poems, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kenlm", type=Path, help="folder of lmplz and query")
+    options = parser.parse_args()
     texts = load_texts("tang")
     task = make_text_task(tang.config, texts)
     vocabulary = task.vocabulary
@@ -37,13 +74,18 @@ def main() -> None:
             )
         rows.append({"order": order, "perplexity": math.exp(nats), **times})
         print(rows[-1], flush=True)
+    if options.kenlm:
+        train = lines_of(vocabulary.encode(text) for text in texts.splits["train"])
+        for row in rows[1:]:  # lmplz refuses to count single symbols
+            row["kenlm"] = kenlm(options.kenlm, row["order"], train, lines_of(test))
     result = {"machine": machine(), "test_symbols": symbols, "rows": rows}
     path = RESULTS / "tang_ngrams.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    lines = ["| n | test perplexity | CPU seconds |", "|---|---|---|"]
-    lines += [
-        f"| {row['order']} | {row['perplexity']:.1f} | {row['cpu_seconds']:.0f} |" for row in rows
-    ]
+    lines = ["| n | test perplexity | KenLM's | CPU seconds |", "|---|---|---|---|"]
+    for row in rows:
+        second = f"{row['kenlm']:.1f}" if "kenlm" in row else ""
+        cells = f"{row['perplexity']:.1f} | {second} | {row['cpu_seconds']:.0f}"
+        lines.append(f"| {row['order']} | {cells} |")
     path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
