@@ -34,8 +34,6 @@ WAYS = {
     "unitary, full lag": "--grow-epochs 0",
     "chrono": CHRONO,
     "chrono, full lag": f"{CHRONO} --grow-epochs 0",
-    "chrono, full lag, long": f"{CHRONO} --grow-epochs 0 --model.hidden-features 64 "
-    "--optimizer.learning-rate 1e-2 --optimizer.clip-norm 0.1 --sequences 20000 --epochs 20",
     "chrono, flossing": f"{CHRONO} {FLOSSING}",
     "forget bias 1": PLAIN,
     "forget bias 1, flossing": f"{PLAIN} {FLOSSING}",
@@ -76,6 +74,7 @@ def run(way: str, steps: int, seed: int, work: Path) -> dict:
         tested = json.loads(call(["evaluate", str(folder), "--json"]))
         figures = {
             "way": way, "steps": steps, "seed": seed, "command": shlex.join(["lstm-jax", *words]),
+            "curve": [[line["sequences"], line["valid_wrong"]] for line in valid],
             "sequences": valid[-1]["sequences"], "updates": valid[-1]["step"],
             "valid_wrong": valid[-1]["valid_wrong"], "wrong": tested["wrong"],
             "tested": tested["sequences"], "loss": tested["loss"],
