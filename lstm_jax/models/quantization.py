@@ -116,6 +116,9 @@ def _scales(largest: np.ndarray) -> np.ndarray:
 
 
 def _steps(matrix: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """Count in whole steps; a scale that is too small for float16 is 0, and so are its steps."""
+    """Express a matrix in whole steps of its scales.
+
+    A scale that is too small for float16 is 0, and so are its steps.
+    """
     steps = np.rint(matrix / np.where(scales == 0, np.inf, scales))
     return np.clip(steps, -127, 127)

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from machine import machine
 from own_results import RESULTS
+from runs import lines_of
 
 CHRONO = "--model.no-unitary --model.max-timescale {timescale}"
 PLAIN = "--model.no-unitary"
@@ -69,8 +70,7 @@ def run(way: str, steps: int, seed: int, work: Path) -> dict:
     if not path.is_file():
         words, start = command(way, steps, seed), time.perf_counter()
         call([*words, "--out", str(folder), *(["--resume"] if folder.exists() else [])])
-        lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-        valid = [line for line in lines if "valid_wrong" in line]
+        valid = [line for line in lines_of(folder) if "valid_wrong" in line]
         tested = json.loads(call(["evaluate", str(folder), "--json"]))
         figures = {
             "way": way, "steps": steps, "seed": seed, "command": shlex.join(["lstm-jax", *words]),

@@ -21,7 +21,7 @@ import numpy as np
 from levers import BASE, changed, some_poems
 from machine import machine
 from own_results import RESULTS
-from runs import lines_of, trained
+from runs import lines_of, train_or_resume, validations
 
 from lstm_jax.configs import adding, tang
 from lstm_jax.plots import exponents_over_training, new_figure
@@ -50,16 +50,15 @@ def task_of(config: TrainConfig) -> Task[Any]:
 
 def run(config: TrainConfig, folder: Path) -> dict[str, Any]:
     """Train or resume one run, and return its exponents and validations by step."""
-    trained(folder, config, task_of(config))
-    health, metrics = (lines_of(folder, name) for name in ("health.jsonl", "metrics.jsonl"))
+    train_or_resume(folder, config, task_of(config))
+    health = lines_of(folder, "health.jsonl")
     return {
         "config": to_dict(config),
         "steps": [line["step"] for line in health],
         "exponents": [line["exponents"] for line in health],
         "validations": [
             {name: line[name] for name in ("step", "valid_loss", "valid_wrong") if name in line}
-            for line in metrics
-            if "valid_loss" in line
+            for line in validations(folder)
         ],
     }
 

@@ -27,7 +27,7 @@ from typing import Any
 from flax import nnx
 from machine import machine
 from own_results import RESULTS, read, watch
-from runs import trained, validations
+from runs import train_or_resume, validations
 
 from lstm_jax.configs import tang
 from lstm_jax.functional import mogrifier_cell
@@ -38,13 +38,18 @@ from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.task import Texts, TextTask, make_text_task
 
 EVERY = 12
-BASE: dict[str, Any] = {
-    "model.embedding_features": 64,
-    "model.hidden_features": 128,
+OF_2026_11: dict[str, Any] = {
     "model.embedding_dropout": 0.1,
     "model.layer_dropout": 0.2,
     "model.output_dropout": 0.2,
     "model.weight_dropout": 0.0,
+    "optimizer.learning_rate": 2.5e-3,
+}
+"""Changes that turn the recipe into that of `tang-2026-11`, apart from its size and length."""
+BASE: dict[str, Any] = {
+    **OF_2026_11,
+    "model.embedding_features": 64,
+    "model.hidden_features": 128,
     "optimizer.learning_rate": 2e-2,
     "optimizer.warmup_steps": 100,
     "rows": 32,
@@ -53,7 +58,7 @@ BASE: dict[str, Any] = {
     "checkpoint_every": 0,
     "keep": 1,
 }
-"""Changes that make the recipe small, with the dropout of the release of November 2026."""
+"""Changes that make the recipe small."""
 
 ROUNDS = "rounds"
 """Key for the rounds of a mogrifier that replaces the LSTM, which the recipe has no field for."""
@@ -121,7 +126,7 @@ def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str
     if rounds:
         task = Mogrified(**vars(task), rounds=rounds)
     with watch() as times:
-        resumed = trained(folder, config, task)
+        resumed = train_or_resume(folder, config, task)
     losses = [line["valid_loss"] for line in validations(folder)]
     result = {"seed": config.seed, "perplexities": [round(math.exp(x), 3) for x in losses]}
     return result | ({} if resumed else {"cpu_seconds": times["cpu_seconds"]})

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/precision.py [--steps 600]
 
-The recipe is `tang` with an embedding of 128 and layers of 256, and its schedule is as short as the
-run. Both precisions start from the same parameters and read the same batches with the same dropout.
-They take turns step by step, so that a busy machine slows both. Validation is in float32.
+The recipe is that of `tang-2026-11` with an embedding of 128 and layers of 256, and its schedule is
+as short as the run. Both precisions start from the same parameters and read the same batches with
+the same dropout. They take turns step by step, so that a busy machine slows both. Validation is in
+float32.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ import argparse
 import json
 import statistics
 import time
-from dataclasses import replace
 from typing import Any, get_args
 
 import jax
 from flax import nnx
+from levers import OF_2026_11, changed
 from machine import machine
 from own_results import RESULTS
 
@@ -37,10 +38,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600, help="training steps in each precision")
     parser.add_argument("--validate-every", type=int, default=100, help="interval in steps")
     options = parser.parse_args()
-    sizes = replace(tang.config.model, embedding_features=128, hidden_features=256)
-    task = make_task(replace(tang.config, model=sizes))
+    sizes = {"model.embedding_features": 128, "model.hidden_features": 256}
+    config = changed(tang.config, OF_2026_11 | sizes)
+    task = make_task(config)
     model = task.model(nnx.Rngs(0))
-    optimizer, _ = make_optimizer(tang.config.optimizer, options.steps)
+    optimizer, _ = make_optimizer(config.optimizer, options.steps)
     batches, validate = task.epoch(0), task.validator(model)
     updates = {
         precision: make_update(at_precision(task.loss, precision), model, optimizer, 0)

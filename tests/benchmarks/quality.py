@@ -1,4 +1,4 @@
-"""Make the README's table of quality from committed results: every task against its peers."""
+"""Make the README's table of quality from committed results and published figures."""
 
 from __future__ import annotations
 
@@ -9,22 +9,21 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from own_results import read
-from sentiment import PUBLISHED as REVIEWS
+from published import LSTM_OF_1997, REVIEWS
 
 import lstm_jax
 
 RELEASED = Path(lstm_jax.__file__).parent / "pretrained" / "tang" / "model.json"
-OF_1997 = 209_000  # sequences until solved (Hochreiter & Schmidhuber 1997, table 8)
 
 
 class Result(NamedTuple):
-    """Name a model, and hold its figure of every seed."""
+    """Store a model's name and its figure for each seed."""
 
     name: str
     figures: Sequence[float]
 
 
-class Task(NamedTuple):
+class Comparison(NamedTuple):
     """Compare our results on a task with those of peers.
 
     Attributes:
@@ -32,7 +31,7 @@ class Task(NamedTuple):
         ours: our result.
         peers: theirs.
         form: the format of a figure.
-        joined: how to show several seeds: all of them, their mean, or their range.
+        joined: how to show several seeds: all of them, or their range.
         more_is_better: whether the largest figure wins; otherwise the smallest does.
     """
 
@@ -49,17 +48,17 @@ def span(figures: list[str]) -> str:
     return f"{figures[0]} to {figures[-1]}" if len(figures) > 1 else figures[0]
 
 
-def tang() -> Task:
+def tang() -> Comparison:
     """Compare the released poet with the best n-gram, by test perplexity."""
     card = json.loads(RELEASED.read_text(encoding="utf-8"))["card"]
     best = min(read("tang_ngrams.json")["rows"], key=lambda row: row["perplexity"])
     peers = [Result(f"{best['order']}-gram", [best["perplexity"]])]
     ours = Result("lstm_jax", [card["test_perplexity"]])
-    return Task("Tang poems, test perplexity", ours, peers, "{:.1f}")
+    return Comparison("Tang poems, test perplexity", ours, peers, "{:.1f}")
 
 
 def own(file: str, data: str, metric: str, names: dict[str, str]) -> tuple[Result, list[Result]]:
-    """Read the results of defaults on somebody's own data: ours, and the named peers'."""
+    """Read the results of the defaults on a user's data: ours and the named peers'."""
 
     def result(runs: dict[str, Any], name: str, shown: str) -> Result:
         return Result(shown, [run[metric] for run in runs["runs"][data][name].values()])
@@ -69,13 +68,13 @@ def own(file: str, data: str, metric: str, names: dict[str, str]) -> tuple[Resul
     return result(read(f"{file}.json"), "lstm_jax", "lstm_jax"), theirs
 
 
-def series(data: str, title: str) -> Task:
+def series(data: str, title: str) -> Comparison:
     """Compare forecasts."""
     names = {"auto_ets": "AutoETS", "neuralforecast_lstm": "neuralforecast LSTM"}
-    return Task(f"{title}, MASE", *own("own_series", data, "mase", names), "{:.3f}")
+    return Comparison(f"{title}, MASE", *own("own_series", data, "mase", names), "{:.3f}")
 
 
-def reviews() -> Task:
+def reviews() -> Comparison:
     """Compare classifiers of film reviews that learn their own word vectors."""
     found = read("sentiment.json")
     ours = Result("lstm_jax", [100 * statistics.mean(r["test_accuracy"] for r in found["rows"])])
@@ -84,34 +83,39 @@ def reviews() -> Task:
                        if name.startswith("convolution") and vectors == "learned")  # fmt: skip
     peers = [Result("convolution", [convolution]), bayes]
     title = "SST-2 with learned word vectors, % right"
-    return Task(title, ours, peers, "{:.1f}", more_is_better=True)
+    return Comparison(title, ours, peers, "{:.1f}", more_is_better=True)
 
 
-def newswires() -> Task:
+def newswires() -> Comparison:
     """Compare classifiers of newswires."""
     names = {"linear": "linear SVM", "naive_bayes": "naive Bayes"}
-    return Task("Reuters R8, wrong of 2,189", *own("own_texts", "reuters_r8", "wrong", names), "{}")
+    return Comparison(
+        "Reuters R8, wrong of 2,189", *own("own_texts", "reuters_r8", "wrong", names), "{}"
+    )
 
 
-def vowels() -> Task:
+def vowels() -> Comparison:
     """Compare classifiers of short sequences."""
     names = {"minirocket": "MiniRocket", "lstm_fcn": "LSTM-FCN", "1nn_dtw": "1-NN DTW"}
     found = own("own_sequences", "JapaneseVowels", "wrong", names)
-    return Task("JapaneseVowels, wrong of 370, three seeds", *found, "{}")
+    return Comparison("JapaneseVowels, wrong of 370, three seeds", *found, "{}")
 
 
-def adding(steps: int = 500) -> Task:
+def adding(steps: int = 500) -> Comparison:
     """Compare how many sequences it takes to learn the adding problem."""
     runs = [
-        run["sequences"] for run in read("long_memory.json")["runs"]
+        run for run in read("long_memory.json")["runs"]
         if (run["task"], run["model"], run["steps"]) == ("adding", "lstm chrono", steps)
     ]  # fmt: skip
+    if not all(run["solved"] for run in runs):
+        raise ValueError(f"adding, T = {steps}: a run did not solve it")
     title = f"adding problem, T = {steps}, sequences until solved"
-    ours, theirs = Result("lstm_jax", sorted(runs)), Result("LSTM of 1997", [OF_1997])
-    return Task(title, ours, [theirs], "{:,}", span)
+    ours = Result("lstm_jax", sorted(run["sequences"] for run in runs))
+    theirs = Result("LSTM of 1997", [LSTM_OF_1997["adding", steps]])
+    return Comparison(title, ours, [theirs], "{:,}", span)
 
 
-def row(task: Task) -> list[str]:
+def row(task: Comparison) -> list[str]:
     """Format a task as a row of the table, with the best result in bold."""
     results = [task.ours, *task.peers]
     sign = -1 if task.more_is_better else 1

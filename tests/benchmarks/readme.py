@@ -10,7 +10,6 @@ out of date.
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import statistics
 import sys
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import quality
+from own_results import read
 
 from lstm_jax.recipes import recipes
 
@@ -52,7 +52,7 @@ Ratio = Callable[[Row], float]
 
 def results(name: str) -> dict[str, Any]:
     """Read the results of a benchmark."""
-    return json.loads((HERE / "results" / f"{name}.json").read_text(encoding="utf-8"))
+    return read(f"{name}.json")
 
 
 def best_jax(row: Row) -> float:

@@ -11,8 +11,8 @@ from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.task import Task
 
 
-def trained(folder: Path, config: TrainConfig, task: Task[Any] | None = None) -> bool:
-    """Train a run to its end, or resume what there is of it.
+def train_or_resume(folder: Path, config: TrainConfig, task: Task[Any] | None = None) -> bool:
+    """Train a run to its end, or resume it where it stopped.
 
     Args:
         folder: the folder of the run.
@@ -20,7 +20,7 @@ def trained(folder: Path, config: TrainConfig, task: Task[Any] | None = None) ->
         task: the task to learn; that of the configuration if None.
 
     Returns:
-        Whether the folder had a run in it before, so that its times are not those of a whole run.
+        Whether a run was resumed, so that its times do not cover all of it.
 
     Raises:
         SystemExit: if the run was stopped before its end.

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 from machine import machine
 from own_results import RESULTS
-from runs import trained
+from published import REVIEWS
+from runs import train_or_resume
 
 from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
@@ -33,11 +34,6 @@ from lstm_jax.train.evaluate import EvaluateOptions, measure
 from lstm_jax.train.tasks.classify.judge import after_each
 
 SEEDS = (0, 1, 2)
-PUBLISHED = (  # model, vectors, validation, test
-    ("convolution, sent-conv-torch", "learned", "", "83.5"),
-    ("convolution, sent-conv-torch", "word2vec, static", "", "85.6"),
-    ("bidirectional LSTM with attention, Flax's example", "learned", "85.2", ""),
-)
 EXAMPLES = (
     "The first hour is dull, but the ending is wonderful and moving.",
     "It could have been a clever thriller, and it is a tedious mess.",
@@ -67,7 +63,7 @@ def naive_bayes(train: tuple[Text, ...], test: tuple[Text, ...]) -> float:
 def run(folder: Path, seed: int) -> dict:
     """Train a seed unless it is already trained, and evaluate it on the test part."""
     config = replace(recipe.config, seed=seed)
-    trained(folder, config)
+    train_or_resume(folder, config)
     card = storage.load(folder).card
     figures, message = measure(EvaluateOptions(str(folder)))
     print(f"seed {seed}: {message}")
@@ -83,7 +79,7 @@ def table(rows: list[dict], bayes: dict[str, float]) -> str:
     )
     lines = ["| model | vectors | validation | test |", "|---|---|---|---|"]
     lines += [f"| naive Bayes, {data} | | | {100 * p:.1f} |" for data, p in bayes.items()]
-    lines += [f"| {' | '.join(row)} |" for row in PUBLISHED]
+    lines += [f"| {' | '.join(row)} |" for row in REVIEWS]
     lines += [
         f"| lstm_jax, seed {row['seed']} | learned | {valid:.2f} | {test:.2f} |"
         for row, valid, test in zip(rows, valids, tests, strict=True)

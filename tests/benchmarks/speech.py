@@ -20,7 +20,7 @@ import numpy as np
 from flax import nnx
 from machine import machine
 from own_results import RESULTS
-from runs import trained
+from runs import train_or_resume
 
 from lstm_jax import plots
 from lstm_jax.configs import speech as recipe
@@ -40,7 +40,7 @@ OTHER_VOICES = {"warp": 0.15, "coloring": 6.0}
 def run(folder: Path, **changed) -> dict:
     """Train a configuration unless it is already trained, and evaluate it on its test part."""
     config = replace(recipe.config, **changed)
-    trained(folder, config)
+    train_or_resume(folder, config)
     card = storage.load(folder).card
     figures, message = measure(EvaluateOptions(str(folder)))
     print(message)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from machine import machine
 from own_results import RESULTS, read
-from runs import trained
+from runs import train_or_resume
 from speech import OTHER_VOICES, count_answers
 
 from lstm_jax.configs import speech as recipe
@@ -46,7 +46,7 @@ def accuracies(folder: Path, pair: tuple[str, str], changes: dict[str, Any]) -> 
     config, data = replace(recipe.config, **changes), speech.load()
     others = tuple(each for each in data.recordings if each.speaker not in pair)
     task = make_speech_task(config, Speech(others, data.sha256))
-    trained(folder, config, task)
+    train_or_resume(folder, config, task)
     stored = storage.load(folder)
     result = {}
     for name in pair:

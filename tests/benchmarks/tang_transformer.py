@@ -33,7 +33,7 @@ import numpy as np
 from flax import nnx
 from machine import machine
 from own_results import RESULTS, read, watch
-from runs import trained, validations
+from runs import train_or_resume, validations
 from safetensors.flax import load_file, save_file
 
 from lstm_jax.configs import tang
@@ -261,7 +261,7 @@ def main() -> None:
     ))  # fmt: skip
     folder = options.runs / name
     with watch() as times:
-        resumed = trained(folder, config, task)
+        resumed = train_or_resume(folder, config, task)
     losses = [line["valid_loss"] for line in validations(folder)]
     model = task.model(nnx.Rngs(0))
     result = {

@@ -123,18 +123,29 @@ def test_consistency_adds_half_the_divergences_of_two_readings():
     inputs, lengths = (np.concatenate([each, each]) for each in (batch.inputs, batch.lengths))
     logits = np.asarray(model(inputs, lengths, key=key), np.float64)
     logs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    expected, rows = 0.0, len(batch.inputs)
+    expected, apart, rows = 0.0, 0.0, len(batch.inputs)
     for row in range(rows):
         p, q, target = logs[row], logs[rows + row], batch.targets[row]
         divergences = sum(np.exp(p) * (p - q)) + sum(np.exp(q) * (q - p))
         cross_entropy = -(target @ p + target @ q) / 2
         expected += batch.weights[row] * (cross_entropy + 1.5 * divergences / 2)
+        apart += divergences
+    assert apart > 0.01  # the two readings have masks of their own
     total, count, _ = task.loss(model, (), batch, key)
     np.testing.assert_allclose(total, expected, rtol=1e-5)
     assert count == batch.weights.sum()
-    # Without noise the two readings agree, and validation is what it was.
-    plain = make_sentiment_task(replace(config, consistency=0.0))
-    assert task.loss(model, (), batch, None) == plain.loss(model, (), batch, None)
+
+
+def test_without_a_key_a_batch_is_read_once():
+    task = make_sentiment_task(replace(SENTIMENT, consistency=1.5))
+    model, batch, rows = task.model(nnx.Rngs(0)), task.epoch(0)[0], []
+
+    def counting(inputs, lengths, key):
+        rows.append(len(inputs))
+        return model(inputs, lengths, key=key)
+
+    task.loss(counting, (), batch, None)
+    assert rows == [len(batch.inputs)]
 
 
 def test_short_phrases_come_in_greater_numbers():

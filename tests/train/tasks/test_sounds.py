@@ -78,14 +78,14 @@ def test_it_says_what_it_saw_and_chose_and_stops(folder, call):
         "  --model.num-layers 1        32 training recordings\n"
         "  --class-weights none        the largest class has 16 examples, the smallest 16: "
         "the ratio is at most 5\n"
-        "  --model.layer-dropout 0     acts between layers, and there is one\n"
+        "  --model.layer-dropout 0     it acts between layers, and there is only one\n"
         f"{folder}: 32 training recordings; dry run, nothing trained\n"
     )
 
 
 def test_one_layer_has_no_dropout_between_layers(folder):
     seen = look_at_own(replace(recipe.config, folder=str(folder)))
-    seen.task.model(nnx.Rngs(0))  # would warn
+    seen.task.model(nnx.Rngs(0))  # a warning would be an error
     two = replace(recipe.config.model, num_layers=2)
     seen = look_at_own(replace(recipe.config, folder=str(folder), model=two))
     assert seen.config.model.layer_dropout == two.layer_dropout > 0

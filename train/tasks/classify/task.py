@@ -135,7 +135,7 @@ class ClassifierTask:
 
 
 def disagreement(logits: Array) -> Array:
-    """Compute how much two predictions for the same sequences differ.
+    """Compute how much two predictions for each sequence differ.
 
     With p and q the probabilities of the two, it is (KL(p || q) + KL(q || p)) / 2, which R-Drop
     adds to the loss (Liang et al. 2021).
@@ -144,7 +144,7 @@ def disagreement(logits: Array) -> Array:
         logits: (2 B, C); rows b and B + b are predictions for the same sequence.
 
     Returns:
-        The mean of both divergences in nats, (B,).
+        The mean of the two divergences in nats, (B,).
     """
     p, q = jax.nn.log_softmax(logits).reshape(2, -1, logits.shape[-1])
     return ((jnp.exp(p) - jnp.exp(q)) * (p - q)).sum(-1) / 2

@@ -40,10 +40,12 @@ def look_at_own(config: SoundsConfig, given: object = None) -> Look[SoundsConfig
             of_classes(train.truth, len(data.classes)),
         ],
     )
-    if config.model.num_layers == 1 and "model.num_layers" in {choice.field for choice in more}:
+    chosen = {choice.field: choice.value for choice in more}
+    if chosen.get("model.num_layers") == 1 and config.model.layer_dropout > 0:
         # The recipe's dropout between layers is for the two layers of larger sets.
         config = replace(config, model=replace(config.model, layer_dropout=0.0))
-        more = (*more, Choice("model.layer_dropout", 0.0, "acts between layers, and there is one"))
+        why = "it acts between layers, and there is only one"
+        more = (*more, Choice("model.layer_dropout", 0.0, why))
     config = replace(config, data_sha256=data.sha256)
     task = make_task(
         config,
