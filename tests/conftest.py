@@ -51,10 +51,23 @@ import jax  # noqa: E402
 import pytest  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
 
+from lstm_jax.engines.native import compiler, library  # noqa: E402
+
 # JAX creates an MLIR context for each program that it lowers. That takes as long as a small program
 # itself, and keeps a megabyte for each of thousands of programs. One context is enough for all.
 if hasattr(mlir, "make_ir_context"):
     mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+
+
+def build_native_engine():
+    """Build the native engine before any test, as the first training would, which reports it."""
+    compiler.build_once(lambda line: None)
+    if library.loaded() is None:  # there is no compiler, which every training would report
+        os.environ[library.VARIABLE] = "0"
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    build_native_engine()
 
 
 @pytest.fixture(scope="module")
