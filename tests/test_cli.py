@@ -135,7 +135,8 @@ def poet(tmp_path_factory):
         ("data shakspeare", "there is no data set 'shakspeare'; did you mean 'shakespeare'?\n"),
         (
             "evaluate tagn",
-            "it is neither a folder nor a released model (tang); did you mean 'tang'?\n",
+            "it is neither a folder nor a released model (tang, tang-2026-11); "
+            "did you mean 'tang'?\n",
         ),
     ],
 )

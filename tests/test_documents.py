@@ -16,7 +16,7 @@ from lstm_jax.recipes import recipes
 
 ROOT = Path(__file__).parents[1]
 PATHS = [*ROOT.glob("*.md"), *(ROOT / "notebooks").glob("*.md")]
-PATHS.append(ROOT / "lstm_jax/pretrained/tang/CARD.md")
+PATHS += (ROOT / "lstm_jax/pretrained").glob("*/CARD.md")
 DOCUMENTS = {str(path.relative_to(ROOT)): path.read_text(encoding="utf-8") for path in PATHS}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ADDRESS = PROJECT["urls"]["Homepage"]

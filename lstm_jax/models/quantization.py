@@ -1,6 +1,6 @@
 """8-bit quantization of large matrices: integers in [-127, 127], and a scale for every channel.
 
-The released Tang model shrinks from 13.1 MiB in float16 to 6.6 MiB, and its validation perplexity
+The model `tang-2026-11` shrinks from 13.1 MiB in float16 to 6.6 MiB, and its validation perplexity
 changes from 103.925 to 103.930 (`lstm-jax evaluate --split valid`).
 """
 

@@ -23,13 +23,19 @@ def poet():
 
 
 def test_release_is_small_and_described(poet):
-    assert released() == ["tang"]
     folder = storage.find("tang")
     assert (folder / WEIGHTS).stat().st_size < 16e6
     card = (folder / "CARD.md").read_text(encoding="utf-8")
     assert f"{poet.card['test_perplexity']}" in card
+    assert poet.card["command"] == "lstm-jax train tang"
     assert poet.card["data_sha256"] == tang.tang_source().sha256
     assert len(poet.vocabulary) == poet.network.vocabulary_size == 7038
+
+
+def test_the_earlier_release_is_still_there(poet):
+    assert released() == ["tang", "tang-2026-11"]
+    earlier = lstm_jax.load("tang-2026-11")
+    assert poet.card["test_perplexity"] < earlier.card["test_perplexity"] == 101.5
 
 
 def test_release_continues_poems_in_regular_lines(poet):
@@ -44,8 +50,9 @@ def test_release_prefers_verse_to_its_shuffle(poet):
     assert poet.score(verse).sum() > poet.score(shuffled).sum() + 10
 
 
-def test_release_is_not_ruled_unless_asked_to(poet):
+def test_release_is_not_ruled_unless_asked_to():
     """A poem of before there were forms."""
+    poet = lstm_jax.load("tang-2026-11")
     written = "春風閶嶺去，樹樹落花生。江燕欲歸去，空山春復秋。"
     assert poet.generate("春", seed=7) == [written]
 

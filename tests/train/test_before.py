@@ -92,7 +92,7 @@ def test_a_run_on_own_data_goes_on_where_the_data_lie_elsewhere(problem, tmp_pat
 
 
 def test_the_released_model_says_what_it_said():
-    poet = lstm_jax.load("tang")
+    poet = lstm_jax.load("tang-2026-11")
     said = EXPECTED["tang"]
     np.testing.assert_allclose(poet.score("明月松間照，清泉石上流。"), said["score"], atol=2e-5)
     assert poet.generate("春", num=2, temperature=0.7, seed=1) == said["texts"]

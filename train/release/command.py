@@ -23,7 +23,7 @@ USAGE = f"""usage: {PROGRAM} release COMMAND [OPTIONS]
 
   form      Measure how often samples keep the form of regulated verse.
   report    Measure what a model of Tang poems has learned, and what it merely remembers.
-  export    Release a finished run: float16 weights, figures and a card.
+  export    Release a finished run: weights of 16 or 8 bits, figures and a card.
 
 {PROGRAM} release COMMAND --help lists the options of a command."""
 
