@@ -101,7 +101,7 @@ def vowels() -> Comparison:
     return Comparison("JapaneseVowels, wrong of 370, three seeds", *found, "{}")
 
 
-def adding(steps: int = 500) -> Comparison:
+def adding(steps: int = 1000) -> Comparison:
     """Compare how many sequences it takes to learn the adding problem."""
     runs = [
         run for run in read("long_memory.json")["runs"]
@@ -109,7 +109,7 @@ def adding(steps: int = 500) -> Comparison:
     ]  # fmt: skip
     if not all(run["solved"] for run in runs):
         raise ValueError(f"adding, T = {steps}: a run did not solve it")
-    title = f"adding problem, T = {steps}, sequences until solved"
+    title = f"adding problem, T = {steps:,}, sequences until solved"
     ours = Result("lstm_jax", sorted(run["sequences"] for run in runs))
     theirs = Result("LSTM of 1997", [LSTM_OF_1997["adding", steps]])
     return Comparison(title, ours, [theirs], "{:,}", span)
