@@ -17,7 +17,6 @@ of a busy machine, with XLA_FLAGS=--xla_cpu_multi_thread_eigen=false.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 from dataclasses import dataclass, replace
@@ -25,9 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from flax import nnx
-from machine import machine
-from own_results import RESULTS, read, watch
-from runs import train_or_resume, validations
+from own_results import watch
+from runs import Arms, Row, cost, sweep, train_or_resume, validations
 
 from lstm_jax.configs import tang
 from lstm_jax.functional import mogrifier_cell
@@ -132,8 +130,13 @@ def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str
     return result | ({} if resumed else {"cpu_seconds": times["cpu_seconds"]})
 
 
-def table(arms: dict[str, list[dict[str, Any]]]) -> str:
-    """Format a Markdown table of each arm's best perplexities and its gain over the base."""
+def table(arms: Arms) -> str:
+    """Format a Markdown table of each arm's best perplexities and its gain over the base.
+
+    It is empty until the base has been run.
+    """
+    if "base" not in arms:
+        return ""
     bests = {
         name: {row["seed"]: min(row["perplexities"]) for row in rows} for name, rows in arms.items()
     }
@@ -145,10 +148,8 @@ def table(arms: dict[str, list[dict[str, Any]]]) -> str:
     for name, by_seed in sorted(bests.items(), key=lambda item: statistics.mean(item[1].values())):
         shared = [seed for seed in by_seed if seed in base]
         change = statistics.mean(by_seed[seed] / base[seed] - 1 for seed in shared)
-        seconds = [row["cpu_seconds"] for row in arms[name] if "cpu_seconds" in row]
-        cost = f"{statistics.mean(seconds):.0f}" if seconds else ""
         cell = ", ".join(f"{by_seed[seed]:.2f}" for seed in sorted(by_seed))
-        lines.append(f"| {name} | {cell} | {change:+.1%} | {cost} |")
+        lines.append(f"| {name} | {cell} | {change:+.1%} | {cost(arms[name])} |")
     noise = max(base.values()) / min(base.values()) - 1
     lines += ["", f"The base differs by {noise:.1%} between {len(base)} seeds."]
     return "\n".join(lines) + "\n"
@@ -162,23 +163,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
     texts = some_poems()
-    arms = read("levers.json").get("arms", {})
-    for seed in range(options.seeds):
-        for name in options.only:
-            rows = {row["seed"]: row for row in arms.get(name, [])}
-            if seed in rows:
-                continue
-            changes = {**BASE, **ARMS[name], "seed": seed}
-            rounds = changes.pop(ROUNDS, 0)
-            config = changed(tang.config, changes)
-            folder = options.runs / f"{name.replace(' ', '_').replace('/', 'by')}_{seed}"
-            rows[seed] = run(folder, config, texts, rounds)
-            arms[name] = [rows[seed] for seed in sorted(rows)]
-            text = json.dumps({"machine": machine(), "base": BASE, "arms": arms}, indent=1)
-            (RESULTS / "levers.json").write_text(text + "\n", encoding="utf-8")
-            if "base" in arms:
-                (RESULTS / "levers.md").write_text(table(arms), encoding="utf-8")
-            print(name, rows[seed], flush=True)
+
+    def arm(folder: Path, name: str, seed: int) -> Row:
+        changes = {**BASE, **ARMS[name], "seed": seed}
+        rounds = changes.pop(ROUNDS, 0)
+        return run(folder, changed(tang.config, changes), texts, rounds)
+
+    sweep("levers", options.runs, options.only, options.seeds, arm, table, base=BASE)
 
 
 if __name__ == "__main__":

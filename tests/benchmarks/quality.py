@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from own_results import read
 from published import LSTM_OF_1997, REVIEWS
 
-import lstm_jax
-
-RELEASED = Path(lstm_jax.__file__).parent / "pretrained" / "tang" / "model.json"
+from lstm_jax.models import storage
 
 
 class Result(NamedTuple):
@@ -50,7 +46,7 @@ def span(figures: list[str]) -> str:
 
 def tang() -> Comparison:
     """Compare the released poet with the best n-gram, by test perplexity."""
-    card = json.loads(RELEASED.read_text(encoding="utf-8"))["card"]
+    card = storage.describe("tang")["card"]
     best = min(read("tang_ngrams.json")["rows"], key=lambda row: row["perplexity"])
     peers = [Result(f"{best['order']}-gram", [best["perplexity"]])]
     ours = Result("lstm_jax", [card["test_perplexity"]])

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import json
+import statistics
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+from machine import machine
+from own_results import RESULTS, read
 
 from lstm_jax.train import loop
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.task import Task
+
+Row: TypeAlias = dict[str, Any]
+Arms: TypeAlias = dict[str, list[Row]]
+"""Results of each arm of a sweep by its name, one row for each seed."""
 
 
 def train_or_resume(folder: Path, config: TrainConfig, task: Task[Any] | None = None) -> bool:
@@ -41,3 +50,48 @@ def lines_of(folder: Path, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
 def validations(folder: Path) -> list[dict[str, Any]]:
     """Return the lines of a run's metrics that report a validation."""
     return [line for line in lines_of(folder) if "valid_loss" in line]
+
+
+def sweep(
+    file: str,
+    folder: Path,
+    names: Iterable[str],
+    seeds: int,
+    run: Callable[[Path, str, int], Row],
+    table: Callable[[Arms], str],
+    **facts: Any,
+) -> None:
+    """Run every arm with every seed, and write the results after each run.
+
+    Runs that are already in the results are not repeated, and other arms keep theirs.
+
+    Args:
+        file: name of the results, without its ending.
+        folder: folder of the runs.
+        names: the arms to run.
+        seeds: number of seeds.
+        run: `run(folder, name, seed)` returns the row of one run, with its "seed".
+        table: formats the results in Markdown, or returns "" if it cannot do so yet.
+        **facts: further entries of the results.
+    """
+    arms: Arms = read(f"{file}.json").get("arms", {})
+    names = list(names)
+    for seed in range(seeds):
+        for name in names:
+            rows = {row["seed"]: row for row in arms.get(name, [])}
+            if seed in rows:
+                continue
+            place = folder / f"{name.replace(' ', '_').replace('/', 'by')}_{seed}"
+            rows[seed] = run(place, name, seed)
+            arms[name] = [rows[each] for each in sorted(rows)]
+            text = json.dumps({"machine": machine(), **facts, "arms": arms}, indent=1) + "\n"
+            (RESULTS / f"{file}.json").write_text(text, encoding="utf-8")
+            if formatted := table(arms):
+                (RESULTS / f"{file}.md").write_text(formatted, encoding="utf-8")
+            print(name, rows[seed], flush=True)
+
+
+def cost(rows: Iterable[Row]) -> str:
+    """Format the mean CPU seconds of the runs that were not resumed."""
+    seconds = [row["cpu_seconds"] for row in rows if "cpu_seconds" in row]
+    return f"{statistics.mean(seconds):.0f}" if seconds else ""

@@ -15,7 +15,6 @@ not requested keep their earlier results.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 from dataclasses import replace
@@ -23,9 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from levers import changed
-from machine import machine
-from own_results import RESULTS, read, watch
-from runs import train_or_resume, validations
+from own_results import watch
+from runs import Arms, Row, cost, sweep, train_or_resume, validations
 
 from lstm_jax.configs import sentiment as recipe
 from lstm_jax.train.data import sentiment
@@ -69,23 +67,21 @@ def run(folder: Path, config: ClassifyConfig, data: Sentiment) -> dict[str, Any]
     return result | ({} if resumed else {"cpu_seconds": times["cpu_seconds"]})
 
 
-def table(arms: dict[str, list[dict[str, Any]]]) -> str:
+def table(arms: Arms) -> str:
     """Format a Markdown table of the means over seeds, the best arm by late accuracy first."""
     lines = [
         "| arm | seeds | best, % | mean of the last three, % | nats at the end | CPU seconds |",
         "|---|---|---|---|---|---|",
     ]
 
-    def late(rows: list[dict[str, Any]]) -> float:
+    def late(rows: list[Row]) -> float:
         return statistics.mean(100 * statistics.mean(row["accuracies"][-LAST:]) for row in rows)
 
     for name, rows in sorted(arms.items(), key=lambda item: -late(item[1])):
         best = statistics.mean(100 * max(row["accuracies"]) for row in rows)
         nats = statistics.mean(row["tempered_nats"][-1] for row in rows)
-        seconds = [row["cpu_seconds"] for row in rows if "cpu_seconds" in row]
-        cost = f"{statistics.mean(seconds):.0f}" if seconds else ""
         lines.append(
-            f"| {name} | {len(rows)} | {best:.2f} | {late(rows):.2f} | {nats:.4f} | {cost} |"
+            f"| {name} | {len(rows)} | {best:.2f} | {late(rows):.2f} | {nats:.4f} | {cost(rows)} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -98,20 +94,12 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     data = sentiment.load()
-    arms = read("sentiment_levers.json").get("arms", {})
-    for seed in range(options.seeds):
-        for name in options.only:
-            rows = {row["seed"]: row for row in arms.get(name, [])}
-            if seed in rows:
-                continue
-            changes = {"health_every": 0, **ARMS[name], "seed": seed}
-            folder = options.runs / f"{name.replace(' ', '_').replace('/', 'by')}_{seed}"
-            rows[seed] = run(folder, changed(recipe.config, changes), data)
-            arms[name] = [rows[seed] for seed in sorted(rows)]
-            text = json.dumps({"machine": machine(), "arms": arms}, indent=1) + "\n"
-            (RESULTS / "sentiment_levers.json").write_text(text, encoding="utf-8")
-            (RESULTS / "sentiment_levers.md").write_text(table(arms), encoding="utf-8")
-            print(name, rows[seed], flush=True)
+
+    def arm(folder: Path, name: str, seed: int) -> Row:
+        changes = {"health_every": 0, **ARMS[name], "seed": seed}
+        return run(folder, changed(recipe.config, changes), data)
+
+    sweep("sentiment_levers", options.runs, options.only, options.seeds, arm, table)
 
 
 if __name__ == "__main__":
