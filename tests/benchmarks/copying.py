@@ -25,7 +25,7 @@ from pathlib import Path
 
 from machine import machine
 from own_results import RESULTS
-from runs import lines_of
+from runs import finished, lines_of, once
 
 CHRONO = "--model.no-unitary --model.max-timescale {timescale}"
 PLAIN = "--model.no-unitary"
@@ -63,11 +63,12 @@ def call(words: list[str]) -> str:
     return process.stdout
 
 
-def run(way: str, steps: int, seed: int, work: Path) -> dict:
-    """Return the figures of a run, training it unless its file exists."""
+def run(way: str, steps: int, seed: int, work: Path) -> None:
+    """Train and evaluate a run unless it is finished."""
     name = f"{way.replace(', ', '-').replace(' ', '_')}-{steps}-{seed}"
-    path, folder = work / f"{name}.json", work / name
-    if not path.is_file():
+    folder = work / name
+
+    def trained() -> dict:
         words, start = command(way, steps, seed), time.perf_counter()
         call([*words, "--out", str(folder), *(["--resume"] if folder.exists() else [])])
         valid = [line for line in lines_of(folder) if "valid_wrong" in line]
@@ -80,9 +81,10 @@ def run(way: str, steps: int, seed: int, work: Path) -> dict:
             "tested": tested["sequences"], "loss": tested["loss"],
             "seconds": round(time.perf_counter() - start),
         }  # fmt: skip
-        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
-        print(path.read_text(encoding="utf-8"), flush=True)
-    return json.loads(path.read_text(encoding="utf-8"))
+        print(figures, flush=True)
+        return figures
+
+    once(work / f"{name}.json", trained)
 
 
 def table(runs: list[dict]) -> str:
@@ -119,8 +121,7 @@ def main() -> None:
             for steps in arguments.steps:
                 for seed in arguments.seeds:
                     run(way, steps, seed, arguments.work)
-    paths = sorted(arguments.work.glob("*.json"))
-    runs = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    runs = finished(arguments.work)
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n"
     (RESULTS / "copying.json").write_text(text, encoding="utf-8")

@@ -38,6 +38,7 @@ from flax import nnx
 from machine import machine
 from own_results import RESULTS
 from published import LSTM_OF_1997
+from runs import finished, once
 
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train.data import memory
@@ -153,23 +154,25 @@ def train(run: Run) -> tuple[dict, nnx.State]:
     return figures, params
 
 
-def once(run: Run, work: Path) -> dict:
-    """Return the figures of a run, training it unless its file exists."""
+def figures_of(run: Run, work: Path) -> dict:
+    """Return the figures of a run, training it unless it is finished."""
     path = work / run.name
-    if not path.is_file():
+
+    def trained() -> dict:
         figures, params = train(run)
         np.savez(path.with_suffix(".npz"), *map(np.asarray, jax.tree.leaves(params)))
-        path.write_text(json.dumps(figures) + "\n", encoding="utf-8")
         outcome = "solved" if figures["solved"] else "not solved"
         print(f"{path.stem}: {outcome} after {figures['sequences']:,} sequences, loss "
               f"{figures['last_loss']:.4g}, {figures['seconds']} s", flush=True)  # fmt: skip
-    return json.loads(path.read_text(encoding="utf-8"))
+        return figures
+
+    return once(path, trained)
 
 
 def best_rate(task: str, model: str, work: Path) -> float:
     """Return the rate that solves the grid's task soonest, or else ends with the lowest loss."""
     runs = [
-        once(Run(task, model, GRID_STEPS, GRID_SEED, rate, GRID_LIMIT[task]), work)
+        figures_of(Run(task, model, GRID_STEPS, GRID_SEED, rate, GRID_LIMIT[task]), work)
         for rate in RATES[model.split()[0]]
     ]
 
@@ -255,7 +258,9 @@ def main() -> None:
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
     if arguments.quick:
-        once(Run("adding", "lstm chrono", 100, 0, 1e-2, LIMITS["adding"][100]), arguments.work)
+        figures_of(
+            Run("adding", "lstm chrono", 100, 0, 1e-2, LIMITS["adding"][100]), arguments.work
+        )
         return
     if not arguments.table:
         for task in arguments.task:
@@ -264,12 +269,10 @@ def main() -> None:
             for model, steps, seed in planned(task):
                 if arguments.steps and steps not in arguments.steps:
                     continue
-                once(
+                figures_of(
                     Run(task, model, steps, seed, rates[model], LIMITS[task][steps]), arguments.work
                 )
-    runs = [
-        json.loads(p.read_text(encoding="utf-8")) for p in sorted(arguments.work.glob("*.json"))
-    ]
+    runs = finished(arguments.work)
     results = {
         "machine": machine(),
         "grid": [r for r in runs if r["seed"] == GRID_SEED],

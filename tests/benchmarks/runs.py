@@ -52,6 +52,23 @@ def validations(folder: Path) -> list[dict[str, Any]]:
     return [line for line in lines_of(folder) if "valid_loss" in line]
 
 
+def once(path: Path, run: Callable[[], Row]) -> Row:
+    """Return the figures of a finished run from its file, or run it and keep them there.
+
+    Args:
+        path: a JSON file.
+        run: runs a job to its end and returns its figures.
+    """
+    if not path.is_file():
+        path.write_text(json.dumps(run()) + "\n", encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def finished(folder: Path) -> list[Row]:
+    """Return the figures of all finished runs in a folder, in the order of their files."""
+    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
 def sweep(
     file: str,
     folder: Path,

@@ -1,31 +1,32 @@
 """Measure which changes to the training recordings help `lstm-jax train speech` on new speakers.
 
-    python tests/benchmarks/speech_pairs.py [--arms "warp and coloring"]
+    python tests/benchmarks/speech_pairs.py [--only "warp and coloring"] [--seeds 3]
 
 Each model is trained without two of the six speakers and tested on both. A setting for a left-out
 speaker of results/speech.md can therefore be chosen by the accuracy on the other speaker of the
-pair, without looking at the speaker's own recordings. Arms that are not requested keep their
-earlier results.
+pair, without looking at the speaker's own recordings.
+
+A run that exists in --runs is resumed, so the script can be stopped and restarted. Arms that are
+not requested keep their earlier results.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
-from own_results import RESULTS, read
-from runs import train_or_resume
+from runs import Arms, Row, sweep, train_or_resume
 from speech import OTHER_VOICES, count_answers
 
 from lstm_jax.configs import speech as recipe
 from lstm_jax.models import storage
 from lstm_jax.train.data import speech
 from lstm_jax.train.data.speech import Speech
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.sounds.speech import make_speech_task
 
 PAIRS = (("george", "jackson"), ("lucas", "nicolas"), ("theo", "yweweler"))
@@ -41,49 +42,55 @@ ARMS: dict[str, dict[str, Any]] = {
 """Changes that each arm makes to the recipe."""
 
 
-def accuracies(folder: Path, pair: tuple[str, str], changes: dict[str, Any]) -> dict[str, float]:
-    """Train or resume a model without a pair of speakers, and test it on each of them."""
-    config, data = replace(recipe.config, **changes), speech.load()
-    others = tuple(each for each in data.recordings if each.speaker not in pair)
-    task = make_speech_task(config, Speech(others, data.sha256))
-    train_or_resume(folder, config, task)
-    stored = storage.load(folder)
-    result = {}
-    for name in pair:
-        counts = count_answers(stored, tuple(r for r in data.recordings if r.speaker == name))
-        result[name] = round(float(np.trace(counts) / counts.sum()), 4)
-    return result
+def run(folder: Path, config: SoundsConfig, data: Speech) -> Row:
+    """Train or resume a model without each pair of speakers, and test it on both of them."""
+    row: Row = {"seed": config.seed}
+    for pair in PAIRS:
+        place = Path(f"{folder}_{'_'.join(pair)}")
+        others = tuple(each for each in data.recordings if each.speaker not in pair)
+        train_or_resume(place, config, make_speech_task(config, Speech(others, data.sha256)))
+        stored = storage.load(place)
+        for name in pair:
+            own = tuple(each for each in data.recordings if each.speaker == name)
+            counts = count_answers(stored, own)
+            row[name] = round(float(np.trace(counts) / counts.sum()), 4)
+    return row
 
 
-def table(arms: dict[str, dict[str, float]]) -> str:
-    """Format the accuracies in Markdown, in percent."""
+def table(arms: Arms) -> str:
+    """Format the mean accuracies over the seeds in Markdown, in percent, the best arm first."""
     names = [name for pair in PAIRS for name in pair]
-    lines = [f"| arm | {' | '.join(names)} | mean |", "|---" * (len(names) + 2) + "|"]
-    for arm, by_speaker in arms.items():
-        cells = [f"{100 * by_speaker[n]:.1f}" if n in by_speaker else "" for n in names]
-        whole = len(by_speaker) == len(names)
-        mean = f"{100 * np.mean(list(by_speaker.values())):.1f}" if whole else ""
-        lines.append(f"| {arm} | {' | '.join(cells)} | {mean} |")
+    lines = [
+        f"| arm | seeds | {' | '.join(names)} | mean (of each seed) |",
+        "|---" * (len(names) + 3) + "|",
+    ]
+
+    def by_seed(rows: list[Row]) -> list[float]:
+        return [100 * statistics.mean(row[name] for name in names) for row in rows]
+
+    for arm, rows in sorted(arms.items(), key=lambda item: -statistics.mean(by_seed(item[1]))):
+        cells = [f"{100 * statistics.mean(row[name] for row in rows):.1f}" for name in names]
+        means = by_seed(rows)
+        each = ", ".join(f"{mean:.1f}" for mean in means)
+        lines.append(
+            f"| {arm} | {len(rows)} | {' | '.join(cells)} | {statistics.mean(means):.1f} ({each}) |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def main() -> None:
-    """Train the arms, and write the table."""
+    """Train the arms, and write the table after each of them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=Path, default=Path("runs/speech_pairs"))
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=[*ARMS])
-    parser.add_argument("--pairs", type=int, default=len(PAIRS), help="number of pairs")
+    parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), metavar="ARM")
+    parser.add_argument("--seeds", type=int, default=1)
     options = parser.parse_args()
-    arms = read("speech_pairs.json").get("arms", {})
-    for arm in options.arms:
-        for pair in PAIRS[: options.pairs]:
-            folder = options.runs / f"{arm.replace(' ', '_')}_{'_'.join(pair)}"
-            arms.setdefault(arm, {}).update(accuracies(folder, pair, ARMS[arm]))
-    arms = {arm: arms[arm] for arm in ARMS if arm in arms}
-    text = json.dumps({"machine": machine(), "arms": arms}, indent=1) + "\n"
-    (RESULTS / "speech_pairs.json").write_text(text, encoding="utf-8")
-    (RESULTS / "speech_pairs.md").write_text(table(arms), encoding="utf-8")
-    print(table(arms))
+    data = speech.load()
+
+    def arm(folder: Path, name: str, seed: int) -> Row:
+        return run(folder, replace(recipe.config, seed=seed, **ARMS[name]), data)
+
+    sweep("speech_pairs", options.runs, options.only, options.seeds, arm, table)
 
 
 if __name__ == "__main__":
