@@ -53,6 +53,15 @@ def tang() -> Comparison:
     return Comparison("Tang poems, test perplexity", ours, peers, "{:.1f}")
 
 
+def shakespeare() -> Comparison:
+    """Compare the loss on the last tenth of tinyshakespeare, in nats."""
+    found = read("shakespeare.json")
+    nats = sorted(row["nats"] for row in found["rows"])
+    theirs = Result("nanoGPT", [found["nanogpt"]["nats"]])
+    title = "tinyshakespeare, nats per character"
+    return Comparison(title, Result("lstm_jax", nats), [theirs], "{:.3f}", span)
+
+
 def own(file: str, data: str, metric: str, names: dict[str, str]) -> tuple[Result, list[Result]]:
     """Read the results of the defaults on a user's data: ours and the named peers'."""
 
@@ -130,6 +139,7 @@ def rows() -> list[list[str]]:
     """Return the rows of all tasks."""
     tasks = (
         tang(),
+        shakespeare(),
         series("airpassengers", "AirPassengers"),
         series("m3_monthly", "M3 monthly, 1,428 series"),
         reviews(),
