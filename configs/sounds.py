@@ -8,7 +8,9 @@ r"""Your own recordings: two bidirectional LSTM layers over log-mel features, 20
 The recipe reads wav, flac, ogg and everything else that libsndfile supports. Sample rate, lengths,
 splits and sizes are chosen from the recordings and printed first; `--dry-run` stops there. If the
 same voices are in training and test, the test shows nothing about new voices. Identify them with
-`--group`, or with `--group-pattern` if they are part of the file names.
+`--group`, or with `--group-pattern` if they are part of the file names. If there will be ten or
+more recordings of a new voice, `--scale-groups` prepares the model for it: with two speakers left
+out, the recipe `speech` gets 81.9% of their digits right with it, and 71.2% without.
 
 On spoken digits (FSDD), 3,000 recordings of six speakers in such a folder, and without any manual
 choices, 98.67% of the 300 test recordings were right (4 wrong); the nearest mean spectrum gets

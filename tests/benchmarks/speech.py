@@ -5,14 +5,15 @@
 Runs that are already in --runs are resumed, so you can stop the script and start it again. The
 seeds are tested on the official test part, takes 0 to 4. Each speaker is also left out in turn:
 neither training nor validation has any of the speaker's 500 recordings, and all of them are the
-test. The models for unseen speakers learn from recordings with changed voices and microphones,
-which would make the others slightly worse.
+test. The models for unseen speakers read features that are scaled by speaker, and are tested a
+second time with the mean and deviation of fewer recordings, which come in random sets.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +34,10 @@ from lstm_jax.train.tasks.classify.judge import after_each, log_probabilities, m
 from lstm_jax.train.tasks.sounds.predict import features_of
 
 SEEDS = (0, 1, 2, 3, 4)
-OTHER_VOICES = {"warp": 0.15, "coloring": 6.0}
+UNSEEN = {"scale_groups": True}
 """Changes to the recipe for unseen speakers; speech_pairs.py measures what they do."""
+TOGETHER = (1, 3, 10, 30, 100)
+"""Numbers of recordings of an unseen speaker that are scaled together, besides all of them."""
 
 
 def run(folder: Path, **changed) -> dict:
@@ -53,14 +56,40 @@ def run(folder: Path, **changed) -> dict:
     }
 
 
-def count_answers(stored: Stored, recordings: tuple[Recording, ...]) -> np.ndarray:
-    """Count the predictions for each spoken digit: (10, 10), one row for each spoken digit."""
-    features = [features_of(stored, recording.samples) for recording in recordings]
+def count_answers(
+    stored: Stored, recordings: Sequence[Recording], together: int | None = None
+) -> np.ndarray:
+    """Count the predictions for each spoken digit: (10, 10), one row for each spoken digit.
+
+    Args:
+        stored: the model.
+        recordings: recordings of a speaker.
+        together: number of successive recordings that are scaled together if the model scales its
+            features by speaker; all if None.
+    """
+    size = together or len(recordings)
+    features = []
+    for start in range(0, len(recordings), size):
+        some = recordings[start : start + size]
+        features += features_of(stored, [recording.samples for recording in some])
     params = nnx.state(stored.network, nnx.Param)
     answers = log_probabilities(make_reader(stored.network), params, features).argmax(-1)
     counts = np.zeros((len(DIGITS), len(DIGITS)), int)
     np.add.at(counts, ([recording.digit for recording in recordings], answers), 1)
     return counts
+
+
+def by_together(folders: dict[str, Path]) -> dict[str, list[float]]:
+    """Return the accuracy on each unseen speaker, by the number of recordings scaled together."""
+    data, found = speech.load(), {}
+    for size in TOGETHER:
+        found[str(size)] = []
+        for name, folder in folders.items():
+            own = data.splits(name)["test"]
+            order = np.random.default_rng(0).permutation(len(own))
+            counts = count_answers(storage.load(folder), [own[i] for i in order], size)
+            found[str(size)].append(round(float(np.trace(counts) / counts.sum()), 4))
+    return found
 
 
 def summary(rows: list[dict]) -> str:
@@ -69,7 +98,7 @@ def summary(rows: list[dict]) -> str:
     return f"**{tests.mean():.1f}** ({tests.min():.1f} to {tests.max():.1f})"
 
 
-def table(seeds: list[dict], speakers: list[dict]) -> str:
+def table(seeds: list[dict], speakers: list[dict], fewer: dict[str, list[float]]) -> str:
     """Format the table in Markdown."""
     lines = ["| test | wrong | accuracy, % |", "|---|---|---|"]
     for row in (*seeds, *speakers):
@@ -78,6 +107,12 @@ def table(seeds: list[dict], speakers: list[dict]) -> str:
         lines.append(f"| {title} | {wrong} | {100 * row['test_accuracy']:.1f} |")
     lines.append(f"| official, mean of {len(seeds)} seeds (spread) | | {summary(seeds)} |")
     lines.append(f"| a new speaker, mean of {len(speakers)} (spread) | | {summary(speakers)} |")
+    lines += [
+        f"| the same, {size} recording{'s'[: size != '1']} scaled together | | "
+        f"{100 * np.mean(accuracies):.1f} ({100 * min(accuracies):.1f} to "
+        f"{100 * max(accuracies):.1f}) |"
+        for size, accuracies in fewer.items()
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -89,7 +124,7 @@ def picture(seeds: list[Path], speakers: dict[str, Path], path: Path) -> None:
         each for each in data.splits()["test"]
         if (each.digit, each.speaker, each.take) == (7, "jackson", 0)
     ]  # fmt: skip
-    features = features_of(stored, seven.samples)
+    [features] = features_of(stored, [seven.samples])
     counts = [
         count_answers(storage.load(folder), data.splits(name)["test"])
         for name, folder in speakers.items()
@@ -118,14 +153,15 @@ def main() -> None:
     options = parser.parse_args()
     folders = [options.runs / f"seed{seed}" for seed in SEEDS]
     without = {name: options.runs / f"without_{name}" for name in speech.load().speakers}
-    speakers = [run(folder, left_out=name, **OTHER_VOICES) for name, folder in without.items()]
+    speakers = [run(folder, left_out=name, **UNSEEN) for name, folder in without.items()]
+    fewer = by_together(without)
     seeds = [run(folder, seed=seed) for folder, seed in zip(folders, SEEDS, strict=True)]
-    print(table(seeds, speakers))
+    print(table(seeds, speakers, fewer))
     RESULTS.mkdir(exist_ok=True)
-    result = {"machine": machine(), "seeds": seeds, "speakers": speakers}
+    result = {"machine": machine(), "seeds": seeds, "speakers": speakers, "together": fewer}
     text = json.dumps(result, indent=1) + "\n"
     (RESULTS / "speech.json").write_text(text, encoding="utf-8")
-    (RESULTS / "speech.md").write_text(table(seeds, speakers), encoding="utf-8")
+    (RESULTS / "speech.md").write_text(table(seeds, speakers, fewer), encoding="utf-8")
     picture(folders, without, RESULTS / "speech.png")
 
 

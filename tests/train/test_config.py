@@ -241,7 +241,7 @@ def test_every_number_is_checked():
     assert left == {"data", "learn", "class_weights", *names, *columns, *switches}
     left = set(flat(SoundsConfig())) - set(BAD) - set(BAD_SOUNDS)
     columns = ("folder", "file", "path", "label", "group", "encoding")
-    assert left == {"data", "left_out", "class_weights", *columns, *switches}
+    assert left == {"data", "left_out", "class_weights", "scale_groups", *columns, *switches}
     left = set(flat(SeriesConfig())) - set(BAD) - set(BAD_SERIES)
     of_own = set(series_config.OWN) - {"gap", "sample"}
     assert left == {"data", "predict", "read", *of_own}
@@ -334,7 +334,7 @@ SHARED = {
             "own",
             *("folder", "file", "path", "label", "group", "(a)", "latin-1"),
             *(9000, 2.5, 33, 21, 41, 0.2, 0.3),
-            *("balanced", 8, 9, 0.1, 2.0, "theo"),
+            *("balanced", 8, 9, 0.1, 2.0, True, "theo"),
             **SHARED,
         ),
         SeriesConfig(

@@ -208,6 +208,36 @@ def test_the_scaler_makes_mean_0_and_variance_1():
     np.testing.assert_allclose(scaled.std(0), 1, rtol=1e-6)
 
 
+def test_each_group_is_scaled_by_its_own_recordings_alone():
+    rng = np.random.default_rng(0)
+    one, two, other = (rng.normal(3, 5, (steps, 4)).astype("f4") for steps in (7, 9, 8))
+    microphone, gain = rng.normal(size=4).astype("f4"), np.float32(1.7)
+    features = [one, other, two, gain * other + microphone]
+    a, b, c, d = audio.scale_groups(features, ["x", "y", "x", "z"])
+    np.testing.assert_allclose(np.concatenate([a, c]).mean(0), 0, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([a, c]).std(0), 1, rtol=1e-5)
+    np.testing.assert_allclose(b, d, atol=1e-5)
+    assert a.dtype == np.float32
+    silent = audio.scale_groups([np.zeros((3, 2), "f4")], [None])
+    np.testing.assert_array_equal(silent, np.zeros((1, 3, 2)))
+
+
+def test_speakers_are_scaled_apart_in_every_part():
+    data = Speech(recordings(), "")
+
+    def means(config, name):
+        """Return the mean features of each speaker."""
+        task, part = make_speech_task(config, data), data.splits()[name]
+        inputs = zip(part, getattr(task, name).inputs, strict=True)
+        own = [(one.speaker, each) for one, each in inputs]
+        return [np.concatenate([x for who, x in own if who == n]).mean(0) for n in data.speakers]
+
+    for name in ("train", "valid"):
+        np.testing.assert_allclose(means(SoundsConfig(scale_groups=True), name), 0, atol=1e-4)
+        assert np.abs(means(SoundsConfig(), name)).max() > 0.1
+    assert make_speech_task(SoundsConfig(scale_groups=True), data).own["scale_groups"] is True
+
+
 def test_nothing_that_is_fitted_comes_from_what_is_judged():
     data = Speech(recordings(), "")
     changed = [

@@ -15,7 +15,7 @@ from lstm_jax.configs import sounds as recipe
 from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train import fit
-from lstm_jax.train.config import ConfigError, OptimizerConfig
+from lstm_jax.train.config import ConfigError, OptimizerConfig, check
 from lstm_jax.train.data.audio import AudioError, Header, Mel, log_mel
 from lstm_jax.train.data.download import DataError
 from lstm_jax.train.problems import from_dict
@@ -279,6 +279,38 @@ def test_it_is_judged_on_other_recordings(run, tmp_path, call):
         run.evaluate(file=tmp_path / "new")
     with pytest.raises(DataError, match="must be a folder with one folder per class"):
         run.evaluate(file=tmp_path / "new.csv")
+
+
+def test_groups_that_are_scaled_apart_are_named(folder):
+    config = replace(recipe.config, folder=str(folder), scale_groups=True)
+    with pytest.raises(ConfigError, match=r"^--scale-groups needs the group of every recording"):
+        load(config)
+    with pytest.raises(ConfigError, match=r"--warp must be 0 with --scale-groups, got 0.1"):
+        check(replace(config, warp=0.1))
+    _, data, _ = load(replace(config, group_pattern=r"(\w+)_"))
+    for part in data.parts.values():  # each has one of the three speakers
+        np.testing.assert_allclose(np.concatenate(part.inputs).mean(0), 0, atol=1e-5)
+
+
+def test_new_speakers_are_scaled_apart_too(folder, tmp_path, call):
+    who = {"scale_groups": True, "group_pattern": r"(\w+)_"}
+    run = fit.sounds(folder, out=tmp_path / "run", **who, **SMALL)
+    assert run.stored.description["scale_groups"] is True
+    new = sound_folder(tmp_path / "new", speakers=("zoe", "max"))
+    assert run.evaluate(file=new)["recordings"] == 32
+
+    def answers(pattern):
+        paths = sorted(new.glob(pattern))
+        return dict(zip(paths, run.predict(paths), strict=True))
+
+    both, zoe, max_ = answers("*/*"), answers("*/zoe_*"), answers("*/max_*")
+    logs = [np.log(each.probabilities[path.parent.name]) for path, each in (zoe | max_).items()]
+    assert run.evaluate(file=new)["nats"] == pytest.approx(-np.mean(logs), abs=1e-3)
+    assert any(abs(both[path].probability - zoe[path].probability) > 1e-3 for path in zoe)
+    note = "the model scales all recordings of a speaker together: pass 10 or more"
+    for paths, noted in (([next(iter(zoe))], True), (zoe, False)):
+        code, _, err = call("predict", run.folder, *paths)
+        assert (code, note in err) == (0, noted)
 
 
 def test_a_picture_is_drawn(run, tmp_path):

@@ -64,6 +64,9 @@ class SoundsConfig(ClassifierConfig):
     coloring: float = 0.0
     """Greatest standard deviation, in decibels, of a random smooth filter.
     Each training recording passes through one, which stands for another microphone or room."""
+    scale_groups: bool = False
+    """Scale the features of each speaker, or of each group, by their own mean and deviation.
+    Recordings to classify later are scaled together, so they should be of one speaker."""
     left_out: str | None = None
     """Speaker of spoken digits to leave out of training and validation, and to test on."""
 
@@ -83,6 +86,9 @@ class SoundsConfig(ClassifierConfig):
         yield from at_least(0, self, "masks")
         yield "warp", self.warp, 0 <= self.warp <= 0.5, "in [0, 0.5]"
         yield "coloring", self.coloring, 0 <= self.coloring <= 30, "in [0, 30]"
+        for name in ("warp", "coloring"):
+            size = getattr(self, name)
+            yield name, size, not (size and self.scale_groups), "0 with --scale-groups"
         rate = self.rate
         good = rate == RATE if self.data == "speech" else LOWEST_RATE <= rate <= HIGHEST_RATE
         among = f"{RATE} for spoken digits" if self.data == "speech" else "in [2000, 48000]"

@@ -22,7 +22,7 @@ from lstm_jax.train.tasks.classify.measures import report
 from lstm_jax.train.tasks.sounds import own
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.sounds.speech import part_of as digits_of
-from lstm_jax.train.tasks.sounds.task import longest_of, mel_of, scaled, scaler_of
+from lstm_jax.train.tasks.sounds.task import longest_of, mel_of, scaled, scaler_of, scales_groups
 
 
 def measure(stored: Stored, config: SoundsConfig, scope: Scope) -> Told:
@@ -130,14 +130,18 @@ def elsewhere(stored: Stored, config: SoundsConfig, path: Path) -> Part:
         DataError: if there are no recordings, or the model does not know a class.
         AudioError: if librosa is not installed.
     """
+    # Groups only matter if features are scaled by them; without any, all recordings are of one.
+    by_group = scales_groups(stored)
+    if not by_group:
+        config = replace(config, group="", group_pattern="")
     if path.is_dir():
-        listing = in_folder(path)
+        listing = in_folder(path, pattern=config.group_pattern)
     elif config.path:
-        listing = own.listed(replace(config, folder="", file=str(path), group="", group_pattern=""))
+        listing = own.listed(replace(config, folder="", file=str(path)))
     else:
         raise DataError(
             f"{path} must be a folder with one folder per class, like the training recordings"
         )
     listing, file_headers = headers(listing)
     rows = hear(listing, file_headers, mel_of(stored), longest_of(stored))
-    return part_of(rows, stored.description["classes"])
+    return part_of(own.by_group(rows) if by_group else rows, stored.description["classes"])

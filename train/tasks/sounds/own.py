@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from lstm_jax.train.config import ConfigError
+from lstm_jax.train.data import audio
 from lstm_jax.train.data.examples import parts
 from lstm_jax.train.data.examples.hearing import headers, hear
+from lstm_jax.train.data.examples.labeled import Rows
 from lstm_jax.train.data.examples.parts import Labeled
 from lstm_jax.train.data.examples.recordings import Listing, in_folder, in_table
 from lstm_jax.train.look import Choice, Look, choose
@@ -72,12 +74,24 @@ def load(
     listing, file_headers = headers(listed(config, given))
     config, made = choose(config, of_sounds(file_headers))
     rows = hear(listing, file_headers, config.mel, config.longest or 0.0)
+    if config.scale_groups:
+        if None in rows.groups:
+            raise ConfigError(
+                "--scale-groups needs the group of every recording: name it by --group or "
+                "--group-pattern"
+            )
+        rows = by_group(rows)
     share, why = parts.share_of(len(rows)), f"of {len(rows):,} recordings"
     config, more = choose(config, [Choice(name, share, why) for name in ("valid", "test")])
     data = parts.arrange(
         rows, {}, valid=config.valid or 0.0, test=config.test or 0.0, seed=config.seed, unit=UNIT
     )
     return config, data, (*made, *more)
+
+
+def by_group(rows: Rows) -> Rows:
+    """Scale features by group; recordings without a group are one group."""
+    return replace(rows, inputs=audio.scale_groups(rows.inputs, rows.groups))
 
 
 def listed(config: SoundsConfig, given: object = None) -> Listing:

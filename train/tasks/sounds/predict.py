@@ -16,9 +16,10 @@ from lstm_jax.train.data.audio import AudioError
 from lstm_jax.train.problem import Answer
 from lstm_jax.train.tasks.classify.answers import Prediction
 from lstm_jax.train.tasks.classify.judge import judged
-from lstm_jax.train.tasks.sounds.task import longest_of, mel_of, scaler_of
+from lstm_jax.train.tasks.sounds.task import longest_of, mel_of, scaler_of, scales_groups
 
 RUNNERS_UP = 2
+ENOUGH = 10  # recordings of a speaker from which a mean and a deviation can be told
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,11 @@ def recognize(options: SoundsOptions) -> Answer:
         notes += [f"{path}: {note}" for note in messages]
     if not sounds:
         raise next(iter(errors.values()))
+    if scales_groups(stored) and len(sounds) < ENOUGH:
+        notes.append(
+            "the model scales all recordings of a speaker together: pass "
+            f"{ENOUGH} or more of the same speaker"
+        )
     answers = answer_each(stored, sounds)
     if len(options.files) == 1:
         return Answer(in_figures(answers[0]), in_words(answers[0]), notes)
@@ -84,7 +90,7 @@ def answer_each(stored: Stored, sounds: Sequence[np.ndarray]) -> list[Prediction
     if not sounds:
         return []
     classes = stored.description["classes"]
-    probabilities = np.exp(judged(stored, [features_of(stored, samples) for samples in sounds]))
+    probabilities = np.exp(judged(stored, features_of(stored, sounds)))
     orders = np.argsort(-probabilities, axis=-1, kind="stable").tolist()
     return [
         Prediction(
@@ -110,14 +116,18 @@ def in_words(answer: Prediction) -> str:
     return f"{answer.prediction}, {answer.probability:.1%}  (then {then})"
 
 
-def features_of(stored: Stored, samples: np.ndarray) -> np.ndarray:
-    """Compute the features of a sound, scaled in the same way as the training recordings.
+def features_of(stored: Stored, sounds: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Compute the features of sounds, scaled in the same way as the training recordings.
 
     Args:
         stored: the model.
-        samples: (n,) float32 at the model's rate.
+        sounds: N sounds, (n,) float32 at the model's rate; if the model reads features that are
+            scaled by group, the sounds are one group.
 
     Returns:
-        (T, bands), float32.
+        N arrays (T, bands), float32.
     """
-    return scaler_of(stored)(audio.log_mel(samples, mel_of(stored)))
+    features = [audio.log_mel(samples, mel_of(stored)) for samples in sounds]
+    if scales_groups(stored):
+        features = audio.scale_groups(features, [None] * len(features))
+    return [scaler_of(stored)(each) for each in features]

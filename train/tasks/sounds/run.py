@@ -29,7 +29,8 @@ class SoundsRun(ClassifierRun[SoundsConfig]):
 
         Args:
             sounds: the path of a sound file, or samples, (n,) or (n, channels), integers or
-                floating point in [-1, 1]; or a list of paths or samples.
+                floating point in [-1, 1]; or a list of paths or samples. A model that was trained
+                with `scale_groups` scales a list together, so it should be of one speaker.
             rate: sampling rate of samples, in Hz.
 
         Returns:

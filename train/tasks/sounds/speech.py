@@ -41,7 +41,7 @@ def make_speech_task(config: SoundsConfig, data: Speech | None = None) -> Classi
 
 
 def part_of(config: SoundsConfig, recordings: Sequence[Recording], name: str) -> Part:
-    """Compute the features of recordings.
+    """Compute the features of recordings, scaled by speaker if the configuration says so.
 
     Args:
         config: configuration of the run.
@@ -51,4 +51,6 @@ def part_of(config: SoundsConfig, recordings: Sequence[Recording], name: str) ->
     audio.check(config.mel)
     shown = progress(recordings, f"Features {name}")
     features = [audio.log_mel(recording.samples, config.mel) for recording in shown]
+    if config.scale_groups:
+        features = audio.scale_groups(features, [recording.speaker for recording in recordings])
     return Part(features, np.array([recording.digit for recording in recordings]))

@@ -38,7 +38,11 @@ def make_task(
     """
     scaler = audio.fit_scaler(train.inputs)
     fields = {"classes": list(classes), "in_features": config.bands, **scaler.to_dict()}
-    settings = {"mel": asdict(config.mel), "longest": config.longest}
+    settings = {
+        "mel": asdict(config.mel),
+        "longest": config.longest,
+        "scale_groups": config.scale_groups,
+    }
     return ClassifierTask(
         config,
         description=description,
@@ -70,6 +74,11 @@ def scaler_of(stored: Stored) -> Scaler:
 def mel_of(stored: Stored) -> Mel:
     """Return the configuration of the features in a model's description."""
     return Mel(**stored.description.get("mel", {}))  # older models are of spoken digits
+
+
+def scales_groups(stored: Stored) -> bool:
+    """Return whether a model reads features that are scaled by group; see `audio.scale_groups`."""
+    return stored.description.get("scale_groups", False)
 
 
 def longest_of(stored: Stored) -> float:
