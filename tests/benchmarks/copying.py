@@ -8,7 +8,8 @@ Every run is `lstm-jax train copy` with the options of its way (see `WAYS`), eva
 evaluate` on 2,560 test sequences, at most 3 of which may be wrong. The first way is the unchanged
 recipe. The others share its width, batch, optimizer and number of sequences, unless their options
 change them. A run stops on held-out sequences of its own, but the recipe's learning rate, averaging
-and length were chosen at T = 200 with the test sequences of these seeds in view.
+and length were chosen at T = 200 with the test sequences of seeds 0, 1 and 2 in view. Seed 3 was
+run after that.
 
 Finished runs are kept in --work and not repeated, so the script can be stopped and restarted.
 """
@@ -39,14 +40,6 @@ WAYS = {
     "forget bias 1": PLAIN,
     "forget bias 1, flossing": f"{PLAIN} {FLOSSING}",
 }
-
-NOTE = """
-Seed 0 trained in one go, with `--epochs 30`, and stopped once none of its held-out sequences was
-wrong. Seeds 1 and 2 trained with a cosine to 1% of the learning rate for 20 epochs, at whose end 6
-and 21 held-out sequences and 7 and 37 test sequences were wrong. They went on at 40% of the rate,
-which the recipe has now, and were stopped by hand. The commands and the course of every run are in
-copying.json. The other ways have not been run.
-"""
 
 
 def command(way: str, steps: int, seed: int) -> list[str]:
@@ -125,7 +118,7 @@ def main() -> None:
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n"
     (RESULTS / "copying.json").write_text(text, encoding="utf-8")
-    (RESULTS / "copying.md").write_text(table(runs) + NOTE, encoding="utf-8")
+    (RESULTS / "copying.md").write_text(table(runs), encoding="utf-8")
     print(table(runs))
 
 

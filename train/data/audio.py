@@ -207,9 +207,9 @@ def fit_scaler(features: Sequence[np.ndarray]) -> Scaler:
 def scale_groups(features: Sequence[np.ndarray], groups: Sequence[Hashable]) -> list[np.ndarray]:
     """Scale the features of each group, such as a speaker, by its own mean and deviation.
 
-    What all recordings of a group have in common is lost: a microphone, a room, or the color of a
-    voice (Viikki & Laurila 1998). Every recording of a group helps to tell it from the words, and a
-    single recording would lose some of its own sound.
+    This removes what all recordings of a group have in common: a microphone, a room, or the color
+    of a voice (Viikki & Laurila 1998). A group should have many recordings, because from a single
+    one it also removes some of what was said.
 
     Args:
         features: N arrays (T, D), where T may differ.

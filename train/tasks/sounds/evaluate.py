@@ -130,7 +130,7 @@ def elsewhere(stored: Stored, config: SoundsConfig, path: Path) -> Part:
         DataError: if there are no recordings, or the model does not know a class.
         AudioError: if librosa is not installed.
     """
-    # Groups only matter if features are scaled by them; without any, all recordings are of one.
+    # Groups matter only if features are scaled by them. If none are named, there is one group.
     by_group = scales_groups(stored)
     if not by_group:
         config = replace(config, group="", group_pattern="")

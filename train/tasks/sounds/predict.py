@@ -19,7 +19,7 @@ from lstm_jax.train.tasks.classify.judge import judged
 from lstm_jax.train.tasks.sounds.task import longest_of, mel_of, scaler_of, scales_groups
 
 RUNNERS_UP = 2
-ENOUGH = 10  # recordings of a speaker from which a mean and a deviation can be told
+ENOUGH = 10  # recordings of a speaker, for their mean and deviation
 
 
 @dataclass(frozen=True)
