@@ -145,6 +145,8 @@ def cell(accuracies: list[float]) -> str:
     if not accuracies:
         return "not run"
     percent = 100 * np.array(accuracies)
+    if len(percent) == 1:
+        return f"{percent[0]:.1f} (one seed)"
     spread = f"{percent.min():.1f} to {percent.max():.1f}, {len(percent)} seeds"
     return f"{percent.mean():.1f} ({spread})"
 
