@@ -24,9 +24,7 @@ import sys
 import time
 from pathlib import Path
 
-from machine import machine
-from own_results import RESULTS
-from runs import finished, lines_of, once
+from runs import finished, lines_of, once, publish
 
 CHRONO = "--model.no-unitary --model.max-timescale {timescale}"
 PLAIN = "--model.no-unitary"
@@ -115,10 +113,7 @@ def main() -> None:
                 for seed in arguments.seeds:
                     run(way, steps, seed, arguments.work)
     runs = finished(arguments.work)
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n"
-    (RESULTS / "copying.json").write_text(text, encoding="utf-8")
-    (RESULTS / "copying.md").write_text(table(runs), encoding="utf-8")
+    publish("copying", {"runs": runs}, table(runs))
     print(table(runs))
 
 

@@ -11,7 +11,6 @@ run that exists in --runs is resumed, so the script can be stopped and restarted
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Any
 
 import numpy as np
 from levers import BASE, changed, some_poems
-from machine import machine
 from own_results import RESULTS
-from runs import lines_of, train_or_resume, validations
+from runs import lines_of, publish, train_or_resume, validations
 
 from lstm_jax.configs import adding, tang
 from lstm_jax.plots import exponents_over_training, new_figure
@@ -96,11 +94,8 @@ def main() -> None:
     for axes, (name, figures) in zip(figure.axes, runs.items(), strict=True):
         steps, exponents = figures["steps"], figures["exponents"]
         exponents_over_training(steps, exponents, title=TITLES[name], axes=axes)
-    RESULTS.mkdir(exist_ok=True)
+    publish("exponents", {"runs": runs}, table(runs), indent=None)
     figure.savefig(RESULTS / "exponents.png", dpi=110)
-    text = json.dumps({"machine": machine(), "runs": runs}) + "\n"
-    (RESULTS / "exponents.json").write_text(text, encoding="utf-8")
-    (RESULTS / "exponents.md").write_text(table(runs), encoding="utf-8")
     print(table(runs))
 
 

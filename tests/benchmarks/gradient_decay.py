@@ -21,8 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from long_memory import HIDDEN, LIMITS, MODELS, Run, network
-from machine import machine
 from own_results import RESULTS
+from runs import file_of, publish
 
 from lstm_jax import GRUState, LSTMState, RNNState, gru_step, lstm_step, rnn_step
 from lstm_jax.diagnostics import log_bound, product_spectrum, step_norms
@@ -74,7 +74,7 @@ def main() -> None:
         fresh = network(run, HIDDEN["adding"])
         graph, state = nnx.split(fresh, nnx.Param)
         results["at initialisation"][model] = curves(model, fresh.recurrent.params[0], xs)
-        with np.load(work / Path(run.name).with_suffix(".npz")) as arrays:
+        with np.load((work / file_of(run)).with_suffix(".npz")) as arrays:
             leaves = [arrays[name] for name in arrays.files]
         trained = nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), leaves))
         results["after training"][model] = curves(model, trained.recurrent.params[0], xs)
@@ -90,10 +90,8 @@ def main() -> None:
             for name, curve in models.items()
         }
         gradient_decay(lines, title=when[0].upper() + when[1:], axes=axes)
-    RESULTS.mkdir(exist_ok=True)
+    publish("gradient_decay", {"lags": LAGS, "curves": results}, "")
     figure.savefig(RESULTS / "gradient_decay.png", dpi=110)
-    text = json.dumps({"machine": machine(), "lags": LAGS, "curves": results}, indent=1) + "\n"
-    (RESULTS / "gradient_decay.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

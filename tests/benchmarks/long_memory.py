@@ -25,7 +25,6 @@ and two processes can share the work with --task.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections import deque
 from pathlib import Path
@@ -35,10 +34,8 @@ import jax
 import numpy as np
 import optax
 from flax import nnx
-from machine import machine
-from own_results import RESULTS
 from published import LSTM_OF_1997
-from runs import finished, once
+from runs import file_of, finished, once, publish
 
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train.data import memory
@@ -70,7 +67,7 @@ LONG_SEEDS = (0, 1, 2, 3, 4)
 
 
 class Run(NamedTuple):
-    """Describe a training run, whose fields form the name of its file."""
+    """Describe a training run."""
 
     task: str
     model: str
@@ -79,20 +76,20 @@ class Run(NamedTuple):
     rate: float
     limit: int
 
-    @property
-    def name(self) -> str:
-        return "-".join(str(part).replace(" ", "_") for part in self) + ".json"
+
+def configured(model: str, hidden: int, timescale: float) -> SequenceModelConfig:
+    """Return the configuration of one of `MODELS`; the timescale is that of chrono."""
+    return SequenceModelConfig(
+        cell=model.split()[0],
+        hidden_features=hidden,
+        max_timescale=timescale if model == "lstm chrono" else None,
+    )
 
 
 def network(run: Run, hidden: int) -> SequenceModel:
     """Return the model of a run, initialized with its seed."""
     problem = memory.puzzle(run.task)
-    timescale = TIMESCALE[run.task] * run.steps
-    config = SequenceModelConfig(
-        cell=run.model.split()[0],
-        hidden_features=hidden,
-        max_timescale=timescale if run.model == "lstm chrono" else None,
-    )
+    config = configured(run.model, hidden, TIMESCALE[run.task] * run.steps)
     sizes = problem.in_features, problem.out_features
     model = SequenceModel(*sizes, config, rngs=nnx.Rngs(run.seed))
     model.recurrent.remat = "sqrt" if run.steps >= LONG else None
@@ -156,7 +153,7 @@ def train(run: Run) -> tuple[dict, nnx.State]:
 
 def figures_of(run: Run, work: Path) -> dict:
     """Return the figures of a run, training it unless it is finished."""
-    path = work / run.name
+    path = work / file_of(run)
 
     def trained() -> dict:
         figures, params = train(run)
@@ -274,14 +271,10 @@ def main() -> None:
                 )
     runs = finished(arguments.work)
     results = {
-        "machine": machine(),
         "grid": [r for r in runs if r["seed"] == GRID_SEED],
         "runs": [r for r in runs if r["seed"] != GRID_SEED],
     }
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps(results, indent=1) + "\n"
-    (RESULTS / "long_memory.json").write_text(text, encoding="utf-8")
-    (RESULTS / "long_memory.md").write_text(table(results["runs"]), encoding="utf-8")
+    publish("long_memory", results, table(results["runs"]))
     print(table(results["runs"]))
 
 

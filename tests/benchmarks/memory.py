@@ -11,14 +11,12 @@ only the last h does not. "flax" is nnx.RNN over its OptimizedLSTMCell with defa
 from __future__ import annotations
 
 import argparse
-import json
 from itertools import product
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from machine import machine
-from own_results import RESULTS
+from runs import publish
 
 import lstm_jax
 
@@ -88,11 +86,8 @@ def main() -> None:
     print(table(rows))
     if quick:
         return
-    RESULTS.mkdir(exist_ok=True)
     sizes = {"batch": B, "in_features": D, "hidden_features": H}
-    text = json.dumps({"machine": machine(), **sizes, "rows": rows}, indent=1) + "\n"
-    (RESULTS / "memory.json").write_text(text, encoding="utf-8")
-    (RESULTS / "memory.md").write_text(table(rows), encoding="utf-8")
+    publish("memory", {**sizes, "rows": rows}, table(rows))
 
 
 if __name__ == "__main__":

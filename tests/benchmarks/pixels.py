@@ -18,7 +18,6 @@ are kept in --work and not repeated.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -28,14 +27,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
-from machine import machine
-from own_results import RESULTS
-from runs import finished, once
+from long_memory import MODELS, configured
+from runs import file_of, finished, once, publish
 from sklearn.datasets import load_digits
 
-from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
+from lstm_jax.models.sequence_model import SequenceModel
 
-MODELS = ("lstm chrono", "lstm forget bias 1", "gru", "rnn orthogonal")
 RATES = {"lstm": (1e-3, 3e-3, 1e-2), "gru": (1e-3, 3e-3, 1e-2), "rnn": (1e-4, 3e-4, 1e-3)}
 LENGTHS = {64: 100, 1024: 30}  # steps, and epochs
 SEEDS, GRID_SEED = (0, 1, 2, 3, 4), 100
@@ -44,17 +41,13 @@ TRAIN, VALID = 1297, 200
 
 
 class Run(NamedTuple):
-    """Describe a training run, whose fields form the name of its file."""
+    """Describe a training run."""
 
     model: str
     steps: int
     seed: int
     rate: float
     epochs: int
-
-    @property
-    def name(self) -> str:
-        return "-".join(str(part).replace(" ", "_") for part in self) + ".json"
 
 
 def digits(steps: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,11 +61,7 @@ def digits(steps: int) -> tuple[np.ndarray, np.ndarray]:
 def train(run: Run) -> dict:
     """Train a model and return its accuracies on the validation and the test images."""
     pixels, truth = digits(run.steps)
-    config = SequenceModelConfig(
-        cell=run.model.split()[0],
-        hidden_features=HIDDEN,
-        max_timescale=run.steps if run.model == "lstm chrono" else None,
-    )
+    config = configured(run.model, HIDDEN, run.steps)
     graph, params = nnx.split(SequenceModel(1, CLASSES, config, rngs=nnx.Rngs(run.seed)), nnx.Param)
     per_epoch = TRAIN // BATCH
     schedule = optax.cosine_decay_schedule(run.rate, run.epochs * per_epoch, 0.01)
@@ -98,17 +87,15 @@ def train(run: Run) -> dict:
     def accuracy(params, start, end):
         return float(right(params, pixels[start:end], truth[start:end]))
 
-    opt_state, valid, start = optimizer.init(params), [], time.perf_counter()
+    opt_state, start = optimizer.init(params), time.perf_counter()
     for epoch in range(run.epochs):
         order = np.random.default_rng([run.seed, epoch]).permutation(TRAIN)
         for rows in order[: per_epoch * BATCH].reshape(per_epoch, BATCH):
             params, opt_state, value = update(params, opt_state, pixels[rows], truth[rows])
-        valid.append(round(accuracy(params, TRAIN, TRAIN + VALID), 4))
     return {
         **run._asdict(),
         "last_loss": round(float(value), 5),
-        "valid_accuracies": valid,
-        "valid_accuracy": valid[-1],
+        "valid_accuracy": round(accuracy(params, TRAIN, TRAIN + VALID), 4),
         "test_accuracy": round(accuracy(params, TRAIN + VALID, len(truth)), 4),
         "seconds": round(time.perf_counter() - start, 1),
     }
@@ -116,14 +103,15 @@ def train(run: Run) -> dict:
 
 def result_of(run: Run, work: Path) -> dict:
     """Return the result of a run, training it unless it is finished."""
+    path = work / file_of(run)
 
     def trained() -> dict:
         result = train(run)
-        print(f"{run.name}: validation {result['valid_accuracy']:.3f}, {result['seconds']} s",
+        print(f"{path.stem}: validation {result['valid_accuracy']:.3f}, {result['seconds']} s",
               flush=True)  # fmt: skip
         return result
 
-    return once(work / run.name, trained)
+    return once(path, trained)
 
 
 def table(runs: list[dict]) -> str:
@@ -174,9 +162,7 @@ def main() -> None:
             for seed in SEEDS[: options.seeds]:
                 result_of(Run(model, steps, seed, rate, LENGTHS[steps]), options.work)
     runs = finished(options.work)
-    text = json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n"
-    (RESULTS / "pixels.json").write_text(text, encoding="utf-8")
-    (RESULTS / "pixels.md").write_text(table(runs), encoding="utf-8")
+    publish("pixels", {"runs": runs}, table(runs))
     print(table(runs))
 
 

@@ -1,4 +1,4 @@
-"""Train the runs of a benchmark, and read what they wrote."""
+"""Train the runs of a benchmark, read what they wrote, and write the results."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ def validations(folder: Path) -> list[dict[str, Any]]:
     return [line for line in lines_of(folder) if "valid_loss" in line]
 
 
+def file_of(run: Iterable[object]) -> str:
+    """Return the name of the file of a run, which consists of its fields."""
+    return "-".join(str(field).replace(" ", "_") for field in run) + ".json"
+
+
 def once(path: Path, run: Callable[[], Row]) -> Row:
     """Return the figures of a finished run from its file, or run it and keep them there.
 
@@ -67,6 +72,22 @@ def once(path: Path, run: Callable[[], Row]) -> Row:
 def finished(folder: Path) -> list[Row]:
     """Return the figures of all finished runs in a folder, in the order of their files."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+
+
+def publish(name: str, results: Row, table: str, indent: int | None = 1) -> None:
+    """Write results, with the machine first, to NAME.json, and their table to NAME.md.
+
+    Args:
+        name: name of both files, without their endings.
+        results: the results.
+        table: their table in Markdown; if empty, NAME.md is left as it is.
+        indent: indentation of the JSON; everything on one line if None.
+    """
+    RESULTS.mkdir(exist_ok=True)
+    text = json.dumps({"machine": machine(), **results}, indent=indent) + "\n"
+    (RESULTS / f"{name}.json").write_text(text, encoding="utf-8")
+    if table:
+        (RESULTS / f"{name}.md").write_text(table, encoding="utf-8")
 
 
 def sweep(
@@ -101,10 +122,7 @@ def sweep(
             place = folder / f"{name.replace(' ', '_').replace('/', 'by')}_{seed}"
             rows[seed] = run(place, name, seed)
             arms[name] = [rows[each] for each in sorted(rows)]
-            text = json.dumps({"machine": machine(), **facts, "arms": arms}, indent=1) + "\n"
-            (RESULTS / f"{file}.json").write_text(text, encoding="utf-8")
-            if formatted := table(arms):
-                (RESULTS / f"{file}.md").write_text(formatted, encoding="utf-8")
+            publish(file, {**facts, "arms": arms}, table(arms))
             print(name, rows[seed], flush=True)
 
 

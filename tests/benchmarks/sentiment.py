@@ -13,16 +13,14 @@ split), and that of Flax's sst2 example. The sentences in the picture were made 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from machine import machine
 from own_results import RESULTS
 from published import REVIEWS
-from runs import train_or_resume
+from runs import publish, train_or_resume
 
 from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
@@ -118,11 +116,7 @@ def main() -> None:
     }
     rows = [run(options.runs / f"seed{seed}", seed) for seed in SEEDS]
     print(table(rows, bayes))
-    RESULTS.mkdir(exist_ok=True)
-    result = {"machine": machine(), "naive_bayes": bayes, "rows": rows}
-    text = json.dumps(result, indent=1) + "\n"
-    (RESULTS / "sentiment.json").write_text(text, encoding="utf-8")
-    (RESULTS / "sentiment.md").write_text(table(rows, bayes), encoding="utf-8")
+    publish("sentiment", {"naive_bayes": bayes, "rows": rows}, table(rows, bayes))
     picture(options.runs / "seed0", RESULTS / "sentiment.png")
 
 

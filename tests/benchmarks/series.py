@@ -18,9 +18,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from machine import machine
 from own_results import RESULTS
 from rich.console import Console
+from runs import publish
 
 from lstm_jax.configs import sensor, sine, stocks, weather
 from lstm_jax.models import storage
@@ -133,9 +133,7 @@ def main() -> None:
             results[name].append(run(name, seed))
             print(name, seed, results[name][-1]["cpu_seconds"], flush=True)
         runs = {name: results[name] for name in RUNS if name in results}
-        text = json.dumps({"machine": machine(), "runs": runs}, indent=1) + "\n"
-        path.write_text(text, encoding="utf-8")
-        (RESULTS / "series.md").write_text(table(runs), encoding="utf-8")
+        publish("series", {"runs": runs}, table(runs))
     print((RESULTS / "series.md").read_text(encoding="utf-8"))
 
 

@@ -16,16 +16,14 @@ already in the results are not run again.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from machine import machine
-from own_results import RESULTS, read, watch
+from own_results import read, watch
 from published import NANOGPT
-from runs import train_or_resume
+from runs import publish, train_or_resume
 
 from lstm_jax.configs import shakespeare as recipe
 from lstm_jax.models import storage
@@ -82,10 +80,7 @@ def main() -> None:
         if seed not in found:
             found[seed] = run(options.runs / f"seed{seed}", seed)
         rows = [found[each] for each in sorted(found)]
-        result = {"machine": machine(), "nanogpt": NANOGPT, "rows": rows}
-        text = json.dumps(result, indent=1) + "\n"
-        (RESULTS / "shakespeare.json").write_text(text, encoding="utf-8")
-        (RESULTS / "shakespeare.md").write_text(table(rows), encoding="utf-8")
+        publish("shakespeare", {"nanogpt": NANOGPT, "rows": rows}, table(rows))
     print(table(rows))
 
 

@@ -15,15 +15,13 @@ with its time if the choice depends on the spectrum.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from machine import machine
-from own_results import RESULTS
+from runs import publish
 
 import lstm_jax
 from lstm_jax.diagnostics import product_spectrum
@@ -115,11 +113,7 @@ def main() -> None:
     small = [(kind, h, 200) for h in (16, 32, 64, 128, 256) for kind in KINDS]
     cases = [(kind, 512, 1000) for kind in KINDS] + small
     rows = [compare(kind, h, lag, arguments.rounds) for kind, h, lag in cases]
-    RESULTS.mkdir(exist_ok=True)
-    text = json.dumps({"machine": machine(), "rows": rows}, indent=1) + "\n"
-    (RESULTS / "spectra.json").write_text(text, encoding="utf-8")
-    table = "\n".join([head, *map(line, rows)]) + "\n"
-    (RESULTS / "spectra.md").write_text(table, encoding="utf-8")
+    publish("spectra", {"rows": rows}, "\n".join([head, *map(line, rows)]) + "\n")
 
 
 if __name__ == "__main__":

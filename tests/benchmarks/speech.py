@@ -12,16 +12,14 @@ second time with the mean and deviation of fewer recordings, which come in rando
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from flax import nnx
-from machine import machine
 from own_results import RESULTS
-from runs import train_or_resume
+from runs import publish, train_or_resume
 
 from lstm_jax import plots
 from lstm_jax.configs import speech as recipe
@@ -81,21 +79,27 @@ def count_answers(
 
 def by_together(folders: dict[str, Path]) -> dict[str, list[float]]:
     """Return the accuracy on each unseen speaker, by the number of recordings scaled together."""
-    data, found = speech.load(), {}
-    for size in TOGETHER:
-        found[str(size)] = []
-        for name, folder in folders.items():
-            own = data.splits(name)["test"]
-            order = np.random.default_rng(0).permutation(len(own))
-            counts = count_answers(storage.load(folder), [own[i] for i in order], size)
-            found[str(size)].append(round(float(np.trace(counts) / counts.sum()), 4))
+    data, found = speech.load(), {str(size): [] for size in TOGETHER}
+    for name, folder in folders.items():
+        stored, own = storage.load(folder), data.splits(name)["test"]
+        order = np.random.default_rng(0).permutation(len(own))
+        for size in TOGETHER:
+            found[str(size)].append(share_right(stored, [own[i] for i in order], size))
     return found
 
 
-def summary(rows: list[dict]) -> str:
-    """Format the mean and range of test accuracies, in percent."""
-    tests = 100 * np.array([row["test_accuracy"] for row in rows])
-    return f"**{tests.mean():.1f}** ({tests.min():.1f} to {tests.max():.1f})"
+def share_right(
+    stored: Stored, recordings: Sequence[Recording], together: int | None = None
+) -> float:
+    """Return the accuracy on recordings, as counted by `count_answers`."""
+    counts = count_answers(stored, recordings, together)
+    return round(float(np.trace(counts) / counts.sum()), 4)
+
+
+def summary(accuracies: Sequence[float], mark: str = "") -> str:
+    """Format the mean, between marks, and the range of accuracies, in percent."""
+    percent = 100 * np.array(accuracies)
+    return f"{mark}{percent.mean():.1f}{mark} ({percent.min():.1f} to {percent.max():.1f})"
 
 
 def table(seeds: list[dict], speakers: list[dict], fewer: dict[str, list[float]]) -> str:
@@ -105,14 +109,14 @@ def table(seeds: list[dict], speakers: list[dict], fewer: dict[str, list[float]]
         title = f"official, seed {row['seed']}" if "seed" in row else f"{row['left_out']}, left out"
         wrong = f"{row['test_wrong']} of {row['test_recordings']}"
         lines.append(f"| {title} | {wrong} | {100 * row['test_accuracy']:.1f} |")
-    lines.append(f"| official, mean of {len(seeds)} seeds (spread) | | {summary(seeds)} |")
-    lines.append(f"| a new speaker, mean of {len(speakers)} (spread) | | {summary(speakers)} |")
-    lines += [
-        f"| the same, {size} recording{'s'[: size != '1']} scaled together | | "
-        f"{100 * np.mean(accuracies):.1f} ({100 * min(accuracies):.1f} to "
-        f"{100 * max(accuracies):.1f}) |"
-        for size, accuracies in fewer.items()
-    ]
+    titles = {f"official, mean of {len(seeds)} seeds": seeds,
+              f"a new speaker, mean of {len(speakers)}": speakers}  # fmt: skip
+    for title, rows in titles.items():
+        mean = summary([row["test_accuracy"] for row in rows], mark="**")
+        lines.append(f"| {title} (spread) | | {mean} |")
+    for size, accuracies in fewer.items():
+        title = f"the same, {size} recording{'s'[: size != '1']} scaled together"
+        lines.append(f"| {title} | | {summary(accuracies)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -157,11 +161,8 @@ def main() -> None:
     fewer = by_together(without)
     seeds = [run(folder, seed=seed) for folder, seed in zip(folders, SEEDS, strict=True)]
     print(table(seeds, speakers, fewer))
-    RESULTS.mkdir(exist_ok=True)
-    result = {"machine": machine(), "seeds": seeds, "speakers": speakers, "together": fewer}
-    text = json.dumps(result, indent=1) + "\n"
-    (RESULTS / "speech.json").write_text(text, encoding="utf-8")
-    (RESULTS / "speech.md").write_text(table(seeds, speakers, fewer), encoding="utf-8")
+    result = {"seeds": seeds, "speakers": speakers, "together": fewer}
+    publish("speech", result, table(seeds, speakers, fewer))
     picture(folders, without, RESULTS / "speech.png")
 
 

@@ -18,9 +18,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from runs import Arms, Row, sweep, train_or_resume
-from speech import UNSEEN, count_answers
+from speech import UNSEEN, share_right
 
 from lstm_jax.configs import speech as recipe
 from lstm_jax.models import storage
@@ -50,8 +49,7 @@ def run(folder: Path, config: SoundsConfig, data: Speech) -> Row:
         stored = storage.load(place)
         for name in pair:
             own = [each for each in data.recordings if each.speaker == name]
-            counts = count_answers(stored, own)
-            row[name] = round(float(np.trace(counts) / counts.sum()), 4)
+            row[name] = share_right(stored, own)
     return row
 
 
