@@ -19,7 +19,7 @@ def texts(count, seed):
     for label in rng.integers(0, 2, count).tolist():
         words = rng.choice(["a", "film", "of", "some", "kind"], 3).tolist()
         words.insert(rng.integers(0, 4), ("bad", "good")[label])
-        sentences.append(Text(tuple(words), label))
+        sentences.append(Text(tuple(words), label, (0.25, 1.0)[label]))
     return tuple(sentences)
 
 
@@ -56,7 +56,7 @@ def sound_folder(folder, *, takes=8, speakers=("ada", "bob"), rate=8000):
 def sentiment_data():
     """Return a small replacement for the sentiment data."""
     data = Sentiment(texts(60, 0), texts(12, 1), texts(20, 2), texts(30, 3), 0, "0" * 64)
-    neutral = (Text(("film",), None), Text(("a", "kind"), None))
+    neutral = (Text(("film",), None, 0.5), Text(("a", "kind"), None, 0.4))
     return replace(data, phrases=data.phrases + neutral)
 
 

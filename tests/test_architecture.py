@@ -27,8 +27,8 @@ lstm_jax: functional stacks
 lstm_jax.diagnostics: graded linear gates adjoints context fixed_points lyapunov flossing krylov
 lstm_jax.diagnostics: products jacobians paths health -
 lstm_jax.nn: - records held recurrent steps layers
-lstm_jax.models: base vocabulary losses char_lm sequence_model classifier forecaster quantization
-lstm_jax.models: storage parts -
+lstm_jax.models: base vocabulary bags losses char_lm sequence_model classifier forecaster
+lstm_jax.models: quantization storage parts -
 lstm_jax.pretrained: -
 lstm_jax.text: lines script verse filters sampling steps units
 lstm_jax.text.forms: order tones readings measures plan rules -

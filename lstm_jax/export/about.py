@@ -50,7 +50,10 @@ MEANINGS = {
         "pooled = the top layer's hidden states, pooled over time by `config.pooling`, the forward "
         "direction followed by the backward one; logits = pooled @ output_kernel + output_bias",
         {
-            "ids": "(B, T): indices into `vocabulary`, for a model of words",
+            "ids": "(B, T): indices into `vocabulary`, for a model of words. With `grams`, "
+            "(B, T, 25): the index of the word, then for each part of <word> with 3 to 5 "
+            "characters, the shortest first and each once, len(vocabulary) + CRC-32(part in "
+            "UTF-8) % grams; cut after 25, or filled with -1",
             "xs": "(B, T, D): features, (value - mean) / scale, for a model of vectors",
             "sequence_lens": LENGTHS,
         },

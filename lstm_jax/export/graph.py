@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lstm_jax.export.about import about
 from lstm_jax.interop import onnx
@@ -13,7 +13,7 @@ from lstm_jax.models.storage import Stored
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-EXPORTS: dict[str, Callable[[Any], ModelProto]] = {
+EXPORTS: dict[str, Callable[..., ModelProto]] = {
     "CharLM": onnx.export_char_lm,
     "SequenceModel": partial(onnx.export_sequence_model, sequence_lens=True),
     "SequenceClassifier": partial(onnx.export_classifier, sequence_lens=True),
@@ -35,7 +35,8 @@ def graph_of(stored: Stored) -> ModelProto:
         ImportError: if onnx is not installed.
         ValueError: if ONNX's operators cannot represent the model.
     """
-    graph = EXPORTS[stored.description["kind"]](stored.network)
+    spelled = {"bags": True} if "grams" in stored.description else {}
+    graph = EXPORTS[stored.description["kind"]](stored.network, **spelled)
     for name, value in about(stored, graph=True).items():
         graph.metadata_props.add(key=name, value=value)
     return graph

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
+from lstm_jax.models.bags import NONE, restored
 from lstm_jax.models.base import Json, ReadoutModel, between_layers, check_rates, lecun, split
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.nn.layers import LSTM
@@ -110,11 +111,11 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
 
         See `Model.build`.
         """
-        words = description.get("vocabulary")
+        reads_words = "vocabulary" in description
         return cls(
             len(description["classes"]),
             config,
-            vocabulary_size=None if words is None else len(Vocabulary.restored(words)),
+            vocabulary_size=len(restored(description)) if reads_words else None,
             in_features=description.get("in_features"),
             rngs=nnx.Rngs(0),
         )
@@ -136,7 +137,7 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         """Classify whole sequences.
 
         Args:
-            xs: ids (B, T), or vectors (B, T, D).
+            xs: ids (B, T), bags of ids (B, T, S) with -1 after the last id, or vectors (B, T, D).
             lengths: (B,) valid steps per row; all if None. The logits of an empty row, of length
                 0 or with T=0, are b.
             key: a `jax.random` key that turns dropout on.
@@ -150,20 +151,36 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
         xs = jnp.asarray(xs)
         word_key, input_key, layer_key, output_key = split(key, 4)
         words = self.reads_ids
-        if jnp.issubdtype(xs.dtype, jnp.integer) != words or xs.ndim != (2 if words else 3):
-            reads = "integer ids (B, T)" if words else "vectors (B, T, D)"
+        dimensions = (2, 3) if words else (3,)
+        if jnp.issubdtype(xs.dtype, jnp.integer) != words or xs.ndim not in dimensions:
+            reads = "integer ids (B, T) or (B, T, S)" if words else "vectors (B, T, D)"
             raise ValueError(f"xs must be {reads}, got {xs.dtype}{xs.shape}")
         if word_key is not None and self.config.word_dropout > 0:
             dropped = jax.random.bernoulli(word_key, self.config.word_dropout, xs.shape[:2])
-            unknown = Vocabulary.unknown_id if words else 0
-            xs = jnp.where(dropped if words else dropped[..., None], unknown, xs)
+            xs = without(xs, dropped)
         if words:
-            xs = self.embedding[...][xs]
+            xs = self.embed(xs)
         xs = dropout(input_key, xs, self.config.input_dropout)
         _, hs = self.lstm(xs, lengths=lengths, key=layer_key)
         pooled = self.pool(hs, lengths)
         pooled = dropout(output_key, pooled, self.config.output_dropout)
         return self.readout(pooled)
+
+    def embed(self, ids: Array) -> Array:
+        """Look up words: the embedding of their id, or sum_s E[id_s] / sqrt(S) of their S ids.
+
+        Args:
+            ids: (B, T), or (B, T, S) with -1 after the last id of a word.
+
+        Returns:
+            The input of the first layer, (B, T, E).
+        """
+        rows = self.embedding[...][ids]
+        if ids.ndim == 2:
+            return rows
+        valid = (ids != NONE)[..., None]
+        count = jnp.maximum(valid.sum(-2), 1)
+        return jnp.where(valid, rows, 0).sum(-2) / jnp.sqrt(count).astype(rows.dtype)
 
     def pool(self, hs: Array, lengths: Array | None = None) -> Array:
         """Combine the hidden states of a row into one vector, by `config.pooling`.
@@ -205,3 +222,17 @@ class SequenceClassifier(ReadoutModel[SequenceClassifierConfig]):
             half = hs.shape[-1] // 2
             ends = jnp.concatenate([ends[:, :half], hs[:, 0, half:]], -1)
         return jnp.where(lengths[:, None] > 0, ends, 0)
+
+
+def without(xs: Array, dropped: Array) -> Array:
+    """Replace words by unknown, and vectors by zeros; the n-grams of a word remain.
+
+    Args:
+        xs: ids (B, T), bags of ids (B, T, S), or vectors (B, T, D).
+        dropped: (B, T) booleans.
+    """
+    if not jnp.issubdtype(xs.dtype, jnp.integer):
+        return jnp.where(dropped[..., None], 0, xs)
+    if xs.ndim == 2:
+        return jnp.where(dropped, Vocabulary.unknown_id, xs)
+    return xs.at[..., 0].set(jnp.where(dropped, Vocabulary.unknown_id, xs[..., 0]))

@@ -129,6 +129,17 @@ class Vocabulary:
         get = self._ids.get
         return np.array([get(character, self.unknown_id) for character in text], np.int32)
 
+    def known(self, text: Sequence[str]) -> np.ndarray:
+        """Tell which characters of a text are in the vocabulary.
+
+        Args:
+            text: characters, or words.
+
+        Returns:
+            Booleans, (len(text),).
+        """
+        return np.array([character in self._ids for character in text], bool)
+
     def decode(self, ids: Sequence[int] | np.ndarray) -> str:
         """Convert ids to a text.
 

@@ -24,8 +24,7 @@ from runs import publish, train_or_resume
 
 from lstm_jax import plots
 from lstm_jax.configs import sentiment as recipe
-from lstm_jax.models import storage
-from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.models import bags, storage
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import Text, words_of
 from lstm_jax.train.evaluate import EvaluateOptions, measure
@@ -91,7 +90,7 @@ def table(rows: list[dict], bayes: dict[str, float]) -> str:
 def picture(folder: Path, path: Path) -> None:
     """Draw the predictions for the made-up sentences, word by word."""
     stored = storage.load(folder)
-    vocabulary = Vocabulary(tuple(stored.description["vocabulary"]))
+    vocabulary = bags.restored(stored.description)
     with plots.default_style():
         figure = plots.new_figure(len(EXAMPLES), size=(5.6, 3.6))
         for axes, sentence in zip(figure.axes, EXAMPLES, strict=True):

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,9 @@ ARMS: dict[str, dict[str, Any]] = {
     "recipe": {},
     "ema 0.99": {"optimizer.ema": 0.99},
     "ema 0.998": {"optimizer.ema": 0.998},
+    "n-grams": {"grams": 16_384},
+    "grades": {"learn": "grades"},
+    "n-grams and grades": {"grams": 16_384, "learn": "grades"},
     "consistency 0.5": {"consistency": 0.5},
     "consistency 1": {"consistency": 1.0},
     "consistency 2": {"consistency": 2.0},
@@ -55,7 +57,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def run(folder: Path, config: ClassifyConfig, data: Sentiment) -> dict[str, Any]:
     """Train or resume one run and return the accuracy and nats of every validation."""
-    task = replace(make_sentiment_task(config, data), calibrated=True)
+    task = make_sentiment_task(config, data)
     with watch() as times:
         resumed = train_or_resume(folder, config, task)
     judged = validations(folder)
@@ -96,8 +98,7 @@ def main() -> None:
     data = sentiment.load()
 
     def arm(folder: Path, name: str, seed: int) -> Row:
-        changes = {"health_every": 0, **ARMS[name], "seed": seed}
-        return run(folder, changed(recipe.config, changes), data)
+        return run(folder, changed(recipe.config, {**ARMS[name], "seed": seed}), data)
 
     sweep("sentiment_levers", options.runs, options.only, options.seeds, arm, table)
 

@@ -17,14 +17,17 @@ from lstm_jax.export.about import MEANINGS
 from lstm_jax.export.command import ExportError, ExportOptions, run
 from lstm_jax.export.graph import EXPORTS
 from lstm_jax.models import storage
+from lstm_jax.models.bags import spelled
 from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.classifier import SequenceClassifier, SequenceClassifierConfig
 from lstm_jax.models.forecaster import Forecaster, ForecasterConfig
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.models.storage import ModelError
+from lstm_jax.models.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.usefixtures("compile_fast")
 B, T, D = 3, 6, 2
+FILMS = ["a", "good", "film", "of", "goodness", "!"]
 CLASSIFIER = SequenceClassifierConfig(4, 5, num_layers=2)
 
 
@@ -43,6 +46,12 @@ def make_judge():
     return network, {"classes": ["bad", "good"], "vocabulary": ["film", "a", "\ud800"]}
 
 
+def make_speller():
+    network = SequenceClassifier(2, CLASSIFIER, vocabulary_size=5 + 7, rngs=nnx.Rngs(0))
+    own = {"classes": ["bad", "good"], "vocabulary": ["film", "a", "good"], "grams": 7}
+    return network, own
+
+
 def make_listener():
     network = SequenceClassifier(2, CLASSIFIER, in_features=D, rngs=nnx.Rngs(0))
     own = {"classes": ["no", "yes"], "in_features": D, "mean": [0.5, 1.0], "scale": [2.0, 1.0]}
@@ -59,6 +68,7 @@ MAKERS = {
     "char_lm": make_char_lm,
     "sequence_model": make_sequence_model,
     "judge": make_judge,
+    "speller": make_speller,
     "listener": make_listener,
     "forecaster": make_forecaster,
 }
@@ -99,6 +109,9 @@ def expected_of(model):
         return {"xs": xs}, model(xs)
     if isinstance(model, SequenceModel):
         return {"xs": xs, "sequence_lens": lengths}, model(xs, lengths=lengths)[1]
+    if model.reads_ids and len(model.embedding) > 5:
+        bags = spelled(Vocabulary(("film", "a", "good")), 7).encode(FILMS)
+        ids = np.stack([bags] * B).astype(np.int64)
     name, read = ("ids", ids) if model.reads_ids else ("xs", xs)
     return {name: read, "sequence_lens": lengths}, model(jnp.asarray(read), lengths)
 

@@ -119,7 +119,7 @@ def test_wrong_inputs_are_refused():
         make("sum")
     with pytest.raises(ValueError, match=r"word_dropout must lie in \[0, 1\), got 1"):
         make(word_dropout=1)
-    with pytest.raises(ValueError, match=r"integer ids \(B, T\), got float32\(3, 5, 3\)"):
+    with pytest.raises(ValueError, match=r"ids \(B, T\) or \(B, T, S\), got float32\(3, 5, 3\)"):
         make(vocabulary_size=5)(vectors())
     with pytest.raises(ValueError, match=r"vectors \(B, T, D\), got int32\(2, 3\)"):
         make()(np.zeros((2, 3), np.int32))
@@ -130,6 +130,7 @@ def test_wrong_inputs_are_refused():
     [
         (make("attention"), {"in_features": 3}),
         (make(vocabulary_size=4, bidirectional=False), {"vocabulary": ["good", "bad"]}),
+        (make(vocabulary_size=9), {"vocabulary": ["good", "bad"], "grams": 5}),
     ],
 )
 def test_it_is_restored_from_its_files(model, own, tmp_path):

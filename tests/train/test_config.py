@@ -96,8 +96,8 @@ BAD_CLASSIFIER = {
     "model.output_dropout": (2.0,),
 }
 BAD_SENTIMENT = {
-    "words": (0, 63), "min_count": (0,), "longest": (-1,), "noise": (-0.1, 1.1, NAN),
-    "valid": (-0.1, 0.6, NAN), "test": (-0.1, 0.6),
+    "words": (0, 63), "min_count": (0,), "longest": (-1,), "grams": (-1,),
+    "noise": (-0.1, 1.1, NAN), "valid": (-0.1, 0.6, NAN), "test": (-0.1, 0.6),
 } | BAD_CLASSIFIER  # fmt: skip
 BAD_SOUNDS = {
     "rate": (0, 16_000),
@@ -323,6 +323,7 @@ SHARED = {
             0.1,
             0.2,
             0.3,
+            9,
             "phrases",
             99,
             **SHARED,

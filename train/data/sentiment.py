@@ -18,7 +18,7 @@ from typing import NamedTuple
 from lstm_jax.train.data.download import DataError, Source, fetch
 
 LABELS = ("negative", "positive")
-NEUTRAL = 2  # among the labels 0 to 4 of the trees
+NEUTRAL, BEST = 2, 4  # among the labels 0 to 4 of the trees
 TRAINING_TREES = 8544  # in the file on the web, the 1,101 validation trees follow
 
 SENTENCES = Source(
@@ -67,11 +67,13 @@ _REWRITES = [
 class Text(NamedTuple):
     """Store words in the treebank's spelling, in lower case, and the index of their label.
 
-    A neutral phrase has no label.
+    A neutral phrase has no label. `grade` says how much praise it is, from 0 to 1: the mean label
+    of its nodes in the trees, divided by 4, or its own label if it is in none.
     """
 
     words: tuple[str, ...]
     label: int | None
+    grade: float
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,12 @@ def load() -> Sentiment:
     held_out = {text.words for text in (*valid, *test)}
     phrases, dropped = phrases_of(trees, held_out=held_out)
     # The published split has two test sentences among its training sentences.
-    kept = tuple(text for text in train if text.words not in held_out)
+    grades = {text.words: text.grade for text in phrases}
+    kept = tuple(
+        text._replace(grade=grades.get(text.words, text.grade))
+        for text in train
+        if text.words not in held_out
+    )
     dropped += len(train) - len(kept)
     sha256 = hashlib.sha256(f"{SENTENCES.sha256} {TREES.sha256}".encode()).hexdigest()
     return Sentiment(kept, valid, test, phrases, dropped, sha256)
@@ -167,7 +174,8 @@ def read_sentences(path: Path) -> tuple[Text, ...]:
             raise DataError(
                 f"line {number} of {path} must be a label (0 or 1) and a sentence, got {line!r}"
             )
-        texts.append(Text(tuple(map(_plain, filter(None, words.split(" ")))), int(label)))
+        plain = tuple(map(_plain, filter(None, words.split(" "))))
+        texts.append(Text(plain, int(label), float(label)))
     return tuple(texts)
 
 
@@ -198,7 +206,8 @@ def phrases_of(
         if words in held_out:
             dropped += 1
         else:
-            phrases.append(Text(words, None if label == NEUTRAL else int(label > NEUTRAL)))
+            grade = sum(each * n for each, n in labels.items()) / labels.total() / BEST
+            phrases.append(Text(words, None if label == NEUTRAL else int(label > NEUTRAL), grade))
     return tuple(phrases), dropped
 
 

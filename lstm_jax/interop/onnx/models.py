@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_jax.interop.onnx.export import of_module
 from lstm_jax.interop.onnx.graph import Graph, add_stack, directions_of, dtype_of
+from lstm_jax.models.bags import NONE
 from lstm_jax.models.classifier import SequenceClassifier
 from lstm_jax.models.forecaster import Forecaster
 from lstm_jax.nn.layers import LSTM
@@ -82,16 +83,21 @@ def export_forecaster(model: Forecaster, *, name: str = "forecaster") -> ModelPr
 
 
 def export_classifier(
-    model: SequenceClassifier, *, sequence_lens: bool = False, name: str = "classifier"
+    model: SequenceClassifier,
+    *,
+    sequence_lens: bool = False,
+    bags: bool = False,
+    name: str = "classifier",
 ) -> ModelProto:
     """Export a `SequenceClassifier` as an ONNX model with symbolic B and T.
 
-    Inputs: `ids` (B, T) int64, or `xs` (B, T, D) for a model that reads vectors; `sequence_lens`
-    (B,) int32, if requested. Output: `logits` (B, C).
+    Inputs: `ids` (B, T) int64, or (B, T, S) for bags of ids, or `xs` (B, T, D) for a model that
+    reads vectors; `sequence_lens` (B,) int32, if requested. Output: `logits` (B, C).
 
     Args:
         model: the network.
         sequence_lens: whether lengths are an input; otherwise all rows are T long.
+        bags: whether each word has S ids, as in `SpelledVocabulary`; -1 stands after the last.
         name: name of the graph.
 
     Returns:
@@ -108,9 +114,10 @@ def export_classifier(
     weights = {part: np.asarray(getattr(model, part)[...]) for part in names}
     dtype = dtype_of([directions_of(layer) for layer in model.lstm.params], *weights.values())
     if model.reads_ids:
-        ids = graph.input("ids", INT64, ["B", "T"])
+        ids = graph.input("ids", INT64, ["B", "T", "S"] if bags else ["B", "T"])
         table = graph.constant("embedding", weights["embedding"])
         xs = graph.node("Gather", [table, ids], ["embedded"])
+        xs = _summed(graph, ids, xs, dtype) if bags else xs
     else:
         xs = graph.input("xs", dtype, ["B", "T", model.lstm.in_features])
     if sequence_lens:
@@ -162,6 +169,24 @@ def _readout(graph: Graph, h: str, weights: dict[str, np.ndarray], name: str) ->
     )
     product = graph.node("MatMul", [h, kernel], [f"{name}_product"])
     return graph.node("Add", [product, bias], [name])
+
+
+def _summed(graph: Graph, ids: str, rows: str, dtype: np.dtype) -> str:
+    """Add the sum of each bag's rows (B, T, S, E), divided by the root of their number."""
+    last, inner = (graph.constant(f"bag_axis_{k}", np.array([k])) for k in (-1, -2))
+    none, zero, one = (
+        graph.constant(n, np.array(value, t))
+        for n, value, t in (("no_id", NONE, INT64), ("no_row", 0, dtype), ("a_row", 1, dtype))
+    )
+    valid = graph.node("Greater", [ids, none], ["valid_ids"])
+    column = graph.node("Unsqueeze", [valid, last], ["valid_column"])
+    known = graph.node("Where", [column, rows, zero], ["known_rows"])
+    total = graph.node("ReduceSum", [known, inner], ["sum_of_rows"], keepdims=0)
+    element = graph.onnx.helper.np_dtype_to_tensor_dtype(dtype)
+    numbers = graph.node("Cast", [valid], ["numbers"], to=element)
+    count = graph.node("ReduceSum", [numbers, last], ["count_of_rows"], keepdims=1)
+    root = graph.node("Sqrt", [graph.node("Max", [count, one], ["least_one"])], ["root_of_count"])
+    return graph.node("Div", [total, root], ["words"])
 
 
 def _pooled(

@@ -67,7 +67,11 @@ def test_what_is_no_tree_is_refused(line):
 def test_phrases_are_distinct_and_have_the_label_that_they_got_most_often():
     trees = ["(3 (2 so) (3 so))", "(1 (2 so) (4 good))"]
     phrases, dropped = phrases_of(trees, held_out={("good",), ("never", "seen")})
-    assert phrases == (Text(("so",), None), Text(("so", "so"), 1), Text(("so", "good"), 0))
+    assert phrases == (
+        Text(("so",), None, pytest.approx(7 / 12)),  # two of its three labels are neutral
+        Text(("so", "so"), 1, 0.75),
+        Text(("so", "good"), 0, 0.25),
+    )
     assert dropped == 1
 
 
@@ -97,8 +101,8 @@ def test_a_typed_sentence_as_the_treebank_writes_it(typed, words):
 
 def test_the_files_are_read_and_cut(write):
     data = sentiment.load()
-    assert data.train[1] == Text(("a", "bad/dull", "film"), 0)
-    assert data.test[0] == Text(("8\u00a01/2", "bad"), 0)
+    assert data.train[1] == Text(("a", "bad/dull", "film"), 0, 0.25)
+    assert data.test[0] == Text(("8\u00a01/2", "bad"), 0, 0.0)
     assert {name: len(texts) for name, texts in data.splits.items()} == {
         "train": 2, "valid": 1, "test": 2,
     }  # fmt: skip

@@ -32,6 +32,7 @@ OPTIMIZER = OptimizerConfig(learning_rate=3e-2, warmup_steps=0, final_fraction=1
 SMALL = SequenceClassifierConfig(4, 4, input_dropout=0.1)
 RUN = {"optimizer": OPTIMIZER, "health_every": 0, "checkpoint_every": 0, "log_every": 4}
 SENTIMENT = ClassifyConfig(model=SMALL, learn="neutral", words=64, epochs=6, validations=2, **RUN)
+SPELLED = replace(SENTIMENT, learn="grades", grams=64)
 SPEECH = SoundsConfig(model=SMALL, batch=8, masks=1, epochs=10, **RUN)
 
 
@@ -55,7 +56,7 @@ def run(folder, config, *, resume=False):
 def trained(made_up, tmp_path_factory):
     """Folders of runs that nobody writes to, and what they said."""
     found = {}
-    for name, config in {"sentiment": SENTIMENT, "speech": SPEECH}.items():
+    for name, config in {"sentiment": SENTIMENT, "spelled": SPELLED, "speech": SPEECH}.items():
         folder = tmp_path_factory.mktemp("runs") / name
         found[name] = folder, *run(folder, config)
     return found
@@ -113,6 +114,15 @@ def test_rows_that_fill_a_batch_do_not_count():
     total, count, carry = task.loss(model, (), batch, None)
     assert float(total) == pytest.approx(-np.log(3 / 4), rel=1e-5)
     assert (float(count), carry) == (1, ())
+
+
+@pytest.mark.parametrize("learn", ["neutral", "grades"])
+def test_a_grade_says_how_much_praise_a_text_is(learn):
+    task = make_sentiment_task(replace(SENTIMENT, learn=learn))
+    shares = {"neutral": {0.0, 0.5, 1.0}, "grades": {0.25, 0.4, 0.5, 1.0}}[learn]
+    assert set(task.train.targets[:, 1].tolist()) == set(np.float32(list(shares)).tolist())
+    np.testing.assert_allclose(task.train.targets.sum(1), 1, rtol=1e-6)
+    assert set(task.valid.targets[:, 1].tolist()) == {0, 1}
 
 
 def test_consistency_adds_half_the_divergences_of_two_readings():
@@ -195,19 +205,20 @@ def test_a_score_is_over_all_sequences():
 # Runs
 
 
-@pytest.mark.parametrize("name", ["sentiment", "speech"])
+@pytest.mark.parametrize("name", ["sentiment", "spelled", "speech"])
 def test_a_tiny_run_learns_and_keeps_its_best(name, trained, call):
     folder, result, said = trained[name]
     assert result.finished
     assert "validation accuracy 100.00% (0 of" in said
     card = storage.load(folder).card
-    assert card["data"] == name
+    data = {"spelled": "sentiment"}.get(name, name)
+    assert card["data"] == data
     assert card["valid_accuracy"] == 1
-    assert result.best_valid_loss == 0
+    assert result.best_valid_loss < 1 / 20  # less than one error
     code, out, err = call("evaluate", folder, "--json")
     assert (code, err) == (0, "")
     figures = json.loads(out)
-    assert figures["on"] == f"{name} test"
+    assert figures["on"] == f"{data} test"
     assert figures["wrong"] == 0
     assert figures["accuracy"] == 1
 
@@ -250,6 +261,24 @@ def test_a_sentence_is_judged_word_by_word(trained, call):
     assert figures["label"] == "negative"
     assert [row["word"] for row in figures["words"]] == ["a", "bad", "film"]
     assert figures["words"][-1]["positive"] == pytest.approx(1 - figures["probability"], abs=2e-4)
+
+
+def test_an_unknown_word_is_read_by_its_spelling(trained, call):
+    words = ("goodness", "badly", "@")
+    shares = {}
+    for name in ("sentiment", "spelled"):
+        out = call("predict", trained[name][0], "film " + " ".join(words), "--json")[1]
+        rows = json.loads(out)["words"][1:]
+        assert [row["known"] for row in rows] == [False] * 3
+        alone = (call("predict", trained[name][0], f"film {word}", "--json")[1] for word in words)
+        shares[name] = [json.loads(out)["probabilities"]["positive"] for out in alone]
+    assert len(set(shares["sentiment"])) == 1
+    good, bad, other = shares["spelled"]
+    assert bad + 0.02 < other < good - 0.02
+    code, out, _ = call("predict", trained["spelled"][0], "goodness")
+    assert code == 0
+    assert out.startswith("positive")
+    assert call("predict", trained["spelled"][0], "!?")[0] == 2
 
 
 def test_each_row_of_the_bars_is_that_beginning_alone(trained):

@@ -93,9 +93,13 @@ class ClassifyConfig(ClassifierConfig):
     """Share of the rows for validation; chosen if not given."""
     test: float | None = None
     """Share of the rows for testing; chosen if not given."""
-    learn: Literal["sentences", "phrases", "neutral"] = "neutral"
-    """Film reviews to train on: sentences alone, with phrases, or with neutral phrases too.
-    A neutral phrase counts half as either class."""
+    grams: int = 0
+    """Number of ids for the character n-grams of words, by whose spelling unknown words are read
+    too; 0 does without."""
+    learn: Literal["sentences", "phrases", "neutral", "grades"] = "neutral"
+    """Film reviews to train on: sentences alone, with phrases, or with neutral phrases too, which
+    count half as either class. With grades, each text counts as praise to the degree that its
+    readers said."""
     words: int = 1024
     """Number of words, or steps, in a training batch, including padding; at most 128 sequences."""
 
@@ -108,7 +112,7 @@ class ClassifyConfig(ClassifierConfig):
         yield from super().bounds()
         yield from at_least(64, self, "words")
         yield from at_least(1, self, "min_count")
-        yield from at_least(0, self, "longest")
+        yield from at_least(0, self, "longest", "grams")
         for name, maximum in {"noise": 1.0, "valid": 0.5, "test": 0.5}.items():
             value = getattr(self, name)
             yield name, value, value is None or 0 <= value <= maximum, f"in [0, {maximum:g}]"

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 
+from lstm_jax.models.bags import spelled
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data.examples import parts, words
 from lstm_jax.train.data.examples.classes import balanced
@@ -102,9 +103,8 @@ def reader_of(
     longest = choices.of_longest(lengths, choices.MOST_WORDS, f"{split}s")
     config, more = choose(config, [longest, choices.of_min_count(list(counts.values()))])
     cut = [text[: config.longest] for text in texts]
-    reader = TextReader(
-        split, Vocabulary.from_texts(cut, min_count=config.min_count), config.longest
-    )
+    vocabulary = spelled(Vocabulary.from_texts(cut, min_count=config.min_count), config.grams)
+    reader = TextReader(split, vocabulary, config.longest)
     seen = [*_lengths(lengths, f"{split}s"), _vocabulary(reader, data)]
     return reader, config, (*made, *more), seen
 
@@ -149,12 +149,12 @@ def _lengths(lengths: np.ndarray, unit: str) -> list[str]:
 def _vocabulary(reader: TextReader, data: Labeled) -> str:
     shares = []
     for name in ("valid", "test"):
-        ids = reader(data.parts[name].inputs)
-        if ids:
-            flat = np.concatenate(ids)
-            unknown = (flat == reader.vocabulary.unknown_id).mean() if len(flat) else 0.0
-            shares.append(f"{unknown:.1%} in {name}")
-    return f"vocabulary of {len(reader.vocabulary):,}; unknown: {' and '.join(shares)}"
+        texts = data.parts[name].inputs
+        if texts:
+            known = reader.vocabulary.known([word for text in texts for word in reader.words(text)])
+            shares.append(f"{1 - known.mean() if len(known) else 0:.1%} in {name}")
+    size = len(reader.vocabulary.characters) + 2
+    return f"vocabulary of {size:,}; unknown: {' and '.join(shares)}"
 
 
 def _missing(reader: Reader, train: Sequence[np.ndarray]) -> list[str]:

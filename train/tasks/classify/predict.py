@@ -11,6 +11,7 @@ import numpy as np
 import tyro
 
 from lstm_jax.models import storage
+from lstm_jax.models.bags import SpelledVocabulary
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.text.lines import text_of
 from lstm_jax.train.config import of_card
@@ -102,15 +103,15 @@ def _word_by_word(stored: Stored, text: str) -> Answer:
             f"the text must have at most {MOST_WORDS} words, got {len(words):,}: use --file for "
             "longer texts"
         )
-    ids = reader.vocabulary.encode(words)
-    known = ids != reader.vocabulary.unknown_id
+    known = reader.vocabulary.known(words)
+    readable = known | isinstance(reader.vocabulary, SpelledVocabulary)
     # Commas and periods are words too, but meaningless.
-    if not any(any(map(str.isalnum, words[i])) for i in np.flatnonzero(known)):
+    if not any(any(map(str.isalnum, words[i])) for i in np.flatnonzero(readable)):
         raise ModelError(
             f"the model knows none of the words of {text[:60]!r}: use a text like those that it "
             "was trained on"
         )
-    probabilities = after_each(stored, ids)
+    probabilities = after_each(stored, reader.vocabulary.encode(words))
     best = int(probabilities[-1].argmax())
     shares = {name: round(float(p), 4) for name, p in zip(classes, probabilities[-1], strict=True)}
     rows, lines = _steps(classes, words, known.tolist(), probabilities)

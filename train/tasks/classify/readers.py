@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from lstm_jax.models import bags
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data.examples import words
 from lstm_jax.train.data.scaler import Scaler
@@ -47,8 +48,7 @@ class TextReader:
 
     def to_store(self) -> dict[str, object]:
         """Return the fields for the model's description."""
-        stored = self.vocabulary.to_store()
-        return {"vocabulary": stored, "split": self.split, "longest": self.longest}
+        return {**bags.stored(self.vocabulary), "split": self.split, "longest": self.longest}
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def restored(description: Mapping[str, Any]) -> Reader:
     """
     longest = description.get("longest", 0)
     if "vocabulary" in description:
-        vocabulary = Vocabulary.restored(description["vocabulary"])
+        vocabulary = bags.restored(description)
         return TextReader(description.get("split", "treebank"), vocabulary, longest)
     scaler = Scaler.from_dict(description)
     columns, marked = tuple(description["columns"]), tuple(description["marked"])

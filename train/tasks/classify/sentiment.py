@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from lstm_jax.models.bags import spelled, stored
 from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.train.data import sentiment
 from lstm_jax.train.data.sentiment import LABELS, Sentiment, Text
@@ -27,22 +28,24 @@ def make_sentiment_task(config: ClassifyConfig, data: Sentiment | None = None) -
     """
     data = data or sentiment.load()
     texts = learned(data, config.learn)
-    vocabulary = Vocabulary.from_texts((text.words for text in texts), min_count=1)
+    words = Vocabulary.from_texts((text.words for text in texts), min_count=1)
+    vocabulary = spelled(words, config.grams)
     sentences = f"{len(data.train):,} sentences"
     phrases = len(texts) - len(data.train)
     contents = f"{sentences} and {phrases:,} of their phrases" if phrases else sentences
     return ClassifierTask(
         config,
-        description=f"sentiment: {contents}, {len(vocabulary):,} words",
+        description=f"sentiment: {contents}, {len(words):,} words",
         unit="sentences",
         facts={"data": "sentiment", "data_sha256": data.sha256},
         identity={"vocabulary": vocabulary.digest, "data": data.sha256},
-        train=examples(texts, vocabulary),
+        train=examples(texts, vocabulary, graded=config.learn == "grades"),
         valid=examples(data.valid, vocabulary),
         reads={"vocabulary_size": len(vocabulary)},
-        own={"classes": LABELS, "vocabulary": vocabulary.to_store()},
+        own={"classes": LABELS, **stored(vocabulary)},
         rows_of=partial(rows_of, config.words),
         halfway=True,
+        calibrated=True,
     )
 
 
@@ -57,18 +60,21 @@ def learned(data: Sentiment, what: str) -> tuple[Text, ...]:
         "sentences": (),
         "phrases": tuple(text for text in data.phrases if text.label is not None),
         "neutral": data.phrases,
+        "grades": data.phrases,
     }
     return data.train + phrases[what]
 
 
-def examples(texts: Sequence[Text], vocabulary: Vocabulary) -> Examples:
-    """Encode texts, and their labels as probabilities, which are a half each for neutral texts.
+def examples(texts: Sequence[Text], vocabulary: Vocabulary, *, graded: bool = False) -> Examples:
+    """Encode texts, and the probability that each is praise.
 
     Args:
         texts: N texts.
         vocabulary: vocabulary of the training texts.
+        graded: whether the probability is the text's grade, instead of that of its label, which is
+            0 or 1, or a half for neutral texts.
     """
-    known = np.eye(len(LABELS), dtype=np.float32)
-    neutral = np.full(len(LABELS), 1 / len(LABELS), np.float32)
-    targets = [neutral if text.label is None else known[text.label] for text in texts]
-    return Examples([vocabulary.encode(text.words) for text in texts], np.stack(targets))
+    labels = (0.5 if text.label is None else text.label for text in texts)
+    praise = np.fromiter((text.grade for text in texts) if graded else labels, np.float32)
+    inputs = [vocabulary.encode(text.words) for text in texts]
+    return Examples(inputs, np.stack([1 - praise, praise], 1))
