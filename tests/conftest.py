@@ -51,6 +51,7 @@ import jax  # noqa: E402
 import pytest  # noqa: E402
 from jax._src.interpreters import mlir  # noqa: E402
 
+from lstm_jax import cli  # noqa: E402
 from lstm_jax.engines.native import compiler, library  # noqa: E402
 
 # JAX creates an MLIR context for each program that it lowers. That takes as long as a small program
@@ -84,6 +85,36 @@ def x64():
     """Enable float64 for one test; the others run in JAX's default mode."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def call(capsys):
+    """Runs a command in this process, and returns its exit code, stdout and stderr."""
+
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            cli.main([str(argument) for argument in arguments])
+        return caught.value.code or 0, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def refused(call):
+    """Runs a command that is to be refused, and returns the one line that says why."""
+
+    def refused(*arguments):
+        code, out, err = call(*arguments)
+        assert code == 2, (out, err)
+        assert out == ""
+        assert err.startswith("lstm-jax: ")
+        assert err.count("\n") == 1
+        assert err.endswith("\n")
+        assert "Traceback" not in err
+        assert "---" not in err, "a rule of tyro's box"
+        return err
+
+    return refused
 
 
 # Files with single tests that take many seconds: separate programs, notebooks, the README.

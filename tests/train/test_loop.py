@@ -1,6 +1,5 @@
 """A run that is stopped or killed, and resumed, ends like a run that never stopped."""
 
-import hashlib
 import io
 import json
 import math
@@ -21,6 +20,7 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from folders import digest
 from rich.console import Console
 
 import lstm_jax
@@ -187,15 +187,6 @@ def assert_metrics_whole(folder):
     assert set(training) >= set(range(2, TOTAL + 1, 2))
     assert [line["step"] for line in lines if "valid_loss" in line] == [PER_EPOCH, TOTAL]
     assert [line["step"] for line in lines] == sorted(line["step"] for line in lines)
-
-
-def digest(folder):
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        found.update(f"{path.relative_to(folder)} {path.stat().st_mtime_ns}".encode())
-        if path.is_file():
-            found.update(path.read_bytes())
-    return found.hexdigest()
 
 
 @pytest.fixture(scope="module")

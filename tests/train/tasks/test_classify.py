@@ -13,7 +13,6 @@ from flax import nnx
 from made_up import recordings, sentiment_data, speech_data
 from rich.console import Console
 
-from lstm_jax import cli
 from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifierConfig
 from lstm_jax.train import loop
@@ -60,18 +59,6 @@ def trained(made_up, tmp_path_factory):
         folder = tmp_path_factory.mktemp("runs") / name
         found[name] = folder, *run(folder, config)
     return found
-
-
-@pytest.fixture
-def call(capsys):
-    """`lstm-jax` in this process: exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(argument) for argument in arguments])
-        return caught.value.code, *capsys.readouterr()
-
-    return call
 
 
 # Batches

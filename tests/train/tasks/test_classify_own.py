@@ -76,16 +76,6 @@ def command(*arguments):
     return caught.value.code
 
 
-@pytest.fixture
-def call(capsys):
-    """`lstm-jax` in this process: exit code, stdout and stderr."""
-
-    def call(*arguments):
-        return command(*arguments), *capsys.readouterr()
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Folders of runs that nobody writes to, with what they learned from."""

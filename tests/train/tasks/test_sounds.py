@@ -10,7 +10,6 @@ import soundfile
 from flax import nnx
 from made_up import sound, sound_folder
 
-from lstm_jax import cli
 from lstm_jax.configs import sounds as recipe
 from lstm_jax.models import storage
 from lstm_jax.models.classifier import SequenceClassifierConfig
@@ -41,18 +40,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(folder, tmp_path_factory):
     return fit.sounds(folder, out=tmp_path_factory.mktemp("runs") / "mine", **SMALL)
-
-
-@pytest.fixture
-def call(capsys):
-    """`lstm-jax` in this process: exit code, stdout and stderr."""
-
-    def call(*arguments):
-        with pytest.raises(SystemExit) as caught:
-            cli.main([str(argument) for argument in arguments])
-        return caught.value.code, *capsys.readouterr()
-
-    return call
 
 
 # What is seen and chosen
