@@ -153,9 +153,11 @@ def to_go_on(arguments: Sequence[str], *, reached: bool) -> list[str]:
         reached: whether the run reached its `--max-steps`, which would stop it again at once.
 
     Returns:
-        The arguments without `--overwrite` and, if it was reached, `--max-steps`; then `--resume`.
+        The arguments without `--overwrite`, `--resume-from`, which would go back to the same
+        checkpoint again, and, if it was reached, `--max-steps`; then `--resume`.
     """
-    dropped = "resume|overwrite" + (r"|max[-_]steps(=|\0)[^\0]*" if reached else "")
+    dropped = r"resume|overwrite|resume[-_]from(=|\0)[^\0]*"
+    dropped += r"|max[-_]steps(=|\0)[^\0]*" if reached else ""
     text = re.sub(rf"\0--({dropped})(?=\0|$)", "", "\0".join(["", *arguments]))
     return [*text.split("\0")[1:], "--resume"]
 

@@ -70,6 +70,9 @@ def test_options_that_start_a_run_are_dropped_to_resume():
     given = ["--max-steps", "9", "--overwrite", "--out", "a b", "--resume", "--max_steps=9"]
     assert to_go_on(given, reached=True) == ["--out", "a b", "--resume"]
     assert to_go_on([], reached=True) == ["--resume"]
+    # Going back to the best checkpoint again would undo what was trained since.
+    for best in (["--resume-from", "best"], ["--resume-from=best"], ["--resume_from", "best"]):
+        assert to_go_on(["--rows", "4", *best], reached=False) == ["--rows", "4", "--resume"]
 
 
 def test_a_limit_that_was_not_reached_is_kept():

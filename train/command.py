@@ -80,16 +80,15 @@ def run(options: RunOptions, config: TrainConfig, recipe: str, words: Sequence[s
             _choose_engine(options.engine)
         quiet = not processes.is_first()  # only the first process prints
         console = Console(highlight=False, markup=False, emoji=False, quiet=quiet)
-        look = fitting.look_at(config, console=console)
+        resume = options.resume or options.resume_from == "best"
+        look = fitting.look_at(config, resumed=folder if resume else None, console=console)
         if options.dry_run:
             console.print(f"{look.task.description}; dry run, nothing trained", soft_wrap=True)
             return
         facts = {"command": shlex.join([PROGRAM, "train", recipe, *words])}
         result = fitting.train(
-            look, folder,
-            resume=options.resume or options.resume_from == "best", overwrite=options.overwrite,
-            source=options.resume_from, facts=facts, console=console, devices=devices,
-            writers=writers,
+            look, folder, resume=resume, overwrite=options.overwrite, source=options.resume_from,
+            facts=facts, console=console, devices=devices, writers=writers,
         )  # fmt: skip
     if result.finished:
         message = f"done after {result.step:,} steps: {folder}"

@@ -8,9 +8,21 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_type_hints
+from types import UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import tyro
 
@@ -58,8 +70,6 @@ class OptimizerConfig:
 
     def bounds(self) -> Iterator[Bound]:
         """Yield a bound for each field."""
-        known = get_args(OptimizerName)
-        yield "optimizer.name", self.name, self.name in known, " or ".join(known)
         for name in ("learning_rate", "clip_norm"):
             value = getattr(self, name)
             yield f"optimizer.{name}", value, 0 < value < math.inf, "above 0 and finite"
@@ -107,11 +117,9 @@ class TrainConfig:
         yield from at_least(1, self, "epochs", "log_every")
         yield from at_least(0, self, "health_every", "health_exponents", "checkpoint_every")
         yield "seed", self.seed, 0 <= self.seed < 2**32, "in [0, 2**32)"
-        yield (
-            "precision",
-            self.precision,
-            self.precision in get_args(Precision),
-            "float32 or bfloat16",
+        measured = bool(self.health_every)
+        yield from left_alone(
+            self, "health_exponents", unless="--health-every is above 0", allowed=measured
         )
         yield from at_least(1, self, "max_steps", "patience")
         yield from self.optimizer.bounds()
@@ -126,7 +134,8 @@ def check(config: TrainConfig) -> None:
     Raises:
         ConfigError: if a value is invalid; the message names the first such field.
     """
-    for name, value, valid, expected in config.bounds():
+    # A later bound may rely on the earlier ones, and so all of them on the types.
+    for name, value, valid, expected in chain(of_type(config), config.bounds()):
         if not valid:
             raise ConfigError(f"--{name.replace('_', '-')} must be {expected}, got {value}")
 
@@ -154,6 +163,71 @@ def a_rate(config: object, *names: str, prefix: str = "") -> Iterator[Bound]:
     for name in names:
         value = getattr(config, name)
         yield f"{prefix}{name}", value, 0 <= value < 1, "in [0, 1)"
+
+
+def left_alone(
+    config: object, *names: str, unless: str, allowed: bool, prefix: str = ""
+) -> Iterator[Bound]:
+    """Yield bounds for fields that do not apply, and so must have the default of their class.
+
+    Args:
+        config: a dataclass with the fields `names`, which have simple defaults.
+        *names: the names of the fields.
+        unless: when they apply, as a user would say it.
+        allowed: whether they apply.
+        prefix: what to put before the names.
+    """
+    for name in names:
+        value = getattr(config, name)
+        unchanged = allowed or value == getattr(type(config), name)
+        yield f"{prefix}{name}", value, unchanged, f"left alone unless {unless}"
+
+
+def of_type(config: object, prefix: str = "") -> Iterator[Bound]:
+    """Yield a bound for each field, which must have the type that its class declares.
+
+    The command line creates no other values, but Python and config.json may.
+
+    Args:
+        config: a dataclass.
+        prefix: what to put before the names.
+    """
+    for name, hint in get_type_hints(type(config)).items():
+        if name in {each.name for each in fields(config)}:  # pyright: ignore[reportArgumentType]
+            value = getattr(config, name)
+            yield f"{prefix}{name}", value, is_of(hint, value), _name_of(hint)
+            if is_dataclass(value):
+                yield from of_type(value, f"{prefix}{name}.")
+
+
+def is_of(hint: Any, value: object) -> bool:
+    """Return whether a value has a declared type; an integer is a float too, but a bool is not.
+
+    Args:
+        hint: a class, a Literal, a union, or a tuple of any length.
+        value: the value.
+    """
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(is_of(each, value) for each in get_args(hint))
+    if get_origin(hint) is tuple:
+        inner = get_args(hint)[0]
+        return isinstance(value, tuple) and all(is_of(inner, each) for each in value)
+    if hint in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, int | float if hint is float else hint)
+
+
+def _name_of(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(map(str, get_args(hint)))}"
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(_name_of(each) for each in get_args(hint))
+    if get_origin(hint) is tuple:
+        return f"a tuple, each element {_name_of(get_args(hint)[0])}"
+    names = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+    return names.get(hint, "None" if hint is type(None) else f"a {hint.__name__}")
 
 
 def read(path: Path) -> object:

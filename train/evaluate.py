@@ -24,7 +24,7 @@ class EvaluateOptions:
     """Split of the run's data to evaluate on."""
     file: Path | None = None
     """File to evaluate on instead of a split, in the format of the training data; for language
-    models, a UTF-8 file with one text per line."""
+    models of separate texts, a UTF-8 file with one text per line."""
     backtest: int = 0
     """Number of successive origins to forecast from; for forecasters."""
     dynamic: bool = False
@@ -53,25 +53,11 @@ def measure(options: EvaluateOptions) -> Told:
             not apply to it.
         DataError: if the data are missing or altered.
     """
-    if options.rows < 1:
-        raise ModelError(f"--rows must be at least 1, got {options.rows}")
     stored = storage.load(options.model)
     config = from_dict(stored.card.get("config", {}))
     problem = problem_of(config)
     if stored.description["kind"] != problem.network:
         raise ModelError(f"the card of {options.model} does not name a problem of this package")
-    if options.file is not None and not problem.reads_files:
-        raise ModelError(
-            f"--file does not apply to {options.model}, which was not trained on files; use --split"
-        )
-    if options.backtest < 0:
-        raise ModelError(f"--backtest must be at least 0, got {options.backtest}")
-    if options.backtest and not problem.backtests:
-        raise ModelError(f"--backtest is for forecasters only; {options.model} is not a forecaster")
-    if options.dynamic and not problem.dynamic:
-        raise ModelError(
-            f"--dynamic is for language models only; {options.model} is not a language model"
-        )
     if options.plot and not problem.picture:
         raise ModelError(
             f"--plot is for forecasters and classifiers only; {options.model} is neither"
@@ -81,5 +67,5 @@ def measure(options: EvaluateOptions) -> Told:
         options.split, options.file, options.rows, picture, options.backtest,
         dynamic=options.dynamic,
     )  # fmt: skip
-    figures, report = problem.evaluate(stored, config, scope)
+    figures, report = problem.measure(stored, config, scope, name=options.model)
     return {"model": options.model, **figures}, report

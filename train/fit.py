@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_type_hints
 
+import numpy as np
 from rich.console import Console
 
 from lstm_jax.models.storage import RUNS
@@ -76,6 +77,7 @@ def text(
     data: str | Path | Sequence[str | Path] | None = None,
     *,
     texts: Sequence[str] | None = None,
+    cut: Literal["auto", "file", "line", "paragraph"] = "auto",
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -87,6 +89,8 @@ def text(
     Args:
         data: the path of a UTF-8 file, several paths, or patterns such as "novels/*.txt".
         texts: the texts themselves, instead of `data`.
+        cut: what a text is: a whole file or element of `texts`, a line or a paragraph of it; the
+            field `texts` of `TextConfig`.
         out, resume, overwrite, writers: as in `series`.
         **fields: other fields of `TextConfig`, such as `unit`, `epochs`.
 
@@ -100,7 +104,7 @@ def text(
         files = [data] if isinstance(data, str | Path) else data
         fields["file"] = [str(file) for file in files]
     texts = [texts] if isinstance(texts, str) else texts
-    return _fit("text", texts, fields, out, resume, overwrite, writers)
+    return _fit("text", texts, {**fields, "texts": cut}, out, resume, overwrite, writers)
 
 
 def classify(
@@ -171,23 +175,39 @@ def configured(recipe: str, values: dict[str, Any]) -> TrainConfig:
     Args:
         recipe: the name of the recipe in `lstm_jax.configs`.
         values: the new values, by name of the field; None keeps the recipe's value. A string for a
-            field that is a tuple becomes its only element.
+            field that is a tuple becomes its only element, and a dictionary for a field that has
+            fields itself, such as `model`, changes those that it names.
 
     Raises:
         ConfigError: if there is no such field; the message suggests the nearest one.
     """
     config = importlib.import_module(f"lstm_jax.configs.{recipe}").config
+    return _with_values(recipe, config, values)
+
+
+def _with_values(owner: str, config: Any, values: Mapping[str, Any]) -> Any:
     known = [field.name for field in dataclasses.fields(config)]
     overrides = {}
     for name, value in values.items():
         if name not in known:
-            raise ConfigError(f"{recipe} has no field {name!r}; {did_you_mean(name, known)}")
-        if value is None:
-            continue
-        if isinstance(getattr(config, name), tuple):
-            value = (value,) if isinstance(value, str) else tuple(value)
-        overrides[name] = value
+            raise ConfigError(f"{owner} has no field {name!r}; {did_you_mean(name, known)}")
+        if value is not None:
+            overrides[name] = _as_field(config, name, value)
     return replace(config, **overrides)
+
+
+def _as_field(config: Any, name: str, value: Any) -> Any:
+    """Convert a value to the type of a field, if there is only one way to do so."""
+    default, hint = getattr(config, name), get_type_hints(type(config))[name]
+    if dataclasses.is_dataclass(default) and isinstance(value, Mapping):
+        return _with_values(name, default, value)
+    if isinstance(default, tuple):
+        return (value,) if isinstance(value, str) else tuple(value)
+    value = value.item() if isinstance(value, np.generic) else value
+    # An integer 0 would count as a field that was left open, but a share of 0 is an answer.
+    kinds = get_args(hint) or (hint,)
+    share = float in kinds and int not in kinds
+    return float(value) if share and type(value) is int else value
 
 
 def free_folder(recipe: str) -> Path:
@@ -213,8 +233,9 @@ def _fit(
     writers: Sequence[Writer],
 ) -> Run[Any]:
     console = Console(highlight=False, markup=False, emoji=False)
-    look = fitting.look_at(configured(recipe, values), data, console=console)
     folder = free_folder(recipe) if out is None else Path(out)
+    resumed = folder if resume else None
+    look = fitting.look_at(configured(recipe, values), data, resumed=resumed, console=console)
     facts = {"command": f"lstm_jax.train.fit.{recipe}"}
     fitting.train(
         look, folder, resume=resume, overwrite=overwrite, facts=facts, console=console,

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from lstm_jax.train import loop
 from lstm_jax.train.config import ConfigError, TrainConfig, check
-from lstm_jax.train.folder import Source
-from lstm_jax.train.look import Look
+from lstm_jax.train.folder import CONFIG, Source
+from lstm_jax.train.look import Look, as_before
 from lstm_jax.train.loop import Result
-from lstm_jax.train.problems import problem_of, to_dict
+from lstm_jax.train.problems import load, problem_of, to_dict
 from lstm_jax.train.run import processes
 from lstm_jax.train.run.devices import Devices
 from lstm_jax.train.run.writers import Writer
@@ -22,7 +22,9 @@ from lstm_jax.train.run.writers import Writer
 C = TypeVar("C", bound=TrainConfig)
 
 
-def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
+def look_at(
+    config: C, given: object = None, *, resumed: Path | None = None, console: Console
+) -> Look[C]:
     """Load the data, fill in the open fields, and print what was seen and chosen.
 
     If there are several processes, the first one looks before the others, so that they find the
@@ -31,6 +33,7 @@ def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
     Args:
         config: the configuration of a run.
         given: the data, if the configuration does not name a place to load them from.
+        resumed: the folder of the run to resume, whose choices are kept; None for a new run.
         console: where the report is printed.
 
     Returns:
@@ -43,6 +46,9 @@ def look_at(config: C, given: object = None, *, console: Console) -> Look[C]:
     check(config)
     with processes.first_before_others():
         look = problem_of(config).look(config, given)
+        if resumed is not None and (resumed / CONFIG).is_file():
+            kept = as_before(config, look.chose, load(resumed / CONFIG))
+            look = look if kept == config else problem_of(config).look(kept, given)
     if look.saw or look.chose:
         console.print(look.say(), soft_wrap=True)
     return look
@@ -83,6 +89,9 @@ def train(
         DivergedError: if the loss is no longer finite.
         DataError, CheckpointError: in one line each.
     """
+    # A mesh that does not fit must not cost the run that --overwrite deletes.
+    if devices is not None and devices.mesh.size > 1:
+        devices.check(look.task.epoch(0))
     if processes.is_first():
         loop.prepare(folder, look.config, resume=resume, overwrite=overwrite, source=source)
     text = json.dumps(to_dict(look.config))

@@ -40,7 +40,7 @@ KEPT_BY_STATE = frozenset({"optimizer.name", "optimizer.ema"})
 """Fields that determine the optimizer's state in a checkpoint, and so never change on a resume."""
 
 
-PLACES = frozenset({"file", "folder"})
+PLACES = frozenset({"file", "valid_file", "test_file", "folder"})
 """Fields that locate a user's data, which may be moved as long as their SHA-256 stays the same."""
 
 

@@ -72,6 +72,27 @@ def choose(config: C, choices: Iterable[Choice]) -> tuple[C, tuple[Choice, ...]]
     return config, made
 
 
+def as_before(config: C, made: Iterable[Choice], saved: object) -> C:
+    """Give fields that were chosen the values of the run that is resumed.
+
+    Choices depend on other fields, such as the warm-up on the epochs, which a user may change.
+
+    Args:
+        config: a configuration with open fields.
+        made: the choices that were made for them.
+        saved: the configuration of the run.
+
+    Returns:
+        The configuration, in which fields are no longer open if the run has another value.
+    """
+    if type(saved) is type(config):
+        for choice in made:
+            value = value_of(saved, choice.field)
+            if value != choice.value:
+                config = _with(config, choice.field.split("."), value)
+    return config
+
+
 def value_of(config: object, field: str) -> Any:
     """Return the value of a field by its dotted name."""
     for name in field.split("."):

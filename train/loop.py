@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -301,8 +302,15 @@ def _in_a_notebook(console: Console) -> bool:
 
 @contextmanager
 def _stop_signals() -> Iterator[list[int]]:
-    """Collect the signals to stop in a list; a second SIGINT interrupts at once."""
+    """Collect the signals to stop in a list; a second SIGINT interrupts at once.
+
+    Outside the main thread, such as in a web server, Python has no signals, and the list stays
+    empty.
+    """
     received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
 
     def note(number, frame):
         received.append(number)

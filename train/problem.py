@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from lstm_jax.models.storage import Stored
+from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.report.rows import Rows, Texts
 from lstm_jax.train.config import TrainConfig
 from lstm_jax.train.look import Look
 from lstm_jax.train.runs import Run
 from lstm_jax.train.scope import Scope, Told
 
+SPLITS = ("train", "valid", "test")
 C = TypeVar("C", bound=TrainConfig)
 O = TypeVar("O")  # noqa: E741
 
@@ -77,3 +78,34 @@ class Problem(Generic[C]):
     before: Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = field(
         default_factory=dict
     )
+
+    def measure(self, stored: Stored, config: C, scope: Scope, *, name: str) -> Told:
+        """Evaluate a model, unless a part of the scope does not apply to models of this kind.
+
+        Args:
+            stored: the model.
+            config: the configuration of its run.
+            scope: the data to evaluate it on.
+            name: what the user calls the model.
+
+        Raises:
+            ModelError: if a part of the scope does not apply, or has an invalid value.
+            DataError: if the data are missing or altered.
+        """
+        if scope.split not in SPLITS:
+            raise ModelError(f"--split must be {', '.join(SPLITS)}, got {scope.split!r}")
+        if scope.rows < 1:
+            raise ModelError(f"--rows must be at least 1, got {scope.rows}")
+        if scope.file is not None and not self.reads_files:
+            raise ModelError(
+                f"--file does not apply to {name}, which was not trained on files; use --split"
+            )
+        if scope.backtest < 0:
+            raise ModelError(f"--backtest must be at least 0, got {scope.backtest}")
+        if scope.backtest and not self.backtests:
+            raise ModelError(f"--backtest is for forecasters only; {name} is not a forecaster")
+        if scope.dynamic and not self.dynamic:
+            raise ModelError(
+                f"--dynamic is for language models only; {name} is not a language model"
+            )
+        return self.evaluate(stored, config, scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,8 @@ def open_run(folder: str | Path, given: object = None) -> Run[Any]:
     stored = storage.load(folder)
     config = from_dict(stored.card.get("config", {}))
     problem = problem_of(config)
-    return problem.run(storage.find(folder), stored, config, problem.evaluate, given)
+    judge = partial(problem.measure, name=str(folder))
+    return problem.run(storage.find(folder), stored, config, judge, given)
 
 
 def to_dict(config: TrainConfig) -> dict[str, object]:

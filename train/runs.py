@@ -65,6 +65,8 @@ class Run(Generic[C]):
             TypeError: if `Scope` does not have a field of that name.
         """
         check_options("evaluate", scope, Scope._fields)
+        if isinstance(scope.get("file"), str):
+            scope["file"] = Path(scope["file"])
         full_scope = Scope(split, **{"given": self.given, **scope})
         figures, _ = self.judge(self.stored, self.config, full_scope)
         return figures

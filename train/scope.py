@@ -36,13 +36,18 @@ class Scope(NamedTuple):
 
 
 @contextmanager
-def importing_pictures() -> Iterator[None]:
-    """Report a missing matplotlib in one line, where a module that draws is imported.
+def drawing(picture: Path) -> Iterator[None]:
+    """Report in one line that matplotlib is missing, or that a picture cannot be written.
+
+    Args:
+        picture: the file to draw to.
 
     Raises:
-        ModelError: if an import fails.
+        ModelError: if an import fails, or the file cannot be written.
     """
     try:
         yield
     except ImportError as error:
         raise ModelError(str(error)) from None
+    except OSError as error:
+        raise ModelError(f"{picture} cannot be written: {error.strerror}") from None

@@ -75,6 +75,8 @@ def run(options: SampleOptions) -> dict[str, object]:
     for name, number in (("--num", options.num), ("--best-of", options.best_of)):
         if number is not None and not 1 <= number <= MOST_TEXTS:
             raise UsageError(f"{name} must be from 1 to {MOST_TEXTS:,}, got {number}")
+    if options.best_of is None and options.rank != SampleOptions.rank:
+        raise UsageError(f"--rank {options.rank} needs --best-of, the number of texts to rank")
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     live = sys.stdout.isatty() and not options.json and options.best_of is None
 

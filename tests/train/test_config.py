@@ -406,7 +406,7 @@ def test_what_is_to_be_chosen_may_be_left_open_for_own_data_alone():
     check(own)
     for name in ("epochs", "words", "validations", "min_count"):
         assert getattr(own, name) == 0
-        with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')} must be at least"):
+        with pytest.raises(ConfigError, match=f"^--{name.replace('_', '-')} must be "):
             check(replace(ClassifyConfig(), **{name: 0}))
     with pytest.raises(
         ConfigError, match=r"^--epochs must be at least 1, or 0 to choose it from the data"

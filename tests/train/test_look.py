@@ -1,14 +1,16 @@
 """Open fields are chosen and reported; values that the user set are kept."""
 
 import io
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from rich.console import Console
 
 from lstm_jax.train import fit, fitting, problems
-from lstm_jax.train.config import ConfigError, TrainConfig
+from lstm_jax.train.config import ConfigError, TrainConfig, check
 from lstm_jax.train.look import Choice, Look, choose, is_open
 from lstm_jax.train.problem import Problem
 
@@ -89,6 +91,44 @@ def test_fit_refuses_a_field_that_does_not_exist():
 def test_fit_takes_one_name_for_several_and_leaves_out_what_is_not_said():
     config = fit.configured("sine", {"inputs": "price", "window": None, "horizon": 3})
     assert (config.inputs, config.window, config.horizon) == (("price",), 50, 3)
+
+
+def test_fit_converts_values_where_there_is_one_way():
+    model = {"hidden_features": np.int64(9)}
+    config = fit.configured("classify", {"test": 0, "valid": 0.2, "model": model, "epochs": 3})
+    # An integer 0 would count as left open, and a part for testing would be chosen.
+    assert (config.test, type(config.test)) == (0, float)
+    assert (config.valid, config.epochs, config.model.hidden_features) == (0.2, 3, 9)
+    assert config.model.pooling == "max"
+    with pytest.raises(ConfigError, match="model has no field 'hiden_features'; did you mean"):
+        fit.configured("classify", {"model": {"hiden_features": 3}})
+
+
+@pytest.mark.parametrize(
+    ("recipe", "values", "said"),
+    [
+        ("text", {"unit": "words"}, "--unit must be one of character, word, byte"),
+        ("text", {"epochs": "3"}, "--epochs must be a whole number, got 3"),
+        ("text", {"model": 64}, "--model must be a CharLMConfig, got 64"),
+        ("classify", {"noise": "much"}, "--noise must be a number or None, got much"),
+        ("series", {"optimizer": {"learning_rate": True}}, "--optimizer.learning-rate must be a n"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_line(recipe, values, said):
+    with pytest.raises(ConfigError) as refused:
+        check(fit.configured(recipe, values))
+    assert str(refused.value).startswith(said)
+
+
+def test_a_resumed_run_keeps_what_was_chosen(toy, tmp_path):
+    saved = OwnConfig(window=12, model=Sizes(width=32), epochs=3)
+    (tmp_path / "config.json").write_text(json.dumps(problems.to_dict(saved)))
+    given = OwnConfig(epochs=9)
+    look = fitting.look_at(given, resumed=tmp_path, console=Console(file=io.StringIO()))
+    assert look.config == OwnConfig(window=12, model=Sizes(width=32), epochs=9)
+    assert [choice.field for choice in look.chose] == ["model.width"]
+    look = fitting.look_at(replace(given, window=5), resumed=tmp_path, console=Console())
+    assert look.config.window == 5  # what a user says is for `prepare` to refuse
 
 
 def test_a_run_goes_where_nothing_is(tmp_path, monkeypatch):

@@ -54,7 +54,13 @@ def find_files(patterns: Sequence[str]) -> tuple[Path, ...]:
     files: dict[Path, None] = {}
     for pattern in patterns:
         place = Path(pattern).expanduser()
-        if place.is_file():
+        try:
+            there = place.is_file()
+        except (OSError, ValueError):  # such as a name that is too long: it is the text itself
+            raise DataError(
+                f"{pattern[:40]!r}... is not the name of a file; in Python, pass texts as texts=[]"
+            ) from None
+        if there:
             paths = [place]
         elif place.is_dir():
             raise DataError(f"{pattern} is a folder: give the files in it, as '{pattern}/*.txt'")

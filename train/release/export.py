@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from lstm_jax.models.storage import WEIGHTS
+from lstm_jax.models.storage import WEIGHTS, ModelError
 from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.train.data import tang
 from lstm_jax.train.release import form, report
@@ -50,8 +50,14 @@ def release(options: Options) -> LanguageModel:
 
     Returns:
         The stored model.
+
+    Raises:
+        ModelError: if there is no run, it is not of Tang poems, or it would be overwritten.
     """
+    if options.out.resolve() == options.run.resolve():
+        raise ModelError(f"{options.run} is the run itself: use another --out")
     trained = load(options.run)
+    report.check_poet(trained, options.run)
     trained.save(options.out, dtype=np.dtype(options.stored_as))
     stored = load(options.out)
     corpus = tang.load()

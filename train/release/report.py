@@ -20,7 +20,7 @@ import numpy as np
 from lstm_jax.models.storage import ModelError
 from lstm_jax.text.forms import form_of, rhyme_share, tone_share
 from lstm_jax.text.forms.tones import REGULATED
-from lstm_jax.text.language import load
+from lstm_jax.text.language import LanguageModel, load
 from lstm_jax.text.verse import MARKS, end_of_lines, lines
 from lstm_jax.train.data import tang
 from lstm_jax.train.release import form
@@ -54,6 +54,23 @@ class Options:
     """Folder to write poems.json and poems.md to; by default the tables are printed."""
 
 
+def check_poet(poet: LanguageModel, name: str | Path) -> None:
+    """Check that a model was trained on Tang poems.
+
+    Args:
+        poet: the model.
+        name: what the user calls it.
+
+    Raises:
+        ModelError: if it was not.
+    """
+    data = poet.card.get("data")
+    if data != "tang":
+        raise ModelError(
+            f"the report is for models trained on Tang poems, but {name} was trained on {data}"
+        )
+
+
 def measure(model: str = "tang") -> dict[str, Any]:
     """Measure samples, test poems and shuffled poems.
 
@@ -69,11 +86,7 @@ def measure(model: str = "tang") -> dict[str, Any]:
         DataError: if the poems are not available.
     """
     poet = load(model)
-    data = poet.card.get("data")
-    if data != "tang":
-        raise ModelError(
-            f"the report is for models trained on Tang poems, but {model} was trained on {data}"
-        )
+    check_poet(poet, model)
     corpus = tang.load()
     known = Lines(line for poem in corpus.train for line in lines(poem))
     poems = form.prompting(poet, corpus.test)
@@ -211,6 +224,11 @@ def run(options: Options) -> str:
     Returns:
         The tables, or where they were written.
     """
+    if options.out is not None:
+        try:
+            options.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ModelError(f"{options.out} cannot be created: {error.strerror}") from None
     figures = measure(options.model)
     if options.out is None:
         return markdown(figures)

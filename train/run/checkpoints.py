@@ -123,9 +123,11 @@ def copy(source: Path, folder: Path) -> None:
         folder: the folder of the checkpoint to replace.
 
     Raises:
-        CheckpointError: if there is no checkpoint at `source`, or the copy cannot be written.
+        CheckpointError: if there is no checkpoint at `source`, it is damaged, or the copy cannot be
+            written.
     """
     place, folder = _find_or_raise(source), Path(folder).resolve()
+    _check_files(place)  # before anything is replaced
     new = _beside(folder, "new")
     try:
         _remove(new)
@@ -272,11 +274,15 @@ def _filled(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and any(path.iterdir()))
 
 
+def _check_files(folder: Path) -> None:
+    manifest = _read_manifest(folder)
+    for name in manifest["files"]:
+        _read_file(folder, manifest, name)
+
+
 def _is_intact(folder: Path) -> bool:
     try:
-        manifest = _read_manifest(folder)
-        for name in manifest["files"]:
-            _read_file(folder, manifest, name)
+        _check_files(folder)
     except CheckpointError:
         return False
     return True

@@ -59,6 +59,7 @@ class Meter:
         self.heart, self.writers = heart, writers
         self.folder, self.task, self.schedule, self.clip_norm = folder, task, schedule, clip_norm
         self.console, self.progress, self.bar = console, progress, bar
+        self.step: int | None = None  # the last one of this process
         self.pending: list[tuple[int, StepMetrics, Health | None]] = []
         self.total = self.count = self.norms = 0.0
         self.steps = self.clipped = self.since_health = self.skipped = self.in_a_row = 0
@@ -99,7 +100,8 @@ class Meter:
     def flush(self) -> None:
         """Write a line with the means since the last one, over the steps with a finite loss."""
         self._fetch(leave=0)
-        if not self.steps + self.skipped:
+        # What an earlier process held belongs to a line that follows further steps.
+        if self.step is None or not self.steps + self.skipped:
             return
         loss = self.total / max(self.count, 1) if self.steps else math.nan
         self.write(

@@ -133,4 +133,4 @@ def table() -> Table:
 
 def _fold(symbols: Sequence[str]) -> list[str]:
     """Convert each symbol to simplified script; one call for all of them is far faster."""
-    return to_simplified("\n".join(symbols)).split("\n") if symbols else []
+    return to_simplified("\n".join(s.strip("\n") for s in symbols)).split("\n") if symbols else []

@@ -21,10 +21,11 @@ def made_up_table(monkeypatch):
 
 
 def test_a_symbol_has_the_tones_and_rhymes_of_the_table():
-    found = TABLE.readings(["東", "空", "月", "夏", "", "，"])
-    np.testing.assert_array_equal(found.may_be_level, [True, True, False, False, False, False])
-    np.testing.assert_array_equal(found.may_be_oblique, [False, True, True, False, False, False])
-    np.testing.assert_array_equal(found.rhymes.sum(1), [1, 2, 2, 0, 0, 0])
+    # A line feed is a symbol of models of whole files.
+    found = TABLE.readings(["東", "空", "月", "夏", "", "\n", "，"])
+    np.testing.assert_array_equal(found.may_be_level, [True, True, *[False] * 5])
+    np.testing.assert_array_equal(found.may_be_oblique, [False, True, True, *[False] * 4])
+    np.testing.assert_array_equal(found.rhymes.sum(1), [1, 2, 2, 0, 0, 0, 0])
 
 
 def test_what_the_table_lacks_is_read_as_what_is_written_like_it():

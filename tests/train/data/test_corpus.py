@@ -38,6 +38,11 @@ def test_a_pattern_that_finds_nothing_is_named(tmp_path):
         corpus.find_files([str(tmp_path / "a.txt"), missing])
 
 
+def test_a_text_in_place_of_a_path_is_one_line():
+    with pytest.raises(DataError, match=r"^'Call me .*'\.\.\. is not the name of a file"):
+        corpus.find_files(["Call me Ishmael. " * 900])
+
+
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"is a folder: give the files in it, as '.*/\*\.txt'$"):
         corpus.find_files([str(tmp_path)])

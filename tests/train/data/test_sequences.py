@@ -36,6 +36,39 @@ def test_steps_are_put_in_order(tmp_path):
     np.testing.assert_array_equal(as_it_stands.inputs[0][:, 1], [20, 10, 30])
 
 
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["09:59", "10:00", "10:01"],
+        ["2023-12-31", "2024-01-01T09:00", "2024-01-01 10:00"],
+        ["2024-03-31T03:30+02:00", "2024-03-31T02:00Z", "2024-03-31T02:30Z"],
+        ["2", "10", "1e2"],
+    ],
+)
+def test_times_are_put_in_order(times, tmp_path):
+    rows = [f"1,{times[k]},{k},0,0,run" for k in (2, 0, 1)]
+    found = long(tmp_path, "\n".join([LONG.split("\n")[0], *rows]) + "\n", columns=("x",))
+    np.testing.assert_array_equal(found.inputs[0][:, 0], [0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("times", "bad"),
+    [
+        (["09:59", "9:59"], "9:59"),
+        (["1", "12 s"], "12 s"),
+        (["2024-01-01", "31/12/2023"], "31/12/2023"),
+        (["2024-01-01", "09:00"], "09:00"),
+    ],
+)
+def test_times_that_have_no_order_are_refused(times, bad, tmp_path):
+    rows = [f"1,{moment},{k},0,0,run" for k, moment in enumerate(times)]
+    with pytest.raises(DataError, match=f"line 3: t must be a number in every row.*got '{bad}'"):
+        long(tmp_path, "\n".join([LONG.split("\n")[0], *rows]) + "\n")
+    rows = ["1,2024-01-01T09:00,0,0,0,run", "1,2024-01-01T09:00Z,1,0,0,run"]
+    with pytest.raises(DataError, match="some times in t have a zone, and others have none"):
+        long(tmp_path, "\n".join([LONG.split("\n")[0], *rows]) + "\n")
+
+
 def test_classes_need_not_be_there_to_be_asked_for(tmp_path):
     assert list(long(tmp_path, label="").labels) == ["", ""]
 

@@ -71,6 +71,13 @@ def test_a_tiny_run_learns_and_is_judged(mirror, tmp_path, capsys):
 
     capsys.readouterr()
     assert run("evaluate", out, "--split", "valid", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["symbols"] == len(HELD_OUT) + 1  # and the end
+    # A continuous text has no end to predict, in a file of one's own either.
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["symbols"] == len(HELD_OUT)
+    (tmp_path / "play.txt").write_text(HELD_OUT, encoding="utf-8")
+    assert run("evaluate", out, "--file", tmp_path / "play.txt", "--dynamic", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["nats_per_symbol"] == whole["nats_per_symbol"]
+    assert figures["dynamic"]["nats_per_symbol"] < whole["nats_per_symbol"]
     assert run("evaluate", out) == 2
     assert "no test split; --split must be train or valid" in capsys.readouterr().err

@@ -1,13 +1,16 @@
 """What a folder holds is never overwritten or lost, and one run at a time is in it."""
 
+import io
 import json
 import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from folders import digest
+from rich.console import Console
 from small_run import (
     CONFIG,
     copy,
@@ -16,7 +19,7 @@ from small_run import (
     template,
 )
 
-from lstm_jax.train import loop
+from lstm_jax.train import fitting, loop
 from lstm_jax.train.config import ConfigError
 from lstm_jax.train.problems import load as load_config
 from lstm_jax.train.run import checkpoints, lock
@@ -84,6 +87,22 @@ def test_overwrite_empties_checkpoints_that_lie_on_another_disk(whole, tmp_path)
     _, said = run(folder, other, overwrite=True)
     assert "resuming" not in said
     assert checkpoints.load(scratch / "latest", template())[0].step == 1
+
+
+def test_a_mesh_that_does_not_fit_deletes_nothing(whole, tmp_path):
+    folder = copy(whole[0], tmp_path)
+    before = digest(folder)
+
+    class Four:
+        mesh = SimpleNamespace(size=4)
+
+        def check(self, epoch):
+            raise ConfigError("--mesh data=4 cannot split the 3 rows of a batch evenly")
+
+    look = fitting.look_at(CONFIG, console=Console(file=io.StringIO()))
+    with pytest.raises(ConfigError, match="cannot split the 3 rows"):
+        fitting.train(look, folder, overwrite=True, devices=Four(), console=Console())
+    assert digest(folder) == before
 
 
 def test_a_run_that_cannot_be_deleted_is_refused_and_still_there(whole, tmp_path, monkeypatch):

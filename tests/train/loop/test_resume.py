@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
@@ -262,3 +263,36 @@ def test_a_checkpoint_of_another_vocabulary_stops_the_run(whole, tmp_path):
     with pytest.raises(ConfigError, match="different vocabulary than the current data have"):
         loop.train(CONFIG, folder, console=Console(file=io.StringIO()))
     assert digest(folder) == before
+
+
+def test_a_run_goes_on_in_a_thread(tmp_path):
+    """Where Python has no signals, as in the workers of a web server."""
+    with ThreadPoolExecutor(1) as threads:
+        result, _ = threads.submit(run, tmp_path, replace(CONFIG, max_steps=2)).result()
+    assert result.step == 2
+
+
+def test_a_run_with_nothing_left_to_do_writes_no_line(tmp_path):
+    """Its last checkpoint holds sums for a line that is not yet due."""
+    config = replace(CONFIG, log_every=5, checkpoint_every=3)
+    make = loop.make_update
+
+    def stopped(*args, **options):
+        update, count = make(*args, **options), iter(range(1, 100))
+
+        def step(*args):
+            if next(count) == 4:
+                raise KeyboardInterrupt  # no time to save: as if it were killed
+            return update(*args)
+
+        return step
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "make_update", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path, config)
+    assert checkpoints.load(latest(tmp_path), template())[0].step == 3
+    result, _ = run(tmp_path, replace(config, max_steps=3), resume=True)
+    assert (result.finished, result.step) == (False, 3)
+    run(tmp_path, config, resume=True)
+    assert [line["step"] for line in metrics(tmp_path) if "loss" in line][:2] == [5, 6]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from lstm_jax import ModelError
 from lstm_jax.models import storage
 from lstm_jax.text.forms import measures
 from lstm_jax.train.data import tang
-from lstm_jax.train.release import form, report
+from lstm_jax.train.release import export, form, report
 from lstm_jax.train.release.nearest import Lines
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -99,6 +100,16 @@ def test_what_is_told_is_what_was_measured():
     notebook = (ROOT / "notebooks" / "poems.py").read_text(encoding="utf-8")
     table = report.markdown(figures).split("\n\n")[1]
     assert "\n".join(f"# {row}" for row in table.splitlines()) in notebook
+
+
+def test_nothing_is_overwritten_by_a_model_of_something_else(monkeypatch, tmp_path):
+    monkeypatch.setattr(export, "load", lambda model: make())
+    options = export.Options(tmp_path / "run", tmp_path / "tang", "0a1b2c3")
+    with pytest.raises(ModelError, match=r"Tang poems, but .*run was trained on made up"):
+        export.release(options)
+    with pytest.raises(ModelError, match="is the run itself: use another --out"):
+        export.release(replace(options, out=tmp_path / "tang" / ".." / "run"))
+    assert not (tmp_path / "tang").exists()
 
 
 def test_a_model_of_something_else_is_refused(monkeypatch):

@@ -370,6 +370,17 @@ def test_a_copy_takes_the_others_place_and_what_was_set_aside_stays(written, tre
     assert {path.name for path in tmp_path.iterdir()} == {"latest", "latest.damaged-1"}
 
 
+def test_a_damaged_checkpoint_is_not_copied(written, tmp_path):
+    folder, before = tmp_path / "latest", {"x": jnp.ones(3)}
+    save(folder, before, metadata={})
+    damaged = shutil.copytree(written, tmp_path / "best")
+    largest = max((p for p in damaged.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
+    largest.write_bytes(largest.read_bytes()[:-1] + b"\0")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        checkpoints.copy(damaged, folder)
+    assert_same(load(folder, before)[0], before)
+
+
 def test_a_copy_that_cannot_be_written_leaves_what_was_there(written, tmp_path, monkeypatch):
     folder, before = tmp_path / "latest", {"x": jnp.ones(3)}
     save(folder, before, metadata={})

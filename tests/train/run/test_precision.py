@@ -248,5 +248,6 @@ def test_a_run_from_before_there_was_a_choice_is_float32(tmp_path):
 
 
 def test_another_precision_is_refused():
-    with pytest.raises(ConfigError, match=r"^--precision must be float32 or bfloat16, got half$"):
+    expected = r"^--precision must be one of float32, bfloat16, got half$"
+    with pytest.raises(ConfigError, match=expected):
         check(replace(TEXT, precision="half"))

@@ -166,6 +166,12 @@ def test_what_cannot_be_looked_at_is_refused(trained, call):
         ([*file, "--text", "stars", "--label", "review"], "is this the column with the classes?"),
         (["--file", "nothing.csv", "--text", "a", "--label", "b"], "nothing.csv cannot be read"),
         ([*file, "--valid", "0.9"], "--valid must be in [0, 0.5], got 0.9"),
+        (
+            [*file, "--text", "review", "--label", "stars", "--noise", "0.1"],
+            "--noise must be left alone for texts",
+        ),
+        (["--file", "a.ts", "--text", "review"], "--text names a column, but a.ts is a .ts file"),
+        ([*file, "--learn", "grades"], "--learn must be left alone unless --data is sentiment"),
     ):
         code, out, err = call("train", "classify", *options, "--dry-run")
         assert (code, out) == (2, "")
@@ -275,6 +281,58 @@ def test_sequences_are_told_apart(trained, tmp_path, call):
     ]  # fmt: skip
 
 
+def test_columns_of_another_file_are_found_by_name(trained, tmp_path, call):
+    rows = [{k: row[k] for k in ("y", "way", "x", "t", "id")} for row in walks()]
+    _, expected, _ = call("evaluate", trained / "steps", "--file", trained / "walks.csv", "--json")
+    turned = write(tmp_path / "walks.csv", rows)
+    code, out, err = call("evaluate", trained / "steps", "--file", turned, "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["nats"] == json.loads(expected)["nats"]
+    config = replace(recipe, file=str(trained / "walks.csv"), by="id", time="t", label="way")
+    names, found = ("x", "y"), []
+    for columns in (names, names[::-1]):
+        held = [{k: row[k] for k in ("id", "t", "way", *columns)} for row in walks(12, seed=1)]
+        file = str(write(tmp_path / "held.csv", held))
+        found.append(look_at_own(replace(config, valid_file=file, test=0.0)).task.valid.inputs)
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    others = [{"z" if k == "x" else k: v for k, v in row.items()} for row in walks()]
+    code, _, err = call("evaluate", trained / "steps", "--file", write(tmp_path / "z.csv", others))
+    assert (code, err.count("\n")) == (2, 1)
+    assert "has no column 'x'" in err
+
+
+def test_more_epochs_need_no_other_option(trained, tmp_path, call):
+    out = ["--out", tmp_path / "run"]
+    file = ["--file", trained / "reviews.csv", "--text", "review", "--label", "stars"]
+    sizes = ["--model.hidden-features", "3", "--model.embedding-features", "3", "--words", "512"]
+    few = ["--epochs", "2", "--max-steps", "2"]
+    assert call("train", "classify", *file, *sizes, *out, *few)[0] == 0
+    more = ["--epochs", "9", "--max-steps", "4", "--resume"]
+    code, said, err = call("train", "classify", *file, *sizes, *out, *more)
+    assert (code, err) == (0, "")
+    assert "resuming from step 2" in said
+
+
+def test_groups_matter_only_for_parts(trained, tmp_path, call):
+    grouped = write(tmp_path / "walks.csv", [{**row, "who": row["id"] // 2} for row in walks()])
+    steps = ["--file", grouped, "--by", "id", "--time", "t", "--label", "way", "--group", "who"]
+    assert call("train", "classify", *steps, *SMALL, "--out", tmp_path / "run")[0] == 0
+    for question in ("evaluate", "predict"):
+        code, _, err = call(question, tmp_path / "run", "--file", trained / "walks.csv")
+        assert (code, err) == (0, "")
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(trained, call, monkeypatch):
+    def full(self, path, *args, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    code, _, err = call("evaluate", trained / "texts", "--plot")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "reliability.png cannot be written: Permission denied" in err
+
+
 def test_a_file_that_changed_is_refused(trained, tmp_path, call):
     file = write(tmp_path / "reviews.csv", reviews())
     options = ["--file", file, "--text", "review", "--label", "stars", *SMALL]
@@ -330,6 +388,15 @@ def test_columns_may_be_named_with_commas():
 
 def test_arrays_are_judged(trained):
     run = fit.load(trained / "steps")
+    assert run.evaluate(given=pd.DataFrame(walks(6, seed=9)))["sequences"] == 6
+    assert run.evaluate(file=str(trained / "walks.csv"))["sequences"] == 48
+    for scope, said in (
+        ({"split": "dev"}, "--split must be train, valid, test, got 'dev'"),
+        ({"backtest": 3}, "--backtest is for forecasters only"),
+        ({"dynamic": True}, "--dynamic is for language models only"),
+    ):
+        with pytest.raises(ModelError, match=said):
+            run.evaluate(**scope)
     up = np.stack([100 + np.arange(6), np.zeros(6)], 1)
     assert [one.prediction for one in run.predict([up, up * [-1, 1] + [200, 0]])] == ["up", "down"]
     with pytest.raises(ModelError, match=r"input 0 must have the shape \(steps, 2\), got \(6, 1\)"):

@@ -255,6 +255,9 @@ def test_a_forecast_is_a_table_and_a_picture(run, tmp_path, capsys):
         assert float(row["units_0.1"]) <= float(row["units"]) <= float(row["units_0.9"])
     assert command("forecast", run, "--out", out) == 2
     assert "exists already: use --overwrite, or another --out" in capsys.readouterr().err
+    # The picture would take the place of the table.
+    assert command("forecast", run, "--out", tmp_path / "new.png") == 2
+    assert "must end in .csv" in capsys.readouterr().err
     assert command("forecast", run, "--out", out, "--overwrite", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["forecast"]["units"] == pytest.approx([float(row["units"]) for row in found], 1e-5)

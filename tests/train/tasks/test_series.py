@@ -232,6 +232,18 @@ def test_a_roll_reads_what_it_said(name):
             assert found[step] == pytest.approx(target[now + 1], abs=1e-4)
 
 
+@pytest.mark.parametrize("likelihood", ["normal", "student-t"])
+def test_a_distribution_is_evaluated_as_it_was_validated(likelihood, tmp_path):
+    config = replace(RECIPES["weather"], likelihood=likelihood, quantiles=(0.1, 0.5, 0.9))
+    run(tmp_path / "run", config)
+    stored = storage.load(tmp_path / "run")
+    figures = series_verdict.measure(series_verdict.forecast(stored, config, "valid"))
+    [table] = figures["tables"].values()  # of one step, as in validation
+    found = table["lstm"]
+    assert found["mae"] == pytest.approx(stored.card["valid_mae"], rel=1e-4)
+    assert found["rmse"] == pytest.approx(stored.card["valid_rmse"], rel=1e-4)
+
+
 # --- what cannot be ------------------------------------------------------------------------------
 
 
@@ -246,6 +258,8 @@ def test_a_roll_reads_what_it_said(name):
         ),
         ("weather --noise 0.1", "--noise must be at least 0 and finite, and 0 for data other"),
         ("weather --roll 5", "--roll must be 0 if there are other input columns"),
+        ("sine --predict change --read relative", "--roll must be 0 if there are other input"),
+        ("sine --likelihood normal --quantiles 0.1 0.5 0.9", "--roll must be 0 if there are other"),
         ("weather --quantiles 0.9 0.5 0.1", "--quantiles must be increasing in (0, 1), with 0.5"),
         ("weather --model.linear 15", "--model.linear must be from 0 to --window, 14, got 15"),
         ("sine --test 0.9", "--test must be below 1 - 0.15"),

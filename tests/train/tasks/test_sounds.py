@@ -59,10 +59,10 @@ def test_it_says_what_it_saw_and_chose_and_stops(folder, call):
         "  --valid 0.15                of 48 recordings\n"
         "  --test 0.15                 of 48 recordings\n"
         "  --batch 16                  32 training recordings\n"
-        "  --epochs 50                 2 batches in each, 100 in total\n"
-        "  --patience 16               a third of the epochs, at least 8\n"
         "  --model.hidden-features 32  32 training recordings\n"
         "  --model.num-layers 1        32 training recordings\n"
+        "  --epochs 50                 50 passes of 2 batches\n"
+        "  --patience 16               a third of 50 epochs, at least 8\n"
         "  --class-weights none        the largest class has 16 examples, the smallest 16: "
         "the ratio is at most 5\n"
         "  --model.layer-dropout 0     it acts between layers, and there is only one\n"
@@ -90,13 +90,39 @@ def test_rate_and_length_follow_the_recordings():
 
 @pytest.mark.parametrize("count", [20, 299, 300, 2_000, 20_000])
 def test_sizes_grow_with_the_recordings_and_steps_stay_within_minutes(count):
-    batch, epochs, patience, hidden, layers = (
-        choice.value for choice in choices.of_sizes([40] * count)
-    )
+    config, made = choices.fill(recipe.config, [40] * count)
+    hidden, layers = config.model.hidden_features, config.model.num_layers
+    batch, epochs, patience = config.batch, config.epochs, config.patience
+    assert {choice.field.split(".")[-1] for choice in made} == {
+        "batch", "epochs", "patience", "hidden_features", "num_layers"
+    }  # fmt: skip
     assert (batch >= 32) == (hidden == 64) == (layers == 2) == (count >= 300)
     assert 12 <= epochs <= 50
     assert 8 <= patience <= epochs
     assert epochs * -(-count // batch) <= max(1_000, 12 * count // batch + 12)
+
+
+def test_the_epochs_depend_on_what_a_user_said():
+    said = replace(recipe.config, batch=100, validations=3)
+    config, made = choices.fill(said, [40] * 1_000)
+    assert config.epochs == 3 * 50  # passes of 10 batches
+    assert config.patience == 50
+    assert "50 passes of 10 batches" in [choice.why for choice in made]
+    config, _ = choices.fill(replace(said, epochs=30), [40] * 1_000)
+    assert (config.epochs, config.patience) == (30, 10)
+
+
+def test_fields_for_other_recordings_are_refused(folder, call):
+    for options, said in (
+        (["--folder", folder, "--group", "speaker"], "--group must be left alone unless --file"),
+        (["--folder", folder, "--left-out", "theo"], "--left-out must be left alone unless --data"),
+    ):
+        code, _, err = call("train", "sounds", *options, "--dry-run")
+        assert (code, err.count("\n")) == (2, 1)
+        assert said in err
+    code, _, err = call("train", "speech", "--longest", "0.3", "--dry-run")
+    assert code == 2
+    assert "--longest must be left alone unless --data is own" in err
 
 
 def test_what_a_user_said_stays(folder):

@@ -327,6 +327,13 @@ def test_texts_from_python_are_learned(tmp_path, monkeypatch, capsys):
     assert fit.load("text").evaluate(given=list(VERSES)) == run.evaluate()
 
 
+def test_texts_from_python_are_cut_as_asked(file, tmp_path):
+    run = fit.text(file, cut="line", test=0, out=tmp_path / "run", **TINY)
+    assert (run.config.texts, run.config.test) == ("line", 0)
+    whole = fit.text(texts=VERSES[:9], cut="file", out=tmp_path / "whole", **TINY)
+    assert whole.config.texts == "file"
+
+
 @pytest.mark.parametrize("several", [True, False])
 def test_files_from_python_are_learned(file, tmp_path, several):
     run = fit.text([file, str(file)] if several else file, out=tmp_path / "run", **TINY)

@@ -22,12 +22,13 @@ from lstm_jax.train.data.examples.labeled import Rows
 from lstm_jax.train.data.examples.sequences import LARGEST, of_archive
 
 
-def read_ts(path: Path, encoding: str | None = None) -> Rows:
+def read_ts(path: Path, encoding: str | None = None, *, labeled: bool = True) -> Rows:
     """Read sequences of equal or different lengths, where a missing value, "?", becomes NaN.
 
     Args:
         path: a .ts file.
         encoding: encoding of the file; UTF-8 if None.
+        labeled: whether the file must have classes; classes that it has are read either way.
 
     Raises:
         DataError: if the file has another format, or time stamps; the message names the line.
@@ -40,13 +41,14 @@ def read_ts(path: Path, encoding: str | None = None) -> Rows:
             f"{path} has time stamps, which are not supported: write the values alone, or a CSV "
             "file with one row per step"
         )
-    if not header.get("classlabel", "").startswith("true"):
+    classes = header.get("classlabel", "").startswith("true")
+    if labeled and not classes:
         raise DataError(f"{path} has no classes: its header must have @classLabel true and names")
     sequences, labels, places = [], [], []
     for number, line in lines:
         place = f"{path}, line {number:,}"
-        *dimensions, label = line.split(":")
-        if not dimensions or not label.strip():
+        *dimensions, label = line.split(":") if classes else [*line.split(":"), ""]
+        if not dimensions or (classes and not label.strip()):
             raise DataError(f"{place} must hold dimensions and a class, separated by ':'")
         sequence = _sequence(place, dimensions)
         if sequences and sequence.shape[1] != sequences[0].shape[1]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime, timedelta
+from datetime import time as clock
 from itertools import pairwise
 from typing import Any
 
@@ -164,17 +166,49 @@ def _holds_numbers(cells: Sequence[Any]) -> bool:
 
 
 def _moments(table: Table, time: str) -> list[Any] | None:
-    """Return the keys that order the steps: numbers if all are numbers, otherwise texts."""
+    """Return the keys that order the steps, which are all numbers or all times.
+
+    Raises:
+        DataError: if a cell is empty, or neither, or of another kind than the first.
+    """
     if not time:
         return None
     cells = table.column(time)
+    first = next((cell for cell in cells if not is_missing(cell)), None)
+    key = _number if _number(first) is not None else _time
+    moments = []
     for row, cell in enumerate(cells):
         if is_missing(cell):
             raise DataError(f"{table.place(row)}: {time} is empty, but every row needs a time")
+        moment = key(cell)
+        if moment is None or type(moment) is not type(moments[0] if moments else moment):
+            raise DataError(
+                f"{table.place(row)}: {time} must be a number in every row, or a time like "
+                f"2024-03-31 09:05 or 09:05 in every row, got {str(cell)[:40]!r}"
+            )
+        moments.append(moment)
+    if len({moment.tzinfo is None for moment in moments if isinstance(moment, datetime)}) > 1:
+        raise DataError(f"{table.name}: some times in {time} have a zone, and others have none")
+    return moments
+
+
+def _number(cell: Any) -> float | None:
     try:
-        return [float(cell) for cell in cells]
+        return float(cell)
     except (TypeError, ValueError, OverflowError):
-        return [str(cell) for cell in cells]
+        return None
+
+
+def _time(cell: Any) -> Any:
+    """Return a time that can be compared; None if a text is not one in ISO 8601."""
+    if not isinstance(cell, str):
+        return cell if isinstance(cell, date | clock | timedelta) else None
+    for kind in (datetime, clock):
+        try:
+            return kind.fromisoformat(cell.strip())
+        except ValueError:
+            pass
+    return None
 
 
 def _key(sequence: np.ndarray) -> tuple[int, bytes]:

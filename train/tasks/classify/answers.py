@@ -72,7 +72,7 @@ def answer_file(stored: Stored, config: ClassifyConfig, source: object) -> dict[
     """
     reader = restored(stored.description)
     if isinstance(reader, SequenceReader):
-        rows = read(config, source, labeled=False, columns=reader.columns)
+        rows = read(config, source, labeled=False, grouped=False, columns=reader.columns)
         rows = with_columns(rows, reader.columns)
         return _with_answers(stored, {config.by or NAME: list(rows.names)}, rows.inputs)
     table = read_table(source, encoding=config.encoding or None)

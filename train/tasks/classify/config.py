@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lstm_jax.models.classifier import SequenceClassifierConfig
-from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least
+from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least, left_alone
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ def or_open(bounds: Iterable[Bound], *names: str) -> Iterator[Bound]:
 
 
 OPEN = ("epochs", "validations", "words", "min_count", "longest")
+OWN = (
+    "file", "valid_file", "test_file", "encoding", "label", "text", "tokens", "by", "time",
+    "inputs", "group", "unit", "min_count", "longest", "class_weights", "noise", "valid", "test",
+)  # fmt: skip
+"""Fields that apply only to data of your own."""
 OPEN_SIZES = ("model.embedding_features", "model.hidden_features", "model.num_layers")
 
 
@@ -110,6 +115,9 @@ class ClassifyConfig(ClassifierConfig):
 
     def _own_bounds(self) -> Iterator[Bound]:
         yield from super().bounds()
+        own = self.data == "own"
+        yield from left_alone(self, *OWN, unless="--data is own", allowed=own)
+        yield from left_alone(self, "learn", unless="--data is sentiment", allowed=not own)
         yield from at_least(64, self, "words")
         yield from at_least(1, self, "min_count")
         yield from at_least(0, self, "longest", "grams")

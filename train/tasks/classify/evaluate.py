@@ -111,7 +111,8 @@ def _own(
     data = _learned(config, scope)
     train = None if data is None else _cases_of(reader, data.parts["train"])
     source = scope.file if scope.file is not None else scope.given
-    if scope.file is None and data is not None:
+    anew = scope.file is not None or (scope.given is not None and bool(config.file))
+    if data is not None and not anew:
         part = data.parts[scope.split]
         return train, _cases_of(reader, part), f"{Path(data.name).name} {scope.split}", unit
     if source is None:
@@ -121,9 +122,10 @@ def _own(
             if config.file
             else "the model was trained on a frame, which is only available in Python: use --file"
         )
-    rows = read(config, source)
-    if isinstance(reader, SequenceReader):
-        rows = with_columns(rows, reader.columns)
+    columns = reader.columns if isinstance(reader, SequenceReader) else ()
+    rows = read(config, source, grouped=False, columns=columns)
+    if columns:
+        rows = with_columns(rows, columns)
     return train, _cases_of(reader, part_of(rows, classes)), Path(rows.name).name, unit
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lstm_jax.train.scope import Told, importing_pictures
+from lstm_jax.train.scope import Told, drawing
 from lstm_jax.train.tasks.classify.calibration import calibration_error, tempered
 
 MODEL = "LSTM"
@@ -106,9 +106,10 @@ def report(
         )
     lines += [verdict(scores, baseline_scores), "", confused(counts, classes)]
     if picture is not None:
-        with importing_pictures():
+        with drawing(picture):
             from lstm_jax.train.tasks.classify.picture import draw
-        draw(logs, calibrated, truth, counts, classes, picture)
+
+            draw(logs, calibrated, truth, counts, classes, picture)
         lines.append(f"\nsaved picture to {picture}")
     return figures, "\n".join(lines)
 

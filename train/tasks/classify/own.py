@@ -11,6 +11,7 @@ import numpy as np
 
 from lstm_jax.models.bags import spelled
 from lstm_jax.models.vocabulary import Vocabulary
+from lstm_jax.train.config import ConfigError
 from lstm_jax.train.data.examples import parts, words
 from lstm_jax.train.data.examples.classes import balanced
 from lstm_jax.train.data.examples.parts import Labeled
@@ -28,6 +29,8 @@ from lstm_jax.train.tasks.classify.readers import (
 from lstm_jax.train.tasks.classify.source import absolute, arranged, kind_of, read_rows
 from lstm_jax.train.tasks.classify.task import ClassifierTask
 
+NOT_FOR = {"texts": ("noise",), "sequences": ("grams", "unit")}
+"""Fields that do not apply to a kind of examples."""
 SOME = 1000  # number of texts by which the script is recognized
 
 
@@ -39,6 +42,7 @@ def look_at_own(config: ClassifyConfig, given: object = None) -> Look[ClassifyCo
         given: a frame, if the data are not in a file.
 
     Raises:
+        ConfigError: if a field does not apply to the kind of the examples.
         DataError: if the data cannot be learned from; the message names the place and the reason.
         TextFileError: if a file is not text.
     """
@@ -50,11 +54,15 @@ def look_at_own(config: ClassifyConfig, given: object = None) -> Look[ClassifyCo
     ])  # fmt: skip
     data = arranged(config, rows, held)
     train, valid = data.parts["train"], data.parts["valid"]
+    kind = kind_of(config)
+    for name in NOT_FOR[kind]:
+        if getattr(config, name):
+            raise ConfigError(f"--{name} must be left alone for {kind}")
     reader, config, more, seen = reader_of(config, data)
     made += more
     inputs = reader(train.inputs)
     lengths = np.array([len(sequence) for sequence in inputs])
-    count, kind = len(inputs), kind_of(config)
+    count = len(inputs)
     config, more = choices.fill(config, lengths, train.truth, len(data.classes), kind)
     made += more
     config = replace(config, data_sha256=data.sha256, **absolute(config))

@@ -14,6 +14,9 @@ from lstm_jax.train.data.examples.sequences import read_long, with_columns
 from lstm_jax.train.data.tables import listed, read_table
 from lstm_jax.train.tasks.classify.config import ClassifyConfig
 
+OF_TABLES = ("text", "tokens", "by", "label", "time", "inputs", "group")
+"""Fields that name columns of a table."""
+
 
 def kind_of(config: ClassifyConfig) -> str:
     """Return the kind of examples that a configuration reads: "texts" or "sequences"."""
@@ -40,14 +43,19 @@ def read_rows(config: ClassifyConfig, given: object = None) -> tuple[Rows, dict[
         )
     rows = read(config, source)
     files = {"valid": config.valid_file, "test": config.test_file}
-    held = {name: read(config, file) for name, file in files.items() if file}
+    held = {name: read(config, file, columns=rows.columns) for name, file in files.items() if file}
     if kind_of(config) == "sequences":
         held = {name: with_columns(part, rows.columns) for name, part in held.items()}
     return rows, held
 
 
 def read(
-    config: ClassifyConfig, source: object, *, labeled: bool = True, columns: Sequence[str] = ()
+    config: ClassifyConfig,
+    source: object,
+    *,
+    labeled: bool = True,
+    grouped: bool = True,
+    columns: Sequence[str] = (),
 ) -> Rows:
     """Read the examples of one file, or of a frame.
 
@@ -55,6 +63,7 @@ def read(
         config: configuration of the run.
         source: a path or a frame.
         labeled: whether the examples have classes.
+        grouped: whether the column of groups is read; only the parts of a run depend on it.
         columns: columns that a model of sequences reads; those of `config` if empty.
 
     Raises:
@@ -63,7 +72,10 @@ def read(
     """
     encoding = config.encoding or None
     if isinstance(source, str | Path) and Path(source).suffix.lower() == ".ts":
-        return read_ts(Path(source), encoding)
+        for name in OF_TABLES:
+            if getattr(config, name):
+                raise DataError(f"--{name} names a column, but {source} is a .ts file without any")
+        return read_ts(Path(source), encoding, labeled=labeled)
     table = read_table(source, encoding=encoding)
     available = f"the columns are {listed(table.names)}"
     named = [name for name in ("text", "tokens", "by") if getattr(config, name)]
@@ -76,6 +88,7 @@ def read(
         )
     if labeled and not config.label:
         raise DataError(f"{table.name}: --label must name the column with the classes; {available}")
+    group = config.group if grouped else ""
     if config.by:
         return read_long(
             table,
@@ -83,9 +96,9 @@ def read(
             label=config.label if labeled else "",
             time=config.time,
             columns=columns or _apart(config.inputs, table.names),
-            group=config.group,
+            group=group,
         )
-    return read_texts(table, config.text or config.tokens, config.label, config.group)
+    return read_texts(table, config.text or config.tokens, config.label, group)
 
 
 def arranged(config: ClassifyConfig, rows: Rows, held: dict[str, Rows]) -> Labeled:

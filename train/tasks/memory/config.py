@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lstm_jax.models.sequence_model import SequenceModelConfig
-from lstm_jax.train.config import Bound, OptimizerConfig, TrainConfig, at_least
+from lstm_jax.train.config import Bound, OptimizerConfig, TrainConfig, at_least, left_alone
 from lstm_jax.train.data.memory import LEAST_STEPS
 
 ADAM = OptimizerConfig(
@@ -81,3 +81,7 @@ class MemoryConfig(TrainConfig):
         plain = model.cell == "lstm" and longest is None
         fits = "False unless the cell is an lstm without --model.max-timescale"
         yield "model.unitary", model.unitary, plain or not model.unitary, fits
+        yield from left_alone(
+            model, "forget_bias", prefix="model.", allowed=plain and not model.unitary,
+            unless="the cell is an lstm without --model.max-timescale and --model.unitary",
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flax import nnx
 
 from lstm_jax.models.storage import ModelError, Stored
-from lstm_jax.train.scope import Scope, Told, importing_pictures
+from lstm_jax.train.scope import Scope, Told, drawing
 from lstm_jax.train.tasks.memory import rest
 from lstm_jax.train.tasks.memory.config import MemoryConfig
 from lstm_jax.train.tasks.memory.task import HELD_OUT, TESTED, held_out, make_judge, say, verdict
@@ -50,8 +50,9 @@ def sequences_wrong(stored: Stored, config: MemoryConfig, scope: Scope) -> Told:
         return figures, said
     found = rest.find_rest(stored.network, batches[0].inputs[:READ])
     if scope.picture is not None:
-        with importing_pictures():
+        with drawing(scope.picture):
             from lstm_jax.train.tasks.memory.picture import draw
-        draw(found, scope.picture)
+
+            draw(found, scope.picture)
         said += f"; {scope.picture}"
     return {**figures, **rest.figures(found)}, f"{said}\n{rest.describe(found)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lstm_jax.models.forecaster import ForecasterConfig
-from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least
+from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least, left_alone
 
 OWN = (
     "file", "encoding", "time", "time_format", "zone", "every", "resample", "by", "known", "static",
@@ -92,9 +92,7 @@ class SeriesConfig(TrainConfig):
         yield from at_least(0 if own else 1, self, "window", "horizon", "season", "batch")
         yield from at_least(0, self, "roll", "gap", "sample")
         yield "target", self.target, bool(self.target), "the column to forecast"
-        for name in OWN:
-            unchanged = own or getattr(self, name) == getattr(SeriesConfig, name)
-            yield name, getattr(self, name), unchanged, "left alone unless --data is own"
+        yield from left_alone(self, *OWN, unless="--data is own", allowed=own)
         distinct = self.target not in self.inputs and len(set(self.inputs)) == len(self.inputs)
         yield "inputs", self.inputs, distinct, "different columns, without the target"
         periods = all(0 < period < math.inf for period in self.calendar)
@@ -119,8 +117,10 @@ class SeriesConfig(TrainConfig):
         plain = not (self.known or self.static or self.clock) and self.likelihood == "none"
         expected = "False unless changes are predicted and all inputs are changes"
         yield "model.odd", odd, (changes and plain) or not odd, expected
-        alone = not self.roll or (not own and not self.inputs and self.predict != "return")
-        yield "roll", self.roll, alone, "0 if there are other input columns, or returns"
+        alone = not own and not self.inputs and self.predict != "return"
+        fed = self.read != "relative" and self.likelihood == "none"
+        expected = "0 if there are other input columns, returns, relative inputs or a likelihood"
+        yield "roll", self.roll, (alone and fed) or not self.roll, expected
         maximum = math.inf if self.data == "sine" else 0.0
         noise = 0 <= self.noise < math.inf and self.noise <= maximum
         yield "noise", self.noise, noise, "at least 0 and finite, and 0 for data other than sine"

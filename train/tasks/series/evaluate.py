@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.train.forecasts import panels, verdict
-from lstm_jax.train.scope import Scope, Told, importing_pictures
+from lstm_jax.train.scope import Scope, Told, drawing
 from lstm_jax.train.tasks.series.config import SeriesConfig
 
 
@@ -33,9 +33,10 @@ def forecasts(stored: Stored, config: SeriesConfig, scope: Scope) -> Told:
     figures = verdict.measure(result)
     report = verdict.say(figures)
     if scope.picture is not None:
-        with importing_pictures():
+        with drawing(scope.picture):
             from lstm_jax.train.forecasts.picture import draw
-        draw(result, scope.picture)
+
+            draw(result, scope.picture)
         report += f"\nsaved picture to {scope.picture}"
     return {**figures}, report
 
@@ -45,8 +46,7 @@ def _of_own(stored: Stored, config: SeriesConfig, scope: Scope) -> Told:
     figures = panels.measure(result, scope.backtest)
     report = panels.say(figures)
     if scope.picture is not None:
-        with importing_pictures():
-            figure = panels.picture(result)
-        figure.savefig(scope.picture, dpi=100)
+        with drawing(scope.picture):
+            panels.picture(result).savefig(scope.picture, dpi=100)
         report += f"\nsaved picture to {scope.picture}"
     return {**figures}, report

@@ -65,6 +65,8 @@ def forecast(options: ForecastOptions) -> Answer:
     out = (
         options.out or storage.find(options.model) / "next.csv"
     )  # evaluate --plot draws forecast.png
+    if out.suffix.lower() != ".csv":
+        raise ModelError(f"{out}: the name of the file to write must end in .csv")
     picture = out.with_suffix(".png")
     for path in (out, picture):
         if path.exists() and not options.overwrite:

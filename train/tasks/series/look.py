@@ -64,10 +64,12 @@ def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
             f"{panel.name}: no {panel.target} is known where the {part} part needs it as a target: "
             "use more rows, or other shares for --valid and --test"
         )
-    config, sizes = choose(config, _sizes(config, windows["train"]))
+    config, sizes = choose(config, _sizes(windows["train"]))
+    sample = STEPS * config.batch
+    config, drawn = choose(config, [Choice("sample", sample, f"{STEPS} steps per epoch")])
     saw += list(_describe(config, panel, windows, ready.pad))
     task = SeriesTask(config, panel, ready)
-    return Look(config, task, tuple(saw), (*read, *chosen, *linear, *sizes))
+    return Look(config, task, tuple(saw), (*read, *chosen, *linear, *sizes, *drawn))
 
 
 def refuse_values(config: SeriesConfig, panel: Panel) -> None:
@@ -171,10 +173,9 @@ def _choices(config: SeriesConfig, panel: Panel) -> Iterator[Choice]:
         yield Choice("gap", gap, "one horizon between the parts")
 
 
-def _sizes(config: SeriesConfig, windows: int) -> Iterator[Choice]:
+def _sizes(windows: int) -> Iterator[Choice]:
     batch = 32 if windows < 4000 else 128
     yield Choice("batch", batch, f"{windows:,} training windows")
-    yield Choice("sample", STEPS * batch, f"{STEPS} steps per epoch")
     hidden = 16 if windows < 1000 else 32
     yield Choice("model.hidden_features", hidden, f"{windows:,} training windows")
 

@@ -152,14 +152,14 @@ class SeriesTask:
         if self.config.data != "own":
             scalers = {k: Scaler(v.mean[0], v.scale[0]) for k, v in scalers.items()}
         else:
-            fields |= self._reads | {
+            fields |= {
                 "keys": [list(series.key) for series in self.panel.series],
                 "levels": [list(levels) for levels in self.panel.levels],
                 "masked": list(ready.masked),
                 "pad": ready.pad,
             }
         fields |= {name: scaler.to_dict() for name, scaler in scalers.items()}
-        storage.save(folder, model, card, self._sizes | fields)
+        storage.save(folder, model, card, self._sizes | self._reads | fields)
 
     @cached_property
     def _moments(self) -> np.ndarray:

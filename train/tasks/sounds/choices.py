@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from lstm_jax.train.data.audio import LONGEST, SHORTEST, Header
-from lstm_jax.train.look import Choice
+from lstm_jax.train.look import Choice, choose
 from lstm_jax.train.tasks.classify.choices import batches_of
+from lstm_jax.train.tasks.sounds.config import SoundsConfig
 
 NARROW, WIDE = 8_000, 16_000  # Hz; the rate of a telephone, and a rate sufficient for speech
 STEPS = 800  # training steps of a run
@@ -33,21 +34,31 @@ def of_sounds(headers: Sequence[Header]) -> list[Choice]:
     ]
 
 
-def of_sizes(lengths: Sequence[int]) -> list[Choice]:
-    """Choose the size of the model and of a batch, and the number of epochs.
+def fill(config: SoundsConfig, lengths: Sequence[int]) -> tuple[SoundsConfig, tuple[Choice, ...]]:
+    """Choose the sizes of the model and of a batch, the number of epochs, and the patience.
 
     Args:
+        config: configuration of the run.
         lengths: number of steps in the features of each training recording.
+
+    Returns:
+        The configuration, and the choices that were made.
     """
     count = len(lengths)
     batch = 64 if count >= 1_500 else 32 if count >= 300 else 16
-    batches = batches_of(np.array(lengths), lambda width: batch, halfway=False)
-    passes = int(np.clip(round(STEPS / batches), *PASSES))
     why = f"{count:,} training recordings"
-    return [
+    config, sizes = choose(config, [
         Choice("batch", batch, why),
-        Choice("epochs", passes, f"{batches:,} batches in each, {passes * batches:,} in total"),
-        Choice("patience", max(8, passes // 3), "a third of the epochs, at least 8"),
         Choice("model.hidden_features", 64 if count >= 300 else 32, why),
         Choice("model.num_layers", 2 if count >= 300 else 1, why),
-    ]
+    ])  # fmt: skip
+    # The number of epochs depends on the batches, and the patience on the number of epochs.
+    batches = batches_of(np.array(lengths), lambda width: config.batch, halfway=False)
+    passes = int(np.clip(round(STEPS / batches), *PASSES))
+    why = f"{passes} passes of {batches:,} batches"
+    config, epochs = choose(config, [Choice("epochs", passes * config.validations, why)])
+    patience = max(8, config.epochs // 3)
+    config, ends = choose(config, [
+        Choice("patience", patience, f"a third of {config.epochs:,} epochs, at least 8")
+    ])  # fmt: skip
+    return config, (*sizes, *epochs, *ends)

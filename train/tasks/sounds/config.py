@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from lstm_jax.train.config import Bound, at_least
+from lstm_jax.train.config import Bound, at_least, left_alone
 from lstm_jax.train.data.audio import LONGEST, RATE, SHORTEST, Mel
 from lstm_jax.train.tasks.classify.config import ClassifierConfig, or_open
 
 OPEN = ("rate", "batch", "epochs", "model.hidden_features", "model.num_layers")
+OF_TABLES = ("path", "label", "group", "encoding")
+"""Fields that apply only to a table of your own recordings."""
+OWN = ("folder", "file", "group_pattern", "longest", "valid", "test")
+"""Further fields that apply only to your own recordings."""
 LOWEST_RATE, HIGHEST_RATE = 2_000, 48_000
 
 
@@ -82,6 +86,11 @@ class SoundsConfig(ClassifierConfig):
 
     def _every_bound(self) -> Iterator[Bound]:
         yield from super().bounds()
+        own = self.data == "own"
+        yield from left_alone(self, *OWN, unless="--data is own", allowed=own)
+        yield from left_alone(self, "left_out", unless="--data is speech", allowed=not own)
+        table = own and not self.folder
+        yield from left_alone(self, *OF_TABLES, unless="--file names a table", allowed=table)
         yield from at_least(1, self, "batch")
         yield from at_least(0, self, "masks")
         yield "warp", self.warp, 0 <= self.warp <= 0.5, "in [0, 0.5]"

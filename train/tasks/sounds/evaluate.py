@@ -96,6 +96,8 @@ def _own(stored: Stored, config: SoundsConfig, scope: Scope) -> tuple[Part | Non
     train = None if data is None else data.parts["train"]
     if scope.file is not None:
         return train, elsewhere(stored, config, scope.file), str(scope.file)
+    if scope.given is not None and (config.folder or config.file):
+        return train, elsewhere(stored, config, scope.given), "the frame"
     if data is None:
         place = config.folder or config.file or "the frame"
         raise DataError(
@@ -108,7 +110,7 @@ def _own(stored: Stored, config: SoundsConfig, scope: Scope) -> tuple[Part | Non
 def _learned(config: SoundsConfig, scope: Scope) -> Labeled | None:
     """Read the training data again; return None if they are not available, or have changed."""
     try:
-        _, data, _ = own.load(config, scope.given)
+        _, data, _ = own.load(config, None if config.file else scope.given)
     except AudioError:
         raise
     except UserError:
@@ -118,13 +120,13 @@ def _learned(config: SoundsConfig, scope: Scope) -> Labeled | None:
     return data if data.sha256 == config.data_sha256 else None
 
 
-def elsewhere(stored: Stored, config: SoundsConfig, path: Path) -> Part:
+def elsewhere(stored: Stored, config: SoundsConfig, source: object) -> Part:
     """Read recordings that are not part of a run.
 
     Args:
         stored: the model.
         config: configuration of its run, which names the columns of a table.
-        path: path of a folder with one folder per class, or of a table.
+        source: path of a folder with one folder per class, or of a table, or a frame.
 
     Raises:
         DataError: if there are no recordings, or the model does not know a class.
@@ -134,13 +136,15 @@ def elsewhere(stored: Stored, config: SoundsConfig, path: Path) -> Part:
     by_group = scales_groups(stored)
     if not by_group:
         config = replace(config, group="", group_pattern="")
-    if path.is_dir():
-        listing = in_folder(path, pattern=config.group_pattern)
+    if isinstance(source, Path) and source.is_dir():
+        listing = in_folder(source, pattern=config.group_pattern)
     elif config.path:
-        listing = own.listed(replace(config, folder="", file=str(path)))
+        given, file = (None, str(source)) if isinstance(source, Path) else (source, "")
+        listing = own.listed(replace(config, folder="", file=file), given)
     else:
+        name = source if isinstance(source, Path) else "the recordings"
         raise DataError(
-            f"{path} must be a folder with one folder per class, like the training recordings"
+            f"{name} must be a folder with one folder per class, like the training recordings"
         )
     listing, file_headers = headers(listing)
     rows = hear(listing, file_headers, mel_of(stored), longest_of(stored))

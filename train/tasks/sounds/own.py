@@ -14,7 +14,7 @@ from lstm_jax.train.data.examples.parts import Labeled
 from lstm_jax.train.data.examples.recordings import Listing, in_folder, in_table
 from lstm_jax.train.look import Choice, Look, choose
 from lstm_jax.train.tasks.classify.choices import of_classes
-from lstm_jax.train.tasks.sounds.choices import of_sizes, of_sounds
+from lstm_jax.train.tasks.sounds.choices import fill, of_sounds
 from lstm_jax.train.tasks.sounds.config import SoundsConfig
 from lstm_jax.train.tasks.sounds.task import make_task
 
@@ -35,13 +35,9 @@ def look_at_own(config: SoundsConfig, given: object = None) -> Look[SoundsConfig
     """
     config, data, made = load(config, given)
     train, valid = data.parts["train"], data.parts["valid"]
-    config, more = choose(
-        config,
-        [
-            *of_sizes([len(features) for features in train.inputs]),
-            of_classes(train.truth, len(data.classes)),
-        ],
-    )
+    config, more = fill(config, [len(features) for features in train.inputs])
+    config, weights = choose(config, [of_classes(train.truth, len(data.classes))])
+    more += weights
     chosen = {choice.field: choice.value for choice in more}
     if chosen.get("model.num_layers") == 1 and config.model.layer_dropout > 0:
         # The recipe's dropout between layers is for the two layers of larger sets.

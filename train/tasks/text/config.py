@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lstm_jax.models.char_lm import CharLMConfig
-from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least
+from lstm_jax.train.config import Bound, TrainConfig, a_rate, at_least, left_alone
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,5 @@ class TextConfig(TrainConfig):
             both = (0.05 if valid is None else valid) + (0.05 if test is None else test)
             yield "test", test, both < 1, "below 1 together with --valid"
             return
-        expected = "left out unless --data is own"
-        yield "file", " ".join(self.file), not self.file, expected
-        yield "texts", self.texts, self.texts == "auto", expected
-        for name in ("encoding", "stream", "valid", "test"):
-            value = getattr(self, name)
-            yield name, value, value is None, expected
+        names = ("file", "texts", "encoding", "stream", "valid", "test")
+        yield from left_alone(self, *names, unless="--data is own", allowed=False)

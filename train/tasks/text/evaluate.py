@@ -9,13 +9,13 @@ from rich.progress import track
 
 from lstm_jax.models.storage import ModelError, Stored
 from lstm_jax.text.language import LanguageModel
-from lstm_jax.text.lines import read_lines
+from lstm_jax.text.lines import read_lines, read_text
 from lstm_jax.train.scope import Scope, Told
 from lstm_jax.train.tasks.text.beside import beside_ngrams
 from lstm_jax.train.tasks.text.config import TextConfig
 from lstm_jax.train.tasks.text.dynamic import score_dynamic
 from lstm_jax.train.tasks.text.score import score_texts
-from lstm_jax.train.tasks.text.task import LOADERS, load_texts
+from lstm_jax.train.tasks.text.task import LOADERS, RUNNING, load_texts
 
 
 def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
@@ -41,9 +41,11 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
 
     if model.card.get("data") == "own":
         return beside_ngrams(model, config, scope, progress)
-    texts, name = texts_of(model.card.get("data"), scope)
-    training_texts = _learned(model.card.get("data"), scope) if scope.dynamic else None
-    score = score_texts(model, texts, rows=scope.rows, progress=progress)
+    data = model.card.get("data")
+    running = data in list(RUNNING)
+    texts, name = texts_of(data, scope, running=running)
+    training_texts = _learned(data, running) if scope.dynamic else None
+    score = score_texts(model, texts, rows=scope.rows, running=running, progress=progress)
     figures: dict[str, object] = {
         "on": name,
         "texts": len(texts),
@@ -71,28 +73,23 @@ def perplexity(stored: Stored, config: TextConfig, scope: Scope) -> Told:
     return figures, f"{summary}{unknown}\n{dynamic_summary}"
 
 
-def _learned(data: object, scope: Scope) -> tuple[str, ...]:
+def _learned(data: object, running: bool) -> tuple[str, ...]:
     """Return the training texts of a continuous text; raise an error for separate texts."""
-    if scope.file is not None:
-        raise ModelError(
-            f"--dynamic applies to continuous text, but each line of {scope.file} is a text of its "
-            "own: leave out one of them"
-        )
-    loaded = load_texts(str(data))
-    if not loaded.running:
+    if not running:
         raise ModelError(
             f"--dynamic applies to continuous text, but each text of {data} is read from the empty "
             "state: leave it out"
         )
-    return loaded.splits["train"]
+    return load_texts(str(data)).splits["train"]
 
 
-def texts_of(data: object, scope: Scope) -> tuple[tuple[str, ...], str]:
+def texts_of(data: object, scope: Scope, *, running: bool) -> tuple[tuple[str, ...], str]:
     """Return the texts to evaluate on, and their name.
 
     Args:
         data: name of the model's data, from its card.
         scope: the split, or the file.
+        running: whether a file is one continuous text, instead of one text in each line.
 
     Raises:
         ModelError: if the name is not a data set, or the data do not have the split.
@@ -100,7 +97,8 @@ def texts_of(data: object, scope: Scope) -> tuple[tuple[str, ...], str]:
         UserError: if the file has no text.
     """
     if scope.file is not None:
-        return tuple(read_lines(scope.file)), str(scope.file)
+        texts = read_lines(scope.file)  # raises an error if there is none
+        return (read_text(scope.file)[1],) if running else texts, str(scope.file)
     if not isinstance(data, str) or data not in LOADERS:
         raise ModelError(
             f"the model's card must name data of this package, got {data!r}: use --file for texts"

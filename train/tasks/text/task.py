@@ -218,7 +218,7 @@ def _verses() -> Texts:
 
 def _shakespeare() -> Texts:
     facts = {"data": "shakespeare", "data_sha256": shakespeare.SOURCE.sha256}
-    return Texts(shakespeare.load(), facts, running=True)
+    return Texts(shakespeare.load(), facts, running="shakespeare" in RUNNING)
 
 
 LOADERS: Mapping[str, Callable[[], Texts]] = {
@@ -227,3 +227,5 @@ LOADERS: Mapping[str, Callable[[], Texts]] = {
     "verses": _verses,
 }
 """`TextConfig.data` -> function that loads the texts."""
+RUNNING = frozenset({"shakespeare"})
+"""Values of `TextConfig.data` whose texts are continuous."""
