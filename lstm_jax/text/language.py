@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, overload
@@ -201,7 +202,8 @@ class LanguageModel:
         texts = [prompt + text for prompt, text in zip(repeated, written, strict=True)]
         mood = wishes.get("mood", "")
         if best_of is not None:
-            repeated, texts = self._best(repeated, texts, num, best_of, rank, mood)
+            drawn = partial(self._drawn, mood=mood, max_length=max_length)
+            repeated, texts = _best(repeated, texts, num, best_of, rank, drawn)
         if not return_log_probabilities:
             return texts
         pairs = zip(texts, repeated, strict=True)
@@ -211,25 +213,6 @@ class LanguageModel:
         """Compute ln p of the drawn symbols, without the end if the text was cut off before it."""
         scores = self.score(text, mood=mood)[len(self._split(prompt)) :]
         return scores[:max_length]
-
-    def _best(
-        self,
-        repeated: Sequence[str],
-        texts: Sequence[str],
-        num: int,
-        best_of: int,
-        rank: str,
-        mood: str,
-    ) -> tuple[list[str], list[str]]:
-        """Select the best texts of each prompt, best first, and return their prompts with them."""
-        prompts, kept = [], []
-        for start in range(0, len(texts), best_of):
-            prompt, group = repeated[start], texts[start : start + best_of]
-            merits = [self._merit(text, prompt, rank, mood) for text in group]
-            best = sorted(range(best_of), key=lambda i: merits[i], reverse=True)
-            kept += [group[i] for i in best[:num]]
-            prompts += [prompt] * num
-        return prompts, kept
 
     @named_options(Wishes)
     def stream(
@@ -448,12 +431,6 @@ class LanguageModel:
             )
         return begin(order, self.vocabulary, prompts, skip=1 + len(mood))  # END is read first
 
-    def _merit(self, text: str, prompt: str, rank: str, mood: str) -> tuple[float, float]:
-        """Compute the sort key of a text: its share of rhymes if asked for, then its mean ln p."""
-        written = self.score(text, mood=mood)[len(self._split(prompt)) :]
-        rhymed = rhyme_share(text) if rank == "rhyme" else None
-        return rhymed or 0.0, float(written.mean())
-
     def _prompt_ids(self, prompts: Sequence[str], mood: str = "") -> tuple[np.ndarray, np.ndarray]:
         """Encode END, mood and prompt, right-padded to a bucket: int32 (B, P), and lengths (B,)."""
         rows = []
@@ -473,6 +450,32 @@ class LanguageModel:
         for number, row in enumerate(rows):
             ids[number, 1 : len(row) + 1] = row
         return ids, lengths
+
+
+def _best(
+    prompts: Sequence[str],
+    texts: Sequence[str],
+    num: int,
+    best_of: int,
+    rank: str,
+    drawn: Callable[[str, str], np.ndarray],
+) -> tuple[list[str], list[str]]:
+    """Select the best `num` of `best_of` texts for each prompt, best first.
+
+    The key is the share of rhymes, if asked for, and then the mean ln p of what was drawn.
+
+    Returns:
+        The prompts of the texts that were selected, and the texts.
+    """
+
+    def merit(index: int) -> tuple[float, float]:
+        rhymed = rhyme_share(texts[index]) if rank == "rhyme" else None
+        return rhymed or 0.0, float(drawn(texts[index], prompts[index]).mean())
+
+    kept: list[int] = []
+    for start in range(0, len(texts), best_of):
+        kept += sorted(range(start, start + best_of), key=merit, reverse=True)[:num]
+    return [prompts[index] for index in kept], [texts[index] for index in kept]
 
 
 def load(name_or_folder: str | Path = "tang") -> LanguageModel:

@@ -284,7 +284,11 @@ def _ready(stored: Stored, config: SeriesConfig, scope: Scope) -> tuple[Panel, P
             config, panel, fitted_for(stored.description, panel), whole=True,
             pad=stored.description.get("pad", 0),
         )  # fmt: skip
-        return panel, ready, "train", panel.name
+        known = {tuple(key) for key in stored.description["keys"]}
+        new = sum(series.key not in known for series in panel.series)
+        # Nothing of a new series was known before, so its scale comes from all of its rows.
+        note = f", with {new:,} new series scaled by all their rows"
+        return panel, ready, "train", panel.name + (note if new else "")
     if scope.given is None and not config.file:
         raise DataError(
             "the model was trained on a data frame, which is not saved; pass the data with --file"

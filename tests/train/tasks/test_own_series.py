@@ -309,6 +309,7 @@ def test_a_new_series_and_a_short_one(run, tmp_path):
     table = [{**row, "shop": "C"} for row in rows() if row["shop"] == "A"]
     path = written(tmp_path / "new.csv", table)
     assert opened.forecast(3, path)["shop"] == ["C"] * 3
+    assert ", with 1 new series scaled by all their rows" in opened.evaluate(file=path)["on"]
     few = written(tmp_path / "few.csv", table[-AHEAD - 4 :])
     assert len(opened.forecast(3, few)["units"]) == 3, "a mask says that there is no more"
 

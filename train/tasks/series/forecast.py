@@ -73,7 +73,7 @@ def forecast(options: ForecastOptions) -> Answer:
             raise ModelError(f"{path} exists already: use --overwrite, or another --out")
     coming = come(stored, config, panel_for(stored, config, options.file), options.steps)
     columns = columns_of(config, coming)
-    notes = notes_of(config, coming)
+    notes = notes_of(config, coming, elsewhere=options.file is not None)
     try:
         write_whole(out, as_csv({name: _digits(cells) for name, cells in columns.items()}))
     except OSError as error:
@@ -216,14 +216,25 @@ def picture_of(config: SeriesConfig, coming: Coming) -> Figure:
     return draw(pieces, quantiles=config.quantiles, y=panel.target)
 
 
-def notes_of(config: SeriesConfig, coming: Coming) -> list[str]:
-    """Return caveats about a forecast."""
+def notes_of(config: SeriesConfig, coming: Coming, *, elsewhere: bool) -> list[str]:
+    """Return caveats about a forecast.
+
+    Args:
+        config: configuration of the run.
+        coming: the forecasts.
+        elsewhere: whether the series are not those of the training file.
+    """
     steps, notes = coming.values.shape[1], []
     if steps > config.horizon:
         inputs = "medians" if config.quantiles else "means"
         notes.append(
             f"the model forecasts {config.horizon} steps at once; beyond them it reads its own "
             f"{inputs}, so that intervals there are too narrow"
+        )
+    if elsewhere and config.calendar:
+        notes.append(
+            "--calendar counts from the first row of each series, which must be at the same place "
+            "in its periods as in the training data"
         )
     return notes
 
