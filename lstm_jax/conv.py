@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from lstm_jax.cells import LSTMParams, LSTMState, add_bias, lstm_pointwise
+from lstm_jax.promotion import common
 
 LETTERS = "XYZ"  # names of the spatial axes in XLA's layout strings
 
@@ -92,8 +93,7 @@ def init_conv_lstm(
         ValueError: if the channels or the window are below 1, or the window has more than three
             axes.
     """
-    if not 1 <= len(window) <= 3 or min(window) < 1:
-        raise ValueError(f"window must be one to three sizes of at least 1, got {window}")
+    check_window(window)
     for name, features in (("in_features", in_features), ("hidden_features", hidden_features)):
         if features < 1:
             raise ValueError(f"{name} must be at least 1, got {features}")
@@ -109,13 +109,21 @@ def init_conv_lstm(
     )
 
 
+def check_window(window: tuple[int, ...]) -> None:
+    """Raise a ValueError unless a window has one to three sizes of at least 1."""
+    sizes = window if isinstance(window, tuple | list) else ()
+    if not 1 <= len(sizes) <= 3 or not all(isinstance(s, int) and s >= 1 for s in sizes):
+        raise ValueError(f"window must be one to three sizes of at least 1, got {window}")
+
+
 def _convolve(images: Array, kernel: Array) -> Array:
     axes = kernel.ndim - 2
     space = LETTERS[:axes]
     batch, image = images.shape[: -axes - 1], images.shape[-axes - 1 :]
+    dtype = common(images, kernel)  # integer images must not turn the kernel to integers
     out = jax.lax.conv_general_dilated(
-        images.reshape(-1, *image),
-        kernel.astype(images.dtype),
+        images.reshape(-1, *image).astype(dtype),
+        kernel.astype(dtype),
         window_strides=(1,) * axes,
         padding="SAME",
         dimension_numbers=(f"N{space}C", f"{space}IO", f"N{space}C"),

@@ -119,7 +119,6 @@ def mgu_cell() -> Cell[MGUParams, GRUState, Array]:
     return Cell(gated.mgu_step, initializers.init_mgu, gated.gru_zero)
 
 
-@cache
 def conv_lstm_cell(
     window: tuple[int, ...] = (3, 3),
 ) -> Cell[conv.ConvLSTMParams, LSTMState, Array]:
@@ -130,7 +129,16 @@ def conv_lstm_cell(
 
     Returns:
         The cell.
+
+    Raises:
+        ValueError: if there are not one to three sizes of at least 1.
     """
+    conv.check_window(window)
+    return _conv_lstm_cell(tuple(window))
+
+
+@cache
+def _conv_lstm_cell(window: tuple[int, ...]) -> Cell[conv.ConvLSTMParams, LSTMState, Array]:
     return Cell(
         conv.conv_lstm_step,
         bind(conv.init_conv_lstm, window=window),
@@ -434,14 +442,17 @@ def explain(cell, params, xs=None, state=None, implementation=None, **options: U
     Args:
         cell: a layer, such as `LSTM(8, 32, rngs=rngs)`, or a cell, such as `lstm_cell()`.
         params: the inputs of the layer, or the parameters of the cell.
-        xs, state, implementation, **options: for a cell, as in `run`.
+        xs, state, implementation, **options: for a cell, as in `run`; for a layer, only the
+            options lengths, mask and resets.
 
     Returns:
         An `Explanation` to print; for a layer, one for each of its layers and directions.
 
     Raises:
-        TypeError: if `cell` is neither a layer nor a cell, or a cell is passed without inputs.
-        ValueError: if xs is not (T, ..., D) and there is no state.
+        TypeError: if `cell` is neither a layer nor a cell, a cell is passed without inputs, or a
+            layer with arguments of a cell.
+        ValueError: if xs is not (T, ..., D) and there is no state, or the implementation is
+            unknown.
     """
     if not isinstance(cell, Cell):
         if not hasattr(cell, "explain"):
@@ -449,7 +460,9 @@ def explain(cell, params, xs=None, state=None, implementation=None, **options: U
                 f"explain takes a layer and its inputs, or a Cell, its parameters and its inputs; "
                 f"got a {type(cell).__name__}"
             )
-        return cell.explain(params)
+        if not (xs is state is implementation is None):
+            raise TypeError("explain(layer, xs) takes lengths, mask and resets, and nothing else")
+        return cell.explain(params, **options)
     if xs is None:
         raise TypeError("explain needs the parameters and the inputs of a Cell")
     state, _ = start(cell, params, xs, state)

@@ -94,7 +94,7 @@ def init_lstm(
         key: a `jax.random` key.
         in_features, hidden_features: D and H.
         forget_bias: bias of the forget gate; the other biases are 0 (Jozefowicz et al. 2015 argue
-            for 1).
+            for 1). A preset has its own.
         max_timescale: if set, draw the biases by `chrono` and ignore `forget_bias`.
         bias: whether the gates have biases.
         peepholes: whether the gates also read c, initially with weights 0.
@@ -122,10 +122,14 @@ def init_lstm(
     if layer_norm:
         ones = jnp.ones(gates * hidden_features, dtype)
         cell = jnp.ones(hidden_features, dtype)
-        norm = LSTMNorm(ones, ones, cell, jnp.zeros_like(cell))
+        # Arrays of their own, because a shared one could not be donated.
+        norm = LSTMNorm(ones, jnp.ones_like(ones), cell, jnp.zeros_like(cell))
     if projection_features is not None:
         shape = (hidden_features, projection_features)
-        projection = jax.nn.initializers.lecun_normal()(projection_key, shape, dtype)
+        if preset == "torch":
+            projection = _uniform(projection_key, shape, hidden_features, dtype)
+        else:
+            projection = jax.nn.initializers.lecun_normal()(projection_key, shape, dtype)
     params = LSTMParams(
         *kernels,
         None if not bias else _gate_bias(kernel_key, gates, hidden_features, forget_bias, preset,
@@ -193,9 +197,14 @@ def init_gru(
     arrays = _simple(key, in_features, hidden_features, 3, bias, preset, dtype)
     if not (bias and recurrent_bias):
         return GRUParams(*arrays)
-    inside = preset_bias(preset, jax.random.fold_in(key, 4), hidden_features, hidden_features,
-                         arrays[0].dtype)  # fmt: skip
-    return GRUParams(*arrays, inside)
+    shape, dtype = (hidden_features,), arrays[0].dtype
+    if preset != "torch":
+        return GRUParams(*arrays, jnp.zeros(shape, dtype))
+    # The candidate's two biases are apart, so neither is a sum of two draws.
+    keys = (jax.random.fold_in(key, number) for number in (4, 5))
+    inside, outside = (_uniform(each, shape, hidden_features, dtype) for each in keys)
+    *kernels, gates = arrays
+    return GRUParams(*kernels, gates.at[-hidden_features:].set(outside), inside)
 
 
 def init_mgu(
@@ -263,8 +272,7 @@ def preset_bias(
     """Return zeros, or for "torch" the sum of two draws of U(-1/√H, 1/√H), its two biases."""
     if preset != "torch":
         return jnp.zeros(size, dtype)
-    bound = hidden_features**-0.5
-    return jax.random.uniform(key, (2, size), dtype, -bound, bound).sum(0)
+    return _uniform(key, (2, size), hidden_features, dtype).sum(0)
 
 
 def preset_kernels(
@@ -285,10 +293,8 @@ def preset_kernels(
     input_key, recurrent_key = jax.random.split(key)
     shapes = (in_features, gates * hidden_features), (rows, gates * hidden_features)
     if preset == "torch":
-        bound = hidden_features**-0.5
         keys = input_key, recurrent_key
-        drawn = [jax.random.uniform(k, s, dtype, -bound, bound)
-                 for k, s in zip(keys, shapes, strict=True)]  # fmt: skip
+        drawn = [_uniform(k, s, hidden_features, dtype) for k, s in zip(keys, shapes, strict=True)]
         return drawn[0], drawn[1]
     wide = float32_at_least(dtype)  # QR does not support bfloat16
     if preset == "keras":
@@ -298,6 +304,12 @@ def preset_kernels(
     lecun = jax.nn.initializers.lecun_normal()
     recurrent = orthogonal_gates(recurrent_key, hidden_features, gates, rows=rows, dtype=dtype)
     return lecun(input_key, shapes[0], dtype), recurrent
+
+
+def _uniform(key: Array, shape: tuple[int, ...], hidden_features: int, dtype: DTypeLike) -> Array:
+    """Draw U(-1/√H, 1/√H), from which PyTorch draws every parameter."""
+    bound = hidden_features**-0.5
+    return jax.random.uniform(key, shape, dtype, -bound, bound)
 
 
 def _gate_bias(key, gates, hidden_features, forget_bias, preset, dtype):

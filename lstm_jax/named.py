@@ -83,6 +83,15 @@ def bound(function: object, name: str, default: T) -> T:
     return function.keywords.get(name, default) if isinstance(function, Bound) else default
 
 
+def unbound(function: F) -> F:
+    """Return the function to which `bind` bound arguments, or else the argument.
+
+    Args:
+        function: any function, bound by `bind` or not.
+    """
+    return function.func if isinstance(function, Bound) else function
+
+
 def known(function: F) -> F:
     """Return JAX's original function if this is a copy of it.
 

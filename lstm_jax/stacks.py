@@ -271,7 +271,7 @@ def explain_layers(
             explanations.append(choose.explain(implementation, *call))
             widths.append(call[3].h.shape[-1])
         width = sum(widths) if merge == "concat" else widths[0]
-        below = jnp.zeros((*xs.shape[:-1], width), xs.dtype)  # only shapes and dtypes matter
+        below = jnp.zeros((*xs.shape[:-1], width), call[3].h.dtype)  # only shapes and dtypes matter
     return Explanations(explanations)
 
 

@@ -38,6 +38,25 @@ def loop(params, state, x):
     return new_h, new_c
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32])
+def test_integer_images_leave_the_kernel_as_it_is(dtype):
+    params = init_conv_lstm(jax.random.key(0), D, H)
+    images = np.random.default_rng(0).integers(0, 200, (3, *SIDE, D)).astype(dtype)
+    state = ZERO(params, jnp.zeros((1, 3, *SIDE, D)))
+    found, wanted = (conv_lstm_step(params, state, x) for x in (images, images.astype("f4")))
+    np.testing.assert_array_equal(found.h, wanted.h)
+
+
+@pytest.mark.parametrize("window", [3, (), (3, 0), (1, 2, 3, 4), "33", (2.0,)])
+def test_a_window_that_is_none_is_refused(window):
+    with pytest.raises(ValueError, match="window must be one to three sizes of at least 1, got"):
+        lj.ConvLSTM(D, H, window=window, rngs=nnx.Rngs(0))
+
+
+def test_a_window_may_be_a_list():
+    assert lj.conv_lstm_cell([3, 2]) is lj.conv_lstm_cell((3, 2))
+
+
 def make(window=(3, 2)):
     rng = np.random.default_rng(0)
     shapes = (*window, D, 4 * H), (*window, H, 4 * H), (4 * H,), (3, H)

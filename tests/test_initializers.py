@@ -121,3 +121,14 @@ def test_errors_name_the_size(cell):
 def test_chrono_needs_more_than_two_steps(longest):
     with pytest.raises(ValueError, match="max_timescale must be above 2"):
         chrono(jax.random.key(0), initial("lstm"), longest)
+
+
+def test_torch_draws_two_biases_of_a_candidate_and_a_projection():
+    """As PyTorch does, each from U(-1/√H, 1/√H); only the biases of gates are sums of two draws."""
+    gru = init_gru(jax.random.key(0), 3, 400, preset="torch")
+    lstm = init_lstm(jax.random.key(1), 3, 400, projection_features=50, preset="torch")
+    for array in (gru.bias[800:], gru.recurrent_bias, lstm.projection):
+        assert np.abs(array).max() <= 1 / 20
+        assert np.std(array) == pytest.approx(1 / 20 / np.sqrt(3), rel=0.1)
+    assert np.std(gru.bias[:800]) == pytest.approx(np.sqrt(2) / 20 / np.sqrt(3), rel=0.1)
+    assert (gru.bias[800:] != gru.recurrent_bias).any()

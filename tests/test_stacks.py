@@ -337,6 +337,9 @@ def test_a_module_traces_its_gates():
     np.testing.assert_array_equal(finals[1].c, traces[1].states.c[:, -1])
     with pytest.raises(ValueError, match="trace and connections='skip' cannot be combined"):
         lj.LSTM(D, H, connections="skip", rngs=nnx.Rngs(0)).trace(xs)
+    for rates in ({"zoneout": 0.1}, {"cell_zoneout": 0.3}):
+        with pytest.raises(ValueError, match=r"trace and zoneout=.* cannot be combined"):
+            lj.LSTM(D, H, **rates, rngs=nnx.Rngs(0)).trace(xs)
 
 
 # --- states are pytrees ---------------------------------------------------------------------------

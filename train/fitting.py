@@ -49,6 +49,7 @@ def look_at(
         if resumed is not None and (resumed / CONFIG).is_file():
             kept = as_before(config, look.chose, load(resumed / CONFIG))
             look = look if kept == config else problem_of(config).look(kept, given)
+        check(look.config)
     if look.saw or look.chose:
         console.print(look.say(), soft_wrap=True)
     return look

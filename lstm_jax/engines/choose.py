@@ -136,6 +136,7 @@ def explain(
     options: RunOptions,
 ) -> Explanation:
     """Explain how `functional.run` would run these arguments; see `lstm_jax.explain`."""
+    check_known(implementation)
     reasons = {name: obstacle(name, cell, params, xs, state, options) for name in IMPLEMENTATIONS}
     chosen = implementation or best(cell, params, xs, state, options)
     plan = None

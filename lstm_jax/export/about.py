@@ -6,6 +6,7 @@ import json
 from typing import NamedTuple
 
 from lstm_jax.files import encoded
+from lstm_jax.models.base import Json
 from lstm_jax.models.storage import Stored
 from lstm_jax.models.vocabulary import END, UNKNOWN, Vocabulary
 
@@ -91,9 +92,27 @@ def about(stored: Stored, *, graph: bool) -> dict[str, str]:
     if "vocabulary" in description:
         characters = Vocabulary.restored(description["vocabulary"]).characters
         description["vocabulary"] = [END, UNKNOWN, *characters]
-    meaning = MEANINGS[description["kind"]]._asdict()
+    meaning = meaning_of(description)._asdict()
     description |= meaning if graph else {"computes": meaning["computes"]}
     return {name: _json(value) for name, value in description.items()}
+
+
+def meaning_of(description: Json) -> Meaning:
+    """Return the meaning of a model, whose description may change that of its kind."""
+    meaning = MEANINGS[description["kind"]]
+    if description.get("quantiles") is False:
+        likelihood = description["card"]["config"]["likelihood"]
+        outputs = {
+            "ys": "(B, horizon, outputs): at each step, unconstrained parameters of the "
+            f"distribution {likelihood} (lstm_jax.train.forecasts.distributions) of the quantity "
+            "`predict` in the scale of `target_scaler`; they are not quantiles"
+        }
+        return meaning._replace(outputs=outputs)
+    connections = description["config"].get("connections")
+    if connections is not None:
+        computes = f"{meaning.computes}; the layers have {connections} connections"
+        return meaning._replace(computes=computes)
+    return meaning
 
 
 def _json(value: object) -> str:

@@ -67,6 +67,11 @@ def arrays_in(network: Model[Any], layout: Layout) -> Arrays:
 
 
 def _in_layout(layer: Recurrent, layout: Layout) -> Arrays:
+    if layer.connections is not None and layout != "own":
+        raise ValueError(
+            f"the {layout} layout has no {layer.connections} connections, which the layers have; "
+            "use --layout own"
+        )
     params = layer.params
     reset_after = layer.reset_after if isinstance(layer, GRU) else True
     if layout == "torch":

@@ -21,13 +21,15 @@ class Held(nnx.Module):
     """Store the arrays of one record: the parameters of a cell, or a learned state.
 
     A record is a dataclass or a NamedTuple. A record inside it has its own module, fields that are
-    None are left out, and values that are not arrays are stored unchanged.
+    None stay None, and values that are not arrays are stored unchanged.
     """
 
     def __init__(self, record: Tree):
         self.held_type = type(record)
-        values = {name: value for name, value in _fields(record).items() if value is not None}
+        every = _fields(record)
+        values = {name: value for name, value in every.items() if value is not None}
         self.held_names = tuple(values)
+        self.left_out = tuple(name for name in every if name not in values)
         for name, value in values.items():
             if _is_record(value):
                 value = Held(value)
@@ -38,7 +40,7 @@ class Held(nnx.Module):
     @property
     def record(self) -> Tree:
         """Return the record with the current arrays."""
-        values = {}
+        values: dict[str, Tree] = dict.fromkeys(self.left_out)
         for name in self.held_names:
             value = getattr(self, name)
             if isinstance(value, Held):

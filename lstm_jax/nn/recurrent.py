@@ -332,9 +332,14 @@ class Recurrent(Owner):
             leaves (B, T, H) or (T, B, H); `Directions` if bidirectional.
 
         Raises:
-            TypeError, ValueError: if shapes or dtypes do not fit, or the layers have connections,
-                which cannot be traced.
+            TypeError, ValueError: if shapes or dtypes do not fit, or the layers have connections or
+                zoneout, whose expectation acts without a key.
         """
+        rates = self.noise.zoneout, self.noise.cell_zoneout
+        if any(rates):
+            raise ValueError(
+                f"trace and zoneout={rates[0]}, cell_zoneout={rates[1]} cannot be combined"
+            )
         if self.connections is not None:
             raise ValueError(f"trace and connections={self.connections!r} cannot be combined")
         xs, mask, resets = self._time_major(xs, mask, resets)

@@ -16,7 +16,6 @@ from lstm_jax.files import encoded
 from lstm_jax.models import storage
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.storage import Stored
-from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.report.diagnosis import Diagnosis, diagnose, diagnose_rows
 from lstm_jax.report.folder import FIGURES, GATES, PAGE, check_folder, write_folder
 from lstm_jax.report.page import gates_html, report_html
@@ -118,9 +117,8 @@ def run(options: DiagnoseOptions, console: Console, find: Find | None = None) ->
         )
     else:
         notes = (*notes, *_perplexity_note(stored, options))
-        vocabulary = Vocabulary.restored(stored.description["vocabulary"])
         diagnosis = diagnose(
-            LanguageModel(stored.network, vocabulary, stored.card),
+            LanguageModel.of(stored),
             data.texts,
             settings,
             name=options.model,

@@ -40,7 +40,12 @@ def of_texts(network: CharLM, streams: Streams, unit: str = "character") -> Prep
 
     Returns:
         The functions of the model, with its current parameters.
+
+    Raises:
+        ReportError: if the layers have connections.
     """
+    if network.lstm.connections is not None:
+        raise ReportError("this model cannot be diagnosed: its layers have connections")
     embedding, bias = network.embedding[...], network.output_bias[...]
     projection = network.projection[...]
 

@@ -70,5 +70,5 @@ def make_streams(
 
 def encode(vocabulary: Vocabulary, symbols: Sequence[str]) -> np.ndarray:
     """Encode symbols as ids, int32 (T,), where "" is the end of a text."""
-    ids = [vocabulary.encode(s)[0] if s else vocabulary.end_id for s in symbols]
+    ids = [vocabulary.encode([s])[0] if s else vocabulary.end_id for s in symbols]
     return np.array(ids, np.int32)

@@ -165,3 +165,18 @@ def test_parameters_that_do_not_fit_are_not_set(params, error):
         LSTM.params = params
     assert str(raised.value) == error
     assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), LSTM.params, before))
+
+
+def test_a_field_that_is_none_stays_none():
+    """Also if its record has no default for it."""
+    layer = lj.Recurrent(lj.mogrifier_cell(), 3, 4, bias=False, rngs=nnx.Rngs(0))
+    assert layer.params[0].bias is None
+    assert layer(np.zeros((2, 5, 3), np.float32))[1].shape == (2, 5, 4)
+
+
+def test_layer_normalization_can_be_donated():
+    layer = lj.LSTM(3, 4, layer_norm=True, rngs=nnx.Rngs(0))
+    leaves = jax.tree.leaves(layer.params)
+    assert len({leaf.unsafe_buffer_pointer() for leaf in leaves}) == len(leaves)
+    update = jax.jit(lambda params: jax.tree.map(lambda a: 2 * a, params), donate_argnums=0)
+    update(lj.init_lstm(jax.random.key(0), 3, 4, layer_norm=True))

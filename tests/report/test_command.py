@@ -7,14 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from flax import nnx
 from rich.console import Console
 
 from lstm_jax.models import storage
+from lstm_jax.models.char_lm import CharLM, CharLMConfig
 from lstm_jax.models.storage import ModelError
+from lstm_jax.models.vocabulary import Vocabulary
 from lstm_jax.report import command
 from lstm_jax.report.command import DiagnoseOptions
 from lstm_jax.report.poems import HELD_OUT
+from lstm_jax.report.readers import of_texts
 from lstm_jax.report.reading import QUICK, ReportError, Settings
+from lstm_jax.text.language import LanguageModel
 from lstm_jax.text.lines import TextFileError
 
 QUIET = Console(file=io.StringIO())
@@ -36,6 +41,29 @@ def test_texts_come_from_a_file(prose, tmp_path, monkeypatch):
     assert "".join(symbol or "|" for symbol in row) == "abcdefgh|gfe"
     assert written == [(found, tmp_path / "out")]
     assert "s  reading the texts" in console.file.getvalue()
+
+
+def test_a_model_of_words_is_read_by_words(tmp_path, monkeypatch):
+    words = ("the", " cat", " sat", " on", " a", " mat")
+    vocabulary = Vocabulary(words)
+    network = CharLM(len(vocabulary), CharLMConfig(4, 5, 1), rngs=nnx.Rngs(0))
+    LanguageModel(network, vocabulary, {"data": "own"}, "word").save(tmp_path / "run")
+    path = tmp_path / "texts.txt"
+    path.write_text("the cat sat on a mat\n" * 9, encoding="utf-8")
+    monkeypatch.setattr(command, "QUESTIONS", ())
+    monkeypatch.setattr(command, "write_report", lambda *given, **options: None)
+    found = command.run(DiagnoseOptions(str(tmp_path / "run"), file=path, steps=9), QUIET)
+    [row] = found.reading.streams.symbols[:1]
+    assert row == [*words, "", "the", " cat"]
+    assert found.reading.streams.targets[0].tolist() == [2, 3, 4, 5, 6, 7, 0, 2, 3]
+
+
+def test_connections_are_refused(prose):
+    stored = storage.load(prose)
+    config = CharLMConfig(4, 5, 2, connections="residual")
+    network = CharLM(len(stored.network.embedding), config, rngs=nnx.Rngs(0))
+    with pytest.raises(ReportError, match="cannot be diagnosed: its layers have connections"):
+        of_texts(network, None)
 
 
 def test_simplified_characters_are_read_as_traditional(poet, tmp_path):

@@ -309,7 +309,10 @@ def frame_like(columns: Mapping[str, Sequence[Any]], like: object) -> Any:
     cells = {name: list(column) for name, column in columns.items()}
     if like is None:
         return cells
-    library = nw.get_native_namespace(nw.from_native(like))
+    frame = nw.from_native(like)
+    # A lazy library cannot build frames; it collects them into one of another library.
+    frame = frame.collect() if isinstance(frame, nw.LazyFrame) else frame
+    library = nw.get_native_namespace(frame)
     return nw.from_dict(cells, backend=library).to_native()
 
 

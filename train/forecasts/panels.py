@@ -76,7 +76,7 @@ def forecast(stored: Stored, config: SeriesConfig, scope: Scope) -> Forecasts:
         )
     if len(at) > MOST:
         on = f"{on}, a sample of its {len(at):,} windows"
-        at = at[np.linspace(0, len(at) - 1, MOST).astype(int)]
+        at = thinned(at, scope.backtest or 1)
     predict, params = make_predict(stored.network), nnx.state(stored.network, nnx.Param)
     inputs = ready.inputs(at)
     values = forecasts_of(config, ready, predict(params, inputs), at)
@@ -95,6 +95,18 @@ def forecast(stored: Stored, config: SeriesConfig, scope: Scope) -> Forecasts:
     ]
     quantiles = values if config.quantiles else None
     return Forecasts(config, panel, ready, on, at, named, quantiles, np.array(naive))
+
+
+def thinned(at: np.ndarray, count: int) -> np.ndarray:
+    """Choose about `MOST` rows, evenly; the `count` origins of a series stay together.
+
+    Args:
+        at: (N,), rows, `count` for each series.
+        count: number of rows that stay together.
+    """
+    groups = at.reshape(-1, count)
+    chosen = np.linspace(0, len(groups) - 1, max(MOST // count, 1)).astype(int)
+    return groups[chosen].ravel()
 
 
 def origins(at: np.ndarray, owner: np.ndarray, horizon: int, count: int) -> np.ndarray:

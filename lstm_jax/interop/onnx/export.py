@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypedDict
 
+import jax.numpy as jnp
 import numpy as np
 
-from lstm_jax.cells import Activation
+from lstm_jax.cells import TEXTBOOK, Activation, lstm_step, rnn_step
+from lstm_jax.gated import gru_step
 from lstm_jax.interop.onnx.format import OPERATORS
 from lstm_jax.interop.onnx.graph import PLAIN, Graph, add_stack, directions_of, dtype_of
 from lstm_jax.interop.parameters import Layer, Params
 from lstm_jax.models.char_lm import CharLM
 from lstm_jax.models.sequence_model import SequenceModel
-from lstm_jax.nn.layers import GRU, LSTM, RNN, Recurrent
+from lstm_jax.named import bound, unbound
+from lstm_jax.nn.layers import Recurrent
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -195,11 +198,15 @@ def of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...],
             raise ValueError(
                 f"ONNX's operators do not support {name} of the {type(layer).__name__}"
             )
+    step = layer.base_cell.step
+    kind = unbound(step)
+    if kind not in (lstm_step, gru_step, rnn_step):
+        raise TypeError(f"ONNX has no operator for {layer.base_cell.name}")
     functions: tuple[Activation, ...] = ()
-    if isinstance(layer, LSTM):
-        functions = tuple(layer.activations)
-    elif isinstance(layer, RNN):
-        functions = (layer.activation,)
+    if kind is lstm_step:
+        functions = tuple(bound(step, "activations", TEXTBOOK))
+    elif kind is rnn_step:
+        functions = (bound(step, "activation", jnp.tanh),)
     unknown = [function for function in functions if function not in PLAIN]
     if unknown:
         raise ValueError(
@@ -209,5 +216,5 @@ def of_module(layer: Recurrent, initial_state: bool) -> tuple[tuple[Layer, ...],
     names = tuple(PLAIN[function] for function in functions)
     textbook = names in [operator.activations for operator in OPERATORS.values()]
     activations = names if names and not textbook else None
-    reset_after = layer.reset_after if isinstance(layer, GRU) else True
+    reset_after = kind is not gru_step or bound(step, "reset_after", True)
     return layer.params, Variant(reset_after=reset_after, activations=activations)

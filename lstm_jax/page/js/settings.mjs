@@ -26,7 +26,7 @@ const number = (least, most) => (text) => {
   const value = Number(text);
   return text.trim() !== "" && value >= least && value <= most ? value : undefined;
 };
-const choice = (values) => (text) => values[text];
+const choice = (values) => (text) => (Object.hasOwn(values, text) ? values[text] : undefined);
 const flag = choice({ 1: true, 0: false });
 
 /** Readers of the settings in a link; undefined is out of range. */
@@ -101,5 +101,6 @@ export function findFault(vocabulary, settings) {
 /** Return the temperatures at which a poem is written, among them the chosen one. */
 export function temperaturesOf({ temperature, three }) {
   const tidy = (value) => Math.round(Math.max(value, 0.1) * 100) / 100;
-  return three ? [temperature - 0.3, temperature, temperature + 0.3].map(tidy) : [temperature];
+  if (!three) return [temperature];
+  return [tidy(temperature - 0.3), temperature, tidy(temperature + 0.3)];
 }

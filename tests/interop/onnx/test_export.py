@@ -10,7 +10,7 @@ import pytest
 from flax import nnx
 from problems import assert_close, make_xs
 
-from lstm_jax import CharLM, CharLMConfig
+from lstm_jax import CharLM, CharLMConfig, functional
 from lstm_jax.cells import (
     LSTMActivations,
     LSTMNorm,
@@ -23,7 +23,7 @@ from lstm_jax.cells import (
 )
 from lstm_jax.gated import GRUParams, GRUState, MGUParams, gru_step
 from lstm_jax.interop.onnx import export_char_lm, export_layers, load
-from lstm_jax.nn.layers import GRU, LSTM, MGU, RNN
+from lstm_jax.nn.layers import GRU, LSTM, MGU, RNN, Recurrent
 from lstm_jax.recurrence import scan
 from lstm_jax.stacks import Directions as Pair
 
@@ -357,8 +357,28 @@ def test_options_of_a_layer_cannot_be_passed_again():
         with pytest.raises(ValueError, match="reset_after and activations are those of the layer"):
             export_layers(layer, **options)
     layer = random_module(lambda: MGU(D, H, rngs=nnx.Rngs(0)))
-    with pytest.raises(TypeError, match="ONNX has no operator for MGUParams"):
+    with pytest.raises(TypeError, match="ONNX has no operator for mgu_step"):
         export_layers(layer)
+
+
+@pytest.mark.parametrize(
+    "cell", [functional.gru_cell(False), functional.lstm_cell(LSTMActivations(cell=jax.nn.relu))]
+)
+def test_a_variant_that_is_given_as_a_cell_is_exported_as_such(cell, tmp_path):
+    layer = random_module(lambda: Recurrent(cell, D, H, rngs=nnx.Rngs(0)))
+    xs = np.random.default_rng(1).normal(size=(T, B, D)).astype(np.float32)
+    found = outputs_of(export_layers(layer), {"xs": xs})["hs"]
+    wanted = layer(xs.swapaxes(0, 1))[1].swapaxes(0, 1)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+def test_a_step_of_ones_own_is_refused():
+    def step(params, state, x):
+        return lstm_step(params, state, x)._replace(c=state.c)
+
+    own = functional.lstm_cell()._replace(step=step, affine=None)
+    with pytest.raises(TypeError, match="ONNX has no operator for step"):
+        export_layers(random_module(lambda: Recurrent(own, D, H, rngs=nnx.Rngs(0))))
 
 
 # --- the character model -------------------------------------------------------------------------

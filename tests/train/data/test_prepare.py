@@ -212,6 +212,35 @@ def test_short_series_are_padded_on_the_left():
     assert set(whole.owner[whole.moments("train")]) == {0}
 
 
+def test_a_column_that_becomes_known_later_is_not_known_before():
+    panel = many((60,), static=False)
+    [series] = panel.series
+    values = series.values.copy()
+    values[:20, 1] = np.nan  # the column that is known in the past only
+    ready = prepare(replace(panel, series=(series._replace(values=values),)), **SIZES)
+    assert ready.masked == (1,)
+    later = values.copy()
+    later[20:, 1] += 7
+    other = prepare(replace(panel, series=(series._replace(values=later),)), **SIZES)
+    early = ready.inputs(np.arange(6, 20))[..., 1]
+    np.testing.assert_array_equal(early, np.zeros_like(early))  # the mean
+    np.testing.assert_array_equal(other.inputs(np.arange(6, 20))[..., 1], early)
+
+
+def test_a_change_across_a_gap_is_marked_as_unknown():
+    panel = many((60,), known=False, static=False)
+    [series] = panel.series
+    values = series.values.copy()
+    values[10, 1] = np.nan
+    ready = prepare(
+        replace(panel, series=(series._replace(values=values),)), **SIZES, read="change"
+    )
+    assert ready.masked == (1,)
+    # Row 9 of the changes is the one to row 10, and row 10 the one from it.
+    window = ready.inputs(np.array([12]))[0]
+    assert window[:, 2].tolist() == [0, 0, 1, 1, 0, 0]
+
+
 def test_new_series_are_scaled_by_their_own_rows():
     panel = many()
     ready = prepare(panel, **SIZES)

@@ -183,11 +183,23 @@ def test_times_are_read_in_other_forms_too(tmp_path, cell, time):
 def test_what_was_taken_for_granted_is_said(tmp_path):
     assert read(tmp_path, "1999").notes == ["t is read as years"]
     assert read(tmp_path, "1709251200").notes == ["t is read as seconds since 1970-01-01 in UTC"]
+    for cell, words, moment in (
+        ("202402", "year and month without separators", "2024-02-01"),
+        ("2024022913", "year, month, day and hour without separators", "2024-02-29T13:00"),
+        ("202402291345", "year, month, day, hour and minute without", "2024-02-29T13:45"),
+        ("1709251200000000", "microseconds since 1970-01-01 in UTC", "2024-03-01T00:00"),
+        ("1709251200000000000", "nanoseconds since 1970-01-01 in UTC", "2024-03-01T00:00"),
+    ):
+        found = read(tmp_path, cell)
+        assert words in found.notes[0]
+        np.testing.assert_array_equal(found.times, moments(moment))
+        assert [str(written) for written in found.form.write(found.times)] == [cell]
     note = f"t has the day first, as {tmp_path}/a.csv, line 3 shows"
     assert read(tmp_path, "01/02/2024", "13/02/2024").notes == [note]
 
 
 def test_other_whole_numbers_are_row_numbers(tmp_path):
+    assert read(tmp_path, "202412", "202413").form.kind == "row"  # there is no month 13
     found = read(tmp_path, "3", "1", "2")
     np.testing.assert_array_equal(found.times, [3, 1, 2])
     assert (found.times.dtype, found.form.write(found.times)) == (np.int64, [3, 1, 2])

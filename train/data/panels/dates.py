@@ -19,8 +19,18 @@ CLOCK = r"(?:(T|,? +)(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?)? ?(Z|UTC|[+-]\d\d
 YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})(?:\2(\d{1,2}))?" + CLOCK, re.ASCII)
 YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})" + CLOCK, re.ASCII)
 GOOD = "2024-03-01 or 2024-03-01T12:30"
-EPOCHS = {1: (10**8, 10**10), 1000: (10**11, 10**13)}
+EPOCHS = {
+    1: (10**8, 10**10), 10**3: (10**11, 10**13), 10**6: (10**14, 10**16), 10**9: (10**17, 10**19),
+}  # fmt: skip
 """Units per second -> range of integers that are read as times since 1970, from 1973 to 2286."""
+
+UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
+JOINED = {
+    6: ("%Y%m", "year and month"),
+    10: ("%Y%m%d%H", "year, month, day and hour"),
+    12: ("%Y%m%d%H%M", "year, month, day, hour and minute"),
+}
+"""Digits of an integer -> the pattern that it is read by, and its parts."""
 
 Reader: TypeAlias = Callable[[Cell], datetime]
 """Reads a cell; raises ValueError, TypeError or OverflowError if the cell is not a time."""
@@ -77,7 +87,7 @@ def whole_numbers(cells: Sequence[Cell] | Mapping[Cell, int]) -> list[int] | Non
     integers = []
     for cell in cells:
         if isinstance(cell, str):
-            whole = re.fullmatch(r" *-?\d{1,18} *", cell, re.ASCII) is not None
+            whole = re.fullmatch(r" *-?\d{1,19} *", cell, re.ASCII) is not None
         else:
             number = isinstance(cell, numbers) and not isinstance(cell, bool)
             whole = number and abs(cell) < 2**62 and cell == int(cell)
@@ -112,10 +122,14 @@ def _of_numbers(column: str, numbers: list[int]) -> Style:
     if low >= 1500_01_01 and high <= 2200_12_31 and all(map(_is_day, numbers)):
         note = f"{column} is read as year, month and day without separators"
         return Style(_read_day, Form("digits", "%Y%m%d"), [note])
+    for digits, (pattern, words) in JOINED.items():
+        ends = 1900 * 10 ** (digits - 4), 2200 * 10 ** (digits - 4)
+        if ends[0] <= low and high < ends[1] and all(_fits(pattern, n) for n in numbers):
+            note = f"{column} is read as {words} without separators"
+            return Style(partial(_read_pattern, pattern), Form("digits", pattern), [note])
     for scale, (minimum, maximum) in EPOCHS.items():
         if minimum <= low and high < maximum:
-            unit = "seconds" if scale == 1 else "milliseconds"
-            note = f"{column} is read as {unit} since 1970-01-01 in UTC"
+            note = f"{column} is read as {UNITS[scale]} since 1970-01-01 in UTC"
             return Style(partial(_read_epoch, scale), Form("epoch", scale=scale), [note])
     return Style(None, Form("row"), [])
 
@@ -145,6 +159,14 @@ def _read_day(cell: Cell) -> datetime:
 def _is_day(number: int) -> bool:
     try:
         _read_day(number)
+    except ValueError:
+        return False
+    return True
+
+
+def _fits(pattern: str, number: int) -> bool:
+    try:
+        _read_pattern(pattern, number)
     except ValueError:
         return False
     return True

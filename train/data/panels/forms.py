@@ -21,7 +21,7 @@ class Form:
         pattern: the pattern, as for strftime.
         zone: time zone of the clock; "" if no zone was set.
         offset: notation of the offset from UTC, "Z" or "+00:00"; "" if times have no offset.
-        scale: units of an "epoch" per second, 1 or 1000.
+        scale: units of an "epoch" per second, a power of 1000.
     """
 
     kind: Literal["row", "epoch", "text", "digits", "date", "datetime"] = "row"

@@ -11,6 +11,7 @@ from lstm_jax.train.data.download import DataError
 from lstm_jax.train.data.panels.panel import One, Panel
 from lstm_jax.train.data.panels.phases import clock_of
 from lstm_jax.train.data.panels.scaling import Fitted, aims_of, fit_scalers
+from lstm_jax.train.data.panels.times import to_wall
 from lstm_jax.train.data.panels.windows import Layout, Prepared, Spans, split
 from lstm_jax.train.data.scaler import Scaler
 
@@ -186,7 +187,9 @@ def _rows(panel: Panel, series: One, setup: Setup) -> Rows:
         logs = 1 if setup.read == "relative" else values.shape[1]
         if (values[:, :logs] <= 0).any():
             name = ", ".join((panel.name, *series.key))
-            raise DataError(f"{name} has values that are not positive, so it has no returns")
+            raise DataError(
+                f"{name} has values that are not positive, so it has no returns: predict changes"
+            )
         columns = np.concatenate([np.log(values[:, :logs]), values[:, logs:]], 1)
     if setup.read == "change":
         columns = np.diff(columns, axis=0)
@@ -209,14 +212,18 @@ def _read(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the features of each row that are known only in the past, and in the future too."""
     columns = last_known(series.columns)
-    # Rows before the first known value get that value: every window with such a row contains it.
-    columns = last_known(columns[::-1])[::-1]
+    # Padding repeats the first row. Rows before the first known target get that target: every
+    # window with such a row contains it. The mean stands for columns that become known later.
+    columns[:pad] = columns[pad : pad + 1]
+    columns[:, :1] = last_known(columns[::-1, :1])[::-1]
     scaled = np.nan_to_num(scaler(columns))
     count = 1 + len(panel.past)
-    masks = np.isnan(series.values[:, [*masked]])
+    # A change is unknown in the row after a gap too.
+    masks = np.isnan(series.columns[:, [*masked]])
     phases = 2 * np.pi * (np.arange(len(columns)) - pad)[:, None] / np.array([*calendar])
+    local = to_wall(series.times, panel.form.zone) if clock and panel.form.zone else series.times
     past = [scaled[:, :count], masks, np.sin(phases), np.cos(phases)]
-    future = [scaled[:, count:], clock_of(series.times, clock)] if clock else [scaled[:, count:]]
+    future = [scaled[:, count:], clock_of(local, clock)] if clock else [scaled[:, count:]]
     if clock or panel.known:
         future.append(np.zeros((len(columns), 1)))
     return np.concatenate(past, 1), np.concatenate(future, 1)

@@ -77,9 +77,10 @@ class SeriesConfig(TrainConfig):
     """Share of the rows for testing, at the end; a number of rows if 1 or more.
     It may be 0 for your own data."""
     gap: int = 0
-    """Number of rows that are left out between the parts."""
+    """Number of rows that are left out between the parts; chosen if 0."""
     sample: int = 0
-    """Windows drawn in each epoch, with repetition if there are fewer; 0 takes each window once."""
+    """Windows drawn in each epoch, with repetition if there are fewer; chosen if 0.
+    Of the data of the package, every window is drawn once."""
     model: ForecasterConfig = field(default_factory=ForecasterConfig)
     batch: int = 32
     """Number of windows in a training step."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import tyro
@@ -86,7 +87,8 @@ def forecast(options: ForecastOptions) -> Answer:
         notes.append(f"no picture: {error}")
     steps = coming.values.shape[1]
     report = f"{len(coming.times):,} series, {steps:,} steps each: {' and '.join(written)}"
-    return Answer({"steps": steps, "files": written, "forecast": columns}, report, notes)
+    told = {name: list(map(_plain, cells)) for name, cells in columns.items()}
+    return Answer({"steps": steps, "files": written, "forecast": told}, report, notes)
 
 
 def open_forecaster(model: str) -> tuple[Stored, SeriesConfig]:
@@ -242,6 +244,11 @@ def notes_of(config: SeriesConfig, coming: Coming, *, elsewhere: bool) -> list[s
 def _digits(cells: list) -> list:
     """Format numbers with seven digits, the precision of float32."""
     return [f"{cell:.7g}" if isinstance(cell, float) else cell for cell in cells]
+
+
+def _plain(cell: Any) -> Any:
+    """Convert the dates of Parquet files to ISO 8601, because JSON has no dates."""
+    return cell.isoformat() if isinstance(cell, date) else cell
 
 
 def _ahead(panel: Panel, series: One, steps: int, rows: int) -> One:

@@ -42,6 +42,8 @@ def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
     if given is None and not config.file:
         raise DataError("--file must name the table with the series, such as sales.csv")
     panel, saw, choices = load_panel(config, given)
+    if config.clock and panel.form.kind == "row":
+        raise DataError(f"--clock needs dates or times, but {config.time} numbers the rows")
     refuse_values(config, panel)
     config = replace(
         config,
@@ -50,6 +52,9 @@ def look(config: SeriesConfig, given: object = None) -> Look[SeriesConfig]:
     )
     config, read = choose(config, choices)
     config, chosen = choose(config, _choices(config, panel))
+    if config.predict == "level" and config.read == "relative":
+        config = replace(config, read="level")
+        saw.append("reads levels, because levels are predicted")
     config, panel, left_out = without_constant(config, panel)
     saw += left_out
     config, linear = choose(
@@ -191,13 +196,14 @@ def spreads(panel: Panel, config: SeriesConfig) -> bool:
         config: configuration of the run, with its splits.
     """
     x, y = [], []
+    known = (series.values[:, 0] for series in panel.series)
+    if any((values[np.isfinite(values)] <= 0).any() for values in known):
+        return False  # returns need positive values in every part
     for series in panel.series:
         parts = split(len(series.times), config.valid, config.test, least=config.horizon)
         stop = parts["train"].stop
         values = series.values[:stop, 0]
         values = values[np.isfinite(values)]
-        if not (values > 0).all():
-            return False
         size = max(config.season, 6)
         blocks = values[: len(values) // size * size].reshape(-1, size)
         mean, deviation = blocks.mean(1), blocks.std(1)

@@ -107,7 +107,9 @@ def forecasts_of(
     if config.likelihood != "none":
         scale = ready.target_scaler.scale[ready.owner[at], 0]
         outputs = quantiles_of(config.likelihood, outputs, config.quantiles, scale)
-    return ready.restore(outputs, at)
+    restored = ready.restore(outputs, at)
+    # Quantiles of counts are counts, also after they were scaled in float32.
+    return np.round(restored) if config.likelihood == "negative-binomial" else restored
 
 
 def make_predict(model: Forecaster) -> Callable[[nnx.State, np.ndarray], np.ndarray]:
