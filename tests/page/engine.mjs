@@ -14,6 +14,7 @@ import { advance, makePlan, maskLogits, start } from "../../lstm_jax/page/js/for
 import { faultOf, isCharacter } from "../../lstm_jax/page/js/order.mjs";
 import { write } from "../../lstm_jax/page/js/poet.mjs";
 import { readSafetensors } from "../../lstm_jax/page/js/safetensors.mjs";
+import { DEFAULTS, fromFragment, temperaturesOf } from "../../lstm_jax/page/js/settings.mjs";
 import { foldIn, makeKey, uniform } from "../../lstm_jax/page/js/threefry.mjs";
 import {
   encode,
@@ -81,6 +82,12 @@ const ANSWERS = {
     const { readings } = makeVocabulary(words);
     return orders.map((order) => faultOf(order, 120, readings)?.[0] ?? null);
   },
+  /** What a link says, and the temperatures at which the page then writes. */
+  links: ({ links }) =>
+    links.map((link) => {
+      const { settings, refused } = fromFragment(link);
+      return { settings, refused, temperatures: temperaturesOf({ ...DEFAULTS, ...settings }) };
+    }),
   scripts({ words, texts }) {
     const vocabulary = makeVocabulary(words);
     return texts.map((text) => [toTraditional(vocabulary, text), toSimplified(vocabulary, text)]);

@@ -202,6 +202,14 @@ def test_what_python_refuses_the_page_refuses(poet, held):
             begin(order, poet.vocabulary, [prompt], skip=1)
 
 
+def test_a_link_may_have_any_temperature_and_no_inherited_name():
+    links = ["#temperature=0.777", "#temperature=0.3&three=0", "#acrosticBy=constructor&three=no"]
+    any_of, alone, refused = ask("links", links=links)
+    assert any_of["temperatures"] == [0.48, 0.777, 1.08]  # the chosen one is among them
+    assert alone["temperatures"] == [0.3]
+    assert (refused["settings"], refused["refused"]) == ({}, ["acrosticBy", "three"])
+
+
 def test_scripts_are_converted_as_by_opencc(held):
     texts = ["床前明月光", "白日依山尽，黄河入海流。", "白日依山盡，黃河入海流。", "<b>", ""]
     texts += ["皇后后来", "梦里不知", "头发", "旋轉乾坤", "深沈沈醉"]  # pairs, and not pairs
