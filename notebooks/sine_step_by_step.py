@@ -188,4 +188,4 @@ picture(noisy_truth, one_step, alone, "sine and noise")
 # %% [markdown]
 # `lstm-jax train sine` does the same with a validation part and checkpoints, and compares the model
 # with persistence and with a linear model. A sine is a linear recurrence, so on it the linear model
-# is exact. On real data, as in `lstm-jax train weather`, the LSTM beats it.
+# is exact. On some real data, as in `lstm-jax train weather`, the LSTM beats it.
