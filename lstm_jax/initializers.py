@@ -194,17 +194,19 @@ def init_gru(
     Raises:
         ValueError: if the features are below 1, or the preset is unknown.
     """
-    arrays = _simple(key, in_features, hidden_features, 3, bias, preset, dtype)
-    if not (bias and recurrent_bias):
-        return GRUParams(*arrays)
-    shape, dtype = (hidden_features,), arrays[0].dtype
+    kernel, recurrent_kernel, gates = _simple(
+        key, in_features, hidden_features, 3, bias, preset, dtype
+    )
+    if gates is None or not recurrent_bias:
+        return GRUParams(kernel, recurrent_kernel, gates)
+    shape, dtype = (hidden_features,), kernel.dtype
     if preset != "torch":
-        return GRUParams(*arrays, jnp.zeros(shape, dtype))
+        return GRUParams(kernel, recurrent_kernel, gates, jnp.zeros(shape, dtype))
     # The candidate's two biases are apart, so neither is a sum of two draws.
     keys = (jax.random.fold_in(key, number) for number in (4, 5))
     inside, outside = (_uniform(each, shape, hidden_features, dtype) for each in keys)
-    *kernels, gates = arrays
-    return GRUParams(*kernels, gates.at[-hidden_features:].set(outside), inside)
+    gates = gates.at[-hidden_features:].set(outside)
+    return GRUParams(kernel, recurrent_kernel, gates, inside)
 
 
 def init_mgu(

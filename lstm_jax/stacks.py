@@ -265,13 +265,14 @@ def explain_layers(
     for index, params in enumerate(layers):
         reads = jnp.concatenate([xs, below], -1) if connections == "skip" and index else below
         sides = params if isinstance(params, Directions) else (params,)
-        widths = []
+        widths, dtype = [], xs.dtype
         for number, side in enumerate(sides):
             call = _call(how, _Layer(side, None, None, None, None), reads, None, bool(number))
             explanations.append(choose.explain(implementation, *call))
             widths.append(call[3].h.shape[-1])
+            dtype = call[3].h.dtype
         width = sum(widths) if merge == "concat" else widths[0]
-        below = jnp.zeros((*xs.shape[:-1], width), call[3].h.dtype)  # only shapes and dtypes matter
+        below = jnp.zeros((*xs.shape[:-1], width), dtype)  # only shapes and dtypes matter
     return Explanations(explanations)
 
 

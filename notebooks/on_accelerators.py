@@ -75,9 +75,9 @@ print(f"largest difference from one device: {max(jax.tree.leaves(difference)):.1
 #     lstm-jax train tang --mesh data=8
 #     lstm-jax train tang --mesh data=4 model=2
 #
-# Several machines run the same command, one process each. The others need the address of the first;
-# on Slurm, Kubernetes and TPU pods they find it themselves. Each process reads its own rows, and all
-# must see the same output folder.
+# Several machines run the same command, one process each. The others need the address of the
+# first; on Slurm, Kubernetes and TPU pods they find it themselves. Each process reads its own rows,
+# and all must see the same output folder.
 #
 #     lstm-jax train tang --distributed --coordinator HOST:PORT --processes 2 --process 0
 #     lstm-jax train tang --distributed --coordinator HOST:PORT --processes 2 --process 1
@@ -136,7 +136,7 @@ counting(counts)
 # | `implementation` | what it is | where |
 # |---|---|---|
 # | `"scan"` | the equations under `jax.lax.scan`: the reference | everywhere, every cell |
-# | `"fused"` | input products outside the loop, a backward pass of its own | LSTM, RNN, GRU, and any affine cell |
+# | `"fused"` | input products outside the loop, a backward pass of its own | affine cells |
 # | `"native"` | C++ kernels, compiled once on your machine | LSTMs in float32 on CPUs |
 # | `"cudnn"` | NVIDIA's kernels | LSTMs in float32 on NVIDIA GPUs |
 #

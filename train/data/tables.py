@@ -299,7 +299,7 @@ def as_csv(columns: Mapping[str, Sequence[Any]]) -> str:
     return text.getvalue()
 
 
-def frame_like(columns: Mapping[str, Sequence[Any]], like: object) -> Any:
+def frame_like(columns: Mapping[str, Sequence[Any]], like: Any) -> Any:
     """Build a frame of the same library as another frame.
 
     Args:

@@ -214,7 +214,7 @@ class Meter:
         further = [f"{name} {value:.1f}" for name, value in self.task.figures(loss).items()]
         parts = [f"loss {loss:.4g}", *further, f"{self._speed():,.0f} {self.task.unit}/s"]
         self.progress.update(self.bar, description="  ".join(parts))
-        if self.heart is not None:
+        if self.heart is not None and self.step is not None:
             self.heart.beat(self.step, ", ".join(parts))
 
     def _speed(self) -> float:
