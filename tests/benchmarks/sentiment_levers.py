@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def run(folder: Path, config: ClassifyConfig, data: Sentiment) -> dict[str, Any]:
     """Train or resume one run and return the accuracy and nats of every validation."""
-    task = make_sentiment_task(config, data)
+    task = replace(make_sentiment_task(config, data), calibrated=True)
     with watch() as times:
         resumed = train_or_resume(folder, config, task)
     judged = validations(folder)

@@ -39,7 +39,9 @@ MESHES = [{"data": 8}, {"data": 2, "model": 4}]
 
 
 def run(folder, sizes, *, steps=8, resume=False, health=4):
-    config = replace(CONFIG, max_steps=steps, health_every=health, health_exponents=2)
+    config = replace(
+        CONFIG, max_steps=steps, health_every=health, health_exponents=2 if health else 0
+    )
     loop.prepare(folder, config, resume=resume, overwrite=False)
     loop.train(config, folder, console=Console(file=io.StringIO()), devices=make_devices(sizes))
     return [line["loss"] for line in lines(folder / "metrics.jsonl")], lines(

@@ -105,7 +105,8 @@ UNITARY = (ConfigError, "^--model.unitary must be False unless the cell is an ls
 NO_TEXTS = (DataError, "^there are no texts to learn from: use --file")
 NOT_OWN = (
     ConfigError,
-    "^--(texts|encoding|stream|valid|test) must be left out unless --data is own",
+    "^--(texts|encoding|stream|valid|test|unit|class-weights|noise|longest) must be left alone "
+    "unless --data is own",
 )
 OF_OWN = (
     "texts=file",
@@ -150,6 +151,11 @@ REFUSED = {
     ("sine", "read=relative"): (ConfigError, "^--read must be level or change if levels"),
     ("sensor", "read=relative"): ODD,
     **{(recipe, choice): NOT_OWN for recipe in TEXTS for choice in OF_OWN},
+    **{
+        ("sentiment", choice): NOT_OWN
+        for choice in ("unit=word", "class_weights=none", "noise=0.1", "valid=0.1", "test=0.1")
+    },
+    **{("speech", choice): NOT_OWN for choice in ("longest=None", "valid=0.1", "test=0.1")},
     ("sentiment", "data=own"): NO_FILE,
     ("speech", "data=own"): NO_FOLDER,
     ("sensor", "predict=level"): ODD,

@@ -193,7 +193,7 @@ def test_too_little_is_refused(tmp_path):
 
 
 def test_only_texts_of_ones_own_are_streamed():
-    with pytest.raises(ConfigError, match="--stream must be left out unless --data is own"):
+    with pytest.raises(ConfigError, match="--stream must be left alone unless --data is own"):
         check(TextConfig(data="verses", stream=True))
 
 
