@@ -192,12 +192,12 @@ def of_type(config: object, prefix: str = "") -> Iterator[Bound]:
         config: a dataclass.
         prefix: what to put before the names.
     """
-    for name, hint in get_type_hints(type(config)).items():
-        if name in {each.name for each in fields(config)}:  # pyright: ignore[reportArgumentType]
-            value = getattr(config, name)
-            yield f"{prefix}{name}", value, is_of(hint, value), _name_of(hint)
-            if is_dataclass(value):
-                yield from of_type(value, f"{prefix}{name}.")
+    hints = get_type_hints(type(config))
+    for each in fields(config):  # pyright: ignore[reportArgumentType]
+        name, hint, value = each.name, hints[each.name], getattr(config, each.name)
+        yield f"{prefix}{name}", value, is_of(hint, value), _name_of(hint)
+        if is_dataclass(value):
+            yield from of_type(value, f"{prefix}{name}.")
 
 
 def is_of(hint: Any, value: object) -> bool:

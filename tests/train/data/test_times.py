@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lstm_jax.train.data.download import DataError
@@ -196,6 +197,12 @@ def test_what_was_taken_for_granted_is_said(tmp_path):
         assert [str(written) for written in found.form.write(found.times)] == [cell]
     note = f"t has the day first, as {tmp_path}/a.csv, line 3 shows"
     assert read(tmp_path, "01/02/2024", "13/02/2024").notes == [note]
+
+
+def test_months_of_a_frame_with_missing_cells_are_floats(tmp_path):
+    table = read_table(pd.DataFrame({"t": [202401.0, 202402.0]}))
+    found = read_times(table, "t")
+    np.testing.assert_array_equal(found.times, moments("2024-01-01", "2024-02-01"))
 
 
 def test_other_whole_numbers_are_row_numbers(tmp_path):

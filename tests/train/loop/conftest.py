@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from programs import share
 from small_run import TEXTS, run, start
 
 from lstm_jax.train import loop
@@ -13,19 +14,10 @@ from lstm_jax.train.tasks.text import task as text_tasks
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
     """Use few verses, and share the programs among all runs here, because they compile slowly."""
-    verses, programs = synthetic.verses, {}
+    verses = synthetic.verses
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(synthetic, "verses", lambda count, *, seed: verses(TEXTS, seed=seed))
-        for module, name in ((loop, "make_update"), (text_tasks, "make_scorer")):
-            make = getattr(module, name)
-
-            def once(*args, make=make, name=name, **options):
-                if name not in programs:
-                    programs[name] = make(*args, **options)
-                return programs[name]
-
-            monkeypatch.setattr(module, name, once)
-        yield programs
+        yield share(monkeypatch, (loop, "make_update"), (text_tasks, "make_scorer"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
+from programs import share
 from rich.console import Console
 
 from lstm_jax.models import storage
@@ -157,22 +158,9 @@ def test_a_verdict_is_over_all_sequences():
 @pytest.fixture(scope="module", autouse=True)
 def compiled():
     """The programs, which all runs of this process share."""
-    programs = {}
     with pytest.MonkeyPatch.context() as monkeypatch:
-        for module, name in (
-            (loop, "make_update"),
-            (loop, "make_health"),
-            (memory_tasks, "make_judge"),
-        ):
-            make = getattr(module, name)
-
-            def once(*args, make=make, name=name, **options):
-                if name not in programs:
-                    programs[name] = make(*args, **options)
-                return programs[name]
-
-            monkeypatch.setattr(module, name, once)
-        yield programs
+        places = (loop, "make_update"), (loop, "make_health"), (memory_tasks, "make_judge")
+        yield share(monkeypatch, *places)
 
 
 def run(folder, config=CONFIG, *, resume=False):

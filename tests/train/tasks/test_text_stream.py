@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 from flax import nnx
+from programs import share
 
 from lstm_jax import cli
 from lstm_jax.configs import text as recipe
@@ -222,14 +223,7 @@ def lines(folder):
 
 
 def test_a_run_that_stops_goes_on_to_the_same_bits(file, tmp_path, capsys, monkeypatch):
-    compiled = loop.make_update  # once, for all three
-    programs = []
-
-    def once(*args):
-        programs.extend([] if programs else [compiled(*args)])
-        return programs[0]
-
-    monkeypatch.setattr(loop, "make_update", once)
+    share(monkeypatch, (loop, "make_update"))
     train(file, tmp_path / "whole")
     epoch = len(look_at_texts(load_config(tmp_path / "whole" / "config.json")).task.epoch(0))
     train(file, tmp_path / "halves", "--max-steps", str(epoch + 5))

@@ -26,11 +26,12 @@ EPOCHS = {
 
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
 JOINED = {
-    6: ("%Y%m", "year and month"),
-    10: ("%Y%m%d%H", "year, month, day and hour"),
-    12: ("%Y%m%d%H%M", "year, month, day, hour and minute"),
+    "%Y%m%d": (1500_01_01, 2200_12_31, "year, month and day"),
+    "%Y%m": (1900_01, 2199_12, "year and month"),
+    "%Y%m%d%H": (1900_01_01_00, 2199_12_31_23, "year, month, day and hour"),
+    "%Y%m%d%H%M": (1900_01_01_00_00, 2199_12_31_23_59, "year, month, day, hour and minute"),
 }
-"""Digits of an integer -> the pattern that it is read by, and its parts."""
+"""Pattern of an integer -> the range of integers that are read by it, and their parts."""
 
 Reader: TypeAlias = Callable[[Cell], datetime]
 """Reads a cell; raises ValueError, TypeError or OverflowError if the cell is not a time."""
@@ -119,14 +120,10 @@ def _of_numbers(column: str, numbers: list[int]) -> Style:
     low, high = min(numbers), max(numbers)
     if low >= 1500 and high <= 2200:
         return Style(_read_year, Form("digits", "%Y"), [f"{column} is read as years"])
-    if low >= 1500_01_01 and high <= 2200_12_31 and all(map(_is_day, numbers)):
-        note = f"{column} is read as year, month and day without separators"
-        return Style(_read_day, Form("digits", "%Y%m%d"), [note])
-    for digits, (pattern, words) in JOINED.items():
-        ends = 1900 * 10 ** (digits - 4), 2200 * 10 ** (digits - 4)
-        if ends[0] <= low and high < ends[1] and all(_fits(pattern, n) for n in numbers):
+    for pattern, (first, last, words) in JOINED.items():
+        if first <= low and high <= last and all(_fits(pattern, n) for n in numbers):
             note = f"{column} is read as {words} without separators"
-            return Style(partial(_read_pattern, pattern), Form("digits", pattern), [note])
+            return Style(partial(_read_digits, pattern), Form("digits", pattern), [note])
     for scale, (minimum, maximum) in EPOCHS.items():
         if minimum <= low and high < maximum:
             note = f"{column} is read as {UNITS[scale]} since 1970-01-01 in UTC"
@@ -151,22 +148,13 @@ def _read_year(cell: Cell) -> datetime:
     return datetime(int(cell), 1, 1)
 
 
-def _read_day(cell: Cell) -> datetime:
-    number = int(cell)
-    return datetime(number // 10_000, number // 100 % 100, number % 100)
-
-
-def _is_day(number: int) -> bool:
-    try:
-        _read_day(number)
-    except ValueError:
-        return False
-    return True
+def _read_digits(pattern: str, cell: Cell) -> datetime:
+    return _read_pattern(pattern, int(cell))  # frames with missing cells hold floats
 
 
 def _fits(pattern: str, number: int) -> bool:
     try:
-        _read_pattern(pattern, number)
+        _read_digits(pattern, number)
     except ValueError:
         return False
     return True

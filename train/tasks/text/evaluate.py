@@ -97,8 +97,9 @@ def texts_of(data: object, scope: Scope, *, running: bool) -> tuple[tuple[str, .
         UserError: if the file has no text.
     """
     if scope.file is not None:
-        texts = read_lines(scope.file)  # raises an error if there is none
-        return (read_text(scope.file)[1],) if running else texts, str(scope.file)
+        whole = read_text(scope.file)[1] if running else ""
+        # Lines, of which there must be one, also where the whole is blank.
+        return (whole,) if whole.strip() else read_lines(scope.file), str(scope.file)
     if not isinstance(data, str) or data not in LOADERS:
         raise ModelError(
             f"the model's card must name data of this package, got {data!r}: use --file for texts"

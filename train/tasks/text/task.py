@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -198,7 +198,7 @@ def load_texts(name: str) -> Texts:
         KeyError: if the name is unknown.
         DataError: if data are missing or altered.
     """
-    return LOADERS[name]()
+    return replace(LOADERS[name](), running=name in RUNNING)
 
 
 def _tang() -> Texts:
@@ -218,7 +218,7 @@ def _verses() -> Texts:
 
 def _shakespeare() -> Texts:
     facts = {"data": "shakespeare", "data_sha256": shakespeare.SOURCE.sha256}
-    return Texts(shakespeare.load(), facts, running="shakespeare" in RUNNING)
+    return Texts(shakespeare.load(), facts)
 
 
 LOADERS: Mapping[str, Callable[[], Texts]] = {
