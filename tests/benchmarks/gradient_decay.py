@@ -1,18 +1,16 @@
 """Plot how gradients decay over 500 lags in RNN, GRU and LSTM, before and after training.
 
-    python tests/benchmarks/long_memory.py --task adding    # train the networks first
-    python tests/benchmarks/gradient_decay.py
+    python tests/benchmarks/gradient_decay.py [--work runs/long_memory]
 
 The networks were trained on the adding problem at T=500 with seed 0. For each network, the plot
 shows ln ‖∂s_T/∂s_{T-lag}‖_2, where the norm is the spectral norm of the product of the step
 Jacobians over the whole state, and its upper bound, the sum of ln ‖J_t‖_2. Both are means over four
-fresh sequences of 500 steps.
+fresh sequences of 500 steps. Networks that are not in --work are trained again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
 from pathlib import Path
 
@@ -20,9 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from long_memory import HIDDEN, LIMITS, MODELS, Run, network
+from long_memory import HIDDEN, MODELS, Run, network, trained
 from own_results import RESULTS
-from runs import file_of, publish
+from runs import publish, runs_of
 
 from lstm_jax import GRUState, LSTMState, RNNState, gru_step, lstm_step, rnn_step
 from lstm_jax.diagnostics import log_bound, product_spectrum, step_norms
@@ -34,13 +32,11 @@ CELLS = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}
 LAGS = (1, 2, 5, 10, 20, 35, *range(50, STEPS + 1, 25))
 
 
-def trained_run(model: str, work: Path) -> Run:
+def trained_run(model: str) -> Run:
     """Return a model's run on the adding problem at T=500 with seed 0."""
-    runs = [json.loads(path.read_text()) for path in sorted(work.glob("adding-*.json"))]
-    limit = LIMITS["adding"][STEPS]
-    selection = {"model": model, "steps": STEPS, "seed": 0, "limit": limit}
-    [run] = [r for r in runs if all(r[name] == value for name, value in selection.items())]
-    return Run("adding", model, STEPS, 0, run["rate"], limit)
+    selection = {"task": "adding", "model": model, "steps": STEPS, "seed": 0}
+    [found] = [row for row in runs_of("long_memory") if selection.items() <= row.items()]
+    return Run(*(found[name] for name in Run._fields))
 
 
 def curves(model: str, params, xs) -> dict:
@@ -70,14 +66,14 @@ def main() -> None:
     xs = jnp.asarray(batch.inputs[:, :STEPS])
     results: dict[str, dict] = {"at initialisation": {}, "after training": {}}
     for model in MODELS:
-        run = trained_run(model, work)
+        run = trained_run(model)
         fresh = network(run, HIDDEN["adding"])
         graph, state = nnx.split(fresh, nnx.Param)
         results["at initialisation"][model] = curves(model, fresh.recurrent.params[0], xs)
-        with np.load((work / file_of(run)).with_suffix(".npz")) as arrays:
+        with np.load(trained(run, work)) as arrays:
             leaves = [arrays[name] for name in arrays.files]
-        trained = nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), leaves))
-        results["after training"][model] = curves(model, trained.recurrent.params[0], xs)
+        after = nnx.merge(graph, jax.tree.unflatten(jax.tree.structure(state), leaves))
+        results["after training"][model] = curves(model, after.recurrent.params[0], xs)
         print(model, {when: round(c[model]["truth"][-1], 1) for when, c in results.items()})
     figure = new_figure(2)
     for axes, (when, models) in zip(figure.axes, results.items(), strict=True):

@@ -10,8 +10,8 @@ another. The test poems are not read. Such a short run is far from memorizing it
 how fast an arm learns, but says little about the value of regularization in a long run.
 
 A run that exists in --runs is resumed, so the script can be stopped and restarted. Arms that are
-not requested keep their earlier results. The CPU seconds in the results were measured on one thread
-of a busy machine, with XLA_FLAGS=--xla_cpu_multi_thread_eigen=false.
+not requested keep their earlier results. CPU times are multiples of the base's on the same machine,
+and were measured on one thread of a busy one, with XLA_FLAGS=--xla_cpu_multi_thread_eigen=false.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ def run(folder: Path, config: TextConfig, texts: Texts, rounds: int) -> dict[str
     with watch() as times:
         resumed = train_or_resume(folder, config, task)
     losses = [line["valid_loss"] for line in validations(folder)]
-    result = {"seed": config.seed, "perplexities": [round(math.exp(x), 3) for x in losses]}
+    result = {"perplexities": [round(math.exp(x), 3) for x in losses]}
     return result | ({} if resumed else {"cpu_seconds": times["cpu_seconds"]})
 
 
@@ -142,14 +142,14 @@ def table(arms: Arms) -> str:
     }
     base = bests["base"]
     lines = [
-        "| arm | validation perplexity of seeds 0, 1, ... | against base | CPU seconds |",
+        "| arm | validation perplexity of seeds 0, 1, ... | against base | CPU time |",
         "|---|---|---|---|",
     ]
     for name, by_seed in sorted(bests.items(), key=lambda item: statistics.mean(item[1].values())):
         shared = [seed for seed in by_seed if seed in base]
         change = statistics.mean(by_seed[seed] / base[seed] - 1 for seed in shared)
         cell = ", ".join(f"{by_seed[seed]:.2f}" for seed in sorted(by_seed))
-        lines.append(f"| {name} | {cell} | {change:+.1%} | {cost(arms[name])} |")
+        lines.append(f"| {name} | {cell} | {change:+.1%} | {cost(arms[name], arms['base'])} |")
     noise = max(base.values()) / min(base.values()) - 1
     lines += ["", f"The base differs by {noise:.1%} between {len(base)} seeds."]
     return "\n".join(lines) + "\n"

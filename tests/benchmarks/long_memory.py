@@ -3,7 +3,6 @@
     python tests/benchmarks/long_memory.py              # all; up to T = 1,000 in three hours
     python tests/benchmarks/long_memory.py --quick      # one short run, in about a minute
     python tests/benchmarks/long_memory.py --steps 5000 10000     # only these T
-    python tests/benchmarks/long_memory.py --table      # only the table, from the saved runs
 
 A small grid search first picks the learning rate of each model on each task, at T = 200 with seed
 100. Then every model is trained at T = 100, 200 and 500, and the chrono LSTM also at T = 1,000 on
@@ -18,8 +17,8 @@ limit of sequences.
 The largest timescale of chrono is T, or 3 T / 2 for copy, whose lags are longer than T (the choice
 of Tallec & Ollivier 2018).
 
-Every finished run is kept in --work and not repeated, so the script can be stopped and restarted,
-and two processes can share the work with --task.
+Runs that are in the results are not repeated, so the script can be stopped and restarted, and two
+processes can share the work with --task. The trained networks are kept in --work.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ import numpy as np
 import optax
 from flax import nnx
 from published import LSTM_OF_1997
-from runs import file_of, finished, once, publish
+from runs import once, runs_of
 
 from lstm_jax.models.sequence_model import SequenceModel, SequenceModelConfig
 from lstm_jax.train.data import memory
@@ -139,7 +138,6 @@ def train(run: Run) -> tuple[dict, nnx.State]:
             solved = True
             break
     figures = {
-        **run._asdict(),
         "hidden_features": HIDDEN[run.task],
         "solved": solved,
         "sequences": step * size,
@@ -151,19 +149,33 @@ def train(run: Run) -> tuple[dict, nnx.State]:
     return figures, params
 
 
+def trained(run: Run, work: Path) -> Path:
+    """Return the file with the parameters of a run, training it if there is no such file."""
+    path = weights_of(run, work)
+    if not path.is_file():
+        train_and_save(run, work)
+    return path
+
+
+def weights_of(run: Run, work: Path) -> Path:
+    """Return the place of the parameters of a trained run."""
+    return work / f"{'-'.join(map(str, run)).replace(' ', '_')}.npz"
+
+
+def train_and_save(run: Run, work: Path) -> dict:
+    """Train a run, save its parameters, and return its figures."""
+    figures, params = train(run)
+    work.mkdir(parents=True, exist_ok=True)
+    np.savez(weights_of(run, work), *map(np.asarray, jax.tree.leaves(params)))
+    outcome = "solved" if figures["solved"] else "not solved"
+    print(f"{run}: {outcome} after {figures['sequences']:,} sequences, loss "
+          f"{figures['last_loss']:.4g}, {figures['seconds']} s", flush=True)  # fmt: skip
+    return figures
+
+
 def figures_of(run: Run, work: Path) -> dict:
-    """Return the figures of a run, training it unless it is finished."""
-    path = work / file_of(run)
-
-    def trained() -> dict:
-        figures, params = train(run)
-        np.savez(path.with_suffix(".npz"), *map(np.asarray, jax.tree.leaves(params)))
-        outcome = "solved" if figures["solved"] else "not solved"
-        print(f"{path.stem}: {outcome} after {figures['sequences']:,} sequences, loss "
-              f"{figures['last_loss']:.4g}, {figures['seconds']} s", flush=True)  # fmt: skip
-        return figures
-
-    return once(path, trained)
+    """Return the figures of a run from the results, or train it and add them."""
+    return once("long_memory", run._asdict(), lambda: train_and_save(run, work), table)
 
 
 def best_rate(task: str, model: str, work: Path) -> float:
@@ -197,7 +209,7 @@ def planned(task: str) -> list[tuple[str, int, int]]:
 
 def table(results: list[dict]) -> str:
     """Format Markdown tables of the sequences until solved, by task, model and T."""
-    lines = []
+    own, lines = [run for run in results if run["seed"] != GRID_SEED], []
     for task in TASKS:
         times = sorted(LIMITS[task])
         lines += [
@@ -207,7 +219,7 @@ def table(results: list[dict]) -> str:
         ]
         lines += ["|---" * (len(times) + 2) + "|"]
         for model in MODELS:
-            runs = [r for r in results if (r["task"], r["model"]) == (task, model)]
+            runs = [r for r in own if (r["task"], r["model"]) == (task, model)]
             rate = f"{runs[0]['rate']:g}" if runs else ""
             row = [
                 cell(sorted((r for r in runs if r["steps"] == t), key=lambda r: r["seed"]), task)
@@ -247,35 +259,24 @@ def main() -> None:
     """Run the requested tasks and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="run only chrono on adding at T=100")
-    parser.add_argument("--table", action="store_true", help="write only the table")
     parser.add_argument("--task", nargs="+", choices=TASKS, default=TASKS)
     known = sorted({steps for limits in LIMITS.values() for steps in limits})
     parser.add_argument("--steps", nargs="+", type=int, choices=known, help="only these T")
     parser.add_argument("--work", type=Path, default=Path("runs/long_memory"))
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
     if arguments.quick:
-        figures_of(
-            Run("adding", "lstm chrono", 100, 0, 1e-2, LIMITS["adding"][100]), arguments.work
-        )
+        print(train(Run("adding", "lstm chrono", 100, 0, 1e-2, LIMITS["adding"][100]))[0])
         return
-    if not arguments.table:
-        for task in arguments.task:
-            rates = {model: best_rate(task, model, arguments.work) for model in MODELS}
-            print(task, rates, flush=True)
-            for model, steps, seed in planned(task):
-                if arguments.steps and steps not in arguments.steps:
-                    continue
-                figures_of(
-                    Run(task, model, steps, seed, rates[model], LIMITS[task][steps]), arguments.work
-                )
-    runs = finished(arguments.work)
-    results = {
-        "grid": [r for r in runs if r["seed"] == GRID_SEED],
-        "runs": [r for r in runs if r["seed"] != GRID_SEED],
-    }
-    publish("long_memory", results, table(results["runs"]))
-    print(table(results["runs"]))
+    for task in arguments.task:
+        rates = {model: best_rate(task, model, arguments.work) for model in MODELS}
+        print(task, rates, flush=True)
+        for model, steps, seed in planned(task):
+            if arguments.steps and steps not in arguments.steps:
+                continue
+            figures_of(
+                Run(task, model, steps, seed, rates[model], LIMITS[task][steps]), arguments.work
+            )
+    print(table(runs_of("long_memory")))
 
 
 if __name__ == "__main__":

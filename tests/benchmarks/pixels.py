@@ -11,15 +11,15 @@ last 300 for testing.
 
 All models have 128 units and train with Adam on batches of 50, for 100 epochs of 64 steps or 30 of
 1,024, with gradients clipped to norm 1 and a rate that falls to 1% along a cosine. A model's
-learning rate is the one with the best validation accuracy of seed 100 at 64 steps. Finished runs
-are kept in --work and not repeated.
+learning rate is the one with the best validation accuracy of seed 100 at 64 steps. Runs that are in
+the results are not repeated.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -28,7 +28,7 @@ import numpy as np
 import optax
 from flax import nnx
 from long_memory import MODELS, configured
-from runs import file_of, finished, once, publish
+from runs import once, runs_of
 from sklearn.datasets import load_digits
 
 from lstm_jax.models.sequence_model import SequenceModel
@@ -93,7 +93,6 @@ def train(run: Run) -> dict:
         for rows in order[: per_epoch * BATCH].reshape(per_epoch, BATCH):
             params, opt_state, value = update(params, opt_state, pixels[rows], truth[rows])
     return {
-        **run._asdict(),
         "last_loss": round(float(value), 5),
         "valid_accuracy": round(accuracy(params, TRAIN, TRAIN + VALID), 4),
         "test_accuracy": round(accuracy(params, TRAIN + VALID, len(truth)), 4),
@@ -101,17 +100,11 @@ def train(run: Run) -> dict:
     }
 
 
-def result_of(run: Run, work: Path) -> dict:
-    """Return the result of a run, training it unless it is finished."""
-    path = work / file_of(run)
-
-    def trained() -> dict:
-        result = train(run)
-        print(f"{path.stem}: validation {result['valid_accuracy']:.3f}, {result['seconds']} s",
-              flush=True)  # fmt: skip
-        return result
-
-    return once(path, trained)
+def result_of(run: Run) -> dict:
+    """Return the result of a run from the results, or train it and add it to them."""
+    result = once("pixels", run._asdict(), partial(train, run), table)
+    print(f"{run}: validation {result['valid_accuracy']:.3f}, {result['seconds']} s", flush=True)
+    return result
 
 
 def table(runs: list[dict]) -> str:
@@ -146,24 +139,18 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--lengths", nargs="+", type=int, choices=LENGTHS, default=[*LENGTHS])
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
-    parser.add_argument("--work", type=Path, default=Path("runs/pixels"))
     options = parser.parse_args()
-    options.work.mkdir(parents=True, exist_ok=True)
     if options.quick:
-        result_of(Run(MODELS[0], 64, 0, 5e-3, 2), options.work)
+        print(train(Run(MODELS[0], 64, 0, 5e-3, 2)))
         return
     for model in options.models:
         rates = RATES[model.split()[0]]
-        grid = [
-            result_of(Run(model, 64, GRID_SEED, rate, LENGTHS[64]), options.work) for rate in rates
-        ]
+        grid = [result_of(Run(model, 64, GRID_SEED, rate, LENGTHS[64])) for rate in rates]
         rate = max(grid, key=lambda run: run["valid_accuracy"])["rate"]
         for steps in options.lengths:
             for seed in SEEDS[: options.seeds]:
-                result_of(Run(model, steps, seed, rate, LENGTHS[steps]), options.work)
-    runs = finished(options.work)
-    publish("pixels", {"runs": runs}, table(runs))
-    print(table(runs))
+                result_of(Run(model, steps, seed, rate, LENGTHS[steps]))
+    print(table(runs_of("pixels")))
 
 
 if __name__ == "__main__":

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -52,34 +56,64 @@ def validations(folder: Path) -> list[dict[str, Any]]:
     return [line for line in lines_of(folder) if "valid_loss" in line]
 
 
-def file_of(run: Iterable[object]) -> str:
-    """Return the name of the file of a run, which consists of its fields."""
-    return "-".join(str(field).replace(" ", "_") for field in run) + ".json"
+def once(
+    file: str, key: Row, run: Callable[[], Row], table: Callable[[list[Row]], str], **facts: Any
+) -> Row:
+    """Return the figures of a run from the results, or run it and add its figures to them.
 
-
-def once(path: Path, run: Callable[[], Row]) -> Row:
-    """Return the figures of a finished run from its file, or run it and keep them there.
+    Other processes may add runs to the same results meanwhile.
 
     Args:
-        path: a JSON file.
+        file: name of the results, without its ending.
+        key: fields that identify the run, with which its figures begin.
         run: runs a job to its end and returns its figures.
+        table: formats all runs of the results in Markdown, or returns "" if it cannot do so yet.
+        **facts: further entries of the results.
     """
-    if not path.is_file():
-        path.write_text(json.dumps(run()) + "\n", encoding="utf-8")
-    return json.loads(path.read_text(encoding="utf-8"))
+
+    def known() -> list[Row]:
+        return [row for row in runs_of(file) if key.items() <= row.items()]
+
+    if found := known():
+        return found[0]
+    figures = run()
+    with locked():
+        if found := known():
+            return found[0]
+        runs, here = runs_of(file), machine()
+        place = read(f"{file}.json").get("machine", here)
+        figures = {**key, **figures, **({} if here == place else {"machine": here})}
+        runs = sorted([*runs, figures], key=lambda row: [row[name] for name in key])
+        publish(file, {"machine": place, **facts, "runs": runs}, table(runs))
+    return figures
 
 
-def finished(folder: Path) -> list[Row]:
-    """Return the figures of all finished runs in a folder, in the order of their files."""
-    return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+def runs_of(file: str) -> list[Row]:
+    """Return the runs of the results with this name; none if there are no results yet.
+
+    Runs were made on the machine of the results, unless they name another.
+    """
+    return read(f"{file}.json").get("runs", [])
+
+
+@contextmanager
+def locked() -> Iterator[None]:
+    """Keep other processes from adding to results."""
+    RESULTS.mkdir(exist_ok=True)
+    folder = os.open(RESULTS, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def publish(name: str, results: Row, table: str, indent: int | None = 1) -> None:
-    """Write results, with the machine first, to NAME.json, and their table to NAME.md.
+    """Write results, with this machine first, to NAME.json, and their table to NAME.md.
 
     Args:
         name: name of both files, without their endings.
-        results: the results.
+        results: the results; a "machine" among them is kept.
         table: their table in Markdown; if empty, NAME.md is left as it is.
         indent: indentation of the JSON; everything on one line if None.
     """
@@ -99,34 +133,60 @@ def sweep(
     table: Callable[[Arms], str],
     **facts: Any,
 ) -> None:
-    """Run every arm with every seed, and write the results after each run.
-
-    Runs that are already in the results are not repeated, and other arms keep theirs.
+    """Run every arm with every seed, and add the figures to the results after each run.
 
     Args:
         file: name of the results, without its ending.
         folder: folder of the runs.
         names: the arms to run.
         seeds: number of seeds.
-        run: `run(folder, name, seed)` returns the row of one run, with its "seed".
+        run: `run(folder, name, seed)` returns the figures of one run.
         table: formats the results in Markdown, or returns "" if it cannot do so yet.
         **facts: further entries of the results.
     """
-    arms: Arms = read(f"{file}.json").get("arms", {})
     names = list(names)
     for seed in range(seeds):
         for name in names:
-            rows = {row["seed"]: row for row in arms.get(name, [])}
-            if seed in rows:
-                continue
             place = folder / f"{name.replace(' ', '_').replace('/', 'by')}_{seed}"
-            rows[seed] = run(place, name, seed)
-            arms[name] = [rows[each] for each in sorted(rows)]
-            publish(file, {**facts, "arms": arms}, table(arms))
-            print(name, rows[seed], flush=True)
+            figures = once(
+                file,
+                {"arm": name, "seed": seed},
+                partial(run, place, name, seed),
+                lambda runs: table(by_arm(runs)),
+                **facts,
+            )
+            print(figures, flush=True)
 
 
-def cost(rows: Iterable[Row]) -> str:
-    """Format the mean CPU seconds of the runs that were not resumed."""
-    seconds = [row["cpu_seconds"] for row in rows if "cpu_seconds" in row]
-    return f"{statistics.mean(seconds):.0f}" if seconds else ""
+def by_arm(runs: Iterable[Row]) -> Arms:
+    """Group the runs of a sweep by their arms."""
+    arms: Arms = {}
+    for row in runs:
+        arms.setdefault(row["arm"], []).append(row)
+    return arms
+
+
+def cost(rows: Iterable[Row], base: Iterable[Row]) -> str:
+    """Format the mean CPU time of runs as a multiple of that of other runs on the same machine.
+
+    Runs that were resumed have no time. The text is empty if there is nothing to compare.
+
+    Args:
+        rows: the runs, such as those of an arm.
+        base: the runs whose mean time counts as 1.
+    """
+
+    def by_machine(runs: Iterable[Row]) -> dict[str, list[float]]:
+        times: dict[str, list[float]] = {}
+        for row in runs:
+            if "cpu_seconds" in row:
+                times.setdefault(str(row.get("machine")), []).append(row["cpu_seconds"])
+        return times
+
+    bases = by_machine(base)
+    ratios = [
+        seconds / statistics.mean(bases[place])
+        for place, times in by_machine(rows).items() if place in bases
+        for seconds in times
+    ]  # fmt: skip
+    return f"{statistics.mean(ratios):.1f}" if ratios else ""

@@ -41,7 +41,7 @@ ARMS: dict[str, dict[str, Any]] = {
 
 def run(folder: Path, config: SoundsConfig, data: Speech) -> Row:
     """Train or resume a model without each pair of speakers, and test it on both of them."""
-    row: Row = {"seed": config.seed}
+    row: Row = {}
     for pair in PAIRS:
         place = Path(f"{folder}_{'_'.join(pair)}")
         others = tuple(each for each in data.recordings if each.speaker not in pair)

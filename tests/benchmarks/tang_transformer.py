@@ -1,20 +1,26 @@
-"""Train nanoGPT's architecture on the Tang poems: the transformer as an alternative to the LSTM.
+"""Train nanoGPT's architecture and an LSTM of the same size on the Tang poems, in the same time.
 
-    python tests/benchmarks/tang_transformer.py --epochs 3
-    python tests/benchmarks/tang_transformer.py --quick            # only checks the model
+    python tests/benchmarks/tang_transformer.py --model lstm transformer --trial --rates 1e-3 2e-3
+    python tests/benchmarks/tang_transformer.py --model lstm --epochs 4 --rates 4e-3
+    python tests/benchmarks/tang_transformer.py --model transformer --epochs 2 4 --rates 2e-3
+    python tests/benchmarks/tang_transformer.py --quick            # only checks the transformer
 
-The model has layer normalization without a bias before each block, causal attention, a GELU
+The transformer has layer normalization without a bias before each block, causal attention, a GELU
 perceptron of four times the width, learned positions, and a softmax tied to the embedding. Weights
 start from normal(0.02), scaled down on the residual branches according to their number. The
 optimizer is AdamW with b2 = 0.99 and weight decay 0.1 on matrices, with a linear warm-up and a
 cosine decay to a tenth (Radford et al. 2019, and nanoGPT's defaults for characters). Four blocks of
-width 304 have 6.6 million parameters; the LSTM has 6.8 million.
+width 304 have 6.6 million parameters. The LSTM is that of `tang-2026-11`, two layers of 512 with
+6.8 million parameters, in the recipe `tang`.
 
 The vocabulary, the split, the counted symbols, the training softmax, and the training loop with its
-choice of the best epoch are those of `lstm-jax train tang`. Whole poems are packed into rows of
-256, and a poem cannot attend to another. The 3.5% of symbols that come later than that in a poem
-see at least the 128 symbols before them. A stopped run resumes if you start it again. Results are
-added to tang_transformer.json.
+choice of the best epoch are those of `lstm-jax train tang` for both. For the transformer, whole
+poems are packed into rows of 256, and a poem cannot attend to another. The 3.5% of symbols that
+come later than that in a poem see at least the 128 symbols before them.
+
+A learning rate is chosen by trials: two epochs of every fourth training poem, judged by every
+fourth validation poem. Trials do not read the test poems. Runs that are in the results are not
+repeated, and a stopped run resumes from --runs.
 """
 
 from __future__ import annotations
@@ -24,26 +30,29 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
-from machine import machine
-from own_results import RESULTS, read, watch
-from runs import train_or_resume, validations
+from own_results import watch
+from runs import Row, once, train_or_resume, validations
 from safetensors.flax import load_file, save_file
 
+import lstm_jax
 from lstm_jax.configs import tang
 from lstm_jax.models.losses import tied_cross_entropy, tied_log_probabilities
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data.text import Packed
-from lstm_jax.train.tasks.text.score import evaluate, make_scorer
-from lstm_jax.train.tasks.text.task import TextTask, load_texts, make_text_task
+from lstm_jax.train.tasks.text.score import evaluate, make_scorer, score_texts
+from lstm_jax.train.tasks.text.task import Texts, TextTask, load_texts, make_text_task
 
-LENGTH = 256
+LENGTH, ROWS = 256, 10  # symbols of a row, and rows of a step
+SIZES = {"width": 304, "depth": 4, "heads": 4}
 WEIGHTS = "model.safetensors"
 
 
@@ -224,60 +233,108 @@ def check(model: Transformer) -> None:
         assert affected.tolist() == expected, (changed, affected)
 
 
-def main() -> None:
-    """Train one setting, and add its figures to the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--rate", type=float, default=2e-3, help="learning rate")
-    parser.add_argument("--dropout", type=float, default=0.1)
-    parser.add_argument("--width", type=int, default=304)
-    parser.add_argument("--depth", type=int, default=4)
-    parser.add_argument("--heads", type=int, default=8)
-    parser.add_argument("--rows", type=int, default=10, help="rows of 256 symbols in a step")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--test", action="store_true", help="also score the test poems")
-    parser.add_argument("--quick", action="store_true", help="only check the model")
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs/transformer"), help="folder of runs"
-    )
-    options = parser.parse_args()
-    names = ("width", "depth", "heads", "dropout")
-    sizes = tuple((name, getattr(options, name)) for name in names)
-    if options.quick:
-        check(Transformer(16, **dict(sizes), rngs=nnx.Rngs(0)))
-        return
+class Run(NamedTuple):
+    """Describe a training run."""
+
+    model: str
+    trial: bool
+    epochs: int
+    rate: float
+    dropout: float
+    seed: int
+
+
+def task_of(run: Run, texts: Texts) -> TextTask:
+    """Return the task of a run, with its configuration."""
+    common = {"epochs": run.epochs, "seed": run.seed, "health_every": 0, "keep": 1}
+    if run.model == "lstm":
+        model = replace(
+            tang.config.model, embedding_features=384, hidden_features=512, weight_dropout=0.0,
+            embedding_dropout=run.dropout, layer_dropout=2 * run.dropout,
+            output_dropout=2 * run.dropout,
+        )  # fmt: skip
+        optimizer = replace(tang.config.optimizer, learning_rate=run.rate)
+        return make_text_task(
+            replace(tang.config, model=model, optimizer=optimizer, **common), texts
+        )
     optimizer = OptimizerConfig(
-        learning_rate=options.rate, warmup_steps=100, final_fraction=0.1, weight_decay=0.1,
+        learning_rate=run.rate, warmup_steps=100, final_fraction=0.1, weight_decay=0.1,
         clip_norm=1.0,
     )  # fmt: skip
-    config = replace(
-        tang.config, optimizer=optimizer, epochs=options.epochs, rows=options.rows, window=LENGTH,
-        seed=options.seed, health_every=0,
-    )  # fmt: skip
-    texts = load_texts("tang")
-    task = TransformerTask(**vars(make_text_task(config, texts)), sizes=sizes)
-    name = "_".join(f"{key}{value:g}" for key, value in (
-        *sizes, ("epochs", options.epochs), ("rate", options.rate), ("seed", options.seed)
-    ))  # fmt: skip
-    folder = options.runs / name
+    config = replace(tang.config, optimizer=optimizer, rows=ROWS, window=LENGTH, **common)
+    sizes = (*SIZES.items(), ("dropout", run.dropout))
+    return TransformerTask(**vars(make_text_task(config, texts)), sizes=sizes)
+
+
+def train(run: Run, folder: Path, texts: Texts) -> Row:
+    """Train or resume a run, and test its best epoch unless it is a trial."""
+    task = task_of(run, texts)
     with watch() as times:
-        resumed = train_or_resume(folder, config, task)
+        resumed = train_or_resume(folder, task.config, task)
     losses = [line["valid_loss"] for line in validations(folder)]
     model = task.model(nnx.Rngs(0))
-    result = {
-        **vars(options), "runs": None, "machine": machine(),
+    figures = {
         "parameters": sum(leaf.size for leaf in flat(model).values()),
         "valid": [round(math.exp(loss), 3) for loss in losses],
         **({} if resumed else times),
-    }  # fmt: skip
-    if options.test:
-        ids = [task.vocabulary.encode(text) for text in texts.splits["test"]]
-        packed = pack(ids, config.rows, task.vocabulary.end_id, None)
-        result["test"] = evaluate(make_scorer(model), restore(model, folder), (), packed).perplexity
-    runs = read("tang_transformer.json") | {name: result}
-    path = RESULTS / "tang_transformer.json"
-    path.write_text(json.dumps(runs, indent=1) + "\n", encoding="utf-8")
-    print(result)
+    }
+    return figures if run.trial else figures | {"test": tested(task, folder, texts)}
+
+
+def tested(task: TextTask, folder: Path, texts: Texts) -> float:
+    """Return the test perplexity of a run's best epoch."""
+    if not isinstance(task, TransformerTask):
+        return round(score_texts(lstm_jax.load(folder), texts.splits["test"]).perplexity, 3)
+    model = task.model(nnx.Rngs(0))
+    packed = task._packed([task.vocabulary.encode(text) for text in texts.splits["test"]], None)
+    return round(evaluate(make_scorer(model), restore(model, folder), (), packed).perplexity, 3)
+
+
+def table(runs: list[Row]) -> str:
+    """Format a Markdown table of the runs in full, by their minutes, and one of the trials."""
+    full = sorted((row for row in runs if not row["trial"]), key=lambda row: row["test"])
+    lines = [
+        "| model | parameters | epochs | rate | minutes | validation | test perplexity |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in full:
+        minutes = f"{row['seconds'] / 60:.0f}" if "seconds" in row else ""
+        lines.append(
+            f"| {row['model']} | {row['parameters'] / 1e6:.1f} M | {row['epochs']} "
+            f"| {row['rate']:g} | {minutes} | {min(row['valid']):.1f} | {row['test']:.1f} |"
+        )
+    lines += ["", "| trial | rate | dropout | validation perplexity |", "|---|---|---|---|"]
+    trials = sorted((row for row in runs if row["trial"]), key=lambda row: min(row["valid"]))
+    lines += [
+        f"| {row['model']} | {row['rate']:g} | {row['dropout']:g} | {min(row['valid']):.1f} |"
+        for row in trials
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Train the runs that are asked for, one by one, and write the table after each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", nargs="+", choices=("lstm", "transformer"), default=["lstm"])
+    parser.add_argument("--epochs", nargs="+", type=int, default=[3])
+    parser.add_argument("--rates", nargs="+", type=float, default=[2e-3], metavar="RATE")
+    parser.add_argument("--dropout", type=float, default=0.1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--trial", action="store_true", help="train with a quarter of the poems")
+    parser.add_argument("--quick", action="store_true", help="only check the transformer")
+    parser.add_argument("--runs", type=Path, default=Path("runs/transformer"))
+    options = parser.parse_args()
+    if options.quick:
+        check(Transformer(16, **SIZES, dropout=0.1, rngs=nnx.Rngs(0)))
+        return
+    texts = load_texts("tang")
+    if options.trial:
+        parts = {name: texts.splits[name][::4] for name in ("train", "valid")}
+        texts, options.epochs = replace(texts, splits=parts), [2]
+    for model, epochs, rate in product(options.model, options.epochs, options.rates):
+        run = Run(model, options.trial, epochs, rate, options.dropout, options.seed)
+        folder = options.runs / "-".join(map(str, run))
+        print(once("tang_transformer", run._asdict(), partial(train, run, folder, texts), table))
 
 
 def restore(model: Transformer, folder: Path) -> nnx.State:
