@@ -45,6 +45,7 @@ def make_sentiment_task(config: ClassifyConfig, data: Sentiment | None = None) -
         own={"classes": LABELS, **stored(vocabulary)},
         rows_of=partial(rows_of, config.words),
         halfway=True,
+        calibrated=True,
     )
 
 
