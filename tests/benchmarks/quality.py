@@ -56,7 +56,7 @@ def tang() -> Comparison:
 def shakespeare() -> Comparison:
     """Compare the loss on the last tenth of tinyshakespeare, in nats."""
     found = read("shakespeare.json")
-    nats = sorted(row["nats"] for row in found["rows"])
+    nats = sorted(row["nats"] for row in found["runs"])
     theirs = Result("nanoGPT", [found["nanogpt"]["nats"]])
     title = "tinyshakespeare, nats per character"
     return Comparison(title, Result("lstm_jax", nats), [theirs], "{:.3f}", span)

@@ -152,18 +152,23 @@ def sweep(
                 file,
                 {"arm": name, "seed": seed},
                 partial(run, place, name, seed),
-                lambda runs: table(by_arm(runs)),
+                lambda runs: table(by("arm", runs)),
                 **facts,
             )
             print(figures, flush=True)
 
 
-def by_arm(runs: Iterable[Row]) -> Arms:
-    """Group the runs of a sweep by their arms."""
-    arms: Arms = {}
-    for row in runs:
-        arms.setdefault(row["arm"], []).append(row)
-    return arms
+def by(name: str, rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Group rows by a field, which may be missing.
+
+    Args:
+        name: name of the field.
+        rows: the rows.
+    """
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(str(row.get(name)), []).append(row)
+    return groups
 
 
 def cost(rows: Iterable[Row], base: Iterable[Row]) -> str:
@@ -176,17 +181,12 @@ def cost(rows: Iterable[Row], base: Iterable[Row]) -> str:
         base: the runs whose mean time counts as 1.
     """
 
-    def by_machine(runs: Iterable[Row]) -> dict[str, list[float]]:
-        times: dict[str, list[float]] = {}
-        for row in runs:
-            if "cpu_seconds" in row:
-                times.setdefault(str(row.get("machine")), []).append(row["cpu_seconds"])
-        return times
-
-    bases = by_machine(base)
+    bases, own = (
+        by("machine", (row for row in each if "cpu_seconds" in row)) for each in (base, rows)
+    )
     ratios = [
-        seconds / statistics.mean(bases[place])
-        for place, times in by_machine(rows).items() if place in bases
-        for seconds in times
+        row["cpu_seconds"] / statistics.mean(each["cpu_seconds"] for each in bases[place])
+        for place in own if place in bases
+        for row in own[place]
     ]  # fmt: skip
     return f"{statistics.mean(ratios):.1f}" if ratios else ""

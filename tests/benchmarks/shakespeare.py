@@ -18,12 +18,13 @@ from __future__ import annotations
 import argparse
 import statistics
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from own_results import read, watch
+from own_results import watch
 from published import NANOGPT
-from runs import publish, train_or_resume
+from runs import once, runs_of, train_or_resume
 
 from lstm_jax.configs import shakespeare as recipe
 from lstm_jax.models import storage
@@ -31,7 +32,7 @@ from lstm_jax.train.evaluate import EvaluateOptions, measure
 
 
 def run(folder: Path, seed: int) -> dict[str, Any]:
-    """Train a seed unless it is already trained, and evaluate it with and without learning."""
+    """Train or resume a seed, and evaluate it with and without learning."""
     with watch() as times:
         resumed = train_or_resume(folder, replace(recipe.config, seed=seed))
     options = EvaluateOptions(str(folder), split="valid", dynamic=True)
@@ -39,7 +40,6 @@ def run(folder: Path, seed: int) -> dict[str, Any]:
     print(f"seed {seed}: {message}", flush=True)
     card = storage.load(folder).card
     return {
-        "seed": seed,
         "parameters": card["parameters"],
         "steps": card["steps"],
         "nats": figures["nats_per_symbol"],
@@ -75,13 +75,10 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs/shakespeare_seeds"))
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
-    found = {row["seed"]: row for row in read("shakespeare.json").get("rows", [])}
     for seed in range(options.seeds):
-        if seed not in found:
-            found[seed] = run(options.runs / f"seed{seed}", seed)
-        rows = [found[each] for each in sorted(found)]
-        publish("shakespeare", {"nanogpt": NANOGPT, "rows": rows}, table(rows))
-    print(table(rows))
+        train = partial(run, options.runs / f"seed{seed}", seed)
+        once("shakespeare", {"seed": seed}, train, table, nanogpt=NANOGPT)
+    print(table(runs_of("shakespeare")))
 
 
 if __name__ == "__main__":

@@ -48,7 +48,6 @@ from lstm_jax.configs import tang
 from lstm_jax.models.losses import tied_cross_entropy, tied_log_probabilities
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data.text import Packed
-from lstm_jax.train.tasks.text.score import evaluate, make_scorer, score_texts
 from lstm_jax.train.tasks.text.task import Texts, TextTask, load_texts, make_text_task
 
 LENGTH, ROWS = 256, 10  # symbols of a row, and rows of a step
@@ -283,11 +282,14 @@ def train(run: Run, folder: Path, texts: Texts) -> Row:
 
 def tested(task: TextTask, folder: Path, texts: Texts) -> float:
     """Return the test perplexity of a run's best epoch."""
-    if not isinstance(task, TransformerTask):
-        return round(score_texts(lstm_jax.load(folder), texts.splits["test"]).perplexity, 3)
     model = task.model(nnx.Rngs(0))
-    packed = task._packed([task.vocabulary.encode(text) for text in texts.splits["test"]], None)
-    return round(evaluate(make_scorer(model), restore(model, folder), (), packed).perplexity, 3)
+    if isinstance(task, TransformerTask):
+        params = restore(model, folder)
+    else:
+        params = nnx.state(lstm_jax.load(folder).network, nnx.Param)
+    test = [task.vocabulary.encode(text) for text in texts.splits["test"]]
+    judge = replace(task, valid=test).validator(model)
+    return round(judge(params, 0).figures["valid_perplexity"], 3)
 
 
 def table(runs: list[Row]) -> str:
