@@ -1,24 +1,27 @@
 """Train nanoGPT's architecture and an LSTM of the same size on the Tang poems, in the same time.
 
     python tests/benchmarks/tang_transformer.py --model lstm transformer --trial --rates 1e-3 2e-3
-    python tests/benchmarks/tang_transformer.py --model lstm --epochs 4 --rates 4e-3
-    python tests/benchmarks/tang_transformer.py --model transformer --epochs 2 4 --rates 2e-3
+    python tests/benchmarks/tang_transformer.py --model lstm --epochs 1 2 --rates 8e-3
+    python tests/benchmarks/tang_transformer.py --model transformer --epochs 0.75 1.5 --rates 1e-3
     python tests/benchmarks/tang_transformer.py --quick            # only checks the transformer
 
 The transformer has layer normalization without a bias before each block, causal attention, a GELU
 perceptron of four times the width, learned positions, and a softmax tied to the embedding. Weights
 start from normal(0.02), scaled down on the residual branches according to their number. The
-optimizer is AdamW with b2 = 0.99 and weight decay 0.1 on matrices, with a linear warm-up and a
-cosine decay to a tenth (Radford et al. 2019, and nanoGPT's defaults for characters). Four blocks of
-width 304 have 6.6 million parameters. The LSTM is that of `tang-2026-11`, two layers of 512 with
+optimizer is AdamW with b2 = 0.99 and weight decay 0.1 on matrices, with a warm-up of 100 steps and
+a cosine decay to a tenth (Radford et al. 2019, and nanoGPT's defaults for characters). Four blocks
+of width 304 have 6.6 million parameters. The LSTM is that of `tang-2026-11`, two layers of 512 with
 6.8 million parameters, in the recipe `tang`.
 
 The vocabulary, the split, the counted symbols, the training softmax, and the training loop with its
 choice of the best epoch are those of `lstm-jax train tang` for both. For the transformer, whole
 poems are packed into rows of 256, and a poem cannot attend to another. The 3.5% of symbols that
-come later than that in a poem see at least the 128 symbols before them.
+come later than that in a poem see at least the 128 symbols before them. It trains for any number of
+quarters of an epoch, so that its time can be that of the LSTM, and is validated after each.
 
-A learning rate is chosen by trials: two epochs of every fourth training poem, judged by every
+The minutes of a run are its symbols over the median speed that its metrics report.
+
+A learning rate is chosen by trials: one epoch of every fourth training poem, judged by every
 fourth validation poem. Trials do not read the test poems. Runs that are in the results are not
 repeated, and a stopped run resumes from --runs.
 """
@@ -28,6 +31,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -40,12 +44,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from own_results import watch
-from runs import Row, once, train_or_resume, validations
+from runs import Row, lines_of, once, train_or_resume, validations
 from safetensors.flax import load_file, save_file
 
 import lstm_jax
 from lstm_jax.configs import tang
 from lstm_jax.models.losses import tied_cross_entropy, tied_log_probabilities
+from lstm_jax.train.batch import Epoch
 from lstm_jax.train.config import OptimizerConfig
 from lstm_jax.train.data.text import Packed
 from lstm_jax.train.tasks.text.task import Texts, TextTask, load_texts, make_text_task
@@ -153,6 +158,12 @@ class TransformerTask(TextTask):
     def carry(self, model: Any) -> tuple[()]:
         return ()
 
+    def epoch(self, number: int) -> Epoch:
+        """Return a quarter of the windows of an epoch."""
+        windows = self._packed(self.train, number // 4).windows()
+        size = len(windows) // 4
+        return Epoch(size, lambda index: windows[size * (number % 4) + index])
+
     def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
         seed = None if epoch is None else 1000 * self.config.seed + epoch
         return pack(texts, self.config.rows, self.vocabulary.end_id, seed)
@@ -237,7 +248,7 @@ class Run(NamedTuple):
 
     model: str
     trial: bool
-    epochs: int
+    epochs: float
     rate: float
     dropout: float
     seed: int
@@ -245,22 +256,33 @@ class Run(NamedTuple):
 
 def task_of(run: Run, texts: Texts) -> TextTask:
     """Return the task of a run, with its configuration."""
-    common = {"epochs": run.epochs, "seed": run.seed, "health_every": 0, "keep": 1}
-    if run.model == "lstm":
-        model = replace(
-            tang.config.model, embedding_features=384, hidden_features=512, weight_dropout=0.0,
-            embedding_dropout=run.dropout, layer_dropout=2 * run.dropout,
-            output_dropout=2 * run.dropout,
-        )  # fmt: skip
-        optimizer = replace(tang.config.optimizer, learning_rate=run.rate)
-        return make_text_task(
-            replace(tang.config, model=model, optimizer=optimizer, **common), texts
-        )
+    make = lstm if run.model == "lstm" else transformer
+    task = make(run, texts)
+    config = replace(task.config, seed=run.seed, health_every=0, keep=1)
+    return replace(task, config=config)
+
+
+def lstm(run: Run, texts: Texts) -> TextTask:
+    """Return the recipe `tang` with the size and the dropout of a run."""
+    model = replace(
+        tang.config.model, embedding_features=384, hidden_features=512, weight_dropout=0.0,
+        embedding_dropout=run.dropout, layer_dropout=2 * run.dropout,
+        output_dropout=2 * run.dropout,
+    )  # fmt: skip
+    optimizer = replace(tang.config.optimizer, learning_rate=run.rate)
+    config = replace(tang.config, model=model, optimizer=optimizer, epochs=int(run.epochs))
+    return make_text_task(config, texts)
+
+
+def transformer(run: Run, texts: Texts) -> TransformerTask:
+    """Return the task of a transformer, whose epochs are quarters of an epoch."""
     optimizer = OptimizerConfig(
         learning_rate=run.rate, warmup_steps=100, final_fraction=0.1, weight_decay=0.1,
         clip_norm=1.0,
     )  # fmt: skip
-    config = replace(tang.config, optimizer=optimizer, rows=ROWS, window=LENGTH, **common)
+    config = replace(
+        tang.config, optimizer=optimizer, epochs=round(4 * run.epochs), rows=ROWS, window=LENGTH
+    )
     sizes = (*SIZES.items(), ("dropout", run.dropout))
     return TransformerTask(**vars(make_text_task(config, texts)), sizes=sizes)
 
@@ -271,10 +293,13 @@ def train(run: Run, folder: Path, texts: Texts) -> Row:
     with watch() as times:
         resumed = train_or_resume(folder, task.config, task)
     losses = [line["valid_loss"] for line in validations(folder)]
+    speeds = [line["tokens_per_second"] for line in lines_of(folder) if "tokens_per_second" in line]
     model = task.model(nnx.Rngs(0))
     figures = {
         "parameters": sum(leaf.size for leaf in flat(model).values()),
         "valid": [round(math.exp(loss), 3) for loss in losses],
+        "symbols": round(run.epochs * sum(len(text) + 1 for text in task.train)),
+        "tokens_per_second": round(statistics.median(speeds)),
         **({} if resumed else times),
     }
     return figures if run.trial else figures | {"test": tested(task, folder, texts)}
@@ -300,10 +325,10 @@ def table(runs: list[Row]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in full:
-        minutes = f"{row['seconds'] / 60:.0f}" if "seconds" in row else ""
+        minutes = row["symbols"] / row["tokens_per_second"] / 60
         lines.append(
-            f"| {row['model']} | {row['parameters'] / 1e6:.1f} M | {row['epochs']} "
-            f"| {row['rate']:g} | {minutes} | {min(row['valid']):.1f} | {row['test']:.1f} |"
+            f"| {row['model']} | {row['parameters'] / 1e6:.1f} M | {row['epochs']:g} "
+            f"| {row['rate']:g} | {minutes:.0f} | {min(row['valid']):.1f} | {row['test']:.1f} |"
         )
     lines += ["", "| trial | rate | dropout | validation perplexity |", "|---|---|---|---|"]
     trials = sorted((row for row in runs if row["trial"]), key=lambda row: min(row["valid"]))
@@ -318,7 +343,7 @@ def main() -> None:
     """Train the runs that are asked for, one by one, and write the table after each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", choices=("lstm", "transformer"), default=["lstm"])
-    parser.add_argument("--epochs", nargs="+", type=int, default=[3])
+    parser.add_argument("--epochs", nargs="+", type=float, default=[3])
     parser.add_argument("--rates", nargs="+", type=float, default=[2e-3], metavar="RATE")
     parser.add_argument("--dropout", type=float, default=0.1)
     parser.add_argument("--seed", type=int, default=0)
@@ -326,13 +351,15 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only check the transformer")
     parser.add_argument("--runs", type=Path, default=Path("runs/transformer"))
     options = parser.parse_args()
+    if "lstm" in options.model and any(epochs % 1 for epochs in options.epochs):
+        parser.error("an LSTM trains for whole epochs")
     if options.quick:
         check(Transformer(16, **SIZES, dropout=0.1, rngs=nnx.Rngs(0)))
         return
     texts = load_texts("tang")
     if options.trial:
         parts = {name: texts.splits[name][::4] for name in ("train", "valid")}
-        texts, options.epochs = replace(texts, splits=parts), [2]
+        texts, options.epochs = replace(texts, splits=parts), [1]
     for model, epochs, rate in product(options.model, options.epochs, options.rates):
         run = Run(model, options.trial, epochs, rate, options.dropout, options.seed)
         folder = options.runs / "-".join(map(str, run))
