@@ -10,7 +10,7 @@ perceptron of four times the width, learned positions, and a softmax tied to the
 start from normal(0.02), scaled down on the residual branches according to their number. The
 optimizer is AdamW with b2 = 0.99 and weight decay 0.1 on matrices, with a warm-up of 100 steps and
 a cosine decay to a tenth (Radford et al. 2019, and nanoGPT's defaults for characters). Four blocks
-of width 304 have 6.6 million parameters. The LSTM is that of `tang-2026-11`, two layers of 512 with
+of width 304 have 6.7 million parameters. The LSTM is that of `tang-2026-11`, two layers of 512 with
 6.8 million parameters, in the recipe `tang`.
 
 The vocabulary, the split, the counted symbols, the training softmax, and the training loop with its
