@@ -1,7 +1,7 @@
 """Train nanoGPT's architecture and an LSTM of the same size on the Tang poems, in the same time.
 
     python tests/benchmarks/tang_transformer.py --model lstm transformer --trial --rates 1e-3 2e-3
-    python tests/benchmarks/tang_transformer.py --model lstm --epochs 1 2 --rates 8e-3
+    python tests/benchmarks/tang_transformer.py --model lstm --epochs 1 --rates 16e-3
     python tests/benchmarks/tang_transformer.py --model transformer --epochs 0.75 1.5 --rates 1e-3
     python tests/benchmarks/tang_transformer.py --quick            # only checks the transformer
 
@@ -57,6 +57,7 @@ from lstm_jax.train.tasks.text.task import Texts, TextTask, load_texts, make_tex
 
 LENGTH, ROWS = 256, 10  # symbols of a row, and rows of a step
 SIZES = {"width": 304, "depth": 4, "heads": 4}
+PARTS = {"lstm": 1, "transformer": 4}  # validations in an epoch
 WEIGHTS = "model.safetensors"
 
 
@@ -159,10 +160,11 @@ class TransformerTask(TextTask):
         return ()
 
     def epoch(self, number: int) -> Epoch:
-        """Return a quarter of the windows of an epoch."""
-        windows = self._packed(self.train, number // 4).windows()
-        size = len(windows) // 4
-        return Epoch(size, lambda index: windows[size * (number % 4) + index])
+        """Return a part of the windows of an epoch."""
+        epoch, part = divmod(number, PARTS["transformer"])
+        windows = self._packed(self.train, epoch).windows()
+        size = len(windows) // PARTS["transformer"]
+        return Epoch(size, lambda index: windows[size * part + index])
 
     def _packed(self, texts: Sequence[np.ndarray], epoch: int | None) -> Packed:
         seed = None if epoch is None else 1000 * self.config.seed + epoch
@@ -258,7 +260,8 @@ def task_of(run: Run, texts: Texts) -> TextTask:
     """Return the task of a run, with its configuration."""
     make = lstm if run.model == "lstm" else transformer
     task = make(run, texts)
-    config = replace(task.config, seed=run.seed, health_every=0, keep=1)
+    epochs = round(run.epochs * PARTS[run.model])
+    config = replace(task.config, epochs=epochs, seed=run.seed, health_every=0, keep=1)
     return replace(task, config=config)
 
 
@@ -270,19 +273,16 @@ def lstm(run: Run, texts: Texts) -> TextTask:
         output_dropout=2 * run.dropout,
     )  # fmt: skip
     optimizer = replace(tang.config.optimizer, learning_rate=run.rate)
-    config = replace(tang.config, model=model, optimizer=optimizer, epochs=int(run.epochs))
-    return make_text_task(config, texts)
+    return make_text_task(replace(tang.config, model=model, optimizer=optimizer), texts)
 
 
 def transformer(run: Run, texts: Texts) -> TransformerTask:
-    """Return the task of a transformer, whose epochs are quarters of an epoch."""
+    """Return the task of a transformer with the rate and the dropout of a run."""
     optimizer = OptimizerConfig(
         learning_rate=run.rate, warmup_steps=100, final_fraction=0.1, weight_decay=0.1,
         clip_norm=1.0,
     )  # fmt: skip
-    config = replace(
-        tang.config, optimizer=optimizer, epochs=round(4 * run.epochs), rows=ROWS, window=LENGTH
-    )
+    config = replace(tang.config, optimizer=optimizer, rows=ROWS, window=LENGTH)
     sizes = (*SIZES.items(), ("dropout", run.dropout))
     return TransformerTask(**vars(make_text_task(config, texts)), sizes=sizes)
 
@@ -351,8 +351,9 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="only check the transformer")
     parser.add_argument("--runs", type=Path, default=Path("runs/transformer"))
     options = parser.parse_args()
-    if "lstm" in options.model and any(epochs % 1 for epochs in options.epochs):
-        parser.error("an LSTM trains for whole epochs")
+    for model, epochs in product(options.model, options.epochs):
+        if epochs * PARTS[model] % 1:
+            parser.error(f"--epochs of the {model} must be a multiple of {1 / PARTS[model]:g}")
     if options.quick:
         check(Transformer(16, **SIZES, dropout=0.1, rngs=nnx.Rngs(0)))
         return
